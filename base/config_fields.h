@@ -1,0 +1,138 @@
+// How a config struct describes itself: every key once, with its type, limits, default and doc. Reading
+// YAML, printing the resolved config, docs/config.md and the checks all run over this one description.
+//
+//   struct ScheduleConfig {
+//     std::string kind = "cosine";
+//     int64_t warmup_steps = 20;
+//     void describe(Fields& f) {
+//       f.choice("kind", kind, {"cosine", "linear"}, "Shape of the learning rate after warm-up.");
+//       f.integer("warmup_steps", warmup_steps, {.min = 0}, "Steps of linear warm-up.");
+//     }
+//   };
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace lmtrain {
+
+class Fields;
+
+struct IntegerLimits {
+  int64_t min = std::numeric_limits<int64_t>::min();
+  int64_t max = std::numeric_limits<int64_t>::max();
+};
+
+struct RealLimits {
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  bool min_excluded = false;  // the value must be greater than min
+  bool max_excluded = false;  // the value must be less than max
+};
+
+struct IntegerField {
+  int64_t* value;
+  IntegerLimits limits;
+};
+struct RealField {
+  double* value;
+  RealLimits limits;
+};
+struct BooleanField {
+  bool* value;
+};
+struct TextField {
+  std::string* value;
+};
+struct ChoiceField {
+  std::string* value;
+  std::vector<std::string> choices;
+};
+struct RealsField {
+  std::vector<double>* value;
+  size_t count;  // exactly so many
+  RealLimits limits;
+};
+struct SectionField {
+  std::shared_ptr<Fields> fields;
+};
+// A list of structs. append() adds a default element and returns its description, which is valid
+// until the next append(); elements() describes those there now.
+struct ListField {
+  std::function<void()> clear;
+  std::function<Fields()> append;
+  std::function<std::vector<Fields>()> elements;
+  std::function<Fields()> prototype;  // of a default element, for docs and known keys
+};
+
+struct Field {
+  std::string key;
+  std::string doc;
+  std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField, RealsField, SectionField,
+               ListField>
+      kind;
+};
+
+// The ordered fields of one config struct. Holds pointers into the struct, which must outlive it.
+class Fields {
+ public:
+  void integer(const std::string& key, int64_t& value, IntegerLimits limits, const std::string& doc) {
+    fields_.push_back({key, doc, IntegerField{&value, limits}});
+  }
+  void real(const std::string& key, double& value, RealLimits limits, const std::string& doc) {
+    fields_.push_back({key, doc, RealField{&value, limits}});
+  }
+  void boolean(const std::string& key, bool& value, const std::string& doc) {
+    fields_.push_back({key, doc, BooleanField{&value}});
+  }
+  void text(const std::string& key, std::string& value, const std::string& doc) {
+    fields_.push_back({key, doc, TextField{&value}});
+  }
+  void choice(const std::string& key, std::string& value, std::vector<std::string> choices,
+              const std::string& doc) {
+    fields_.push_back({key, doc, ChoiceField{&value, std::move(choices)}});
+  }
+  void reals(const std::string& key, std::vector<double>& value, size_t count, RealLimits limits,
+             const std::string& doc) {
+    fields_.push_back({key, doc, RealsField{&value, count, limits}});
+  }
+  template <class Config>
+  void section(const std::string& key, Config& config, const std::string& doc) {
+    auto fields = std::make_shared<Fields>();
+    config.describe(*fields);
+    fields_.push_back({key, doc, SectionField{std::move(fields)}});
+  }
+  template <class Config>
+  void list(const std::string& key, std::vector<Config>& values, const std::string& doc) {
+    ListField list;
+    list.clear = [&values] { values.clear(); };
+    list.append = [&values] {
+      Fields fields;
+      values.emplace_back().describe(fields);
+      return fields;
+    };
+    list.elements = [&values] {
+      std::vector<Fields> elements(values.size());
+      for (size_t i = 0; i < values.size(); ++i) values[i].describe(elements[i]);
+      return elements;
+    };
+    list.prototype = [keep = std::make_shared<Config>()] {
+      Fields fields;
+      keep->describe(fields);
+      return fields;
+    };
+    fields_.push_back({key, doc, std::move(list)});
+  }
+
+  const std::vector<Field>& all() const { return fields_; }
+
+ private:
+  std::vector<Field> fields_;
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,183 @@
+#include "base/durable_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const char* what, const fs::path& path) {
+  const int error = errno;
+  throw IoError(cat("cannot ", what, " ", path.string(), ": ", std::strerror(error)));
+}
+
+fs::path nearest_existing(fs::path path) {
+  path = fs::absolute(path);
+  std::error_code ignored;
+  while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+}  // namespace
+
+DurableFile::DurableFile(fs::path path, int64_t expected_bytes)
+    : path_(std::move(path)),
+      temporary_(path_.string() + ".tmp." + std::to_string(getpid())),
+      reserved_(expected_bytes) {
+  descriptor_ = open(temporary_.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail("create", temporary_);
+  if (expected_bytes > 0) {
+    const int error = posix_fallocate(descriptor_, 0, expected_bytes);
+    if (error != 0 && error != EOPNOTSUPP && error != EINVAL) {
+      close(descriptor_);
+      unlink(temporary_.c_str());
+      errno = error;
+      fail(cat("reserve ", human_bytes(expected_bytes), " for").c_str(), temporary_);
+    }
+  }
+}
+
+DurableFile::~DurableFile() {
+  if (descriptor_ < 0) return;
+  close(descriptor_);
+  unlink(temporary_.c_str());
+}
+
+void DurableFile::write_at(int64_t offset, const void* data, size_t size) {
+  const char* from = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = pwrite(descriptor_, from, size, offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail("write", temporary_);
+    from += written;
+    offset += written;
+    size -= static_cast<size_t>(written);
+  }
+}
+
+void DurableFile::write(const void* data, size_t size) {
+  write_at(size_, data, size);
+  size_ += static_cast<int64_t>(size);
+}
+
+void DurableFile::commit() {
+  if (reserved_ > size_ && ftruncate(descriptor_, size_) != 0) fail("truncate", temporary_);
+  if (fsync(descriptor_) != 0) fail("fsync", temporary_);
+  const int closed = close(std::exchange(descriptor_, -1));
+  if (closed != 0 || rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    unlink(temporary_.c_str());
+    errno = error;
+    fail("put in place", path_);
+  }
+  sync_folder(path_.parent_path());
+}
+
+void write_file_durably(const fs::path& path, std::string_view content) {
+  DurableFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+AppendFile::AppendFile(fs::path path) {
+  descriptor_ = open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail("open", path);
+}
+
+AppendFile::~AppendFile() { close(descriptor_); }
+
+bool AppendFile::append_line(std::string_view line) noexcept {
+  try {
+    std::string text(line);
+    text += '\n';
+    return ::write(descriptor_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+void AppendFile::sync() noexcept { fdatasync(descriptor_); }
+
+MappedFile::MappedFile(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail("open", path);
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    close(descriptor);
+    errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    fail("read", path);
+  }
+  size_ = static_cast<size_t>(status.st_size);
+  if (size_ > 0) {
+    void* mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (mapped == MAP_FAILED) {
+      close(descriptor);
+      fail("map", path);
+    }
+    data_ = static_cast<const std::byte*>(mapped);
+  }
+  close(descriptor);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+std::string read_file(const fs::path& path, int64_t max_bytes) {
+  const MappedFile file(path);
+  if (static_cast<int64_t>(file.size()) > max_bytes) {
+    throw IoError(cat(path.string(), " has ", human_bytes(static_cast<int64_t>(file.size())),
+                      ", more than the ", human_bytes(max_bytes), " allowed"));
+  }
+  return std::string(file.text());
+}
+
+void make_folders(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw IoError(cat("cannot make the folder ", folder.string(), ": ", error.message()));
+}
+
+void sync_folder(const fs::path& folder) {
+  const fs::path path = folder.empty() ? fs::path(".") : folder;
+  const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail("open the folder", path);
+  const int result = fsync(descriptor);
+  close(descriptor);
+  if (result != 0) fail("fsync the folder", path);
+}
+
+int64_t free_disk_bytes(fs::path path) {
+  path = nearest_existing(std::move(path));
+  struct statvfs status = {};
+  if (statvfs(path.c_str(), &status) != 0) fail("ask for the free space of", path);
+  return static_cast<int64_t>(status.f_bavail) * static_cast<int64_t>(status.f_frsize);
+}
+
+std::string why_not_writable(fs::path folder) {
+  folder = nearest_existing(std::move(folder));
+  if (!fs::is_directory(folder)) return folder.string() + " is not a folder";
+  std::string probe = (folder / ".lmtrain-probe-XXXXXX").string();
+  const int descriptor = mkstemp(probe.data());
+  if (descriptor < 0) return cat("cannot write in ", folder.string(), ": ", std::strerror(errno));
+  close(descriptor);
+  unlink(probe.c_str());
+  return "";
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,47 @@
+// Errors of lmtrain: what went wrong, where, what to do, and the exit code of the process.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace lmtrain {
+
+// Exit codes of the program (sysexits.h where it has one).
+enum class ExitCode : int {
+  kDone = 0,
+  kConfig = 64,      // a config file, key or command line is wrong
+  kData = 65,        // input text, tokenizer or token file is wrong
+  kCheckpoint = 66,  // no usable checkpoint
+  kNumeric = 70,     // loss or gradient is not finite
+  kIo = 74,          // a file could not be written or read
+  kStopped = 75,     // stopped on request, after a save
+  kHang = 76,        // a rank stopped making progress
+};
+
+// Base of every error that carries an exit code. The message is one line a person can act on.
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ExitCode code() const { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+struct ConfigError : Error {
+  explicit ConfigError(const std::string& message) : Error(ExitCode::kConfig, message) {}
+};
+struct DataError : Error {
+  explicit DataError(const std::string& message) : Error(ExitCode::kData, message) {}
+};
+struct CheckpointError : Error {
+  explicit CheckpointError(const std::string& message) : Error(ExitCode::kCheckpoint, message) {}
+};
+struct NumericError : Error {
+  explicit NumericError(const std::string& message) : Error(ExitCode::kNumeric, message) {}
+};
+struct IoError : Error {
+  explicit IoError(const std::string& message) : Error(ExitCode::kIo, message) {}
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,26 @@
+#include "base/phase.h"
+
+namespace lmtrain {
+
+std::string_view phase_name(Phase phase) {
+  static constexpr std::array<std::string_view, kNumPhases> kNames = {
+      "startup", "data", "forward", "backward", "communication", "optimizer", "checkpoint", "evaluation"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
+std::array<double, kNumPhases> PhaseTracker::seconds() const {
+  std::array<double, kNumPhases> total = seconds_;
+  total[static_cast<size_t>(current())] += monotonic_seconds() - entered_;
+  return total;
+}
+
+Phase PhaseTracker::enter(Phase next) {
+  const double now = monotonic_seconds();
+  const Phase previous = current();
+  seconds_[static_cast<size_t>(previous)] += now - entered_;
+  entered_ = now;
+  current_.store(next, std::memory_order_relaxed);
+  return previous;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,63 @@
+// The phases of a run. One scope object marks them for timers, power ledger and trace alike.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <string_view>
+
+namespace lmtrain {
+
+enum class Phase : int {
+  kStartup,
+  kData,
+  kForward,
+  kBackward,
+  kCommunication,
+  kOptimizer,
+  kCheckpoint,
+  kEvaluation,
+};
+inline constexpr int kNumPhases = 8;
+std::string_view phase_name(Phase phase);
+
+// Seconds of a clock that never goes back.
+inline double monotonic_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+// Which phase the training thread of this rank is in, and how long each took. Only the training
+// thread changes it; any thread may read current().
+class PhaseTracker {
+ public:
+  PhaseTracker() : entered_(monotonic_seconds()) {}
+
+  Phase current() const { return current_.load(std::memory_order_relaxed); }
+  // Seconds spent in each phase so far, the current one included; their sum is the tracker's age.
+  std::array<double, kNumPhases> seconds() const;
+
+ private:
+  friend class PhaseScope;
+  Phase enter(Phase next);
+
+  std::atomic<Phase> current_{Phase::kStartup};
+  std::array<double, kNumPhases> seconds_{};
+  double entered_;
+};
+
+// Marks the enclosing block as `phase`; the phase before it returns at the end of the block.
+class PhaseScope {
+ public:
+  PhaseScope(PhaseTracker& tracker, Phase phase)
+      : tracker_(tracker), previous_(tracker.enter(phase)) {}
+  ~PhaseScope() { tracker_.enter(previous_); }
+  PhaseScope(const PhaseScope&) = delete;
+  PhaseScope& operator=(const PhaseScope&) = delete;
+
+ private:
+  PhaseTracker& tracker_;
+  Phase previous_;
+};
+
+}  // namespace lmtrain

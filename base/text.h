@@ -1,0 +1,41 @@
+// Small text helpers: building messages, readable quantities, the nearest known name.
+#pragma once
+
+#include <cstdint>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lmtrain {
+
+// Concatenates its arguments as operator<< prints them.
+template <class... Parts>
+std::string cat(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+// "1.50": `value` with exactly `digits` digits after the point.
+std::string fixed(double value, int digits);
+
+// The shortest decimal text that reads back as the same double ("0.0006", "6e-05").
+std::string shortest(double value);
+
+// "1.4 GiB"; negative values are not expected.
+std::string human_bytes(int64_t bytes);
+
+// "2h05m", "3m20s", "45s".
+std::string human_duration(double seconds);
+
+// "12,345,678".
+std::string with_commas(int64_t value);
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+// The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours), or
+// "" when none is near enough (more than a third of its letters differ).
+std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
+
+}  // namespace lmtrain

@@ -1,0 +1,27 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+namespace lmtrain {
+namespace {
+
+// Defect: a typo's suggestion that is not the nearest key, or a suggestion for nonsense.
+TEST(Text, NearestNameFindsTyposAndOnlyTypos) {
+  EXPECT_EQ(nearest_name("stpes", {"seed", "steps", "precision"}), "steps");
+  EXPECT_EQ(nearest_name("num_layer", {"num_heads", "num_layers"}), "num_layers");
+  EXPECT_EQ(nearest_name("zzzzzz", {"steps", "seed"}), "");
+}
+
+// Defect: digits grouped from the wrong end.
+TEST(Text, ReadableQuantities) {
+  EXPECT_EQ(with_commas(1234567), "1,234,567");
+  EXPECT_EQ(with_commas(-123456), "-123,456");
+  EXPECT_EQ(with_commas(12), "12");
+  EXPECT_EQ(human_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(human_duration(3725), "1h02m");
+  EXPECT_EQ(human_duration(61), "1m01s");
+  EXPECT_EQ(shortest(6e-4), "0.0006");
+}
+
+}  // namespace
+}  // namespace lmtrain
