@@ -1,0 +1,133 @@
+// The whole config of a run: one struct per module, in the order that documents show.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/config_fields.h"
+#include "data/data_config.h"
+#include "energy/energy_config.h"
+#include "models/model_config.h"
+#include "parallel/parallel_config.h"
+
+namespace lmtrain {
+
+struct RunConfig {
+  std::string name = "run";
+  std::string dir = "runs";
+  int64_t seed = 1;
+  std::string resume = "auto";
+
+  void describe(Fields& f) {
+    f.text("name", name, "Name of the run; its records are in DIR/NAME.");
+    f.text("dir", dir, "Folder of all runs.");
+    f.integer("seed", seed, {.min = 0}, "Seed of initialisation, data order, dropout and sampling.");
+    f.text("resume", resume,
+           "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's folder must "
+           "not exist), a PATH starts from that checkpoint.");
+  }
+};
+
+struct TrainConfig {
+  int64_t steps = 600;
+  int64_t global_batch_size = 8;
+  int64_t micro_batch_size = 4;
+  std::string precision = "bf16";
+  double clip_grad_norm = 1.0;
+
+  void describe(Fields& f) {
+    f.integer("steps", steps, {.min = 0}, "Optimizer steps of the whole run.");
+    f.integer("global_batch_size", global_batch_size, {.min = 1, .max = 1 << 24},
+              "Sequences of one step, over all ranks and micro-batches.");
+    f.integer("micro_batch_size", micro_batch_size, {.min = 1, .max = 1 << 20},
+              "Sequences that one rank computes at once.");
+    f.choice("precision", precision, {"bf16", "fp32", "fp64"},
+             "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64).");
+    f.real("clip_grad_norm", clip_grad_norm, {.min = 0.0}, "Largest global gradient norm; 0 turns clipping off.");
+  }
+};
+
+struct OptimizerConfig {
+  std::string kind = "adamw";
+  double lr = 6e-4;
+  std::vector<double> betas = {0.9, 0.95};
+  double eps = 1e-8;
+  double weight_decay = 0.1;
+
+  void describe(Fields& f) {
+    f.choice("kind", kind, {"adamw"}, "AdamW (Loshchilov and Hutter, 2019), decoupled weight decay.");
+    f.real("lr", lr, {.min = 0.0, .max = 100.0}, "Peak learning rate.");
+    f.reals("betas", betas, 2, {.min = 0.0, .max = 1.0, .max_excluded = true},
+            "Decay of the first and second moment.");
+    f.real("eps", eps, {.min = 0.0, .max = 1.0, .min_excluded = true}, "Added to the root of the second moment.");
+    f.real("weight_decay", weight_decay, {.min = 0.0, .max = 100.0},
+           "Decay of matrices and embeddings; norms and biases have none.");
+  }
+};
+
+struct ScheduleConfig {
+  std::string kind = "cosine";
+  int64_t warmup_steps = 20;
+  double min_lr_ratio = 0.1;
+  double decay_fraction = 0.2;
+
+  void describe(Fields& f) {
+    f.choice("kind", kind, {"cosine", "linear", "constant_then_decay"},
+             "Shape of the learning rate after warm-up.");
+    f.integer("warmup_steps", warmup_steps, {.min = 0}, "Steps of linear warm-up.");
+    f.real("min_lr_ratio", min_lr_ratio, {.min = 0.0, .max = 1.0}, "Last learning rate over the peak.");
+    f.real("decay_fraction", decay_fraction, {.min = 0.0, .max = 1.0},
+           "constant_then_decay: the share of all steps, at the end, in which the rate falls.");
+  }
+};
+
+struct EvalConfig {
+  int64_t interval = 50;
+  int64_t batches = 20;
+
+  void describe(Fields& f) {
+    f.integer("interval", interval, {.min = 0}, "Steps between validations; 0 validates at the end only.");
+    f.integer("batches", batches, {.min = 1}, "Global batches of a validation, at most so many.");
+  }
+};
+
+struct CheckpointConfig {
+  int64_t interval = 100;
+  int64_t keep = 3;
+
+  void describe(Fields& f) {
+    f.integer("interval", interval, {.min = 0}, "Steps between checkpoints; 0 saves at the end only.");
+    f.integer("keep", keep, {.min = 1, .max = 1000000}, "Newest checkpoints that are kept.");
+  }
+};
+
+struct Config {
+  RunConfig run;
+  ModelConfig model;
+  TokenizerConfig tokenizer;
+  DataConfig data;
+  TrainConfig train;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  EvalConfig eval;
+  ParallelConfig parallel;
+  CheckpointConfig checkpoint;
+  EnergyConfig energy;
+
+  void describe(Fields& f) {
+    f.section("run", run, "The run and its records.");
+    f.section("model", model, "Architecture.");
+    f.section("tokenizer", tokenizer, "Tokenizer.");
+    f.section("data", data, "Text, sequences, validation split.");
+    f.section("train", train, "The training loop.");
+    f.section("optimizer", optimizer, "Optimizer.");
+    f.section("schedule", schedule, "Learning rate schedule.");
+    f.section("eval", eval, "Validation.");
+    f.section("parallel", parallel, "How ranks share the work.");
+    f.section("checkpoint", checkpoint, "Checkpoints.");
+    f.section("energy", energy, "Power logger and emissions report.");
+  }
+};
+
+}  // namespace lmtrain
