@@ -1,0 +1,98 @@
+#include "models/linear.h"
+
+#include <ATen/ATen.h>
+
+#include "models/functions.h"
+
+namespace lmtrain {
+namespace {
+
+// The weight as a matrix [outputs, inputs] of this rank.
+at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.size(-1)}); }
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, ParameterStore* store,
+                            Parameter* weight, Parameter* bias, LinearCut cut, Communicator* tensor_axis) {
+    context->save_for_backward({x});
+    save_pointer(context, "store", store);
+    save_pointer(context, "weight", weight);
+    save_pointer(context, "bias", bias);
+    save_pointer(context, "tensor_axis", tensor_axis);
+    context->saved_data["cut"] = static_cast<int64_t>(cut);
+    const at::Tensor b = bias->weight().view({-1});
+    if (cut == LinearCut::kColumn || tensor_axis->size() == 1) {
+      return at::linear(x, matrix(weight->weight()), b);
+    }
+    at::Tensor y = at::linear(x, matrix(weight->weight()));
+    tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
+    return y.add_(b);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const at::Tensor x = context->get_saved_variables()[0];
+    const at::Tensor dy = as_rows(gradients[0]).contiguous();
+    auto* store = saved_pointer<ParameterStore>(context, "store");
+    auto* weight = saved_pointer<Parameter>(context, "weight");
+    auto* bias = saved_pointer<Parameter>(context, "bias");
+    auto* tensor_axis = saved_pointer<Communicator>(context, "tensor_axis");
+    const auto cut = static_cast<LinearCut>(context->saved_data["cut"].toInt());
+
+    const at::Tensor w = matrix(weight->weight());
+    at::Tensor dx = at::mm(dy, w);
+    WorkPtr dx_summed;  // overlaps with the weight gradient
+    if (cut == LinearCut::kColumn) dx_summed = tensor_axis->all_reduce(dx, ReduceOp::kSum);
+
+    at::Tensor dw = store->scratch(w.sizes());
+    at::mm_out(dw, dy.t(), as_rows(x));
+    weight->add_gradient(dw);
+    weight->report_use();
+    bias->add_gradient_of_rows(dy);
+    bias->report_use();
+    if (dx_summed) dx_summed->wait();
+    return {dx.view(x.sizes()), {}, {}, {}, {}, {}};
+  }
+};
+
+ParameterSpec weight_spec(const std::string& name, int64_t inputs, const std::vector<int64_t>& outputs,
+                          LinearCut cut, const Communicator& axis, LinearInit init) {
+  ParameterSpec spec;
+  spec.name = name + ".weight";
+  spec.logical_shape = outputs;
+  spec.logical_shape.push_back(inputs);
+  spec.shard_dim = static_cast<int>(outputs.size()) - (cut == LinearCut::kColumn ? 1 : 0);
+  spec.shard_index = axis.rank();
+  spec.num_shards = axis.size();
+  spec.init_std = init.std;
+  return spec;
+}
+
+ParameterSpec bias_spec(const std::string& name, const std::vector<int64_t>& outputs, LinearCut cut,
+                        const Communicator& axis) {
+  ParameterSpec spec;
+  spec.name = name + ".bias";
+  spec.logical_shape = outputs;
+  if (cut == LinearCut::kColumn) {
+    spec.shard_dim = static_cast<int>(outputs.size()) - 1;
+    spec.shard_index = axis.rank();
+    spec.num_shards = axis.size();
+  }
+  spec.weight_decay = false;
+  spec.init = Init::kZeros;
+  return spec;
+}
+
+}  // namespace
+
+Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
+               std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis, LinearInit init)
+    : store_(store),
+      weight_(store.add(unit, weight_spec(name, inputs, logical_outputs, cut, tensor_axis, init))),
+      bias_(store.add(unit, bias_spec(name, logical_outputs, cut, tensor_axis))),
+      cut_(cut),
+      tensor_axis_(tensor_axis) {}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return LinearFunction::apply(x, &store_, &weight_, &bias_, cut_, &tensor_axis_);
+}
+
+}  // namespace lmtrain

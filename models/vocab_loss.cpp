@@ -1,0 +1,185 @@
+#include "models/vocab_loss.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/functions.h"
+#include "models/kernels/cross_entropy.h"
+
+namespace lmtrain {
+namespace {
+
+// Rows of logits that exist at once: enough for a GEMM of full speed, few enough to stay small.
+constexpr int64_t kChunkRows = 1024;
+
+at::ScalarType accumulate_type(at::ScalarType compute) { return compute == at::kDouble ? at::kDouble : at::kFloat; }
+
+// Columns of this rank's rows of the table that are real vocabulary entries.
+int64_t num_real_columns(const Parameter& table) {
+  const ParameterSpec& spec = table.spec();
+  const int64_t columns = table.weight().size(0);
+  return std::clamp<int64_t>(spec.logical_shape[0] - spec.shard_index * columns, 0, columns);
+}
+
+// Per-row statistics of this rank's columns: largest logit, and sum of exp(logit - shift).
+at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
+  const auto type = accumulate_type(logits.scalar_type());
+  if (columns == 0) return at::full({logits.size(0)}, -3e38, logits.options().dtype(type));
+  if (!logits.is_cpu() || type == at::kDouble) return logits.narrow(1, 0, columns).amax(1).to(type);
+  const at::Tensor out = at::empty({logits.size(0)}, logits.options().dtype(type));
+  const CrossEntropyKernels& kernels = cross_entropy_kernels();
+  float* const to = out.data_ptr<float>();
+  at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      to[r] = logits.scalar_type() == at::kFloat
+                  ? kernels.max_fp32(logits.data_ptr<float>() + r * logits.size(1), columns)
+                  : kernels.max_bf16(static_cast<const uint16_t*>(logits.data_ptr()) + r * logits.size(1), columns);
+    }
+  });
+  return out;
+}
+
+at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tensor& shift) {
+  const auto type = accumulate_type(logits.scalar_type());
+  if (columns == 0) return at::zeros_like(shift);
+  if (!logits.is_cpu() || type == at::kDouble) {
+    return logits.narrow(1, 0, columns).to(type).sub(shift.unsqueeze(1)).exp_().sum(1);
+  }
+  const at::Tensor out = at::empty_like(shift);
+  const CrossEntropyKernels& kernels = cross_entropy_kernels();
+  const float* const shifts = shift.data_ptr<float>();
+  float* const to = out.data_ptr<float>();
+  at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t at = r * logits.size(1);
+      to[r] = logits.scalar_type() == at::kFloat
+                  ? kernels.sum_exp_fp32(logits.data_ptr<float>() + at, columns, shifts[r])
+                  : kernels.sum_exp_bf16(static_cast<const uint16_t*>(logits.data_ptr()) + at, columns, shifts[r]);
+    }
+  });
+  return out;
+}
+
+// In place: logits become factor * softmax, padded columns become zero.
+void scaled_softmax_(at::Tensor& logits, int64_t columns, const at::Tensor& log_sum, const at::Tensor& factor) {
+  const int64_t width = logits.size(1);
+  if (columns < width) logits.narrow(1, columns, width - columns).zero_();
+  if (columns == 0) return;
+  if (!logits.is_cpu() || logits.scalar_type() == at::kDouble) {
+    at::Tensor real = logits.narrow(1, 0, columns);
+    real.copy_(real.to(log_sum.scalar_type()).sub_(log_sum.unsqueeze(1)).exp_().mul_(factor.unsqueeze(1)));
+    return;
+  }
+  const CrossEntropyKernels& kernels = cross_entropy_kernels();
+  const float* const shifts = log_sum.data_ptr<float>();
+  const float* const factors = factor.data_ptr<float>();
+  at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t at = r * width;
+      if (logits.scalar_type() == at::kFloat) {
+        kernels.scaled_exp_fp32(logits.data_ptr<float>() + at, columns, shifts[r], factors[r]);
+      } else {
+        kernels.scaled_exp_bf16(static_cast<uint16_t*>(logits.data_ptr()) + at, columns, shifts[r], factors[r]);
+      }
+    }
+  });
+}
+
+struct Chunk {
+  at::Tensor log_probabilities;  // of the labels, [rows]
+  at::Tensor log_sum;            // log of the sum of exp over the vocabulary, [rows]
+  at::Tensor local_labels;       // column of each label on this rank, 0 where it is on another
+  at::Tensor is_local;           // 1 where the label's column is on this rank, in the accumulate type
+};
+
+// Combines the ranks' parts of the vocabulary.
+Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, const Parameter& table,
+                        Communicator& axis) {
+  const int64_t columns = num_real_columns(table);
+  at::Tensor largest = row_max(logits, columns);
+  axis.all_reduce(largest, ReduceOp::kMax)->wait();
+  at::Tensor sum = row_sum_exp(logits, columns, largest);
+  axis.all_reduce(sum, ReduceOp::kSum)->wait();
+
+  Chunk chunk;
+  const at::Tensor shifted = labels - table.spec().shard_index * logits.size(1);
+  const at::Tensor inside = shifted.ge(0).logical_and(shifted.lt(logits.size(1)));
+  chunk.is_local = inside.to(largest.scalar_type());
+  chunk.local_labels = shifted.mul(inside);
+  at::Tensor label_logit =
+      logits.gather(1, chunk.local_labels.unsqueeze(1)).squeeze(1).to(largest.scalar_type()).mul(chunk.is_local);
+  axis.all_reduce(label_logit, ReduceOp::kSum)->wait();
+  chunk.log_sum = largest.add(sum.log());
+  chunk.log_probabilities = label_logit.sub(chunk.log_sum);
+  return chunk;
+}
+
+struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& labels,
+                               const at::Tensor& weights, double scale, bool with_gradient, ParameterStore* store,
+                               Parameter* table, Communicator* axis) {
+    const at::Tensor x = as_rows(hidden);
+    const at::Tensor y = labels.reshape({-1});
+    const at::Tensor w = weights.reshape({-1});
+    const auto type = accumulate_type(hidden.scalar_type());
+    at::Tensor log_probs = at::empty({x.size(0)}, hidden.options().dtype(type));
+    at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
+    for (int64_t begin = 0; begin < x.size(0); begin += kChunkRows) {
+      const int64_t rows = std::min(kChunkRows, x.size(0) - begin);
+      const at::Tensor xc = x.narrow(0, begin, rows);
+      at::Tensor logits = at::mm(xc, table->weight().t());
+      const Chunk chunk = log_probabilities(logits, y.narrow(0, begin, rows), *table, *axis);
+      log_probs.narrow(0, begin, rows).copy_(chunk.log_probabilities);
+      if (!with_gradient) continue;
+
+      const at::Tensor factor = w.narrow(0, begin, rows).to(type).mul(scale);
+      scaled_softmax_(logits, num_real_columns(*table), chunk.log_sum, factor);
+      logits.scatter_add_(1, chunk.local_labels.unsqueeze(1),
+                          factor.mul(chunk.is_local).neg().unsqueeze(1).to(logits.scalar_type()));
+      at::Tensor dxc = dx.narrow(0, begin, rows);
+      at::mm_out(dxc, logits, table->weight());
+      axis->all_reduce(dxc, ReduceOp::kSum)->wait();
+      at::Tensor dw = store->scratch(table->weight().sizes());
+      at::mm_out(dw, logits.t(), xc);
+      table->add_gradient(dw);
+    }
+    if (with_gradient) context->save_for_backward({dx.view(hidden.sizes())});
+    save_pointer(context, "table", table);
+    const at::Tensor total = log_probs.mul(w).sum().mul(-scale);
+    context->mark_non_differentiable({log_probs});
+    return {total, log_probs};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    // The table's gradient was added in forward, for a backward that starts with one.
+    TORCH_CHECK(!gradients[0].is_cpu() || gradients[0].item<double>() == 1.0, "backward of the loss starts with one");
+    saved_pointer<Parameter>(context, "table")->report_use();
+    return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights,
+                          double scale) const {
+  const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
+  const variable_list results = VocabLossFunction::apply(hidden, labels, weights, scale, with_gradient, &store_,
+                                                         &table_, &tensor_axis_);
+  VocabLoss loss;
+  loss.total = results[0];
+  loss.log_probabilities = results[1].view(labels.sizes());
+  loss.per_sample = loss.log_probabilities.detach().to(at::kDouble).mul(weights).sum(1).neg().cpu();
+  return loss;
+}
+
+at::Tensor VocabHead::logits(const at::Tensor& hidden) const {
+  const at::Tensor local = at::matmul(hidden, table_.weight().t());
+  const at::Tensor wide = local.to(accumulate_type(local.scalar_type()));
+  TORCH_CHECK(tensor_axis_.size() == 1, "logits are for one tensor rank");
+  return wide.narrow(-1, 0, table_.spec().logical_shape[0]);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,33 @@
+// Which cores a rank computes on. mpirun binds small jobs to one core a rank, so lmtrain takes each
+// rank's share of the cores that the whole job may use, and binds itself.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace lmtrain {
+
+// Where the kernel tells about the job; replaceable for tests.
+struct CoreSources {
+  std::filesystem::path proc = "/proc";
+  std::filesystem::path cgroup = "/sys/fs/cgroup";
+};
+
+// "0-3,8" -> {0, 1, 2, 3, 8}. Throws DataError for anything else.
+std::vector<int> parse_core_list(const std::string& text);
+std::string core_list_text(const std::vector<int>& cores);
+
+// The cores of the job on this node, ascending: those of mpirun itself (the parent process, which is not bound)
+// where mpirun started this process outside Slurm, else this process's own; within the cgroup's
+// cpuset; as many as the cgroup's CPU quota pays for, at least one.
+std::vector<int> job_cores(const CoreSources& sources = {});
+
+// The share of local rank `local_rank` of `local_size`: equal contiguous parts, the first ones larger;
+// with more ranks than cores, one core each in turn.
+std::vector<int> share_of_cores(const std::vector<int>& cores, int local_rank, int local_size);
+
+// Binds the calling thread, and threads it starts later.
+void bind_to_cores(const std::vector<int>& cores);
+
+}  // namespace lmtrain

@@ -1,0 +1,90 @@
+#include "parallel/launch.h"
+
+#include <ATen/ATen.h>
+#include <mpi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "parallel/mpi_communicator.h"
+
+namespace lmtrain {
+namespace {
+
+bool started_by_a_launcher() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"}) {
+    if (std::getenv(name) != nullptr) return true;
+  }
+  return false;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+Launch::Launch(int* argc, char*** argv) : uses_mpi_(started_by_a_launcher()), host_(host_name()) {
+  if (!uses_mpi_) {
+    world_ = make_single_communicator();
+    return;
+  }
+  int provided = MPI_THREAD_SINGLE;
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS ||
+      provided < MPI_THREAD_SERIALIZED) {
+    throw ConfigError("this MPI does not allow calls from a communication thread (MPI_THREAD_SERIALIZED)");
+  }
+  world_ = make_mpi_communicator(MPI_COMM_WORLD);
+  set_log_rank(world_->rank());
+
+  // Nodes are numbered by their lowest rank, local ranks by world rank.
+  const std::vector<std::string> hosts = gather_texts(*world_, host_);
+  std::map<std::string, int> nodes;
+  for (const std::string& host : hosts) nodes.emplace(host, static_cast<int>(nodes.size()));
+  node_ = nodes[host_];
+  num_nodes_ = static_cast<int>(nodes.size());
+  local_size_ = static_cast<int>(std::count(hosts.begin(), hosts.end(), host_));
+  local_rank_ = static_cast<int>(std::count(hosts.begin(), hosts.begin() + rank(), host_));
+}
+
+Launch::~Launch() {
+  world_.reset();  // its communication thread ends before MPI does
+  if (uses_mpi_) MPI_Finalize();
+}
+
+void Launch::abort(ExitCode code) const {
+  const int status = static_cast<int>(code);
+  if (uses_mpi_) MPI_Abort(MPI_COMM_WORLD, status);
+  std::_Exit(status);
+}
+
+void Launch::together(const std::function<void()>& check) {
+  std::string mine;
+  try {
+    check();
+  } catch (const Error& error) {
+    mine = cat(static_cast<int>(error.code()), " ", error.what());
+  }
+  for (const std::string& outcome : gather_texts(*world_, mine)) {
+    if (outcome.empty()) continue;
+    const size_t space = outcome.find(' ');
+    throw Error(static_cast<ExitCode>(std::stoi(outcome.substr(0, space))), outcome.substr(space + 1));
+  }
+}
+
+std::string Launch::library_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  const std::string version(text.data());
+  return version.substr(0, version.find(','));
+}
+
+}  // namespace lmtrain

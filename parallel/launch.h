@@ -1,0 +1,55 @@
+// The ranks of a job: MPI from start to end, who this rank is, and how a failure ends everyone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "parallel/communicator.h"
+
+namespace lmtrain {
+
+// One per process, made first and destroyed last. Without mpirun or srun it is a job of one rank and MPI is
+// not touched.
+class Launch {
+ public:
+  Launch(int* argc, char*** argv);
+  ~Launch();
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+
+  int rank() const { return world_->rank(); }
+  int size() const { return world_->size(); }
+  // Among the ranks of this node.
+  int local_rank() const { return local_rank_; }
+  int local_size() const { return local_size_; }
+  // Number of this node and of all nodes.
+  int node() const { return node_; }
+  int num_nodes() const { return num_nodes_; }
+  const std::string& host() const { return host_; }
+
+  // All ranks, CPU tensors.
+  Communicator& world() { return *world_; }
+
+  // Ends every rank of the job with this exit code; for failures that other ranks cannot know of.
+  [[noreturn]] void abort(ExitCode code) const;
+
+  // Runs the same check on every rank. When any rank's throws, the error of the lowest such rank is thrown on all,
+  // so that the job ends together, with one message and one exit code.
+  void together(const std::function<void()>& check);
+
+  // "Open MPI v4.1.4", "" without MPI.
+  static std::string library_version();
+
+ private:
+  bool uses_mpi_ = false;
+  std::unique_ptr<Communicator> world_;
+  int local_rank_ = 0;
+  int local_size_ = 1;
+  int node_ = 0;
+  int num_nodes_ = 1;
+  std::string host_;
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,314 @@
+#include "parallel/mpi_communicator.h"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "parallel/rank_sum.h"
+
+namespace lmtrain {
+
+CommunicationThread::CommunicationThread() : thread_([this] { run(); }) {}
+
+CommunicationThread::~CommunicationThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+std::shared_future<void> CommunicationThread::submit(std::function<void()> task) {
+  std::packaged_task<void()> packaged(std::move(task));
+  std::shared_future<void> done = packaged.get_future().share();
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(packaged));
+  }
+  wake_.notify_one();
+  return done;
+}
+
+void CommunicationThread::run() {
+  while (true) {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    if (tasks_.empty()) return;
+    std::packaged_task<void()> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    task();
+  }
+}
+
+namespace {
+
+// One message carries at most so many bytes: MPI counts are int.
+constexpr int64_t kMessageBytes = int64_t{64} << 20;
+// Part boundaries are multiples of this many elements (a cache line of bf16).
+constexpr int64_t kPartAlignment = 32;
+
+void check(int result, const char* what) {
+  if (result == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(result, text.data(), &length);
+  throw IoError(cat(what, " failed: ", std::string(text.data(), static_cast<size_t>(length))));
+}
+
+class FutureWork : public Work {
+ public:
+  explicit FutureWork(std::shared_future<void> done) : done_(std::move(done)) {}
+  void wait() override { done_.get(); }
+
+ private:
+  std::shared_future<void> done_;
+};
+
+// Messages under way, waited for without spinning for long.
+class Requests {
+ public:
+  MPI_Request* add() { return &requests_.emplace_back(); }
+
+  void wait() {
+    const auto start = std::chrono::steady_clock::now();
+    int done = 0;
+    while (true) {
+      check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE),
+            "MPI_Testall");
+      if (done != 0) break;
+      const auto waited = std::chrono::steady_clock::now() - start;
+      if (waited < std::chrono::microseconds(20)) continue;
+      std::this_thread::sleep_for(std::chrono::microseconds(waited < std::chrono::milliseconds(2) ? 50 : 200));
+    }
+    requests_.clear();
+  }
+
+  void reserve(size_t count) { requests_.reserve(count); }
+
+ private:
+  std::vector<MPI_Request> requests_;
+};
+
+char* bytes_of(const at::Tensor& tensor) { return static_cast<char*>(tensor.data_ptr()); }
+
+void require_plain(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "MPI moves contiguous CPU tensors only");
+}
+
+class MpiCommunicator : public Communicator {
+ public:
+  MpiCommunicator(MPI_Comm comm, std::shared_ptr<CommunicationThread> thread)
+      : comm_(comm), thread_(std::move(thread)) {
+    thread_
+        ->submit([this] {
+          MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+          MPI_Comm_rank(comm_, &rank_);
+          MPI_Comm_size(comm_, &size_);
+        })
+        .get();
+  }
+  ~MpiCommunicator() override {
+    thread_->submit([this] { MPI_Comm_free(&comm_); }).wait();
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  std::string name() const override { return "mpi"; }
+
+  WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
+    require_plain(tensor);
+    return submit([this, tensor, op] {
+      for_each_segment(tensor, [&](int64_t offset, int64_t length) {
+        reduce_segment(tensor, tensor, offset, length, op, /*output_is_part=*/false);
+        gather_segment(tensor, offset, length);
+      });
+    });
+  }
+
+  WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
+    require_plain(output);
+    require_plain(input);
+    TORCH_CHECK(input.numel() == output.numel() * size_, "reduce_scatter: input must hold size() parts");
+    return submit([this, output, input] {
+      for_each_segment(input, [&](int64_t offset, int64_t length) {
+        reduce_segment(input, output, offset, length, ReduceOp::kSum, /*output_is_part=*/true);
+      });
+    });
+  }
+
+  WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
+    require_plain(output);
+    require_plain(input);
+    TORCH_CHECK(output.numel() == input.numel() * size_, "all_gather: output must hold size() parts");
+    return submit([this, output, input] {
+      const int64_t bytes = input.numel() * static_cast<int64_t>(input.element_size());
+      char* const own = bytes_of(output) + rank_ * bytes;
+      if (own != bytes_of(input)) std::copy_n(bytes_of(input), bytes, own);
+      for (int64_t at = 0; at < bytes; at += kMessageBytes) {
+        const int64_t count = std::min(kMessageBytes, bytes - at);
+        exchange([&](int peer) { return bytes_of(output) + peer * bytes + at; },
+                 [&](int) { return own + at; }, [&](int) { return count; }, [&](int) { return count; });
+      }
+    });
+  }
+
+  WorkPtr broadcast(at::Tensor tensor, int root) override {
+    require_plain(tensor);
+    return submit([this, tensor, root] {
+      for_each_message(tensor, [&](char* data, int count) {
+        Requests requests;
+        check(MPI_Ibcast(data, count, MPI_BYTE, root, comm_, requests.add()), "MPI_Ibcast");
+        requests.wait();
+      });
+    });
+  }
+
+  WorkPtr send(at::Tensor tensor, int destination) override {
+    require_plain(tensor);
+    return submit([this, tensor, destination] {
+      for_each_message(tensor, [&](char* data, int count) {
+        Requests requests;
+        check(MPI_Isend(data, count, MPI_BYTE, destination, kTag, comm_, requests.add()), "MPI_Isend");
+        requests.wait();
+      });
+    });
+  }
+
+  WorkPtr recv(at::Tensor tensor, int source) override {
+    require_plain(tensor);
+    return submit([this, tensor, source] {
+      for_each_message(tensor, [&](char* data, int count) {
+        Requests requests;
+        check(MPI_Irecv(data, count, MPI_BYTE, source, kTag, comm_, requests.add()), "MPI_Irecv");
+        requests.wait();
+      });
+    });
+  }
+
+  void barrier() override {
+    submit([this] {
+      Requests requests;
+      check(MPI_Ibarrier(comm_, requests.add()), "MPI_Ibarrier");
+      requests.wait();
+    })->wait();
+  }
+
+  std::unique_ptr<Communicator> split(int color) override {
+    MPI_Comm part = MPI_COMM_NULL;
+    thread_->submit([&] { check(MPI_Comm_split(comm_, color, rank_, &part), "MPI_Comm_split"); }).get();
+    return std::make_unique<MpiCommunicator>(part, thread_);
+  }
+
+ private:
+  static constexpr int kTag = 1;
+
+  WorkPtr submit(std::function<void()> task) {
+    return std::make_shared<FutureWork>(thread_->submit(std::move(task)));
+  }
+
+  // Cuts a tensor into messages.
+  template <class Move>
+  void for_each_message(const at::Tensor& tensor, Move move) {
+    const int64_t bytes = tensor.numel() * static_cast<int64_t>(tensor.element_size());
+    for (int64_t at = 0; at < bytes; at += kMessageBytes) {
+      move(bytes_of(tensor) + at, static_cast<int>(std::min(kMessageBytes, bytes - at)));
+    }
+  }
+
+  // Elements of a rank's part of `numel`; the last parts may be shorter or empty.
+  int64_t part_length(int64_t numel) const {
+    const int64_t part = (numel + size_ - 1) / size_;
+    if (numel % size_ == 0) return part;
+    return (part + kPartAlignment - 1) / kPartAlignment * kPartAlignment;
+  }
+
+  // Calls visit(offset within each part, length) for segments that fit a message.
+  template <class Visit>
+  void for_each_segment(const at::Tensor& tensor, Visit visit) {
+    const int64_t part = part_length(tensor.numel());
+    const int64_t most = kMessageBytes / static_cast<int64_t>(tensor.element_size());
+    for (int64_t offset = 0; offset < part; offset += most) visit(offset, std::min(most, part - offset));
+  }
+
+  // The elements [begin, begin + count) of segment (offset, length) in `owner`'s part.
+  struct Slice {
+    int64_t begin;
+    int64_t count;
+  };
+  Slice slice_of(int owner, const at::Tensor& tensor, int64_t offset, int64_t length) const {
+    const int64_t begin = owner * part_length(tensor.numel()) + offset;
+    return {begin, std::clamp<int64_t>(tensor.numel() - begin, 0, length)};
+  }
+
+  // Sends to(peer) and receives from(peer) for every other rank, counts in bytes.
+  template <class From, class To, class FromBytes, class ToBytes>
+  void exchange(From from, To to, FromBytes from_bytes, ToBytes to_bytes) {
+    Requests requests;
+    requests.reserve(2 * static_cast<size_t>(size_));
+    for (int step = 1; step < size_; ++step) {
+      const int peer = (rank_ + step) % size_;
+      check(MPI_Irecv(from(peer), static_cast<int>(from_bytes(peer)), MPI_BYTE, peer, kTag, comm_, requests.add()),
+            "MPI_Irecv");
+    }
+    for (int step = 1; step < size_; ++step) {
+      const int peer = (rank_ + size_ - step) % size_;
+      check(MPI_Isend(to(peer), static_cast<int>(to_bytes(peer)), MPI_BYTE, peer, kTag, comm_, requests.add()),
+            "MPI_Isend");
+    }
+    requests.wait();
+  }
+
+  // Sums this rank's slice over all ranks, in rank order, into `output` (the whole, or the part).
+  void reduce_segment(const at::Tensor& input, const at::Tensor& output, int64_t offset, int64_t length,
+                      ReduceOp op, bool output_is_part) {
+    const auto size = static_cast<int64_t>(input.element_size());
+    const Slice own = slice_of(rank_, input, offset, length);
+    received_.resize(static_cast<size_t>((size_ - 1) * length * size));
+    const auto place = [&](int peer) {
+      return received_.data() + (peer < rank_ ? peer : peer - 1) * own.count * size;
+    };
+    exchange(place,
+             [&](int peer) { return bytes_of(input) + slice_of(peer, input, offset, length).begin * size; },
+             [&](int) { return own.count * size; },
+             [&](int peer) { return slice_of(peer, input, offset, length).count * size; });
+    if (own.count == 0) return;
+    std::vector<const void*> parts;
+    for (int peer = 0; peer < size_; ++peer) {
+      parts.push_back(peer == rank_ ? bytes_of(input) + own.begin * size : place(peer));
+    }
+    const int64_t to = output_is_part ? offset : own.begin;
+    rank_reduce(input.scalar_type(), op, parts, own.count, bytes_of(output) + to * size);
+  }
+
+  // Sends this rank's slice to all others and receives theirs, in place.
+  void gather_segment(const at::Tensor& tensor, int64_t offset, int64_t length) {
+    const auto size = static_cast<int64_t>(tensor.element_size());
+    const auto slice = [&](int owner) { return slice_of(owner, tensor, offset, length); };
+    exchange([&](int peer) { return bytes_of(tensor) + slice(peer).begin * size; },
+             [&](int) { return bytes_of(tensor) + slice(rank_).begin * size; },
+             [&](int peer) { return slice(peer).count * size; },
+             [&](int) { return slice(rank_).count * size; });
+  }
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 1;
+  std::shared_ptr<CommunicationThread> thread_;
+  std::vector<char> received_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world) {
+  auto thread = std::make_shared<CommunicationThread>();
+  MPI_Comm copy = MPI_COMM_NULL;
+  thread->submit([&] { check(MPI_Comm_dup(world, &copy), "MPI_Comm_dup"); }).get();
+  return std::make_unique<MpiCommunicator>(copy, std::move(thread));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,48 @@
+// Open MPI back end for CPU tensors (fp32, fp64, bf16, int64; any number of elements).
+//
+// Open MPI makes no progress by itself, and a rank that spins in MPI_Wait slows its neighbours. So one
+// thread per rank makes every MPI call, polling with short sleeps; the training thread only queues work.
+//
+// Reductions send each rank its part (reduce-scatter), sum in rank order, and send the sums back
+// (all-gather): the same bits on every rank, in every run, for every way of cutting the work.
+#pragma once
+
+#include <mpi.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "parallel/communicator.h"
+
+namespace lmtrain {
+
+// The one thread of a rank that talks to MPI. Tasks run in the order they were queued.
+class CommunicationThread {
+ public:
+  CommunicationThread();
+  ~CommunicationThread();
+  CommunicationThread(const CommunicationThread&) = delete;
+  CommunicationThread& operator=(const CommunicationThread&) = delete;
+
+  std::shared_future<void> submit(std::function<void()> task);
+
+ private:
+  void run();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::packaged_task<void()>> tasks_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+// All ranks of `world`, which must be MPI_COMM_WORLD or a duplicate; MPI must be initialised with
+// MPI_THREAD_SERIALIZED or more. Destroy before MPI_Finalize.
+std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world);
+
+}  // namespace lmtrain

@@ -1,0 +1,28 @@
+#include "trainer/model_batch.h"
+
+#include <ATen/ATen.h>
+
+namespace lmtrain {
+namespace {
+
+template <class T>
+at::Tensor to_tensor(const Batch& batch, const std::vector<T>& values, at::ScalarType type, at::Device device) {
+  const at::Tensor tensor = at::empty({batch.num_samples, batch.sequence_length}, type);
+  std::copy(values.begin(), values.end(), tensor.data_ptr<T>());
+  return tensor.to(device);
+}
+
+}  // namespace
+
+ModelBatch to_model_batch(const Batch& batch, DropoutContext dropout, at::Device device) {
+  ModelBatch result;
+  result.input.ids = to_tensor(batch, batch.ids, at::kLong, device);
+  result.input.positions = to_tensor(batch, batch.positions, at::kLong, device);
+  result.input.dropout = std::move(dropout);
+  result.input.dropout.samples = batch.sample_indices;
+  result.labels = to_tensor(batch, batch.labels, at::kLong, device);
+  result.weights = to_tensor(batch, batch.weights, at::kFloat, device);
+  return result;
+}
+
+}  // namespace lmtrain

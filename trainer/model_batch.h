@@ -1,0 +1,20 @@
+// A batch as the model reads it: tensors on the device.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "data/batch.h"
+#include "models/gpt2.h"
+
+namespace lmtrain {
+
+struct ModelBatch {
+  DecoderInput input;
+  at::Tensor labels;   // int64 [samples, positions]
+  at::Tensor weights;  // fp32 [samples, positions]
+};
+
+// `dropout` without its samples, which are taken from the batch.
+ModelBatch to_model_batch(const Batch& batch, DropoutContext dropout, at::Device device);
+
+}  // namespace lmtrain
