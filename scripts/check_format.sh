@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Checks the form of the project's files: clang-format, clang-tidy with the compile database of the cpu
+# preset, shellcheck. check_format.sh [FILE...] limits clang-format and clang-tidy to those files.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+layers=(base data energy parallel models trainer)
+tools=()
+for tool in clang-format clang-tidy shellcheck; do
+  command -v "$tool" >/dev/null || tools+=("$tool")
+done
+if [ ${#tools[@]} -gt 0 ]; then install_packages "${tools[@]}"; fi
+
+mapfile -t sources < <(
+  if [ $# -gt 0 ]; then
+    printf '%s\n' "$@"
+  else
+    git ls-files --cached --others --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' |
+      while read -r file; do if [ -e "$file" ]; then echo "$file"; fi; done
+  fi
+)
+
+say "clang-format: ${#sources[@]} files"
+clang-format --dry-run -Werror "${sources[@]}"
+
+if [ $# = 0 ]; then
+  say "shellcheck"
+  shellcheck --external-sources --source-path=scripts .ci/run scripts/*.sh tests/scripts/*.sh
+fi
+
+# clang-tidy needs the compile commands and the generated header, not the objects.
+if [ ! -e .deps/libtorch.path ]; then scripts/setup.sh; fi
+configure cpu >/dev/null
+cmake --build build --target lmtrain_build_info >/dev/null
+
+# g++ made the precompiled headers that the commands name: clang takes the headers behind them.
+database=$(mktemp -d)
+trap 'rm -rf "$database"' EXIT
+sed -E 's/ -Winvalid-pch//; s/ -Wno-restrict//; s/ -fpch-[a-z-]+//g' build/compile_commands.json \
+  >"$database/compile_commands.json"
+
+mapfile -t units < <(printf '%s\n' "${sources[@]}" | grep -E "^($(IFS='|'; echo "${layers[*]}"))/.*\.cpp$" |
+  grep -vE '^parallel/cuda/')
+say "clang-tidy: ${#units[@]} files"
+printf '%s\0' "${units[@]}" | xargs -0 -P "$(build_jobs)" -n 4 clang-tidy --quiet -p "$database"

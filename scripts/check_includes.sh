@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Refuses an include that goes up the layers: check_includes.sh [FOLDER]
+#   base <- parallel <- models <- trainer; data and energy know base only; base, data and energy do not
+#   know LibTorch; quoted includes are rooted at the project.
+set -euo pipefail
+cd "${1:-$(dirname "$0")/..}"
+
+declare -A knows=(
+  [base]="base"
+  [data]="data base"
+  [energy]="energy base"
+  [parallel]="parallel base"
+  [models]="models parallel base"
+  [trainer]="trainer models parallel data energy base"
+)
+generated=lmtrain_version.h
+failed=0
+
+refuse() {
+  printf '%s\n' "$1"
+  failed=1
+}
+
+check_include() {
+  local where=$1 layer=$2 path=$3 root=${3%%/*}
+  if [ "$path" = "$generated" ]; then return; fi
+  if [ "$root" = "$path" ] || [ -z "${knows[$root]:-}" ]; then
+    refuse "$where: \"$path\" is not rooted at one of the project's folders (${!knows[*]})"
+  elif [[ " ${knows[$layer]} " != *" $root "* ]]; then
+    refuse "$where: $layer may include ${knows[$layer]// /, }, not \"$path\""
+  fi
+}
+
+for layer in "${!knows[@]}"; do
+  [ -d "$layer" ] || { refuse "$layer: no such folder"; continue; }
+  while IFS=: read -r file line path; do
+    check_include "$file:$line" "$layer" "$path"
+  done < <(grep -rnoP --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' \
+    '^\s*#\s*include\s*"\K[^"]*' "$layer")
+  case $layer in
+    base | data | energy)
+      while IFS=: read -r file line path; do
+        refuse "$file:$line: $layer is free of LibTorch, so not <$path>"
+      done < <(grep -rnoP --include='*.h' --include='*.cpp' \
+        '^\s*#\s*include\s*<\K(torch|ATen|c10)/[^>]*' "$layer")
+      ;;
+  esac
+done
+exit "$failed"

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Catches a check_includes.sh that lets an include up the layers pass, or refuses one that goes down.
+set -euo pipefail
+check=$1/scripts/check_includes.sh
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$tree"/{base,data,energy,parallel/cuda,models,trainer}
+
+# expect_refused FILE LINE WORD: the line is refused, and the message names the file and WORD.
+expect_refused() {
+  local file=$1 line=$2 word=$3 output
+  printf '%s\n' "$line" >"$tree/$file"
+  if output=$(bash "$check" "$tree"); then
+    echo "not refused: $line in $file"
+    exit 1
+  fi
+  [[ $output == "$file:1: "*"$word"* ]] || {
+    echo "refused without naming $file and $word: $output"
+    exit 1
+  }
+  rm "$tree/$file"
+}
+
+cat >"$tree/trainer/all.cpp" <<'END'
+#include <ATen/ATen.h>
+#include <vector>
+#include "base/error.h"
+#include "data/batch.h"
+#include "energy/meter.h"
+#include "models/gpt2.h"
+#include "parallel/mesh.h"
+END
+printf '#include "lmtrain_version.h"\n// #include "trainer/run.h"\n' >"$tree/base/info.cpp"
+printf '#include "parallel/mesh.h"\n#include <ATen/ATen.h>\n' >"$tree/models/gpt2.cpp"
+bash "$check" "$tree" || { echo "refused a tree without a bad include"; exit 1; }
+
+expect_refused base/a.h '#include "data/batch.h"' data/batch.h
+expect_refused data/a.cpp '#include "parallel/mesh.h"' parallel/mesh.h
+expect_refused data/a.cpp '#include "energy/meter.h"' energy/meter.h
+expect_refused energy/a.cpp '  # include "data/batch.h"' data/batch.h
+expect_refused parallel/cuda/a.cu '#include "models/gpt2.h"' models/gpt2.h
+expect_refused models/a.cpp '#include "trainer/run.h"' trainer/run.h
+expect_refused models/a.cpp '#include "data/batch.h"' data/batch.h
+expect_refused data/a.cpp '#include <torch/torch.h>' torch/torch.h
+expect_refused trainer/a.cpp '#include "../base/error.h"' ../base/error.h
+expect_refused trainer/a.cpp '#include "run.h"' run.h
+expect_refused trainer/a.cpp '#include "tests/fake.h"' tests/fake.h
