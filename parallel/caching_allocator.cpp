@@ -3,16 +3,19 @@
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <new>
+#include <unordered_map>
 #include <vector>
 
 namespace lmtrain {
 namespace {
 
+constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 // Smaller blocks are left to malloc, which keeps them itself.
 constexpr size_t kSmallest = size_t{64} << 10;
@@ -27,14 +30,18 @@ size_t size_class(size_t bytes) {
 class CachingAllocator : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
-    if (bytes < kSmallest) return plain_->allocate(bytes);
-    const size_t size = size_class(bytes);
-    void* block = take(size);
-    if (block == nullptr) block = fresh(size);
+    void* block = nullptr;
+    if (bytes < kSmallest) {
+      block = aligned(kAlignment, std::max<size_t>(bytes, 1));
+    } else {
+      const size_t size = size_class(bytes);
+      block = take(size);
+      if (block == nullptr) block = fresh(size);
+    }
     return {block, block, &release, c10::Device(c10::DeviceType::CPU)};
   }
 
-  c10::DeleterFnPtr raw_deleter() const override { return nullptr; }  // some blocks are plain_'s
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
   void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 
@@ -44,7 +51,13 @@ class CachingAllocator : public c10::Allocator {
   }
 
  private:
-  CachingAllocator() : plain_(c10::GetDefaultCPUAllocator()) {}
+  CachingAllocator() = default;
+
+  static void* aligned(size_t alignment, size_t size) {
+    void* block = nullptr;
+    if (posix_memalign(&block, alignment, size) != 0) throw std::bad_alloc();
+    return block;
+  }
 
   void* take(size_t size) {
     const std::lock_guard lock(mutex_);
@@ -56,9 +69,7 @@ class CachingAllocator : public c10::Allocator {
   }
 
   void* fresh(size_t size) {
-    const size_t alignment = size >= kHugePage ? kHugePage : 4096;
-    void* block = nullptr;
-    if (posix_memalign(&block, alignment, size) != 0) throw std::bad_alloc();
+    void* block = aligned(size >= kHugePage ? kHugePage : kAlignment, size);
     if (size >= kHugePage) madvise(block, size, MADV_HUGEPAGE);  // advice: may be refused
     const std::lock_guard lock(mutex_);
     size_of_.emplace(block, size);
@@ -68,13 +79,17 @@ class CachingAllocator : public c10::Allocator {
   static void release(void* block) {
     CachingAllocator& self = instance();
     const std::lock_guard lock(self.mutex_);
-    self.free_[self.size_of_.at(block)].push_back(block);
+    const auto size = self.size_of_.find(block);
+    if (size == self.size_of_.end()) {
+      std::free(block);
+    } else {
+      self.free_[size->second].push_back(block);
+    }
   }
 
-  c10::Allocator* plain_;
   std::mutex mutex_;
   std::map<size_t, std::vector<void*>> free_;
-  std::map<void*, size_t> size_of_;
+  std::unordered_map<void*, size_t> size_of_;
 };
 
 }  // namespace

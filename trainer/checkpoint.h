@@ -1,0 +1,80 @@
+// Checkpoints: a folder per step, written by all ranks, that counts only once its manifest is there.
+//
+//   RUN/checkpoints/step-00000100/rank-00000-0.h5 ...   tensors under stable names, unpadded; each written by one rank
+//                                tokenizer.json
+//                                manifest.json          written last: files, sizes, XXH3, tensors, state of the run
+//
+// Commit protocol: every file is built in memory, written and read back, fsynced and renamed; all ranks vote; rank 0 writes
+// the manifest. The newest folder whose manifest and files verify wins; there is no pointer to go stale.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "parallel/communicator.h"
+#include "parallel/parameter_store.h"
+
+namespace lmtrain {
+
+// The state of a run besides tensors. Everything random is a function of seed and step.
+struct CheckpointState {
+  int64_t step = 0;            // updates done; the data cursor follows from it
+  std::string config;          // resolved, YAML
+  std::string tokenizer_hash;  // 16 hexadecimal digits
+  std::string data_fingerprint;
+  std::string precision;
+  int64_t num_ranks = 1;
+  int64_t num_threads = 1;  // of each rank
+  std::string torch_version;
+  std::string cpu_capability;  // "AVX512": other instruction sets give other bits
+  std::string commit;
+  nlohmann::json progress;  // what a run carries along: losses of validations, energy so far
+};
+
+struct Manifest {
+  struct File {
+    std::string name;
+    int64_t bytes = 0;
+    std::string xxh3;
+  };
+  struct StoredTensor {
+    std::string group;  // "weights", "exp_avg", "exp_avg_sq"
+    std::string name;
+    std::vector<int64_t> shape;
+    std::string file;
+  };
+  CheckpointState state;
+  std::vector<File> files;
+  std::vector<StoredTensor> tensors;
+};
+
+// Saves into `checkpoints`/step-NNNNNNNN. Collective. Returns "" or, on every rank alike, why the save was
+// abandoned (disk full, ...); the checkpoints before it are untouched then.
+std::string save_checkpoint(const std::filesystem::path& checkpoints, const ParameterStore& store,
+                            const CheckpointState& state, const std::string& tokenizer_json, Communicator& world);
+
+// Reads and checks a manifest, without its files. Throws CheckpointError.
+Manifest read_manifest(const std::filesystem::path& checkpoint);
+// Sizes and checksums of all files. Throws CheckpointError naming the file, what was expected and found.
+void verify_files(const std::filesystem::path& checkpoint, const Manifest& manifest);
+
+// Step folders that have a manifest, newest first.
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& checkpoints);
+// The newest that verifies; each one passed over is reported as a warning. Empty when there is none at all. Throws
+// CheckpointError when there are some and none verifies.
+std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints);
+// PATH as the user names it: a checkpoint's folder, or a run's folder for its newest.
+std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
+
+// Fills weights, and moments where `with_optimizer`. Throws CheckpointError. The store is allocated.
+void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest, ParameterStore& store,
+                  bool with_optimizer);
+
+// Removes folders without a manifest, then all but the newest `keep` checkpoints; a checkpoint goes only when `keep` newer
+// ones have manifests. One rank calls it.
+void sweep_checkpoints(const std::filesystem::path& checkpoints, int64_t keep);
+
+}  // namespace lmtrain
