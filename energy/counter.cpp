@@ -1,0 +1,61 @@
+#include "energy/counter.h"
+
+#include <limits>
+
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+// Counters are updated every few milliseconds and read a little after the clock: this much time is
+// forgiven.
+constexpr double kSlackSeconds = 1.0;
+// Twice the longest interval that can be configured. Nothing is known of the power in a longer
+// pause.
+constexpr double kMaxIntegratedSeconds = 120.0;
+
+}  // namespace
+
+double EnergyCounter::max_seconds_between_reads() const {
+  if (limits_.range_microjoules == 0) return std::numeric_limits<double>::infinity();
+  return static_cast<double>(limits_.range_microjoules) * 1e-6 / (2.0 * limits_.max_watts);
+}
+
+Reading EnergyCounter::advance(double now, uint64_t microjoules) {
+  const double seconds = started_ ? now - time_ : 0.0;
+  const uint64_t last = started_ ? value_ : microjoules;
+  started_ = true;
+  time_ = now;
+  value_ = microjoules;
+
+  const uint64_t range = limits_.range_microjoules;
+  if (range > 0 && seconds > 2.0 * max_seconds_between_reads()) {
+    return missing_reading(cat("not read for ", human_duration(seconds),
+                               ", in which its counter may have wrapped more than once"));
+  }
+  if (microjoules < last && (range < last || range == 0)) {
+    return missing_reading("its counter was reset");
+  }
+  const uint64_t difference =
+      microjoules >= last ? microjoules - last : microjoules + (range - last);
+  const double joules = static_cast<double>(difference) * 1e-6;
+  if (joules > limits_.max_watts * (seconds + kSlackSeconds)) {
+    return missing_reading(microjoules < last
+                               ? "its counter was reset"
+                               : "its counter jumped by more than the device can draw");
+  }
+  return reading_within(seconds, joules, limits_.relative_error);
+}
+
+Reading PowerIntegral::advance(double now, double watts) {
+  const std::optional<Point> last = last_;
+  last_ = Point{now, watts};
+  if (!last) return reading_within(0.0, 0.0, 0.0);
+  const double seconds = now - last->time;
+  if (seconds > kMaxIntegratedSeconds) {
+    return missing_reading(cat("its power was not read for ", human_duration(seconds)));
+  }
+  return reading_within(seconds, 0.5 * (last->watts + watts) * seconds, relative_error_);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,122 @@
+#include "energy/hwmon.h"
+
+#include <array>
+#include <map>
+#include <string_view>
+
+#include "base/text.h"
+#include "energy/counter.h"
+#include "energy/system_file.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The inputs that stand for one whole processor each.
+struct KnownInput {
+  std::string_view driver;
+  std::string_view label_start;
+};
+constexpr std::array<KnownInput, 3> kWholeProcessors = {{
+    {"amd_energy", "Esocket"},       // Ecore inputs are inside it
+    {"fam15h_power", ""},            // one power input per processor
+    {"power_meter", "Grace Power"},  // "Module Power" holds it and the GPU
+}};
+
+constexpr double kMaxWatts = 2000.0;
+constexpr double kEnergyError = 0.05;
+constexpr double kPowerError = 0.10;  // the power between two readings is unknown
+
+// "energy3" for energy3_input, "power1" for power1_input and power1_average, else "".
+std::string channel_of(const std::string& file) {
+  const size_t end = file.find('_');
+  if (end == std::string::npos) return "";
+  const std::string channel = file.substr(0, end);
+  const std::string rest = file.substr(end);
+  const bool energy = channel.starts_with("energy") && rest == "_input";
+  const bool power = channel.starts_with("power") && (rest == "_input" || rest == "_average");
+  return energy || power ? channel : "";
+}
+
+std::string label_of(const fs::path& device, const std::string& channel) {
+  for (const char* suffix : {"_label", "_oem_info"}) {
+    const SystemText label = read_system_text(device / (channel + suffix));
+    if (label.text && !label.text->empty()) return *label.text;
+  }
+  return channel;
+}
+
+std::string why_not_counted(const std::string& driver, const std::string& label) {
+  for (const KnownInput& known : kWholeProcessors) {
+    if (driver == known.driver && label.starts_with(known.label_start)) return "";
+  }
+  return "not known to be a whole processor; it may lie inside another sensor";
+}
+
+class HwmonEnergyMeter : public Meter {
+ public:
+  HwmonEnergyMeter(MeterInfo info, fs::path input)
+      : Meter(std::move(info)), input_(std::move(input)), counter_({0, kMaxWatts, kEnergyError}) {}
+
+  Reading read(double now) override {
+    const SystemNumber number = read_system_number(input_);
+    if (!number.value) return missing_reading(number.failure);
+    return counter_.advance(now, *number.value);
+  }
+
+ private:
+  fs::path input_;
+  EnergyCounter counter_;
+};
+
+class HwmonPowerMeter : public Meter {
+ public:
+  HwmonPowerMeter(MeterInfo info, fs::path input)
+      : Meter(std::move(info)), input_(std::move(input)), integral_(kPowerError) {}
+
+  Reading read(double now) override {
+    const SystemNumber number = read_system_number(input_);
+    if (number.value) return integral_.advance(now, static_cast<double>(*number.value) * 1e-6);
+    integral_.interrupt();
+    return missing_reading(number.failure);
+  }
+
+ private:
+  fs::path input_;
+  PowerIntegral integral_;
+};
+
+}  // namespace
+
+std::vector<HwmonSensor> find_hwmon_sensors(const fs::path& sysfs) {
+  std::vector<HwmonSensor> sensors;
+  std::map<std::string, int> uses;
+  for (const fs::path& device : sorted_entries(sysfs / "class" / "hwmon")) {
+    const std::string driver = read_system_text(device / "name").text.value_or("unnamed");
+    std::string last_channel;
+    for (const fs::path& input : sorted_entries(device)) {
+      const std::string channel = channel_of(input.filename());
+      // power1_average and power1_input show the same power.
+      if (channel.empty() || channel == last_channel) continue;
+      last_channel = channel;
+      const std::string label = label_of(device, channel);
+      std::string key = cat("hwmon:", driver, "/", label);
+      if (const int use = ++uses[key]; use > 1) key += cat("#", use);
+      sensors.push_back({input, key, channel.starts_with("energy"), why_not_counted(driver, label),
+                         read_system_number(input).failure});
+    }
+  }
+  return sensors;
+}
+
+std::unique_ptr<Meter> make_hwmon_meter(const HwmonSensor& sensor) {
+  MeterInfo info{sensor.key, cat("hwmon ", sensor.key.substr(sensor.key.find(':') + 1)),
+                 DeviceKind::kCpu, Quality::kMeasured};
+  if (sensor.is_energy) {
+    return std::make_unique<HwmonEnergyMeter>(std::move(info), sensor.input);
+  }
+  return std::make_unique<HwmonPowerMeter>(std::move(info), sensor.input);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,32 @@
+// Processor sensors of Linux's hwmon drivers, for machines without a readable RAPL
+// (Documentation/hwmon: amd_energy, fam15h_power, power_meter of NVIDIA Grace).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "energy/meter.h"
+
+namespace lmtrain {
+
+struct HwmonSensor {
+  std::filesystem::path input;  // energyN_input, powerN_input or powerN_average
+  std::string key;              // "hwmon:amd_energy/Esocket0"; numbered when two devices share it
+  bool is_energy;               // a counter in microjoules; else power in microwatts
+  std::string
+      why_not_counted;  // "" when it is a sensor of a whole processor that nothing else covers
+  std::string why_unreadable;  // "" when it can be read
+
+  bool counted() const { return why_not_counted.empty(); }
+};
+
+// Every energy and power input under SYSFS/class/hwmon. Only whole processors are counted, since
+// others lie inside one another in ways that their names do not tell.
+std::vector<HwmonSensor> find_hwmon_sensors(const std::filesystem::path& sysfs);
+
+// A meter of a sensor that is counted.
+std::unique_ptr<Meter> make_hwmon_meter(const HwmonSensor& sensor);
+
+}  // namespace lmtrain

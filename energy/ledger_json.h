@@ -1,0 +1,76 @@
+// JSON of what ledgers and totals both hold.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "energy/json_fields.h"
+#include "energy/ledger.h"
+
+namespace lmtrain {
+
+inline nlohmann::json sensor_to_json(const MeterInfo& info) {
+  return {{"key", info.key},
+          {"label", info.label},
+          {"kind", device_kind_name(info.kind)},
+          {"quality", quality_name(info.quality)}};
+}
+
+inline MeterInfo sensor_from_json(const nlohmann::json& value) {
+  return {text_field(value, "key"), text_field(value, "label"),
+          parse_device_kind(text_field(value, "kind")),
+          parse_quality(text_field(value, "quality"))};
+}
+
+inline nlohmann::json start_to_json(const AttemptStart& start) {
+  nlohmann::json sensors = nlohmann::json::array();
+  for (const MeterInfo& info : start.sensors) sensors.push_back(sensor_to_json(info));
+  return {{"attempt", start.attempt},
+          {"rank", start.place.rank},
+          {"num_ranks", start.place.num_ranks},
+          {"node", start.place.node},
+          {"local_rank", start.place.local_rank},
+          {"host", start.place.host},
+          {"wall", rounded(start.wall_seconds, 3)},
+          {"first_step", start.first_step},
+          {"sensors", std::move(sensors)}};
+}
+
+inline AttemptStart start_from_json(const nlohmann::json& value) {
+  AttemptStart start;
+  start.attempt = integer_field(value, "attempt");
+  start.place = {integer_field(value, "rank"), integer_field(value, "num_ranks"),
+                 integer_field(value, "node"), integer_field(value, "local_rank"),
+                 text_field(value, "host")};
+  start.wall_seconds = number_field(value, "wall");
+  start.first_step = integer_field(value, "first_step");
+  for (const auto& sensor : array_field(value, "sensors")) {
+    start.sensors.push_back(sensor_from_json(sensor));
+  }
+  return start;
+}
+
+// One number for each phase, by name; those that are 0 are left out.
+inline nlohmann::json phases_to_json(const std::array<double, kNumPhases>& values) {
+  nlohmann::json object = nlohmann::json::object();
+  for (int i = 0; i < kNumPhases; ++i) {
+    const double value = values[static_cast<size_t>(i)];
+    if (value != 0.0) object[std::string(phase_name(static_cast<Phase>(i)))] = rounded(value, 6);
+  }
+  return object;
+}
+
+inline std::array<double, kNumPhases> phases_from_json(const nlohmann::json& object) {
+  std::array<double, kNumPhases> values{};
+  size_t found = 0;
+  for (int i = 0; i < kNumPhases; ++i) {
+    const std::string name(phase_name(static_cast<Phase>(i)));
+    if (!object.contains(name)) continue;
+    values[static_cast<size_t>(i)] = number_field(object, name.c_str());
+    ++found;
+  }
+  if (!object.is_object() || found != object.size()) throw DataError("\"phase\" names no phase");
+  return values;
+}
+
+}  // namespace lmtrain

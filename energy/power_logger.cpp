@@ -1,0 +1,158 @@
+#include "energy/power_logger.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr double kPhaseSeconds = 0.02;
+
+double process_cpu_seconds() {
+  struct rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double clock_seconds(clockid_t clock) {
+  struct timespec time = {};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// Signals are for the training thread: none may interrupt this one, nor be handled on it.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+AttemptStart complete(AttemptStart start, const std::vector<std::unique_ptr<Meter>>& meters) {
+  start.wall_seconds = clock_seconds(CLOCK_REALTIME);
+  start.sensors.clear();
+  for (const auto& meter : meters) start.sensors.push_back(meter->info());
+  return start;
+}
+
+}  // namespace
+
+PowerLogger::PowerLogger(std::vector<std::unique_ptr<Meter>> meters, AttemptStart start,
+                         const std::filesystem::path& ledger, const PhaseTracker& phases,
+                         double interval_seconds)
+    : meters_(std::move(meters)),
+      phases_(phases),
+      begin_(monotonic_seconds()),
+      cpu_at_begin_(process_cpu_seconds()),
+      interval_(interval_seconds),
+      ledger_(ledger),
+      totals_(complete(std::move(start), meters_)),
+      observed_(begin_),
+      watts_begin_(begin_),
+      step_(totals_.start.first_step) {
+  for (const auto& meter : meters_) {
+    interval_ = std::min(interval_, meter->max_seconds_between_reads());
+  }
+  ledger_.append(totals_.start);
+  sample(begin_);
+  const BlockedSignals blocked;
+  thread_ = std::thread([this] { run(); });
+}
+
+PowerLogger::~PowerLogger() { stop(); }
+
+EnergyTotals PowerLogger::totals() const {
+  const std::lock_guard lock(mutex_);
+  return totals_;
+}
+
+void PowerLogger::flush() {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  sample(monotonic_seconds());
+  ledger_.sync();
+}
+
+void PowerLogger::stop() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void PowerLogger::run() noexcept {
+  try {
+    std::unique_lock lock(mutex_);
+    double next = begin_ + interval_;
+    while (!stopping_) {
+      const double pause = std::min(kPhaseSeconds, next - monotonic_seconds());
+      if (pause > 0.0) wake_.wait_for(lock, std::chrono::duration<double>(pause));
+      const double now = monotonic_seconds();
+      observe_phase(now);
+      if (now < next && !stopping_) continue;
+      meter_seconds_ = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
+      sample(now);
+      // After a pause of the whole process the missed samples are not made up for.
+      next = std::max(next + interval_, now);
+    }
+    ledger_.append(AttemptStop{totals_.seconds});
+    ledger_.sync();
+  } catch (const std::exception& error) {
+    log_warn(cat("energy is no longer metered: ", error.what()));
+  }
+}
+
+void PowerLogger::observe_phase(double now) {
+  phase_seconds_[static_cast<size_t>(phases_.current())] += now - observed_;
+  observed_ = now;
+}
+
+void PowerLogger::sample(double now) {
+  observe_phase(now);
+  EnergySample sample;
+  sample.seconds = now - begin_;
+  sample.wall_seconds = clock_seconds(CLOCK_REALTIME);
+  sample.cpu_seconds = process_cpu_seconds() - cpu_at_begin_;
+  sample.meter_seconds = meter_seconds_;
+  sample.step = std::max(totals_.last_step, step_.load(std::memory_order_relaxed));
+  sample.phase_seconds = std::exchange(phase_seconds_, {});
+  for (const auto& meter : meters_) sample.readings.push_back(meter->read(now));
+  totals_.add(sample);
+  ledger_.append(sample);
+  if (ledger_.failing() && !warned_) {
+    log_warn("the energy ledger cannot be written (disk full?); readings wait in memory");
+  }
+  warned_ = ledger_.failing();
+
+  const double joules = totals_.joules();
+  joules_.store(joules, std::memory_order_relaxed);
+  const double span = now - watts_begin_;
+  if (span < 0.5 * interval_) return;
+  watts_.store((joules - watts_joules_) / span, std::memory_order_relaxed);
+  watts_begin_ = now;
+  watts_joules_ = joules;
+}
+
+}  // namespace lmtrain

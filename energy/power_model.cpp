@@ -1,0 +1,123 @@
+#include "energy/power_model.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <sstream>
+
+#include "base/text.h"
+#include "energy/system_file.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kMemoryWattsPerGb = 0.3725;
+constexpr double kMemoryLowWattsPerGb = 5.0 / 64.0;
+constexpr double kMemoryHighWattsPerGb = 5.0 / 8.0;
+
+// Clock ticks of all processors together since boot.
+struct CpuTicks {
+  double total = 0.0;
+  double busy = 0.0;
+};
+
+// The first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal ...". Guest
+// time is in user already. Stolen time was spent on another machine's work.
+std::optional<CpuTicks> parse_ticks(const std::string& stat) {
+  std::istringstream line(stat.substr(0, stat.find('\n')));
+  std::string name;
+  std::array<double, 8> ticks{};
+  line >> name;
+  size_t count = 0;
+  while (count < ticks.size() && line >> ticks[count]) ++count;
+  if (name != "cpu" || count < 4) return std::nullopt;
+  CpuTicks result;
+  for (const double tick : ticks) result.total += tick;
+  result.busy = result.total - ticks[3] - ticks[4] - ticks[7];
+  return result;
+}
+
+class CpuModelMeter : public Meter {
+ public:
+  CpuModelMeter(fs::path stat, CpuDesignPower design)
+      : Meter({"model:cpu", cat("processors, modelled (", design.source, ")"), DeviceKind::kCpu,
+               Quality::kModelled}),
+        stat_(std::move(stat)),
+        design_(std::move(design)) {}
+
+  Reading read(double now) override {
+    const SystemText text = read_system_text(stat_);
+    if (!text.text) return missing_reading(cat(stat_.string(), ": ", text.failure));
+    const std::optional<CpuTicks> ticks = parse_ticks(*text.text);
+    if (!ticks) return missing_reading(cat(stat_.string(), ": no line of CPU times"));
+    if (!last_) {
+      last_ = ticks;
+      time_ = now;
+    }
+    const double total = ticks->total - last_->total;
+    const double busy = ticks->busy - last_->busy;
+    // Between two ticks the load is not known anew.
+    if (total > 0.0) load_ = std::clamp(busy / total, 0.0, 1.0);
+    const Reading reading = cpu_power_reading(design_, load_, now - time_);
+    last_ = ticks;
+    time_ = now;
+    return reading;
+  }
+
+ private:
+  fs::path stat_;
+  CpuDesignPower design_;
+  std::optional<CpuTicks> last_;
+  double time_ = 0.0;
+  double load_ = 0.0;
+};
+
+class MemoryModelMeter : public Meter {
+ public:
+  explicit MemoryModelMeter(const fs::path& procfs)
+      : Meter({"model:memory", cat("memory, modelled (", shortest(kMemoryWattsPerGb), " W per GB)"),
+               DeviceKind::kMemory, Quality::kModelled}),
+        gigabytes_(static_cast<double>(node_memory_bytes(procfs)) * 1e-9) {}
+
+  Reading read(double now) override {
+    if (gigabytes_ == 0.0) return missing_reading("the size of the memory cannot be read");
+    const double seconds = time_ ? now - *time_ : 0.0;
+    time_ = now;
+    const double gb_seconds = gigabytes_ * seconds;
+    return {seconds, kMemoryWattsPerGb * gb_seconds, kMemoryLowWattsPerGb * gb_seconds,
+            kMemoryHighWattsPerGb * gb_seconds, ""};
+  }
+
+ private:
+  double gigabytes_;
+  std::optional<double> time_;
+};
+
+}  // namespace
+
+Reading cpu_power_reading(const CpuDesignPower& design, double load, double seconds) {
+  const double cubic = 0.1 + 0.9 * load * load * load;
+  const double linear = 0.3 + 0.7 * load;
+  return {seconds, design.watts * cubic * seconds, design.low * cubic * seconds,
+          design.high * linear * seconds, ""};
+}
+
+std::unique_ptr<Meter> make_cpu_model_meter(const fs::path& procfs, const EnergyConfig& config) {
+  return std::make_unique<CpuModelMeter>(procfs / "stat", cpu_design_power(procfs, config));
+}
+
+std::unique_ptr<Meter> make_memory_model_meter(const fs::path& procfs) {
+  return std::make_unique<MemoryModelMeter>(procfs);
+}
+
+int64_t node_memory_bytes(const fs::path& procfs) {
+  std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
+  std::string name;
+  int64_t kibibytes = 0;
+  lines >> name >> kibibytes;
+  return name == "MemTotal:" ? kibibytes * 1024 : 0;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,103 @@
+#include "energy/rapl.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "energy/counter.h"
+#include "energy/system_file.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Above any processor package sold and any memory controller's load: a counter that runs faster is
+// wrong.
+constexpr double kMaxWatts = 1000.0;
+// The counters are calibrated by the maker; comparisons with wall meters find errors of this order.
+constexpr double kRelativeError = 0.05;
+
+// "intel-rapl:0:1" is a part of "intel-rapl:0"; "intel-rapl" itself is no zone.
+bool is_zone(const std::string& entry) {
+  return entry.starts_with("intel-rapl") && entry.find(':') != std::string::npos;
+}
+std::string parent_of(const std::string& entry) { return entry.substr(0, entry.rfind(':')); }
+
+std::string explain(const std::string& failure, const fs::path& counter) {
+  if (failure.find("Permission denied") == std::string::npos) return failure;
+  return cat(failure, "; only root may read it (CVE-2020-8694): run `sudo chmod a+r ",
+             counter.string(), "` after each boot, or ask the administrator");
+}
+
+RaplRole role_of(const std::string& name) {
+  if (name.starts_with("package")) return RaplRole::kPackage;
+  if (name == "dram") return RaplRole::kDram;
+  return name == "psys" ? RaplRole::kPlatform : RaplRole::kPart;
+}
+
+// Zones of the register interface before those of "intel-rapl-mmio", which shows a package again.
+std::vector<fs::path> zone_folders(const fs::path& sysfs) {
+  std::vector<fs::path> folders = sorted_entries(sysfs / "class" / "powercap");
+  std::erase_if(folders, [](const fs::path& folder) { return !is_zone(folder.filename()); });
+  std::stable_partition(folders.begin(), folders.end(), [](const fs::path& folder) {
+    return folder.filename().string().find("mmio") == std::string::npos;
+  });
+  return folders;
+}
+
+class RaplMeter : public Meter {
+ public:
+  RaplMeter(MeterInfo info, fs::path counter_file, uint64_t range)
+      : Meter(std::move(info)),
+        counter_file_(std::move(counter_file)),
+        counter_({range, kMaxWatts, kRelativeError}) {}
+
+  Reading read(double now) override {
+    const SystemNumber number = read_system_number(counter_file_);
+    if (!number.value) return missing_reading(explain(number.failure, counter_file_));
+    return counter_.advance(now, *number.value);
+  }
+
+  double max_seconds_between_reads() const override { return counter_.max_seconds_between_reads(); }
+
+ private:
+  fs::path counter_file_;
+  EnergyCounter counter_;
+};
+
+}  // namespace
+
+std::vector<RaplZone> find_rapl_zones(const fs::path& sysfs) {
+  std::vector<RaplZone> zones;
+  std::map<std::string, std::string> names;  // of zones, by folder name
+  std::set<std::string> keys;
+  for (const fs::path& folder : zone_folders(sysfs)) {
+    const std::string entry = folder.filename();
+    const auto name = read_system_text(folder / "name").text;
+    if (!name) continue;
+    names[entry] = *name;
+    const auto parent = names.find(parent_of(entry));
+    const std::string key =
+        "rapl:" + (parent == names.end() ? *name : parent->second + "/" + *name);
+    RaplRole role = role_of(*name);
+    const bool seen = !keys.insert(key).second;
+    if (seen) role = RaplRole::kDuplicate;
+    const SystemNumber range = read_system_number(folder / "max_energy_range_uj");
+    const SystemNumber energy = read_system_number(folder / "energy_uj");
+    zones.push_back({folder, key, role, range.value.value_or(0),
+                     energy.value ? "" : explain(energy.failure, folder / "energy_uj")});
+  }
+  return zones;
+}
+
+std::unique_ptr<Meter> make_rapl_meter(const RaplZone& zone) {
+  const DeviceKind kind = zone.role == RaplRole::kDram ? DeviceKind::kMemory : DeviceKind::kCpu;
+  MeterInfo info{zone.key, cat("RAPL ", zone.key.substr(zone.key.find(':') + 1)), kind,
+                 Quality::kMeasured};
+  return std::make_unique<RaplMeter>(std::move(info), zone.folder / "energy_uj",
+                                     zone.range_microjoules);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,40 @@
+// RAPL, the energy counters of Intel and AMD processors, through Linux's powercap
+// (Documentation/power/powercap; David et al., "RAPL: memory power estimation and capping", ISLPED
+// 2010).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "energy/meter.h"
+
+namespace lmtrain {
+
+enum class RaplRole {
+  kPackage,    // counted
+  kDram,       // counted: it is beside its package, not in it
+  kPart,       // core and uncore: already in their package
+  kPlatform,   // psys: contains the packages
+  kDuplicate,  // the same package through a second interface
+};
+
+struct RaplZone {
+  std::filesystem::path folder;
+  std::string key;  // "rapl:package-0", "rapl:package-0/dram"
+  RaplRole role;
+  uint64_t range_microjoules;  // 0 when unknown
+  std::string why_unreadable;  // "" when its counter can be read; else why, and how to grant it
+
+  bool counted() const { return role == RaplRole::kPackage || role == RaplRole::kDram; }
+};
+
+// Every zone under SYSFS/class/powercap.
+std::vector<RaplZone> find_rapl_zones(const std::filesystem::path& sysfs);
+
+// A meter of a zone that is counted.
+std::unique_ptr<Meter> make_rapl_meter(const RaplZone& zone);
+
+}  // namespace lmtrain

@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+
+#include "base/durable_file.h"
+#include "base/text.h"
+#include "energy/report.h"
+#include "energy/report_charts.h"
+
+namespace lmtrain {
+namespace {
+
+// Rows of a table of ranks; all are in emissions.json.
+constexpr size_t kMaxRankRows = 64;
+
+// A number to three significant digits, without a power of ten.
+std::string three_digits(double value) {
+  if (value == 0.0 || !std::isfinite(value)) return "0";
+  const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value))));
+  if (magnitude >= 3) return with_commas(std::llround(value));
+  return fixed(value, std::clamp(2 - magnitude, 0, 12));
+}
+
+struct Unit {
+  const char* name;
+  double size;
+};
+
+// The largest unit of which there is at least one, else the first.
+Unit unit_for(double value, const std::vector<Unit>& units) {
+  Unit best = units.front();
+  for (const Unit& unit : units) {
+    if (value >= unit.size) best = unit;
+  }
+  return best;
+}
+Unit energy_unit(double joules) {
+  return unit_for(joules, {{"J", 1.0}, {"Wh", 3.6e3}, {"kWh", 3.6e6}, {"MWh", 3.6e9}});
+}
+Unit mass_unit(double grams) { return unit_for(grams, {{"g", 1.0}, {"kg", 1e3}, {"t", 1e6}}); }
+
+std::string with_unit(double value, const Unit& unit) {
+  return cat(three_digits(value / unit.size), " ", unit.name);
+}
+std::string energy_text(double joules) { return with_unit(joules, energy_unit(joules)); }
+
+// "12.3 Wh (6.10 to 25.0)", all after multiplying by `factor`.
+std::string range_text(const EnergyRange& energy, const Unit& unit, double factor = 1.0) {
+  return cat(with_unit(energy.joules * factor, unit), " (",
+             three_digits(energy.low * factor / unit.size), " to ",
+             three_digits(energy.high * factor / unit.size), ")");
+}
+std::string range_text(const EnergyRange& energy) {
+  return range_text(energy, energy_unit(energy.joules));
+}
+
+std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
+
+std::string utc(double unix_seconds) {
+  const auto time = static_cast<std::time_t>(unix_seconds);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+  return text;
+}
+
+// Text inside a cell of a table.
+std::string cell(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '|') result += '\\';
+    result += c == '\n' ? ' ' : c;
+  }
+  return result;
+}
+
+std::string row(const std::vector<std::string>& cells) {
+  std::string line = "|";
+  for (const std::string& text : cells) line += cat(" ", cell(text), " |");
+  return line + "\n";
+}
+
+std::string table_head(const std::vector<std::string>& names) {
+  return row(names) + row(std::vector<std::string>(names.size(), "---"));
+}
+
+// A block whose fence is longer than any run of backticks in the text.
+std::string fenced(const std::string& text, const char* language = "") {
+  size_t longest = 2;
+  size_t run = 0;
+  for (const char c : text) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(longest + 1, '`');
+  const char* end = text.ends_with("\n") ? "" : "\n";
+  return cat(fence, language, "\n", text, end, fence, "\n\n");
+}
+
+std::string intro(const RunFacts& facts) {
+  const char* nodes = facts.num_nodes == 1 ? " node" : " nodes";
+  const char* ranks = facts.num_ranks == 1 ? " rank on " : " ranks on ";
+  return cat("# Run ", facts.name, "\n\n", facts.finished ? "Finished" : "Not finished", ". ",
+             facts.model, ", ", with_commas(facts.num_parameters), " parameters, ", facts.precision,
+             ", ", facts.num_ranks, ranks, facts.num_nodes, nodes, ". Started ", facts.started,
+             ".\n\n");
+}
+
+std::string training_rows(const RunFacts& facts) {
+  std::string rows = row({"Steps", with_commas(facts.steps)}) +
+                     row({"Tokens", with_commas(facts.tokens)}) +
+                     row({"Time training", human_duration(facts.seconds)});
+  if (facts.tokens_per_second) {
+    rows += row({"Tokens per second", with_commas(std::llround(*facts.tokens_per_second))});
+  }
+  if (facts.matmul_share)
+    rows += row({"Share of the matmul ceiling", percent(*facts.matmul_share)});
+  if (facts.last_validation_loss) {
+    const std::string last = fixed(*facts.last_validation_loss, 4);
+    rows +=
+        row({"Validation loss, first to last",
+             facts.first_validation_loss ? cat(fixed(*facts.first_validation_loss, 4), " to ", last)
+                                         : last});
+    rows += row({"Validation perplexity", fixed(std::exp(*facts.last_validation_loss), 2)});
+  }
+  if (facts.bits_per_byte) rows += row({"Bits per byte", fixed(*facts.bits_per_byte, 4)});
+  if (facts.bigram_bits_per_byte) {
+    rows += row({"Bits per byte of a bigram model", fixed(*facts.bigram_bits_per_byte, 4)});
+  }
+  return rows;
+}
+
+std::string energy_rows(const EmissionsReport& report, const RunFacts& facts) {
+  const double joules = report.energy.joules;
+  const double grams_per_joule = emissions_grams(1.0, report.pue, report.grid.g_per_kwh);
+  std::string rows = row({"Energy of the computers", range_text(report.energy)});
+  rows += row({"Measured, modelled, missing",
+               cat(percent(report.measured_share), ", ", percent(report.modelled_share), ", ",
+                   percent(report.missing_share))});
+  rows += row({cat("Energy of the facility, PUE ", shortest(report.pue)),
+               range_text(report.energy, energy_unit(report.facility_joules()), report.pue)});
+  rows += row({"Grid", describe(report.grid)});
+  rows += row({"Emissions, CO2e",
+               range_text(report.energy, mass_unit(joules * grams_per_joule), grams_per_joule)});
+  if (facts.tokens > 0) {
+    const auto tokens = static_cast<double>(facts.tokens);
+    rows += row({"Energy per token", cat(three_digits(joules / tokens), " J")});
+    rows += row({"Emissions per million tokens",
+                 cat(three_digits(joules * grams_per_joule / tokens * 1e6), " g CO2e")});
+  }
+  if (facts.flops > 0.0 && joules > 0.0) {
+    rows += row({"Work per energy", cat(three_digits(facts.flops / joules * 1e-9), " GFLOP/J")});
+  }
+  return rows;
+}
+
+std::string device_table(const EmissionsReport& report) {
+  std::string text = "### By device\n\n";
+  text += table_head({"node", "device", "source", "energy", "time covered"});
+  for (const DeviceEnergy& device : report.devices) {
+    const bool any = device.covered_seconds > 0.0;
+    const double covered = device.seconds > 0.0 ? device.covered_seconds / device.seconds : 0.0;
+    text += row({device.host, device.sensor.label,
+                 std::string(any ? quality_name(device.sensor.quality) : "missing"),
+                 any ? range_text(device.energy) : "unknown", percent(std::min(1.0, covered))});
+  }
+  return text + "\n";
+}
+
+std::string node_and_rank_tables(const EmissionsReport& report) {
+  std::string text = "### By node\n\n" + table_head({"node", "energy"});
+  for (const NodeEnergy& node : report.nodes) text += row({node.host, range_text(node.energy)});
+  text += "\n### By rank\n\nA rank's GPU, and its part of its node's other energy by CPU time.\n\n";
+  text += table_head({"rank", "energy", "CPU time"});
+  for (const RankEnergy& rank : report.ranks) {
+    if (static_cast<size_t>(&rank - report.ranks.data()) == kMaxRankRows) break;
+    text += row({std::to_string(rank.rank), range_text(rank.energy),
+                 cat(three_digits(rank.cpu_seconds), " s")});
+  }
+  text += "\n";
+  if (report.ranks.size() > kMaxRankRows) {
+    text += cat(report.ranks.size() - kMaxRankRows, " more ranks are in emissions.json.\n\n");
+  }
+  return text;
+}
+
+std::string phase_table(const EmissionsReport& report) {
+  std::string text =
+      "### By phase\n\n" + table_head({"phase", "energy", "share", "time of rank 0"});
+  for (int i = 0; i < kNumPhases; ++i) {
+    const PhaseEnergy& phase = report.phases[static_cast<size_t>(i)];
+    if (phase.joules <= 0.0 && phase.seconds <= 0.0) continue;
+    const double share = report.energy.joules > 0.0 ? phase.joules / report.energy.joules : 0.0;
+    text += row({std::string(phase_name(static_cast<Phase>(i))), energy_text(phase.joules),
+                 percent(share), cat(three_digits(phase.seconds), " s")});
+  }
+  return text + "\n";
+}
+
+std::string attempt_table(const EmissionsReport& report) {
+  std::string text = "### By attempt\n\n";
+  text += table_head({"attempt", "started (UTC)", "ranks", "steps", "time", "energy",
+                      "of it on steps computed again", "ended in order"});
+  for (const AttemptEnergy& attempt : report.attempts) {
+    text +=
+        row({std::to_string(attempt.attempt), utc(attempt.wall_seconds),
+             std::to_string(attempt.num_ranks), cat(attempt.first_step, " to ", attempt.last_step),
+             human_duration(attempt.seconds), range_text(attempt.energy),
+             energy_text(attempt.wasted_joules), attempt.stopped ? "yes" : "no"});
+  }
+  return text + "\n";
+}
+
+std::string remarks_list(const EmissionsReport& report) {
+  std::string text;
+  for (const std::string& remark : report.remarks) text += cat("- ", remark, "\n");
+  return text.empty() ? "" : "### Remarks\n\n" + text + "\n";
+}
+
+std::string sample_blocks(const RunFacts& facts) {
+  std::string text;
+  for (const TextSample& sample : facts.samples) text += fenced(sample.prompt + sample.text);
+  return text.empty() ? "" : "## Samples\n\n" + text;
+}
+
+std::string origin(const EmissionsReport& report, const RunFacts& facts) {
+  std::string text;
+  if (report.grid.year != 0) {
+    text += "Grid intensity: Ember, Yearly Electricity Data, CC BY 4.0.\n\n";
+  }
+  if (!facts.software.empty()) text += cat("Made by ", facts.software, ".\n\n");
+  if (!facts.command_line.empty()) text += fenced(facts.command_line);
+  if (!facts.config_yaml.empty()) text += "## Config\n\n" + fenced(facts.config_yaml, "yaml");
+  return text;
+}
+
+}  // namespace
+
+void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
+                           const std::vector<EnergyTotals>& totals, const RunFacts& facts) {
+  // Writes a chart that is not empty beside the report and returns the line that shows it.
+  const auto picture = [&](const char* name, const char* alternative, const std::string& svg) {
+    if (svg.empty()) return std::string();
+    const std::string file = cat(path.stem().string(), "_", name, ".svg");
+    write_file_durably(path.parent_path() / file, svg);
+    return cat("![", alternative, "](", file, ")\n\n");
+  };
+  std::string text = intro(facts);
+  text += table_head({"", ""}) + training_rows(facts) + energy_rows(report, facts) + "\n";
+  text += picture("loss", "Training and validation loss by step", loss_chart(facts));
+  text += sample_blocks(facts);
+  text += "## Energy\n\n";
+  text += picture("power", "Power over time by kind of device", power_chart(totals, report));
+  text += device_table(report) + node_and_rank_tables(report) + phase_table(report);
+  text += picture("phases", "Energy by phase", phase_chart(report));
+  text += attempt_table(report) + remarks_list(report) + origin(report, facts);
+  write_file_durably(path, text);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,109 @@
+#include "energy/run_facts.h"
+
+#include "energy/json_fields.h"
+
+namespace lmtrain {
+namespace {
+
+using nlohmann::json;
+
+// Every field once, for both directions.
+template <class Facts, class Visitor>
+void visit_fields(Facts& facts, const Visitor& visit) {
+  visit("name", facts.name);
+  visit("started", facts.started);
+  visit("finished", facts.finished);
+  visit("seconds", facts.seconds);
+  visit("steps", facts.steps);
+  visit("tokens", facts.tokens);
+  visit("flops", facts.flops);
+  visit("num_parameters", facts.num_parameters);
+  visit("model", facts.model);
+  visit("precision", facts.precision);
+  visit("num_ranks", facts.num_ranks);
+  visit("num_nodes", facts.num_nodes);
+  visit("first_validation_loss", facts.first_validation_loss);
+  visit("last_validation_loss", facts.last_validation_loss);
+  visit("bits_per_byte", facts.bits_per_byte);
+  visit("bigram_bits_per_byte", facts.bigram_bits_per_byte);
+  visit("tokens_per_second", facts.tokens_per_second);
+  visit("matmul_share", facts.matmul_share);
+  visit("train_loss", facts.train_loss);
+  visit("validation_loss", facts.validation_loss);
+  visit("samples", facts.samples);
+  visit("software", facts.software);
+  visit("command_line", facts.command_line);
+  visit("config_yaml", facts.config_yaml);
+}
+
+class Write {
+ public:
+  explicit Write(json& object) : object_(object) {}
+
+  template <class Value>
+  void operator()(const char* key, const Value& value) const {
+    object_[key] = value;
+  }
+  void operator()(const char* key, const std::optional<double>& value) const {
+    if (value) object_[key] = *value;
+  }
+  void operator()(const char* key, const std::vector<CurvePoint>& points) const {
+    json& list = object_[key] = json::array();
+    for (const CurvePoint& point : points) list.push_back({point.step, point.value});
+  }
+  void operator()(const char* key, const std::vector<TextSample>& samples) const {
+    json& list = object_[key] = json::array();
+    for (const TextSample& one : samples)
+      list.push_back({{"prompt", one.prompt}, {"text", one.text}});
+  }
+
+ private:
+  json& object_;
+};
+
+class Read {
+ public:
+  explicit Read(const json& object) : object_(object) {}
+
+  void operator()(const char* key, std::string& value) const { value = text_field(object_, key); }
+  void operator()(const char* key, bool& value) const { value = boolean_field(object_, key); }
+  void operator()(const char* key, double& value) const { value = number_field(object_, key); }
+  void operator()(const char* key, int64_t& value) const { value = integer_field(object_, key); }
+  void operator()(const char* key, std::optional<double>& value) const {
+    if (object_.contains(key)) value = number_field(object_, key);
+  }
+  void operator()(const char* key, std::vector<CurvePoint>& points) const {
+    for (const json& row : array_field(object_, key)) {
+      if (!row.is_array() || row.size() != 2 || !row[0].is_number_integer()) {
+        throw DataError(cat("a point of \"", key, "\" is not a step and a number"));
+      }
+      points.push_back({row[0].get<int64_t>(), json_number(row[1], key)});
+    }
+  }
+  void operator()(const char* key, std::vector<TextSample>& samples) const {
+    for (const json& one : array_field(object_, key)) {
+      samples.push_back({text_field(one, "prompt"), text_field(one, "text")});
+    }
+  }
+
+ private:
+  const json& object_;
+};
+
+}  // namespace
+
+std::string to_json(const RunFacts& facts) {
+  json object = json::object();
+  visit_fields(facts, Write(object));
+  // Generated text may stop within a character: what is no UTF-8 becomes U+FFFD.
+  return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+RunFacts parse_run_facts(std::string_view text) {
+  const json object = parse_json(text);
+  RunFacts facts;
+  visit_fields(facts, Read(object));
+  return facts;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,54 @@
+// What a report says about the training itself. The trainer fills it in and keeps it as JSON in the
+// run's folder, so that the report can be written again from the folder alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lmtrain {
+
+struct CurvePoint {
+  int64_t step = 0;
+  double value = 0.0;
+};
+
+struct TextSample {
+  std::string prompt;
+  std::string text;
+};
+
+struct RunFacts {
+  std::string name;
+  std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
+  bool finished = false;
+  double seconds = 0.0;  // of training, all attempts together
+  int64_t steps = 0;     // done, each counted once
+  int64_t tokens = 0;    // trained on, each step counted once
+  double flops = 0.0;    // of those tokens
+  int64_t num_parameters = 0;
+  std::string model;      // "gpt2, 6 layers, 6 heads, width 384"
+  std::string precision;  // "bf16"
+  int64_t num_ranks = 1;
+  int64_t num_nodes = 1;
+  std::optional<double> first_validation_loss;  // nats per token
+  std::optional<double> last_validation_loss;
+  std::optional<double> bits_per_byte;
+  std::optional<double> bigram_bits_per_byte;
+  std::optional<double> tokens_per_second;
+  std::optional<double> matmul_share;  // of the measured ceiling, 0 to 1
+  std::vector<CurvePoint> train_loss;
+  std::vector<CurvePoint> validation_loss;
+  std::vector<TextSample> samples;
+  std::string software;  // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"
+  std::string command_line;
+  std::string config_yaml;  // resolved
+};
+
+std::string to_json(const RunFacts& facts);
+// Throws DataError naming what is absent or of the wrong type.
+RunFacts parse_run_facts(std::string_view text);
+
+}  // namespace lmtrain

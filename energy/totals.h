@@ -1,0 +1,117 @@
+// What one rank's sensors counted in one attempt: the sum of a part of its ledger, and what a
+// running power logger keeps of itself.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/phase.h"
+#include "energy/ledger.h"
+
+namespace lmtrain {
+
+// Energies between two ends; sums add the ends, as if all errors went one way.
+struct EnergyRange {
+  double joules = 0.0;
+  double low = 0.0;
+  double high = 0.0;
+
+  void add(double more_joules, double more_low, double more_high) {
+    joules += more_joules;
+    low += more_low;
+    high += more_high;
+  }
+  void add(const EnergyRange& more) { add(more.joules, more.low, more.high); }
+};
+
+struct SensorTotals {
+  MeterInfo info;
+  EnergyRange energy;
+  double covered_seconds = 0.0;  // the rest of the attempt is missing
+  int64_t missing_readings = 0;
+  std::string missing_reason;  // of the last that was missing
+};
+
+// Energy over time and steps in at most kMaxPoints pieces: neighbours are joined when there are
+// more.
+class EnergySeries {
+ public:
+  static constexpr size_t kMaxPoints = 512;
+  struct Point {
+    double seconds = 0.0;  // its end
+    int64_t step = 0;      // the step under way at its end
+    std::array<double, kNumDeviceKinds> joules{};
+  };
+
+  void add(Point point);
+  const std::vector<Point>& points() const { return points_; }
+  // What was spent in `step` and later ones, energy within a point being even over its steps.
+  double joules_from_step(int64_t first_step, int64_t step) const;
+
+ private:
+  std::vector<Point> points_;
+  size_t samples_per_point_ = 1;
+  size_t samples_in_last_ = 0;
+};
+
+struct EnergyTotals {
+  AttemptStart start;
+  bool stopped = false;  // false: still running, or crashed
+  double seconds = 0.0;
+  double cpu_seconds = 0.0;
+  double meter_seconds = 0.0;
+  int64_t last_step = 0;
+  int64_t lost_lines = 0;
+  std::vector<SensorTotals> sensors;
+  std::array<double, kNumPhases> phase_seconds{};
+  std::array<double, kNumPhases> phase_joules{};  // sums to joules()
+  EnergySeries series;
+
+  EnergyTotals() = default;
+  explicit EnergyTotals(AttemptStart attempt_start);
+
+  // Throws DataError when the sample does not fit the attempt.
+  void add(const EnergySample& sample);
+  double joules() const;
+};
+
+// As one line of text, for sending between ranks. parse_energy_totals throws DataError.
+std::string to_json(const std::vector<EnergyTotals>& totals);
+std::vector<EnergyTotals> parse_energy_totals(std::string_view text);
+
+// The ledgers of a run's folder runs/NAME/energy, summed up as far as they have been written. Each
+// refresh() reads only what is new.
+//
+// Ranks share the work: share i of n reads the files whose rank is i modulo n, so that every file
+// is read once, those of ranks that only earlier attempts had too.
+class RunLedgers {
+ public:
+  explicit RunLedgers(std::filesystem::path folder, int64_t share = 0, int64_t num_shares = 1)
+      : folder_(std::move(folder)), share_(share), num_shares_(num_shares) {}
+
+  // One entry for each rank and attempt. Throws DataError naming file and line, IoError.
+  std::vector<EnergyTotals> refresh();
+
+ private:
+  struct RankLedger {
+    LedgerReader reader;
+    std::vector<EnergyTotals> attempts;
+  };
+  void find_new_files();
+
+  std::filesystem::path folder_;
+  int64_t share_;
+  int64_t num_shares_;
+  std::vector<std::filesystem::path> known_;
+  std::vector<RankLedger> ledgers_;
+};
+
+// 1 + the last attempt that any ledger of the folder holds. To be asked by one rank, before any
+// rank opens its ledger, and told to the others.
+int64_t next_attempt(const std::filesystem::path& folder);
+
+}  // namespace lmtrain
