@@ -1,5 +1,6 @@
-// How a config struct describes itself: every key once, with its type, limits, default and doc. Reading
-// YAML, printing the resolved config, docs/config.md and the checks all run over this one description.
+// How a config struct describes itself: every key once, with its type, limits, default and doc.
+// Reading YAML, printing the resolved config, docs/config.md and the checks all run over this one
+// description.
 //
 //   struct ScheduleConfig {
 //     std::string kind = "cosine";
@@ -70,45 +71,65 @@ struct ListField {
   std::function<Fields()> prototype;  // of a default element, for docs and known keys
 };
 
+// What a key may do between a checkpoint and the run that resumes from it.
+enum class OnResume {
+  kFree,    // changes as it likes: the training itself stays the same
+  kWarned,  // may change, and the rest of the training goes another way: the log says so
+  kFixed,   // must stay: the checkpoint would not fit, or the run would not be the same experiment
+};
+
+using FieldKind = std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField,
+                               RealsField, SectionField, ListField>;
+
 struct Field {
   std::string key;
   std::string doc;
-  std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField, RealsField, SectionField,
-               ListField>
-      kind;
+  FieldKind kind;
+  OnResume on_resume = OnResume::kFree;  // of a section: at least this strict for every key in it
+
+  Field& fixed_on_resume() {
+    on_resume = OnResume::kFixed;
+    return *this;
+  }
+  Field& warned_on_resume() {
+    on_resume = OnResume::kWarned;
+    return *this;
+  }
 };
 
 // The ordered fields of one config struct. Holds pointers into the struct, which must outlive it.
+// Each call adds a field and returns it, valid until the next call.
 class Fields {
  public:
-  void integer(const std::string& key, int64_t& value, IntegerLimits limits, const std::string& doc) {
-    fields_.push_back({key, doc, IntegerField{&value, limits}});
+  Field& integer(const std::string& key, int64_t& value, IntegerLimits limits,
+                 const std::string& doc) {
+    return add(key, doc, IntegerField{&value, limits});
   }
-  void real(const std::string& key, double& value, RealLimits limits, const std::string& doc) {
-    fields_.push_back({key, doc, RealField{&value, limits}});
+  Field& real(const std::string& key, double& value, RealLimits limits, const std::string& doc) {
+    return add(key, doc, RealField{&value, limits});
   }
-  void boolean(const std::string& key, bool& value, const std::string& doc) {
-    fields_.push_back({key, doc, BooleanField{&value}});
+  Field& boolean(const std::string& key, bool& value, const std::string& doc) {
+    return add(key, doc, BooleanField{&value});
   }
-  void text(const std::string& key, std::string& value, const std::string& doc) {
-    fields_.push_back({key, doc, TextField{&value}});
+  Field& text(const std::string& key, std::string& value, const std::string& doc) {
+    return add(key, doc, TextField{&value});
   }
-  void choice(const std::string& key, std::string& value, std::vector<std::string> choices,
-              const std::string& doc) {
-    fields_.push_back({key, doc, ChoiceField{&value, std::move(choices)}});
+  Field& choice(const std::string& key, std::string& value, std::vector<std::string> choices,
+                const std::string& doc) {
+    return add(key, doc, ChoiceField{&value, std::move(choices)});
   }
-  void reals(const std::string& key, std::vector<double>& value, size_t count, RealLimits limits,
-             const std::string& doc) {
-    fields_.push_back({key, doc, RealsField{&value, count, limits}});
+  Field& reals(const std::string& key, std::vector<double>& value, size_t count, RealLimits limits,
+               const std::string& doc) {
+    return add(key, doc, RealsField{&value, count, limits});
   }
   template <class Config>
-  void section(const std::string& key, Config& config, const std::string& doc) {
+  Field& section(const std::string& key, Config& config, const std::string& doc) {
     auto fields = std::make_shared<Fields>();
     config.describe(*fields);
-    fields_.push_back({key, doc, SectionField{std::move(fields)}});
+    return add(key, doc, SectionField{std::move(fields)});
   }
   template <class Config>
-  void list(const std::string& key, std::vector<Config>& values, const std::string& doc) {
+  Field& list(const std::string& key, std::vector<Config>& values, const std::string& doc) {
     ListField list;
     list.clear = [&values] { values.clear(); };
     list.append = [&values] {
@@ -126,12 +147,16 @@ class Fields {
       keep->describe(fields);
       return fields;
     };
-    fields_.push_back({key, doc, std::move(list)});
+    return add(key, doc, std::move(list));
   }
 
   const std::vector<Field>& all() const { return fields_; }
 
  private:
+  Field& add(const std::string& key, const std::string& doc, FieldKind kind) {
+    return fields_.emplace_back(Field{key, doc, std::move(kind), OnResume::kFree});
+  }
+
   std::vector<Field> fields_;
 };
 
