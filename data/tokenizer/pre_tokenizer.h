@@ -1,0 +1,42 @@
+// The second stage of a tokenizer: how a text is split into words, which the model then encodes one
+// by one.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace lmtrain {
+
+// Safe to use from many threads.
+class PreTokenizer {
+ public:
+  virtual ~PreTokenizer() = default;
+  // Fills `words` with the next words of `text` from byte `position` on, moves `position` behind
+  // them and returns how many there are; 0 at the end of the text. The words are views of `text`.
+  virtual size_t next_words(std::string_view text, size_t& position,
+                            std::span<std::string_view> words) const = 0;
+  // The component as tokenizer.json holds it.
+  virtual std::string to_json() const = 0;
+};
+
+// The split of GPT-2 (Radford et al. 2019), by a scanner instead of its regular expression
+//   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+// with the character classes of unicode_tables.h. A byte that is not UTF-8 counts as a character of
+// the class [^\s\p{L}\p{N}]. Every byte of the text is in exactly one word.
+class ByteLevelPreTokenizer : public PreTokenizer {
+ public:
+  size_t next_words(std::string_view text, size_t& position,
+                    std::span<std::string_view> words) const override;
+  std::string to_json() const override;
+};
+
+// Throws DataError on a component, type or field that lmtrain does not have.
+std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const nlohmann::json& value,
+                                                  const std::string& place);
+
+}  // namespace lmtrain

@@ -1,0 +1,55 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "data/tokenizer/bpe_merger.h"
+
+namespace lmtrain {
+
+TokenCells::TokenCells(const std::vector<WordCounts>& words,
+                       const std::array<uint32_t, 256>& token_of_byte) {
+  struct Reference {
+    int64_t count;
+    uint32_t part;
+    uint32_t index;
+  };
+  std::vector<Reference> order;
+  size_t num_cells = 1;
+  for (size_t part = 0; part < words.size(); ++part) {
+    for (size_t i = 0; i < words[part].size(); ++i) {
+      if (words[part].word(i).size() < 2) continue;  // has no pair
+      order.push_back(
+          {words[part].count(i), static_cast<uint32_t>(part), static_cast<uint32_t>(i)});
+      num_cells += words[part].word(i).size() + 1;
+    }
+  }
+  if (num_cells >= kInside) {
+    throw DataError("over 4 GiB of different words: train the tokenizer on a part of the text");
+  }
+  std::sort(order.begin(), order.end(),
+            [](const Reference& a, const Reference& b) { return a.count > b.count; });
+
+  cells_.reserve(num_cells);
+  cells_.push_back(kBorder);
+  for (const Reference& word : order) {
+    for (const char byte : words[word.part].word(word.index)) {
+      cells_.push_back(token_of_byte[static_cast<uint8_t>(byte)]);
+    }
+    cells_.push_back(kBorder);
+    if (runs_.empty() || runs_.back().count != word.count) runs_.push_back({0, word.count});
+    runs_.back().end = static_cast<uint32_t>(cells_.size());
+  }
+}
+
+void TokenCells::merge(uint32_t left, uint32_t right, uint32_t right_size, uint32_t token) {
+  cells_[right - 1] = kInside;
+  cells_[right] = kInside;
+  cells_[left] = token;
+  cells_[right + right_size - 1] = token;
+}
+
+void TokenCells::CountCursor::seek(uint32_t position) {
+  run_ = std::upper_bound(run_, end_, position,
+                          [](uint32_t value, const Run& run) { return value < run.end; });
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,140 @@
+#include "data/tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "data/tokenizer/tokenizer_pipeline.h"
+#include "data/tokenizer/word_cache.h"
+
+namespace lmtrain {
+
+namespace {
+
+constexpr int64_t kMaxFileBytes = INT64_C(512) << 20;
+constexpr size_t kWordsAtOnce = 256;
+
+// Calls encode_words(words, end of the text they are views of) for some words after the others.
+template <class EncodeWords>
+void for_words(const TokenizerPipeline& pipeline, std::string_view text,
+               const EncodeWords& encode_words) {
+  std::string storage;
+  const std::string_view normal = pipeline.normalizer->normalize(text, storage);
+  const char* end = normal.data() + normal.size();
+  std::array<std::string_view, kWordsAtOnce> words;
+  size_t position = 0;
+  while (const size_t count = pipeline.pre_tokenizer->next_words(normal, position, words)) {
+    encode_words(std::span(words).first(count), end);
+  }
+}
+
+// The id space: the model's tokens, and the special tokens that are not among them.
+void number_tokens(TokenizerPipeline& pipeline) {
+  const std::vector<std::string>& tokens = pipeline.model->tokens();
+  size_t size = tokens.size();
+  for (const SpecialToken& token : pipeline.special_tokens) {
+    size = std::max(size, static_cast<size_t>(token.id) + 1);
+  }
+  pipeline.texts.assign(size, "");
+  pipeline.special.assign(size, false);
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    pipeline.texts[id] = pipeline.decoder->token_text(tokens[id]);
+  }
+  for (const SpecialToken& token : pipeline.special_tokens) {
+    const auto id = static_cast<size_t>(token.id);
+    pipeline.texts[id] = token.content;
+    pipeline.special[id] = true;
+    if (token.content == kEndOfText) pipeline.end_of_text = token.id;
+  }
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(file_or_folder, ignored);
+  const auto file = is_folder ? file_or_folder / "tokenizer.json" : file_or_folder;
+  return parse(read_file(file, kMaxFileBytes), file.string());
+}
+
+Tokenizer Tokenizer::parse(std::string_view json, std::string_view origin) {
+  return Tokenizer(parse_tokenizer_json(json, std::string(origin)));
+}
+
+Tokenizer::Tokenizer(TokenizerPipeline pipeline) {
+  number_tokens(pipeline);
+  pipeline.hash = hash_text(write_tokenizer_json(pipeline));
+  pipeline_ = std::make_shared<const TokenizerPipeline>(std::move(pipeline));
+}
+
+void Tokenizer::save(const std::filesystem::path& file) const {
+  write_file_durably(file, to_json());
+}
+
+std::string Tokenizer::to_json() const { return write_tokenizer_json(*pipeline_); }
+
+uint64_t Tokenizer::hash() const { return pipeline_->hash; }
+
+int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(pipeline_->texts.size()); }
+
+int32_t Tokenizer::end_of_text() const { return pipeline_->end_of_text; }
+
+void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids) const {
+  for_words(*pipeline_, text, [&](std::span<const std::string_view> words, const char*) {
+    for (const std::string_view word : words) pipeline_->model->encode_word(word, ids);
+  });
+}
+
+std::string_view Tokenizer::token_text(int32_t id) const {
+  if (id < 0 || id >= vocab_size()) {
+    throw DataError(cat("token id ", id, " is not in the vocabulary of ", vocab_size(), " tokens"));
+  }
+  return pipeline_->texts[static_cast<size_t>(id)];
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool with_special_tokens) const {
+  std::string text;
+  for (const int32_t id : ids) {
+    const std::string_view token = token_text(id);
+    if (with_special_tokens || !pipeline_->special[static_cast<size_t>(id)]) text += token;
+  }
+  return text;
+}
+
+int64_t Tokenizer::token_num_bytes(int32_t id) const {
+  const std::string_view token = token_text(id);
+  return pipeline_->special[static_cast<size_t>(id)] ? 0 : static_cast<int64_t>(token.size());
+}
+
+Tokenizer::Encoder::Encoder(const Tokenizer& tokenizer)
+    : pipeline_(tokenizer.pipeline_), cache_(std::make_unique<WordCache>()) {}
+Tokenizer::Encoder::~Encoder() = default;
+Tokenizer::Encoder::Encoder(Encoder&&) noexcept = default;
+
+void Tokenizer::Encoder::encode(std::string_view text, std::vector<int32_t>& ids) {
+  for_words(*pipeline_, text, [&](std::span<const std::string_view> words, const char* text_end) {
+    // Room for all words that the cache may know, so that their ids are written without a check.
+    size_t size = ids.size();
+    ids.resize(size + words.size() * WordCache::kMaxIds);
+    for (const std::string_view word : words) {
+      const bool cacheable = word.size() <= WordCache::kMaxWordBytes;
+      const auto key = cacheable ? WordCache::key(word, text_end) : WordCache::Key{};
+      const size_t num_known = cacheable ? cache_->find(key, ids.data() + size) : 0;
+      size += num_known;
+      if (num_known > 0) continue;
+      new_ids_.clear();
+      pipeline_->model->encode_word(word, new_ids_);
+      if (cacheable) cache_->insert(key, new_ids_);
+      ids.resize(ids.size() + (new_ids_.size() > WordCache::kMaxIds ? new_ids_.size() : 0));
+      std::copy(new_ids_.begin(), new_ids_.end(), ids.begin() + static_cast<ptrdiff_t>(size));
+      size += new_ids_.size();
+    }
+    ids.resize(size);
+  });
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,79 @@
+// Text to token ids and back. A tokenizer is a pipeline of four components (normalizer.h,
+// pre_tokenizer.h, model.h, decoder.h) and a list of special tokens; its stored form is the
+// tokenizer.json of the Hugging Face `tokenizers` package, which gives the same ids for it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lmtrain {
+
+struct TokenizerPipeline;  // tokenizer_pipeline.h
+class WordCache;
+
+inline constexpr std::string_view kEndOfText = "<|endoftext|>";
+
+// Cheap to copy, immutable; all functions are safe to call from many threads.
+class Tokenizer {
+ public:
+  // A tokenizer.json, or the folder that holds one. Throws IoError when it cannot be read, and
+  // DataError when it is not JSON, contradicts itself, or names a component, type or field value
+  // that lmtrain does not have; the message names the file and the component.
+  static Tokenizer load(const std::filesystem::path& file_or_folder);
+  // The same of a text; `origin` opens the messages.
+  static Tokenizer parse(std::string_view json, std::string_view origin);
+
+  explicit Tokenizer(TokenizerPipeline pipeline);
+
+  // Durable write of to_json().
+  void save(const std::filesystem::path& file) const;
+  // The canonical form: two files that give the same ids for the same reasons have the same one.
+  std::string to_json() const;
+  // XXH3 of to_json().
+  uint64_t hash() const;
+
+  int64_t vocab_size() const;
+  // The id of the special token "<|endoftext|>"; -1 when there is none.
+  int32_t end_of_text() const;
+
+  // Appends the ids of `text`. Bytes that are not UTF-8 are encoded as bytes; a special token
+  // written in the text is plain text.
+  void encode(std::string_view text, std::vector<int32_t>& ids) const;
+
+  // For bulk encoding.
+  class Encoder;
+
+  // The text of the ids: decode(encode(text)) == text for all bytes. Special tokens are left out
+  // unless asked for. Throws DataError on an id outside the vocabulary.
+  std::string decode(std::span<const int32_t> ids, bool with_special_tokens = false) const;
+  // Bytes of text that a token stands for; 0 for special tokens.
+  int64_t token_num_bytes(int32_t id) const;
+
+ private:
+  std::string_view token_text(int32_t id) const;
+
+  std::shared_ptr<const TokenizerPipeline> pipeline_;
+};
+
+// Encodes like the tokenizer it was made from, several times faster on long texts: it remembers
+// 8 MiB of words. One per thread.
+class Tokenizer::Encoder {
+ public:
+  explicit Encoder(const Tokenizer& tokenizer);
+  ~Encoder();
+  Encoder(Encoder&&) noexcept;
+
+  void encode(std::string_view text, std::vector<int32_t>& ids);
+
+ private:
+  std::shared_ptr<const TokenizerPipeline> pipeline_;
+  std::unique_ptr<WordCache> cache_;
+  std::vector<int32_t> new_ids_;  // of one word that the cache does not know
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,155 @@
+// tokenizer.json as a whole: the order and meaning of its components.
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/tokenizer/strict_json.h"
+#include "data/tokenizer/tokenizer_pipeline.h"
+
+namespace lmtrain {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kMaxDepth = 16;
+constexpr int64_t kMaxId = INT32_MAX;
+const Json kNull;
+
+SpecialToken parse_added_token(const Json& value, const std::string& place) {
+  JsonObject object(value, place);
+  SpecialToken token;
+  token.id = static_cast<int32_t>(json_integer(object.required("id"), 0, kMaxId, place + ".id"));
+  token.content = object.text("content");
+  if (token.content.empty()) object.fail("content", "an empty token");
+  token.single_word = object.boolean("single_word", false);
+  token.lstrip = object.boolean("lstrip", false);
+  token.rstrip = object.boolean("rstrip", false);
+  token.normalized = object.boolean("normalized", false);
+  if (!object.boolean("special", false)) {
+    object.fail("special", cat("the added token ", show_text(token.content),
+                               " must be special: plain", " added tokens are not supported"));
+  }
+  object.finish();
+  return token;
+}
+
+std::vector<SpecialToken> parse_added_tokens(const Json& value, const std::string& place) {
+  std::vector<SpecialToken> tokens;
+  if (value.is_null()) return tokens;
+  if (!value.is_array()) throw DataError(cat(place, ": must be a list, is ", show_value(value)));
+  std::set<std::string> contents;
+  for (const Json& element : value) {
+    const std::string which = cat(place, "[", tokens.size(), "]");
+    tokens.push_back(parse_added_token(element, which));
+    if (!contents.insert(tokens.back().content).second) {
+      throw DataError(cat(which, ": ", show_text(tokens.back().content), " is there twice"));
+    }
+  }
+  return tokens;
+}
+
+// What some files wrap around the ids. The one kind that lmtrain accepts moves offsets only.
+void check_post_processor(const Json& value, const std::string& place) {
+  if (value.is_null()) return;
+  JsonObject object(value, place);
+  const std::string type = object.text("type");
+  if (type != "ByteLevel") {
+    throw DataError(cat(place, ": the type ", show_text(type),
+                        " is not supported; supported are null", " and 'ByteLevel'"));
+  }
+  for (const char* key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
+    object.boolean(key, true);
+  }
+  object.finish();
+}
+
+// How many ids the file needs: the model's tokens and the added tokens that are not among them.
+int64_t count_ids(const Json& model, const std::vector<SpecialToken>& special_tokens) {
+  if (!model.is_object() || !model.contains("vocab") || !model["vocab"].is_object()) return 0;
+  const Json& vocabulary = model["vocab"];
+  auto count = static_cast<int64_t>(vocabulary.size());
+  for (const SpecialToken& token : special_tokens) count += !vocabulary.contains(token.content);
+  return count;
+}
+
+// Ids are below num_ids and no two tokens share one, so that there is no hole either.
+void check_special_ids(const TokenizerPipeline& pipeline, int64_t num_ids,
+                       const std::string& place) {
+  std::vector<std::string> owner = pipeline.model->tokens();
+  for (const SpecialToken& token : pipeline.special_tokens) {
+    const std::string what = cat(place, ": the id ", token.id, " of ", show_text(token.content));
+    if (token.id >= num_ids) {
+      throw DataError(cat(what, " is out of range: the file has ", num_ids, " tokens"));
+    }
+    std::string& holder = owner[static_cast<size_t>(token.id)];
+    if (!holder.empty() && holder != token.content) {
+      throw DataError(cat(what, " belongs to ", show_text(holder), " already"));
+    }
+    holder = token.content;
+  }
+  for (size_t id = 0; id < owner.size(); ++id) {
+    if (owner[id].empty()) {
+      throw DataError(cat(place, ": no token has the id ", id, "; the ids of a file's ", num_ids,
+                          " tokens must be 0 to ", num_ids - 1));
+    }
+  }
+}
+
+const Json& component(JsonObject& file, const std::string& name) {
+  const Json* value = file.find(name);
+  return value == nullptr ? kNull : *value;
+}
+
+std::string special_token_json(const SpecialToken& token) {
+  const auto flag = [](bool value) { return value ? "true" : "false"; };
+  return cat(R"({"id":)", token.id, R"(,"content":)", Json(token.content).dump(),
+             R"(,"single_word":)", flag(token.single_word), R"(,"lstrip":)", flag(token.lstrip),
+             R"(,"rstrip":)", flag(token.rstrip), R"(,"normalized":)", flag(token.normalized),
+             R"(,"special":true})");
+}
+
+}  // namespace
+
+TokenizerPipeline parse_tokenizer_json(std::string_view json, const std::string& origin) {
+  const Json document = parse_strict_json(json, origin, kMaxDepth);
+  JsonObject file(document, origin);
+  const auto place = [&](const char* name) { return cat(origin, ": ", name); };
+  if (const Json* version = file.find("version"); version != nullptr && *version != "1.0") {
+    throw DataError(cat(place("version"), ": only '1.0' is known, is ", show_value(*version)));
+  }
+  for (const char* key : {"truncation", "padding"}) {
+    if (!component(file, key).is_null()) {
+      throw DataError(cat(place(key), ": not supported, must be null"));
+    }
+  }
+  check_post_processor(component(file, "post_processor"), place("post_processor"));
+
+  TokenizerPipeline pipeline;
+  pipeline.special_tokens =
+      parse_added_tokens(component(file, "added_tokens"), place("added_tokens"));
+  const int64_t num_ids = count_ids(component(file, "model"), pipeline.special_tokens);
+  pipeline.normalizer = parse_normalizer(component(file, "normalizer"), place("normalizer"));
+  pipeline.pre_tokenizer =
+      parse_pre_tokenizer(component(file, "pre_tokenizer"), place("pre_tokenizer"));
+  pipeline.model = parse_model(component(file, "model"), num_ids, place("model"));
+  pipeline.decoder = parse_decoder(component(file, "decoder"), place("decoder"));
+  file.finish();
+  check_special_ids(pipeline, num_ids, place("added_tokens"));
+  return pipeline;
+}
+
+std::string write_tokenizer_json(const TokenizerPipeline& pipeline) {
+  std::vector<std::string> special_tokens;
+  for (const SpecialToken& token : pipeline.special_tokens) {
+    special_tokens.push_back(special_token_json(token));
+  }
+  return cat(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)",
+             join(special_tokens, ","), R"(],"normalizer":)", pipeline.normalizer->to_json(),
+             R"(,"pre_tokenizer":)", pipeline.pre_tokenizer->to_json(),
+             R"(,"post_processor":null,"decoder":)", pipeline.decoder->to_json(), R"(,"model":)",
+             pipeline.model->to_json(), "}");
+}
+
+}  // namespace lmtrain
