@@ -15,9 +15,11 @@ struct TokenizerConfig {
   std::string path;
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"bpe"}, "Model of the tokenizer that is trained: byte-level BPE.");
+    f.choice("kind", kind, {"bpe"}, "Model of the tokenizer that is trained: byte-level BPE.")
+        .fixed_on_resume();
     f.integer("vocab_size", vocab_size, {.min = 257, .max = 1 << 24},
-              "Entries of the trained vocabulary: 1 end token, 256 bytes, the rest merges.");
+              "Entries of the trained vocabulary: 1 end token, 256 bytes, the rest merges.")
+        .fixed_on_resume();
     f.text("path", path,
            "Folder with a tokenizer.json to use as it is; empty trains one on the sources.");
   }
@@ -28,7 +30,8 @@ struct SourceConfig {
   std::string separator;
 
   void describe(Fields& f) {
-    f.text("path", path, "A text file, or a folder whose files are read in the order of their names.");
+    f.text("path", path,
+           "A text file, or a folder whose files are read in the order of their names.");
     f.text("separator", separator,
            "A line that holds just this ends a document; empty: each file is one document.");
   }
@@ -43,9 +46,11 @@ struct DataConfig {
   void describe(Fields& f) {
     f.list("sources", sources, "Where the text is.");
     f.real("validation_fraction", validation_fraction, {.min = 0.0, .max = 0.5},
-           "Share of the documents kept for validation, chosen by a hash of each document.");
+           "Share of the documents kept for validation, chosen by a hash of each document.")
+        .fixed_on_resume();
     f.integer("sequence_length", sequence_length, {.min = 2, .max = 1 << 20},
-              "Tokens of a training sequence.");
+              "Tokens of a training sequence.")
+        .fixed_on_resume();
     f.text("cache", cache, "Folder of trained tokenizers and token files, keyed by content.");
   }
 };

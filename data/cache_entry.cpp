@@ -1,0 +1,113 @@
+#include "data/cache_entry.h"
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool try_lock(int descriptor, int operation) {
+  int result = 0;
+  do {
+    result = flock(descriptor, operation);
+  } while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+void rename_folder(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) {
+    throw IoError(cat("cannot rename ", from.string(), " to ", to.string(), ": ", error.message()));
+  }
+}
+
+// Removes the folder at the end of the block, if it is still there.
+class RemovedAtEnd {
+ public:
+  explicit RemovedAtEnd(fs::path folder) : folder_(std::move(folder)) {}
+  ~RemovedAtEnd() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  RemovedAtEnd(const RemovedAtEnd&) = delete;
+  RemovedAtEnd& operator=(const RemovedAtEnd&) = delete;
+
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_;
+};
+
+}  // namespace
+
+CacheEntry::CacheEntry(const fs::path& cache, const std::string& name) : folder_(cache / name) {
+  make_folders(cache);
+  lock(beside(".lock"));
+}
+
+// Unlocked by name, since a forked process that inherited the descriptor would keep the lock.
+CacheEntry::~CacheEntry() {
+  flock(descriptor_, LOCK_UN);
+  close(descriptor_);
+}
+
+void CacheEntry::lock(const fs::path& lock_path) {
+  descriptor_ = open(lock_path.c_str(), O_CREAT | O_RDONLY | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) {
+    throw IoError(cat("cannot open ", lock_path.string(), ": ", std::strerror(errno)));
+  }
+  if (try_lock(descriptor_, LOCK_EX | LOCK_NB)) return;
+  if (errno == EWOULDBLOCK) {
+    log_info(cat("waiting for another process that prepares ", folder_.string()));
+    if (try_lock(descriptor_, LOCK_EX)) return;
+  }
+  const int error = errno;
+  close(descriptor_);
+  throw IoError(cat("cannot lock ", lock_path.string(), ": ", std::strerror(error),
+                    "; set data.cache to a folder on a file system with locks"));
+}
+
+bool CacheEntry::exists() const {
+  std::error_code ignored;
+  return fs::is_directory(folder_, ignored);
+}
+
+// Hidden names in the cache folder that belong to this entry.
+fs::path CacheEntry::beside(const std::string& suffix) const {
+  return folder_.parent_path() / cat(".", folder_.filename().string(), suffix);
+}
+
+void CacheEntry::sweep() const {
+  const std::string prefix = beside(".tmp.").filename().string();
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_.parent_path(), ignored)) {
+    if (entry.path().filename().string().starts_with(prefix)) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+void CacheEntry::publish(const std::function<void(const fs::path&)>& fill) const {
+  sweep();
+  const RemovedAtEnd made(beside(cat(".tmp.new.", getpid())));
+  const RemovedAtEnd replaced(beside(cat(".tmp.old.", getpid())));
+  make_folders(made.folder());
+  fill(made.folder());
+  sync_folder(made.folder());
+  if (exists()) rename_folder(folder_, replaced.folder());
+  rename_folder(made.folder(), folder_);
+  sync_folder(folder_.parent_path());
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,34 @@
+// A keyed permutation of [0, size) that is computed, not stored: an index costs O(1) and no memory,
+// so the order of samples is the same for any number of ranks and resume costs nothing.
+//
+// A Feistel network over the next power of two with cycle-walking (Black and Rogaway, "Ciphers with
+// arbitrary finite domains", 2002): indices that fall outside are encrypted again, less than twice
+// on average.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace lmtrain {
+
+class Permutation {
+ public:
+  // size ≥ 1.
+  Permutation(int64_t size, uint64_t seed, uint64_t epoch);
+
+  // A bijection of [0, size).
+  int64_t operator()(int64_t index) const;
+
+ private:
+  static constexpr int kNumRounds = 8;
+
+  uint64_t encrypt(uint64_t value) const;
+
+  uint64_t size_;
+  int low_bits_;
+  uint64_t low_mask_;
+  uint64_t high_mask_;
+  std::array<uint64_t, kNumRounds> keys_;
+};
+
+}  // namespace lmtrain

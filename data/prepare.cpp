@@ -1,0 +1,241 @@
+#include "data/prepare.h"
+
+#include <bit>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/cache_entry.h"
+#include "data/documents.h"
+#include "data/loader.h"
+#include "data/source_files.h"
+#include "data/tokenise.h"
+#include "data/tokenizer/bpe_trainer.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Part of every key: goes up when the same sources would give other files.
+constexpr int kPrepareVersion = 1;
+
+constexpr const char* kTokenizerFile = "tokenizer.json";
+constexpr const char* kTokenizerHashFile = "hash";
+
+std::string tokenizer_entry(uint64_t key) { return cat("tokenizer-", hex16(key)); }
+std::string tokens_entry(uint64_t key) { return cat("tokens-", hex16(key)); }
+
+struct Sources {
+  std::vector<SourceFile> files;
+  uint64_t fingerprint;
+};
+
+struct TokenFiles {
+  TokenFile train;
+  std::optional<TokenFile> validation;
+};
+
+// The cached tokenizer; DataError or IoError when the entry is damaged.
+Tokenizer open_tokenizer(const fs::path& folder) {
+  Tokenizer tokenizer = Tokenizer::load(folder / kTokenizerFile);
+  const uint64_t expected = parse_hex16(read_file(folder / kTokenizerHashFile, 16));
+  if (tokenizer.hash() != expected) {
+    throw DataError(cat(folder.string(), ": expected a tokenizer of hash ", hex16(expected),
+                        ", found ", hex16(tokenizer.hash())));
+  }
+  return tokenizer;
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
+  tokenizer.save(folder / kTokenizerFile);
+  write_file_durably(folder / kTokenizerHashFile, hex16(tokenizer.hash()));
+}
+
+Tokenizer train_tokenizer(const Sources& sources, const TokenizerConfig& config, int num_threads,
+                          const PrepareProgress& progress) {
+  DocumentReader reader(sources.files);
+  Document document;
+  const auto next_document = [&](std::string_view& text) {
+    const bool found = reader.next(document);
+    text = document.text;
+    return found;
+  };
+  BpeTrainerOptions options;
+  options.vocab_size = config.vocab_size;
+  options.num_threads = num_threads;
+  Tokenizer tokenizer = train_bpe(
+      next_document, options, [&](double fraction) { progress("training tokenizer", fraction); });
+  if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
+  return tokenizer;
+}
+
+Tokenizer load_tokenizer(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) throw DataError(cat("tokenizer.path: ", path, " does not exist"));
+  Tokenizer tokenizer = Tokenizer::load(path);
+  if (tokenizer.end_of_text() < 0) {
+    throw DataError(cat("tokenizer.path: ", path, " has no special token ", kEndOfText,
+                        ", which ends documents"));
+  }
+  return tokenizer;
+}
+
+// open() of the entry in the cache when it is there and whole, after publish(fill) otherwise.
+template <class Open, class Fill>
+auto open_or_make(const fs::path& cache, const std::string& name, const Open& open,
+                  const Fill& fill) {
+  const CacheEntry entry(cache, name);
+  if (entry.exists()) {
+    try {
+      return open(entry.folder());
+    } catch (const Error& error) {
+      log_warn(cat("making ", entry.folder().string(), " again, it is damaged: ", error.what()));
+    }
+  }
+  entry.publish(fill);
+  return open(entry.folder());
+}
+
+struct KeyedTokenizer {
+  uint64_t key;
+  Tokenizer tokenizer;
+};
+
+KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
+                                const TokenizerConfig& config, int num_threads,
+                                const PrepareProgress& progress) {
+  if (!config.path.empty()) {
+    const Tokenizer loaded = load_tokenizer(config.path);
+    const uint64_t key = loaded.hash();
+    return {key, open_or_make(cache, tokenizer_entry(key), open_tokenizer,
+                              [&](const fs::path& folder) { save_tokenizer(loaded, folder); })};
+  }
+  const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, " ",
+                                     config.vocab_size, " ", hex16(sources.fingerprint)));
+  return {key,
+          open_or_make(cache, tokenizer_entry(key), open_tokenizer, [&](const fs::path& folder) {
+            save_tokenizer(train_tokenizer(sources, config, num_threads, progress), folder);
+          })};
+}
+
+void require_tokenizer(const TokenFile& file, const Tokenizer& tokenizer) {
+  if (file.header().tokenizer_hash == tokenizer.hash()) return;
+  throw DataError(cat("token file ", file.path().string(), ": expected tokenizer ",
+                      hex16(tokenizer.hash()), ", found ", hex16(file.header().tokenizer_hash)));
+}
+
+TokenFiles open_token_files(const fs::path& folder, bool with_validation,
+                            const Tokenizer& tokenizer) {
+  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt};
+  require_tokenizer(files.train, tokenizer);
+  if (with_validation) {
+    files.validation.emplace(TokenFile::open(folder / kValidationFile));
+    require_tokenizer(*files.validation, tokenizer);
+  }
+  return files;
+}
+
+void require_unchanged(const Sources& sources, const std::vector<SourceConfig>& config) {
+  if (content_fingerprint(list_source_files(config)) == sources.fingerprint) return;
+  throw DataError("the files of data.sources changed while they were being prepared; run again");
+}
+
+uint64_t key_of_tokens(const Sources& sources, const DataConfig& data, const Tokenizer& tokenizer) {
+  return hash_text(cat("tokens ", kPrepareVersion, " ", hex16(sources.fingerprint), " ",
+                       hex16(tokenizer.hash()), " ",
+                       hex16(std::bit_cast<uint64_t>(data.validation_fraction))));
+}
+
+TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, uint64_t key,
+                              const Tokenizer& tokenizer, int num_threads,
+                              const PrepareProgress& progress) {
+  const auto open = [&](const fs::path& folder) {
+    TokenFiles files = open_token_files(folder, data.validation_fraction > 0.0, tokenizer);
+    files.train.verify();
+    if (files.validation) files.validation->verify();
+    return files;
+  };
+  return open_or_make(data.cache, tokens_entry(key), open, [&](const fs::path& folder) {
+    tokenise(sources.files, tokenizer, data.validation_fraction, num_threads, folder,
+             [&](double fraction) { progress("tokenising", fraction); });
+    require_unchanged(sources, data.sources);
+  });
+}
+
+void require_both_parts(const TokenFiles& files, double validation_fraction) {
+  const int64_t num_train = files.train.header().num_documents;
+  const int64_t num_validation = files.validation ? files.validation->header().num_documents : 0;
+  if (num_train > 0 && (num_validation > 0 || !files.validation)) return;
+  throw DataError(
+      cat("of ", num_train + num_validation, " documents none fell into ",
+          num_train == 0 ? "training" : "validation",
+          " at data.validation_fraction = ", shortest(validation_fraction),
+          "; add documents, give data.sources a separator that cuts the text into more, or "
+          "change the fraction (0 turns validation off)"));
+}
+
+void require_enough(const TokenFiles& files, const DataConfig& data) {
+  require_both_parts(files, data.validation_fraction);
+  require_one_sample(files.train, data.sequence_length);
+  if (files.validation) require_one_sample(*files.validation, data.sequence_length);
+}
+
+void require_same(const TokenFile& file, uint64_t expected) {
+  if (file.fingerprint() == expected) return;
+  throw DataError(cat("the ranks do not see the same files: ", file.path().string(),
+                      " has fingerprint ", hex16(file.fingerprint()), " here, ", hex16(expected),
+                      " on rank 0; data.cache must be the same folder on all nodes"));
+}
+
+PreparedData assemble(PreparedKeys keys, const fs::path& cache, Tokenizer tokenizer,
+                      TokenFiles files) {
+  return {keys, cache / tokenizer_entry(keys.tokenizer_key) / kTokenizerFile, std::move(tokenizer),
+          std::move(files.train), std::move(files.validation)};
+}
+
+}  // namespace
+
+PreparedData prepare(const DataConfig& data, const TokenizerConfig& config, int num_threads,
+                     const PrepareProgress& progress) {
+  const PrepareProgress report = progress ? progress : [](std::string_view, double) {};
+  Sources sources = {list_source_files(data.sources), 0};
+  sources.fingerprint = content_fingerprint(
+      sources.files, [&](double fraction) { report("reading sources", fraction); });
+
+  auto [tokenizer_key, tokenizer] =
+      obtain_tokenizer(data.cache, sources, config, num_threads, report);
+  PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer), 0, 0};
+  TokenFiles files =
+      obtain_token_files(sources, data, keys.tokens_key, tokenizer, num_threads, report);
+  require_enough(files, data);
+  keys.train_fingerprint = files.train.fingerprint();
+  keys.validation_fingerprint = files.validation ? files.validation->fingerprint() : 0;
+  return assemble(keys, data.cache, std::move(tokenizer), std::move(files));
+}
+
+PreparedData open_prepared(const DataConfig& data, const PreparedKeys& keys) {
+  const fs::path cache = data.cache;
+  std::error_code ignored;
+  for (const std::string& name :
+       {tokenizer_entry(keys.tokenizer_key), tokens_entry(keys.tokens_key)}) {
+    if (fs::is_directory(cache / name, ignored)) continue;
+    throw DataError(
+        cat("the ranks do not see the same files: ", (cache / name).string(),
+            ", which rank 0 prepared, is not there; set data.cache to a folder that all "
+            "nodes share, or copy it to each"));
+  }
+  Tokenizer tokenizer = open_tokenizer(cache / tokenizer_entry(keys.tokenizer_key));
+  TokenFiles files = open_token_files(cache / tokens_entry(keys.tokens_key),
+                                      keys.validation_fingerprint != 0, tokenizer);
+  require_same(files.train, keys.train_fingerprint);
+  if (files.validation) require_same(*files.validation, keys.validation_fingerprint);
+  return assemble(keys, cache, std::move(tokenizer), std::move(files));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,114 @@
+#include "data/source_files.h"
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+SourceFile source_file(const fs::path& path, std::string name, const SourceConfig& source) {
+  return {path, std::move(name), source.separator, static_cast<int64_t>(fs::file_size(path))};
+}
+
+bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
+  std::vector<SourceFile> files;
+  for (fs::recursive_directory_iterator at(source.path), end; at != end; ++at) {
+    const fs::path& path = at->path();
+    std::error_code broken_link;
+    if (hidden(path)) {
+      at.disable_recursion_pending();
+    } else if (at->is_regular_file(broken_link)) {
+      files.push_back(
+          source_file(path, path.lexically_relative(source.path).generic_string(), source));
+    } else if (at->is_symlink()) {
+      log_warn(cat("skipping ", path.string(), ": a link that does not lead to a file"));
+    }
+  }
+  std::sort(files.begin(), files.end(),
+            [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
+  return files;
+}
+
+std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key) {
+  const fs::path path = source.path;
+  if (source.path.empty()) throw DataError(cat(key, " is empty; name a text file or a folder"));
+  if (!fs::exists(path)) throw DataError(cat(key, ": ", source.path, " does not exist"));
+  if (fs::is_regular_file(path)) return {source_file(path, path.filename().string(), source)};
+  if (!fs::is_directory(path)) {
+    throw DataError(cat(key, ": ", source.path, " is neither a file nor a folder"));
+  }
+  std::vector<SourceFile> files = files_of_folder(source);
+  if (files.empty()) {
+    throw DataError(
+        cat(key, ": the folder ", source.path, " holds no file (hidden ones are skipped)"));
+  }
+  return files;
+}
+
+// Hashes in pieces, so that progress shows within a large file as well.
+uint64_t hash_file(const fs::path& path, const std::function<void(int64_t)>& add_bytes_done) {
+  constexpr size_t kPiece = size_t{64} << 20;
+  const MappedFile file(path);
+  StreamingHash hash;
+  for (size_t at = 0; at < file.size(); at += kPiece) {
+    const std::string_view piece = file.text().substr(at, kPiece);
+    hash.update(piece);
+    add_bytes_done(static_cast<int64_t>(piece.size()));
+  }
+  return hash.digest();
+}
+
+}  // namespace
+
+std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sources) {
+  if (sources.empty()) {
+    throw DataError("data.sources is empty; name at least one text file or folder");
+  }
+  std::vector<SourceFile> files;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const std::string key = cat("data.sources[", i, "].path");
+    try {
+      std::vector<SourceFile> more = files_of_source(sources[i], key);
+      std::move(more.begin(), more.end(), std::back_inserter(files));
+    } catch (const fs::filesystem_error& error) {
+      throw DataError(
+          cat(key, ": cannot read ", error.path1().string(), ": ", error.code().message()));
+    }
+  }
+  return files;
+}
+
+int64_t total_bytes(const std::vector<SourceFile>& files) {
+  int64_t bytes = 0;
+  for (const SourceFile& file : files) bytes += file.size_bytes;
+  return bytes;
+}
+
+uint64_t content_fingerprint(const std::vector<SourceFile>& files,
+                             const std::function<void(double)>& progress) {
+  const double total = std::max(1.0, static_cast<double>(total_bytes(files)));
+  int64_t bytes_done = 0;
+  const auto add_bytes_done = [&](int64_t bytes) {
+    bytes_done += bytes;
+    if (progress) progress(std::min(1.0, static_cast<double>(bytes_done) / total));
+  };
+  StreamingHash hash;
+  for (const SourceFile& file : files) {
+    const uint64_t parts[] = {hash_text(file.name), hash_text(file.separator),
+                              hash_file(file.path, add_bytes_done)};
+    hash.update(parts, sizeof parts);
+  }
+  return hash.digest();
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,96 @@
+#include "data/token_file_writer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+// Ids as they are stored. `ids` is one document, which fits memory many times over.
+template <class Stored>
+void narrow(std::span<const int32_t> ids, std::vector<char>& bytes) {
+  bytes.resize(ids.size() * sizeof(Stored));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto stored = static_cast<Stored>(ids[i]);
+    std::memcpy(bytes.data() + i * sizeof stored, &stored, sizeof stored);
+  }
+}
+
+size_t bytes_of(const std::vector<uint64_t>& values) { return values.size() * sizeof(uint64_t); }
+
+}  // namespace
+
+TokenFileWriter::TokenFileWriter(const std::filesystem::path& path,
+                                 const TokenizerIdentity& tokenizer)
+    : path_(path), file_(path) {
+  header_.vocab_size = tokenizer.vocab_size;
+  header_.end_of_text = tokenizer.end_of_text;
+  header_.tokenizer_hash = tokenizer.hash;
+  header_.token_bytes = token_bytes_for(tokenizer.vocab_size);
+  block_.reserve(static_cast<size_t>(kTokenBlockBytes));
+  file_.write(&header_, sizeof header_);
+}
+
+void TokenFileWriter::add_document(std::span<const int32_t> ids, int64_t num_text_bytes) {
+  append(ids);
+  const auto end_token = static_cast<int32_t>(header_.end_of_text);
+  append({&end_token, 1});
+  ++header_.num_documents;
+  header_.num_text_bytes += num_text_bytes;
+  offsets_.push_back(static_cast<uint64_t>(header_.num_tokens));
+}
+
+void TokenFileWriter::append(std::span<const int32_t> ids) {
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= header_.vocab_size) {
+      throw DataError(cat("token file ", path_.string(), ": document ", header_.num_documents,
+                          " holds id ", id, ", outside the tokenizer's vocabulary of ",
+                          header_.vocab_size));
+    }
+  }
+  header_.token_bytes == 2 ? narrow<uint16_t>(ids, narrowed_) : narrow<uint32_t>(ids, narrowed_);
+  append_bytes(narrowed_.data(), narrowed_.size());
+  header_.num_tokens += static_cast<int64_t>(ids.size());
+}
+
+void TokenFileWriter::append_bytes(const void* data, size_t size) {
+  const char* from = static_cast<const char*>(data);
+  while (size > 0) {
+    const size_t fits = std::min(size, static_cast<size_t>(kTokenBlockBytes) - block_.size());
+    block_.insert(block_.end(), from, from + fits);
+    from += fits;
+    size -= fits;
+    if (static_cast<int64_t>(block_.size()) == kTokenBlockBytes) finish_block();
+  }
+}
+
+void TokenFileWriter::finish_block() {
+  block_hashes_.push_back(hash_bytes(block_.data(), block_.size()));
+  file_.write(block_.data(), block_.size());
+  block_.clear();
+}
+
+void TokenFileWriter::commit() {
+  const TokenFileLayout layout(header_);
+  const std::vector<char> padding(static_cast<size_t>(layout.offsets_at -
+                                                      static_cast<int64_t>(sizeof header_) -
+                                                      header_.num_tokens * header_.token_bytes));
+  append_bytes(padding.data(), padding.size());
+  if (!block_.empty()) finish_block();
+  file_.write(offsets_.data(), bytes_of(offsets_));
+  file_.write(block_hashes_.data(), bytes_of(block_hashes_));
+
+  header_.header_hash = hash_header(header_);
+  TokenFileFooter footer;
+  footer.offsets_hash = hash_bytes(offsets_.data(), bytes_of(offsets_));
+  footer.block_hashes_hash = hash_bytes(block_hashes_.data(), bytes_of(block_hashes_));
+  footer.fingerprint = hash_parts(header_, footer);
+  file_.write(&footer, sizeof footer);
+  file_.write_at(0, &header_, sizeof header_);
+  file_.commit();
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,46 @@
+// Writes a TokenFile document by document.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "data/token_file_format.h"
+
+namespace lmtrain {
+
+// What a token file keeps of the tokenizer that made it.
+struct TokenizerIdentity {
+  int64_t vocab_size = 0;
+  int32_t end_of_text = 0;
+  uint64_t hash = 0;
+};
+
+// The file appears at its path, whole, with commit(). Memory: one block and 8 bytes per document.
+// Throws IoError when the disk fails, DataError for an id outside the vocabulary.
+class TokenFileWriter {
+ public:
+  TokenFileWriter(const std::filesystem::path& path, const TokenizerIdentity& tokenizer);
+
+  // Appends the document and the end token. `num_text_bytes`: of the text that the ids stand for.
+  void add_document(std::span<const int32_t> ids, int64_t num_text_bytes);
+  void add_empty_documents(int64_t count) { header_.num_empty_documents += count; }
+  void commit();
+
+ private:
+  void append(std::span<const int32_t> ids);
+  void append_bytes(const void* data, size_t size);
+  void finish_block();
+
+  std::filesystem::path path_;
+  DurableFile file_;
+  TokenFileHeader header_;
+  std::vector<char> block_;
+  std::vector<char> narrowed_;
+  std::vector<uint64_t> block_hashes_;
+  std::vector<uint64_t> offsets_ = {0};
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,153 @@
+#include "data/tokenise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "data/documents.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kChunkTextBytes = int64_t{1} << 20;
+constexpr uint64_t kSplitSeed = 0x53504C4954;  // makes the split independent of other hashes
+
+using Chunk = std::vector<Document>;
+
+struct EncodedDocument {
+  size_t num_ids;
+  int64_t num_text_bytes;
+  bool for_validation;
+};
+
+struct EncodedChunk {
+  std::vector<int32_t> ids;  // of all its documents, one after the other
+  std::vector<EncodedDocument> documents;
+};
+
+// Lends encoders to threads: each has a word cache that is worth keeping.
+class EncoderPool {
+ public:
+  explicit EncoderPool(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  std::unique_ptr<Tokenizer::Encoder> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<Tokenizer::Encoder>(tokenizer_);
+    std::unique_ptr<Tokenizer::Encoder> encoder = std::move(free_.back());
+    free_.pop_back();
+    return encoder;
+  }
+  void give_back(std::unique_ptr<Tokenizer::Encoder> encoder) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(encoder));
+  }
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Tokenizer::Encoder>> free_;
+};
+
+// Empty after the last document.
+Chunk next_chunk(DocumentReader& reader) {
+  Chunk chunk;
+  Document document;
+  int64_t text_bytes = 0;
+  while (text_bytes < kChunkTextBytes && reader.next(document)) {
+    text_bytes += static_cast<int64_t>(document.text.size());
+    chunk.push_back(std::move(document));
+  }
+  return chunk;
+}
+
+EncodedChunk encode(const Chunk& chunk, double validation_fraction, EncoderPool& encoders) {
+  std::unique_ptr<Tokenizer::Encoder> encoder = encoders.take();
+  EncodedChunk encoded;
+  for (const Document& document : chunk) {
+    const size_t before = encoded.ids.size();
+    encoder->encode(document.text, encoded.ids);
+    encoded.documents.push_back({encoded.ids.size() - before,
+                                 static_cast<int64_t>(document.text.size()),
+                                 is_for_validation(document.text, validation_fraction)});
+  }
+  encoders.give_back(std::move(encoder));
+  return encoded;
+}
+
+// The two files, of which validation may be missing.
+class SplitWriter {
+ public:
+  SplitWriter(const fs::path& folder, const TokenizerIdentity& tokenizer, bool with_validation)
+      : train_(folder / kTrainFile, tokenizer) {
+    if (with_validation) validation_.emplace(folder / kValidationFile, tokenizer);
+  }
+
+  void add(const EncodedChunk& chunk) {
+    std::span<const int32_t> rest = chunk.ids;
+    for (const EncodedDocument& document : chunk.documents) {
+      TokenFileWriter& writer = document.for_validation ? *validation_ : train_;
+      writer.add_document(rest.first(document.num_ids), document.num_text_bytes);
+      rest = rest.subspan(document.num_ids);
+    }
+  }
+
+  void commit(int64_t num_empty_documents) {
+    train_.add_empty_documents(num_empty_documents);
+    train_.commit();
+    if (validation_) validation_->commit();
+  }
+
+ private:
+  TokenFileWriter train_;
+  std::optional<TokenFileWriter> validation_;
+};
+
+}  // namespace
+
+TokenizerIdentity identity_of(const Tokenizer& tokenizer) {
+  return {tokenizer.vocab_size(), tokenizer.end_of_text(), tokenizer.hash()};
+}
+
+bool is_for_validation(std::string_view text, double fraction) {
+  return static_cast<double>(hash_text(text, kSplitSeed)) < std::ldexp(fraction, 64);
+}
+
+void refuse_empty_sources(int64_t num_empty_documents) {
+  throw DataError(cat("data.sources hold no text: all ", num_empty_documents,
+                      " documents are empty; name files with text"));
+}
+
+// Chunks are encoded side by side and written in the order they were read.
+void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
+              double validation_fraction, int num_threads, const fs::path& folder,
+              const std::function<void(double)>& progress) {
+  DocumentReader reader(files);
+  EncoderPool encoders(tokenizer);
+  SplitWriter writer(folder, identity_of(tokenizer), validation_fraction > 0.0);
+  std::deque<std::future<EncodedChunk>> in_work;
+  const auto write_oldest = [&] {
+    writer.add(in_work.front().get());
+    in_work.pop_front();
+    progress(reader.fraction_done());
+  };
+  for (Chunk chunk = next_chunk(reader); !chunk.empty(); chunk = next_chunk(reader)) {
+    if (in_work.size() > static_cast<size_t>(num_threads)) write_oldest();
+    in_work.push_back(std::async(std::launch::async, [&, chunk = std::move(chunk)] {
+      return encode(chunk, validation_fraction, encoders);
+    }));
+  }
+  while (!in_work.empty()) write_oldest();
+  if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
+  writer.commit(reader.num_empty_documents());
+}
+
+}  // namespace lmtrain

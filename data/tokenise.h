@@ -1,0 +1,36 @@
+// Turns documents into token files with several threads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "data/source_files.h"
+#include "data/token_file_writer.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace lmtrain {
+
+inline constexpr const char* kTrainFile = "train.tokens";
+inline constexpr const char* kValidationFile = "validation.tokens";
+
+TokenizerIdentity identity_of(const Tokenizer& tokenizer);
+
+// Whether a document is kept for validation: a hash of its text decides, so `fraction` of distinct
+// documents are in expectation, whatever their order, and copies of one stay together.
+bool is_for_validation(std::string_view text, double fraction);
+
+// Writes FOLDER/train.tokens and, when validation_fraction > 0, FOLDER/validation.tokens, documents
+// in the order of the files. The bytes written do not depend on num_threads. Memory: a few chunks
+// of 1 MiB of text per thread, or the largest document. Throws DataError when the files hold no
+// document.
+void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
+              double validation_fraction, int num_threads, const std::filesystem::path& folder,
+              const std::function<void(double)>& progress);
+
+// Throws DataError that says the sources hold no text.
+[[noreturn]] void refuse_empty_sources(int64_t num_empty_documents);
+
+}  // namespace lmtrain

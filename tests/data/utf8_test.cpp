@@ -1,0 +1,37 @@
+#include "data/utf8.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace lmtrain {
+namespace {
+
+// Defect: ill-formed bytes taken for text, or reported at the wrong place.
+TEST(Utf8, FindsTheFirstIllFormedByte) {
+  const std::string good = "plain ascii, \xC3\xA4, \xE2\x82\xAC, \xF0\x9F\x98\x80.";
+  EXPECT_EQ(find_invalid_utf8(good), good.size());
+  const std::string stray = "\x80";
+  const std::string overlong = "\xC0\xAF";
+  const std::string surrogate = "\xED\xA0\x80";
+  const std::string too_large = "\xF4\x90\x80\x80";
+  const std::string cut = "\xE2\x82";
+  for (const std::string& bad : {stray, overlong, surrogate, too_large, cut}) {
+    EXPECT_EQ(find_invalid_utf8(good + bad), good.size());
+    EXPECT_EQ(find_invalid_utf8(good + bad + " more than eight ascii bytes"), good.size());
+  }
+}
+
+// Defect: the fast way over eight ASCII bytes reads or skips past the end.
+TEST(Utf8, EveryLengthAndPlaceOfABadByte) {
+  for (size_t length = 1; length < 40; ++length) {
+    for (size_t bad = 0; bad < length; ++bad) {
+      std::string text(length, 'a');
+      text[bad] = '\xFF';
+      EXPECT_EQ(find_invalid_utf8(text), bad);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lmtrain
