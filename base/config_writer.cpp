@@ -26,11 +26,15 @@ std::string comment(const std::string& text, const std::string& indent) {
   return lines + line + "\n";
 }
 
-// "(integer, 1 to 1000; default 6)"
+// "(integer, 1 to 1000; default 6)", "(choice of bf16, fp32; default bf16)"
 std::string facts(const Field& field, const Field& default_field) {
   const std::string limits = limits_text(field);
-  return cat("(", type_text(field), limits.empty() ? "" : ", ", limits, "; default ",
-             value_text(default_field), ")");
+  const bool is_choice = std::holds_alternative<ChoiceField>(field.kind);
+  return cat("(", type_text(field),
+             is_choice        ? " of "
+             : limits.empty() ? ""
+                              : ", ",
+             limits, "; default ", value_text(default_field), ")");
 }
 
 std::string list_yaml(const ListField& list, const std::string& indent) {

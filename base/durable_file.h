@@ -10,8 +10,9 @@
 
 namespace lmtrain {
 
-// A file written beside its final place ("PATH.tmp.PID") and moved there by commit(). Without commit() the
-// temporary file is removed and PATH stays as it was. Every failure throws IoError naming the path.
+// A file written beside its final place ("PATH.tmp.PID") and moved there by commit(). Without
+// commit() the temporary file is removed and PATH stays as it was. Every failure throws IoError
+// naming the path.
 class DurableFile {
  public:
   // Reserves `expected_bytes` up front (posix_fallocate), so that a full disk fails here.
@@ -87,8 +88,8 @@ void sync_folder(const std::filesystem::path& folder);
 // Free bytes for this user on the file system of `path` (or of its nearest parent that exists).
 int64_t free_disk_bytes(std::filesystem::path path);
 
-// Empty when files can be made in `folder` (or, where it does not exist yet, in its nearest parent that
-// does); else the reason. Leaves nothing behind.
+// Empty when files can be made in `folder` (or, where it does not exist yet, in its nearest parent
+// that does); else the reason. Leaves nothing behind.
 std::string why_not_writable(std::filesystem::path folder);
 
 }  // namespace lmtrain

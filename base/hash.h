@@ -2,13 +2,13 @@
 // cryptographic.
 #pragma once
 
-#include <xxhash.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include <xxhash.h>
 
 namespace lmtrain {
 

@@ -23,20 +23,25 @@ struct ModelConfig {
   int64_t feed_forward_size() const { return 4 * hidden_size; }
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"gpt2"}, "Architecture: gpt2 (decoder, pre-LayerNorm, learned positions).");
+    f.choice("kind", kind, {"gpt2"},
+             "Architecture: gpt2 (decoder, pre-LayerNorm, learned positions).");
     f.integer("num_layers", num_layers, {.min = 1, .max = 1000}, "Transformer blocks.");
-    f.integer("num_heads", num_heads, {.min = 1, .max = 1024}, "Attention heads; must divide hidden_size.");
-    f.integer("hidden_size", hidden_size, {.min = 1, .max = 1 << 17}, "Width of the residual stream.");
+    f.integer("num_heads", num_heads, {.min = 1, .max = 1024},
+              "Attention heads; must divide hidden_size.");
+    f.integer("hidden_size", hidden_size, {.min = 1, .max = 1 << 17},
+              "Width of the residual stream.");
     f.integer("max_positions", max_positions, {.min = 2, .max = 1 << 20},
               "Learned positions; at least data.sequence_length.");
-    f.integer("vocab_size", vocab_size, {.min = 0, .max = 1 << 24},
-              "Rows of the embedding; 0 takes the tokenizer's vocabulary, a larger number pads it.");
+    f.integer(
+        "vocab_size", vocab_size, {.min = 0, .max = 1 << 24},
+        "Rows of the embedding; 0 takes the tokenizer's vocabulary, a larger number pads it.");
     f.real("dropout", dropout, {.min = 0.0, .max = 1.0, .max_excluded = true},
            "Probability of dropping an element of embeddings, attention and residual branches.");
     f.real("layer_norm_eps", layer_norm_eps, {.min = 0.0, .max = 1.0, .min_excluded = true},
            "Added to the variance in LayerNorm.");
     f.real("init_std", init_std, {.min = 0.0, .max = 10.0, .min_excluded = true},
-           "Standard deviation of initial weights; residual projections use init_std / sqrt(2 num_layers).");
+           "Standard deviation of initial weights; residual projections use init_std / sqrt(2 "
+           "num_layers).");
   }
 };
 

@@ -37,7 +37,7 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(started_by_a_launcher()), ho
     return;
   }
   int provided = MPI_THREAD_SINGLE;
-  if (MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS ||
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS ||
       provided < MPI_THREAD_SERIALIZED) {
     throw ConfigError("this MPI does not allow calls from a communication thread (MPI_THREAD_SERIALIZED)");
   }
@@ -75,7 +75,8 @@ void Launch::together(const std::function<void()>& check) {
   for (const std::string& outcome : gather_texts(*world_, mine)) {
     if (outcome.empty()) continue;
     const size_t space = outcome.find(' ');
-    throw Error(static_cast<ExitCode>(std::stoi(outcome.substr(0, space))), outcome.substr(space + 1));
+    throw CollectiveError(static_cast<ExitCode>(std::stoi(outcome.substr(0, space))),
+                          outcome.substr(space + 1));
   }
 }
 

@@ -17,13 +17,16 @@ struct ParallelConfig {
 
   void describe(Fields& f) {
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
-              "Ranks that share one model (tensor parallelism); data-parallel ranks = ranks / tensor.");
-    f.integer("zero", zero, {.min = 0, .max = 3}, "Stage of sharded data parallelism (ZeRO).");
+              "Ranks that share one model (tensor parallelism); data-parallel ranks = ranks / "
+              "tensor. Reserved: 1.");
+    f.integer("zero", zero, {.min = 0, .max = 3},
+              "Stage of sharded data parallelism (ZeRO). Reserved: 0.");
     f.real("bucket_mib", bucket_mib, {.min = 0.001, .max = 65536.0},
            "MiB of gradients that are reduced together while backward goes on.");
     f.integer("threads", threads, {.min = 0, .max = 4096},
               "Compute threads of a rank; 0 takes its share of the cores that the job may use.");
-    f.choice("device", device, {"auto", "cpu", "cuda"}, "Where tensors live; auto takes a GPU where there is one.");
+    f.choice("device", device, {"auto", "cpu", "cuda"},
+             "Where tensors live; auto takes a GPU where there is one.");
   }
 };
 

@@ -22,9 +22,11 @@ struct RunConfig {
   void describe(Fields& f) {
     f.text("name", name, "Name of the run; its records are in DIR/NAME.");
     f.text("dir", dir, "Folder of all runs.");
-    f.integer("seed", seed, {.min = 0}, "Seed of initialisation, data order, dropout and sampling.");
+    f.integer("seed", seed, {.min = 0}, "Seed of initialisation, data order, dropout and sampling.")
+        .fixed_on_resume();
     f.text("resume", resume,
-           "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's folder must "
+           "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's "
+           "folder must "
            "not exist), a PATH starts from that checkpoint.");
   }
 };
@@ -37,14 +39,18 @@ struct TrainConfig {
   double clip_grad_norm = 1.0;
 
   void describe(Fields& f) {
-    f.integer("steps", steps, {.min = 0}, "Optimizer steps of the whole run.");
+    f.integer("steps", steps, {.min = 0}, "Optimizer steps of the whole run.").warned_on_resume();
     f.integer("global_batch_size", global_batch_size, {.min = 1, .max = 1 << 24},
-              "Sequences of one step, over all ranks and micro-batches.");
+              "Sequences of one step, over all ranks and micro-batches.")
+        .fixed_on_resume();
     f.integer("micro_batch_size", micro_batch_size, {.min = 1, .max = 1 << 20},
               "Sequences that one rank computes at once.");
     f.choice("precision", precision, {"bf16", "fp32", "fp64"},
-             "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64).");
-    f.real("clip_grad_norm", clip_grad_norm, {.min = 0.0}, "Largest global gradient norm; 0 turns clipping off.");
+             "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64).")
+        .fixed_on_resume();
+    f.real("clip_grad_norm", clip_grad_norm, {.min = 0.0},
+           "Largest global gradient norm; 0 turns clipping off.")
+        .warned_on_resume();
   }
 };
 
@@ -56,13 +62,19 @@ struct OptimizerConfig {
   double weight_decay = 0.1;
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"adamw"}, "AdamW (Loshchilov and Hutter, 2019), decoupled weight decay.");
-    f.real("lr", lr, {.min = 0.0, .max = 100.0}, "Peak learning rate.");
+    f.choice("kind", kind, {"adamw"},
+             "AdamW (Loshchilov and Hutter, 2019), decoupled weight decay.")
+        .fixed_on_resume();
+    f.real("lr", lr, {.min = 0.0, .max = 100.0}, "Peak learning rate.").warned_on_resume();
     f.reals("betas", betas, 2, {.min = 0.0, .max = 1.0, .max_excluded = true},
-            "Decay of the first and second moment.");
-    f.real("eps", eps, {.min = 0.0, .max = 1.0, .min_excluded = true}, "Added to the root of the second moment.");
+            "Decay of the first and second moment.")
+        .fixed_on_resume();
+    f.real("eps", eps, {.min = 0.0, .max = 1.0, .min_excluded = true},
+           "Added to the root of the second moment.")
+        .fixed_on_resume();
     f.real("weight_decay", weight_decay, {.min = 0.0, .max = 100.0},
-           "Decay of matrices and embeddings; norms and biases have none.");
+           "Decay of matrices and embeddings; norms and biases have none.")
+        .warned_on_resume();
   }
 };
 
@@ -76,7 +88,8 @@ struct ScheduleConfig {
     f.choice("kind", kind, {"cosine", "linear", "constant_then_decay"},
              "Shape of the learning rate after warm-up.");
     f.integer("warmup_steps", warmup_steps, {.min = 0}, "Steps of linear warm-up.");
-    f.real("min_lr_ratio", min_lr_ratio, {.min = 0.0, .max = 1.0}, "Last learning rate over the peak.");
+    f.real("min_lr_ratio", min_lr_ratio, {.min = 0.0, .max = 1.0},
+           "Last learning rate over the peak.");
     f.real("decay_fraction", decay_fraction, {.min = 0.0, .max = 1.0},
            "constant_then_decay: the share of all steps, at the end, in which the rate falls.");
   }
@@ -87,7 +100,8 @@ struct EvalConfig {
   int64_t batches = 20;
 
   void describe(Fields& f) {
-    f.integer("interval", interval, {.min = 0}, "Steps between validations; 0 validates at the end only.");
+    f.integer("interval", interval, {.min = 0},
+              "Steps between validations; 0 validates at the end only.");
     f.integer("batches", batches, {.min = 1}, "Global batches of a validation, at most so many.");
   }
 };
@@ -97,7 +111,8 @@ struct CheckpointConfig {
   int64_t keep = 3;
 
   void describe(Fields& f) {
-    f.integer("interval", interval, {.min = 0}, "Steps between checkpoints; 0 saves at the end only.");
+    f.integer("interval", interval, {.min = 0},
+              "Steps between checkpoints; 0 saves at the end only.");
     f.integer("keep", keep, {.min = 1, .max = 1000000}, "Newest checkpoints that are kept.");
   }
 };
@@ -117,12 +132,12 @@ struct Config {
 
   void describe(Fields& f) {
     f.section("run", run, "The run and its records.");
-    f.section("model", model, "Architecture.");
+    f.section("model", model, "Architecture.").fixed_on_resume();
     f.section("tokenizer", tokenizer, "Tokenizer.");
     f.section("data", data, "Text, sequences, validation split.");
     f.section("train", train, "The training loop.");
     f.section("optimizer", optimizer, "Optimizer.");
-    f.section("schedule", schedule, "Learning rate schedule.");
+    f.section("schedule", schedule, "Learning rate schedule.").warned_on_resume();
     f.section("eval", eval, "Validation.");
     f.section("parallel", parallel, "How ranks share the work.");
     f.section("checkpoint", checkpoint, "Checkpoints.");

@@ -1,7 +1,9 @@
 #include "trainer/trainer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -38,7 +40,7 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
   store_.allocate(static_cast<uint64_t>(config.run.seed));
 }
 
-StepResult Trainer::train_step(Loader& loader, int64_t step, bool stop_requested) {
+StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSignals& signals) {
   StepResult result;
   const TrainConfig& train = config_.train;
 
@@ -66,15 +68,17 @@ StepResult Trainer::train_step(Loader& loader, int64_t step, bool stop_requested
   {
     const PhaseScope scope(phases_, Phase::kCommunication);
     gradient_sync_.finish();
-    combine(samples, stop_requested, result);
+    combine(samples, signals, result);
   }
 
   // Optimizer: clip by the global norm, AdamW, and the compute copy for the next step.
   const PhaseScope scope(phases_, Phase::kOptimizer);
   result.gradient_norm = gradient_norm(store_);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw NumericError(cat("step ", step, ": loss ", result.loss, ", gradient norm ", result.gradient_norm,
-                           ": not finite; nothing was updated. Lower optimizer.lr or start from an earlier checkpoint"));
+    throw CollectiveError(ExitCode::kNumeric,
+                          cat("loss ", result.loss, " and gradient norm ", result.gradient_norm, " of step ", step + 1,
+                              " are not finite; nothing was updated. Lower optimizer.lr, or resume from an earlier "
+                              "checkpoint"));
   }
   const double limit = train.clip_grad_norm;
   const double clip = limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
@@ -101,28 +105,30 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, double scale, b
 }
 
 // Every rank gets every sample's sums and adds them in the order of the global batch.
-void Trainer::combine(const std::vector<SampleResult>& mine, bool stop_requested, StepResult& result) {
+void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals, StepResult& result) {
   Communicator& data = mesh_.host_data();
-  const auto count = static_cast<int64_t>(mine.size());
-  const at::Tensor input = at::empty({2 * count + 1}, at::kLong);
-  auto* in = input.data_ptr<int64_t>();
+  std::vector<int64_t> words;
   for (const SampleResult& sample : mine) {
-    *in++ = std::bit_cast<int64_t>(sample.loss);
-    *in++ = std::bit_cast<int64_t>(sample.hash);
+    words.push_back(std::bit_cast<int64_t>(sample.loss));
+    words.push_back(std::bit_cast<int64_t>(sample.hash));
   }
-  *in = stop_requested ? 1 : 0;
-  const at::Tensor output = at::empty({data.size(), 2 * count + 1}, at::kLong);
-  data.all_gather(output, input)->wait();
+  words.push_back(signals.stop_requested ? 1 : 0);
+  words.push_back(std::bit_cast<int64_t>(signals.watts));
+  words.push_back(std::bit_cast<int64_t>(signals.joules));
+  const at::Tensor all = at::empty({data.size(), static_cast<int64_t>(words.size())}, at::kLong);
+  data.all_gather(all, at::tensor(words, at::kLong))->wait();
 
   double loss = 0;
   StreamingHash hash;
-  const auto* out = output.data_ptr<int64_t>();
+  const auto* word = all.data_ptr<int64_t>();
   for (int rank = 0; rank < data.size(); ++rank) {
-    for (int64_t i = 0; i < count; ++i) {
-      loss += std::bit_cast<double>(*out++);
-      hash.update(out++, sizeof(int64_t));
+    for (size_t i = 0; i < mine.size(); ++i) {
+      loss += std::bit_cast<double>(*word++);
+      hash.update(word++, sizeof(int64_t));
     }
-    result.stop_requested |= *out++ != 0;
+    result.signals.stop_requested |= *word++ != 0;
+    result.signals.watts += std::bit_cast<double>(*word++);
+    result.signals.joules += std::bit_cast<double>(*word++);
   }
   result.loss = loss / static_cast<double>(result.num_tokens);
   result.data_hash = hash.digest();
@@ -134,7 +140,7 @@ int64_t Trainer::sum_over_data(int64_t mine) {
   return total.item<int64_t>();
 }
 
-EvaluationResult Trainer::evaluate(Loader& loader, int64_t num_samples) {
+EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   const PhaseScope scope(phases_, Phase::kEvaluation);
   const at::NoGradGuard no_gradients;
   Communicator& data = mesh_.host_data();

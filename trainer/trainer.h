@@ -12,6 +12,13 @@
 
 namespace lmtrain {
 
+// What one rank tells the others at each step.
+struct RankSignals {
+  bool stop_requested = false;
+  double watts = 0;   // of the sensors that this rank owns
+  double joules = 0;  // since the start of this attempt
+};
+
 // What one step did; the same on every rank.
 struct StepResult {
   double loss = 0;           // mean over the valid tokens of the global batch, nats
@@ -19,7 +26,7 @@ struct StepResult {
   double lr = 0;
   int64_t num_tokens = 0;    // valid tokens of the global batch
   uint64_t data_hash = 0;    // of the global batch's samples, in order
-  bool stop_requested = false;  // on any rank
+  RankSignals signals;       // of all ranks: any wish to stop, sums of power and energy
 };
 
 struct EvaluationResult {
@@ -32,12 +39,12 @@ class Trainer {
   // config.model.vocab_size is resolved. All arguments outlive the trainer.
   Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens, PhaseTracker& phases);
 
-  // One optimizer step; `step` counts from 0. `stop_requested` is this rank's wish to stop; all ranks learn of it.
-  // Throws NumericError, on all ranks alike and before anything is updated, when loss or gradients are not finite.
-  StepResult train_step(Loader& loader, int64_t step, bool stop_requested);
+  // One optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric, before anything is updated,
+  // when loss or gradients are not finite.
+  StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
 
   // The first `num_samples` samples of `loader`, shared among the ranks.
-  EvaluationResult evaluate(Loader& loader, int64_t num_samples);
+  EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
 
   ParameterStore& store() { return store_; }
   const Gpt2& model() const { return model_; }
@@ -51,7 +58,7 @@ class Trainer {
 
   void forward_backward(const Batch& batch, int64_t step, double scale, bool is_last,
                         std::vector<SampleResult>& results);
-  void combine(const std::vector<SampleResult>& mine, bool stop_requested, StepResult& result);
+  void combine(const std::vector<SampleResult>& mine, const RankSignals& signals, StepResult& result);
   int64_t sum_over_data(int64_t mine);
 
   const Config& config_;

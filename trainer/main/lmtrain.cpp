@@ -1,1 +1,170 @@
-int main() { return 0; }
+// The program: the command line, and the one place where errors end.
+#include <c10/util/Exception.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "parallel/launch.h"
+#include "trainer/commands.h"
+#include "trainer/load_config.h"
+#include "trainer/run.h"
+
+namespace {
+
+using namespace lmtrain;
+
+constexpr const char* kFooter = R"(Training:
+  lmtrain CONFIG [key.sub=value ...]               one rank
+  mpirun -n 8 lmtrain CONFIG [key.sub=value ...]   eight ranks
+
+Exit codes: 0 done, 64 config, 65 data, 66 no usable checkpoint, 70 numeric, 74 I/O, 75 stopped on request after a
+save. A checkpoint is named by its folder, or by its run's folder for the newest.)";
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string path;
+  std::string text;
+  bool flag = false;
+  SamplingOptions sampling;
+  TokenizerTrainArguments tokenizer;
+};
+
+void add_config(CLI::App* command, Arguments& a, bool required) {
+  auto* config = command->add_option("config", a.config, "Config file (YAML)");
+  if (required) config->required();
+  command->add_option("overrides", a.overrides, "key.sub=value ...");
+}
+
+void add_data_commands(CLI::App& app, Arguments& a) {
+  CLI::App* config = app.add_subcommand("config", "Print the whole resolved config, a comment per key");
+  add_config(config, a, false);
+  config->add_flag("--markdown", a.flag, "Print the reference of all keys instead (docs/config.md)");
+  config->callback([&] { command_config(a.config, a.overrides, a.flag); });
+
+  CLI::App* prepare = app.add_subcommand("prepare", "Train the tokenizer and tokenise what a config names");
+  add_config(prepare, a, true);
+  prepare->callback([&] { command_prepare(a.config, a.overrides); });
+
+  CLI::App* tokenizer = app.add_subcommand("tokenizer", "Train a tokenizer, encode, decode");
+  tokenizer->require_subcommand(1);
+  CLI::App* train = tokenizer->add_subcommand("train", "Train a byte-level BPE on text files");
+  train->add_option("output", a.tokenizer.output, "Folder for tokenizer.json")->required();
+  train->add_option("sources", a.tokenizer.sources, "Files or folders of text")->required();
+  train->add_option("--vocab-size", a.tokenizer.vocab_size, "Entries of the vocabulary")->capture_default_str();
+  train->add_option("--separator", a.tokenizer.separator, "Line that ends a document; default: a file is one");
+  train->callback([&] { command_tokenizer_train(a.tokenizer); });
+  CLI::App* encode = tokenizer->add_subcommand("encode", "Standard input to ids");
+  encode->add_option("tokenizer", a.path, "tokenizer.json or its folder")->required();
+  encode->callback([&] { command_tokenizer_encode(a.path); });
+  CLI::App* decode = tokenizer->add_subcommand("decode", "Ids on standard input to text");
+  decode->add_option("tokenizer", a.path, "tokenizer.json or its folder")->required();
+  decode->callback([&] { command_tokenizer_decode(a.path); });
+}
+
+void add_model_commands(CLI::App& app, Arguments& a) {
+  CLI::App* generate = app.add_subcommand("generate", "Continue a prompt");
+  generate->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
+  generate->add_option("--prompt", a.text, "Text to continue; empty: from nothing");
+  generate->add_option("--max-tokens", a.sampling.max_new_tokens, "New tokens at most")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  generate->add_option("--temperature", a.sampling.temperature, "0: always the most likely token")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  generate->add_option("--top-k", a.sampling.top_k, "Only the k most likely tokens; 0: all")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+  generate->add_option("--top-p", a.sampling.top_p, "Only the likeliest tokens that reach this probability")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  generate->add_option("--seed", a.sampling.seed, "Repeats the same text")->capture_default_str();
+  generate->callback([&] { command_generate(a.path, a.text, a.sampling); });
+
+  CLI::App* score = app.add_subcommand("score", "Log-probabilities of a text, as JSON");
+  score->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
+  score->add_option("--text", a.text, "Text to score")->required();
+  score->callback([&] { command_score(a.path, a.text); });
+
+  CLI::App* inspect = app.add_subcommand("inspect", "Verify a checkpoint and say what it holds");
+  inspect->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
+  inspect->add_flag("--tensors", a.flag, "List all tensors");
+  inspect->callback([&] { command_inspect(a.path, a.flag); });
+
+  CLI::App* report = app.add_subcommand("report", "Write a run's report again from its folder");
+  report->add_option("run", a.path, "Run folder")->required();
+  report->callback([&] { command_report(a.path); });
+
+  app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")->callback(command_doctor);
+}
+
+// Reports an error of this process and returns its exit code.
+int report_error(const std::exception& error) {
+  if (const auto* own = dynamic_cast<const Error*>(&error)) {
+    log_error(own->what());
+    return static_cast<int>(own->code());
+  }
+  if (const auto* torch = dynamic_cast<const c10::Error*>(&error)) {
+    log_error(cat("LibTorch: ", torch->what_without_backtrace()));
+  } else if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    log_error("out of memory; lower train.micro_batch_size or use more ranks");
+  } else {
+    log_error(error.what());
+  }
+  return 1;
+}
+
+int run_command(int argc, char** argv) {
+  CLI::App app("lmtrain: trains language models on ranks that mpirun starts", "lmtrain");
+  app.footer(kFooter);
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  Arguments arguments;
+  add_data_commands(app, arguments);
+  add_model_commands(app, arguments);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
+  } catch (const std::exception& error) {
+    return report_error(error);
+  }
+}
+
+std::string joined_command_line(int argc, char** argv) {
+  return join(std::vector<std::string>(argv, argv + argc), " ");
+}
+
+int train(int argc, char** argv) {
+  const std::string command_line = joined_command_line(argc, argv);
+  Launch launch(&argc, &argv);
+  try {
+    LoadedConfig loaded;
+    launch.together([&] { loaded = load_config(argv[1], {argv + 2, argv + argc}); });
+    return static_cast<int>(run_training(loaded, command_line, launch));
+  } catch (const CollectiveError& error) {
+    if (launch.rank() == 0) log_error(error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    const int code = report_error(error);
+    launch.abort(static_cast<ExitCode>(code));
+  }
+}
+
+// What is neither a command nor an option is a config to train.
+bool names_a_config(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return false;
+  const std::string first = argv[1];
+  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "inspect", "report", "doctor"}) {
+    if (first == command) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv); }

@@ -1,0 +1,26 @@
+// Floating-point operations of a model, counting a multiply-add as two and matrix products only (the convention of
+// PaLM's model FLOPs utilisation; Chowdhery et al., 2022). Exact for causal attention: query t has t + 1 keys.
+#pragma once
+
+#include <cstdint>
+
+#include "models/model_config.h"
+
+namespace lmtrain {
+
+// Forward, per token of a sequence of `sequence_length`.
+inline double forward_flops_per_token(const ModelConfig& config, int64_t sequence_length) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto feed_forward = static_cast<double>(config.feed_forward_size());
+  const double projections = 2.0 * hidden * (4.0 * hidden + 2.0 * feed_forward);
+  const double attention = 4.0 * hidden * (static_cast<double>(sequence_length) + 1.0) / 2.0;
+  const double head = 2.0 * hidden * static_cast<double>(config.vocab_size);
+  return static_cast<double>(config.num_layers) * (projections + attention) + head;
+}
+
+// Forward and backward: each product has two in backward.
+inline double training_flops_per_token(const ModelConfig& config, int64_t sequence_length) {
+  return 3.0 * forward_flops_per_token(config, sequence_length);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,52 @@
+// How many parameters a model has and how much memory a rank needs to train it: closed formulas, so
+// that a run that cannot fit ends before it starts. Free of LibTorch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "models/model_config.h"
+
+namespace lmtrain {
+
+// V rows of the embedding (tied with the head), P positions, L blocks of width H (Radford et al.,
+// 2019): V H + P H + L (12 H^2 + 13 H) + 2 H. A block has its projections of 3 H + H + 4 H + 4 H
+// times H, their biases 9 H, and two LayerNorms of 2 H.
+int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
+
+struct MemoryPlan {
+  int64_t vocab_size = 0;  // rows of the embedding, padding included
+  int64_t micro_batch_size = 1;
+  int64_t sequence_length = 2;
+  std::string precision = "bf16";  // bf16, fp32, fp64
+  double bucket_mib = 0;
+  int64_t num_ranks =
+      1;  // that share a checkpoint's tensors; fewer than there are is on the safe side
+  bool on_cpu = true;
+};
+
+// Bytes of one rank. E is a compute element (bf16 2, fp32 4, fp64 8), M a master element (4; in
+// fp64 8), N the tokens of a micro-batch.
+struct MemoryEstimate {
+  int64_t weights = 0;      // master M, and in bf16 the compute copy, per parameter
+  int64_t gradients = 0;    // M per parameter
+  int64_t moments = 0;      // 2 M per parameter
+  int64_t activations = 0;  // kept for backward: L 16 H N E; with dropout also L 3 heads N T E
+  int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, a weight's
+                            // gradient before it is added (V H E)
+  int64_t buckets = 0;      // gradients under way: one bucket received and one to come
+  int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)
+  int64_t process = 0;      // threads, MPI, work areas of the matrix kernels
+
+  int64_t total() const;
+  // "0.5 GiB weights, 0.5 GiB gradients, ..."
+  std::string summary() const;
+};
+
+MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
+
+// Bytes of a checkpoint: weights and both moments in the master type.
+int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size,
+                         const std::string& precision);
+
+}  // namespace lmtrain

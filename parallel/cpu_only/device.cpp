@@ -1,0 +1,22 @@
+#include "parallel/device.h"
+
+#include "base/error.h"
+
+namespace lmtrain {
+
+RankDevice choose_device(const std::string& wanted, const Launch&) {
+  if (wanted == "cuda") {
+    throw ConfigError(
+        "parallel.device = cuda, but this lmtrain was built without CUDA; build the cuda preset (docs/install.md) or "
+        "set parallel.device=auto");
+  }
+  return {at::kCPU, "CPU", ""};
+}
+
+std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&) { return nullptr; }
+
+std::vector<std::string> describe_accelerators() {
+  return {"this lmtrain was built without CUDA: GPUs are not used (docs/install.md, preset cuda)"};
+}
+
+}  // namespace lmtrain

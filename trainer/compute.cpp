@@ -1,0 +1,47 @@
+#include "trainer/compute.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+
+#include <algorithm>
+
+#include "base/phase.h"
+#include "parallel/caching_allocator.h"
+#include "parallel/cores.h"
+
+namespace lmtrain {
+
+Compute set_up_compute(const ParallelConfig& config, const Launch& launch) {
+  Compute compute;
+  compute.cores = share_of_cores(job_cores(), launch.local_rank(), launch.local_size());
+  bind_to_cores(compute.cores);
+  compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads) : static_cast<int>(compute.cores.size());
+  at::set_num_threads(compute.num_threads);
+  compute.device = choose_device(config.device, launch);
+  if (compute.device.device.is_cpu()) install_caching_allocator();
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // costs time, changes no result
+  return compute;
+}
+
+double measure_matmul_flops(at::ScalarType type, at::Device device) {
+  const bool is_cpu = device.is_cpu();
+  const int64_t n = is_cpu ? 1024 : 8192;
+  const at::Tensor a = at::ones({n, n}, at::TensorOptions().dtype(type).device(device));
+  const double budget_seconds = 0.2;
+  double best = 0;
+  const double start = monotonic_seconds();
+  while (monotonic_seconds() - start < budget_seconds) {
+    const double begin = monotonic_seconds();
+    const at::Tensor product = at::mm(a, a);
+    if (!is_cpu) product[0][0].item<double>();  // waits for the device
+    best = std::max(best, 2.0 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n) /
+                              (monotonic_seconds() - begin));
+  }
+  return best;
+}
+
+std::string cpu_capability() { return at::get_cpu_capability(); }
+
+}  // namespace lmtrain

@@ -1,0 +1,106 @@
+// config, prepare, tokenizer.
+#include <iostream>
+#include <sstream>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/documents.h"
+#include "data/prepare.h"
+#include "data/tokenizer/bpe_trainer.h"
+#include "parallel/cores.h"
+#include "trainer/commands.h"
+#include "trainer/config_document.h"
+#include "trainer/load_config.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr int64_t kTrainerMemoryBytes = int64_t{8} << 30;
+
+int num_threads() { return static_cast<int>(job_cores().size()); }
+
+std::string read_standard_input() {
+  std::ostringstream text;
+  text << std::cin.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+void command_config(const std::string& path, const std::vector<std::string>& overrides, bool markdown) {
+  if (markdown) {
+    std::cout << config_markdown();
+    return;
+  }
+  std::cout << print_config(load_config(path, overrides).config);
+}
+
+void command_prepare(const std::string& path, const std::vector<std::string>& overrides) {
+  const LoadedConfig loaded = load_config(path, overrides);
+  std::string shown;
+  const PreparedData data = prepare(loaded.config.data, loaded.config.tokenizer, num_threads(),
+                                    [&](std::string_view stage, double fraction) {
+                                      show_progress_line(cat(stage, " ", fixed(100 * fraction, 0), "%"));
+                                      if (shown != stage && !progress_line_is_live()) log_info(stage);
+                                      shown = stage;
+                                    });
+  show_progress_line("");
+  std::cout << "tokenizer   " << data.tokenizer_path.string() << " (" << data.tokenizer.vocab_size() << " entries)\n"
+            << "training    " << data.train.path().string() << " (" << with_commas(data.train.num_tokens())
+            << " tokens)\n";
+  if (data.validation) {
+    std::cout << "validation  " << data.validation->path().string() << " ("
+              << with_commas(data.validation->num_tokens()) << " tokens)\n";
+  }
+}
+
+void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
+  std::vector<SourceConfig> sources;
+  for (const std::string& path : arguments.sources) sources.push_back({path, arguments.separator});
+  DocumentReader reader(list_source_files(sources));
+  Document document;  // keeps the file mapped that the view points into
+  const auto next = [&](std::string_view& text) {
+    const bool more = reader.next(document);
+    text = document.text;
+    return more;
+  };
+  const Tokenizer tokenizer =
+      train_bpe(next, {arguments.vocab_size, num_threads(), kTrainerMemoryBytes},
+                [](double fraction) { show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%")); });
+  show_progress_line("");
+  make_folders(arguments.output);
+  tokenizer.save(std::filesystem::path(arguments.output) / "tokenizer.json");
+  std::cout << arguments.output << "/tokenizer.json (" << tokenizer.vocab_size() << " entries)\n";
+}
+
+void command_tokenizer_encode(const std::string& path) {
+  const Tokenizer tokenizer = Tokenizer::load(path);
+  std::vector<int32_t> ids;
+  tokenizer.encode(read_standard_input(), ids);
+  for (size_t i = 0; i < ids.size(); ++i) std::cout << (i == 0 ? "" : " ") << ids[i];
+  std::cout << "\n";
+}
+
+void command_tokenizer_decode(const std::string& path) {
+  const Tokenizer tokenizer = Tokenizer::load(path);
+  std::istringstream input(read_standard_input());
+  std::vector<int32_t> ids;
+  for (std::string word; input >> word;) {
+    size_t used = 0;
+    int64_t id = -1;
+    try {
+      id = std::stoll(word, &used);
+    } catch (const std::logic_error&) {
+      used = 0;
+    }
+    if (used != word.size() || id < 0 || id >= tokenizer.vocab_size()) {
+      throw DataError(cat("'", word, "' is no id of this tokenizer (0 to ", tokenizer.vocab_size() - 1, ")"));
+    }
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  std::cout << tokenizer.decode(ids, /*with_special_tokens=*/true);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,235 @@
+#include "trainer/feasibility.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/yaml_reader.h"
+#include "models/memory_estimate.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxNameLength = 100;
+
+// "configs/x.yaml:3:25: ", where the first of these keys that was set at all was set.
+std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    const std::string place = loaded.positions.at(key);
+    if (place != "default") return place + ": ";
+  }
+  return loaded.name + ": ";
+}
+
+void check_model(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (c.model.hidden_size % c.model.num_heads != 0) {
+    throw ConfigError(cat(place_of(loaded, {"model.hidden_size", "model.num_heads"}),
+                          "model.hidden_size = ", c.model.hidden_size,
+                          " is not divisible by model.num_heads = ", c.model.num_heads,
+                          "; each head takes an equal part"));
+  }
+  if (c.data.sequence_length > c.model.max_positions) {
+    throw ConfigError(cat(place_of(loaded, {"data.sequence_length", "model.max_positions"}),
+                          "data.sequence_length = ", c.data.sequence_length,
+                          " is more than model.max_positions = ", c.model.max_positions,
+                          "; lower the first or raise the second"));
+  }
+  const bool trains_tokenizer = c.tokenizer.path.empty();
+  if (trains_tokenizer && c.model.vocab_size != 0 && c.model.vocab_size < c.tokenizer.vocab_size) {
+    throw ConfigError(cat(place_of(loaded, {"model.vocab_size", "tokenizer.vocab_size"}),
+                          "model.vocab_size = ", c.model.vocab_size,
+                          " is less than tokenizer.vocab_size = ", c.tokenizer.vocab_size,
+                          "; make it 0 to take the tokenizer's, or a larger number"));
+  }
+}
+
+void check_parallel(const LoadedConfig& loaded, int num_ranks) {
+  const Config& c = loaded.config;
+  if (num_ranks % c.parallel.tensor != 0) {
+    throw ConfigError(cat(place_of(loaded, {"parallel.tensor"}),
+                          "parallel.tensor = ", c.parallel.tensor, " does not divide the ",
+                          num_ranks, " ranks of this job"));
+  }
+  if (c.parallel.tensor > 1) {
+    throw ConfigError(cat(place_of(loaded, {"parallel.tensor"}), "parallel.tensor = ",
+                          c.parallel.tensor, " is not available yet; it must be 1"));
+  }
+  if (c.parallel.zero > 0) {
+    throw ConfigError(cat(place_of(loaded, {"parallel.zero"}), "parallel.zero = ", c.parallel.zero,
+                          " is not available yet; it must be 0"));
+  }
+}
+
+void check_batch(const LoadedConfig& loaded, int num_ranks) {
+  const Config& c = loaded.config;
+  const int64_t data_ranks = num_ranks / c.parallel.tensor;
+  const int64_t at_once = data_ranks * c.train.micro_batch_size;
+  if (c.train.global_batch_size % at_once == 0) return;
+  throw ConfigError(
+      cat(place_of(loaded, {"train.global_batch_size", "train.micro_batch_size"}),
+          "train.global_batch_size = ", c.train.global_batch_size, " is not divisible by ", at_once,
+          " (", data_ranks,
+          " data-parallel ranks x train.micro_batch_size = ", c.train.micro_batch_size,
+          "); choose a multiple of ", at_once, ", a smaller micro-batch or other ranks"));
+}
+
+void check_name(const LoadedConfig& loaded) {
+  const std::string& name = loaded.config.run.name;
+  const auto allowed = [](char c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return is_letter || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  const bool valid = !name.empty() && name.size() <= kMaxNameLength && name[0] != '.' &&
+                     std::all_of(name.begin(), name.end(), allowed);
+  if (valid) return;
+  throw ConfigError(cat(place_of(loaded, {"run.name"}), "run.name = \"", one_line(name),
+                        "\" is no folder name of 1 to ", kMaxNameLength,
+                        " letters, digits, '.', '_', '-' that starts with another than '.'"));
+}
+
+void check_output_folder(const LoadedConfig& loaded) {
+  const RunConfig& run = loaded.config.run;
+  const std::string place = place_of(loaded, {"run.dir", "run.name"});
+  if (run.dir.empty()) throw ConfigError(cat(place, "run.dir is empty; name a folder for runs"));
+  const std::string reason = why_not_writable(fs::path(run.dir) / run.name);
+  if (!reason.empty()) throw ConfigError(cat(place, "run.dir = ", run.dir, ": ", reason));
+}
+
+void check_sources(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (c.data.sources.empty()) {
+    throw ConfigError(cat(place_of(loaded, {"data.sources"}),
+                          "data.sources names no text; for example data.sources=[{path: FOLDER}]"));
+  }
+  for (size_t i = 0; i < c.data.sources.size(); ++i) {
+    const std::string key = cat("data.sources.", i, ".path");
+    const std::string& path = c.data.sources[i].path;
+    std::error_code ignored;
+    if (path.empty()) throw ConfigError(cat(place_of(loaded, {key}), key, " is empty"));
+    if (!fs::exists(path, ignored)) {
+      throw DataError(cat(place_of(loaded, {key}), key, " = ", path, " does not exist"));
+    }
+  }
+  const fs::path tokenizer = fs::path(c.tokenizer.path) / "tokenizer.json";
+  std::error_code ignored;
+  if (!c.tokenizer.path.empty() && !fs::exists(tokenizer, ignored)) {
+    throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", c.tokenizer.path,
+                        ": there is no ", tokenizer.string()));
+  }
+}
+
+void check_vocabulary(const LoadedConfig& loaded, int64_t tokenizer_vocab_size) {
+  const int64_t rows = loaded.config.model.vocab_size;
+  if (rows == 0 || rows >= tokenizer_vocab_size) return;
+  throw ConfigError(cat(place_of(loaded, {"model.vocab_size"}), "model.vocab_size = ", rows,
+                        " is less than the tokenizer's ", tokenizer_vocab_size,
+                        " entries; make it 0 to take those, or a larger number"));
+}
+
+void check_amount_of_text(const LoadedConfig& loaded, int64_t num_samples) {
+  const Config& c = loaded.config;
+  if (num_samples >= c.train.global_batch_size) return;
+  throw DataError(cat(place_of(loaded, {"train.global_batch_size", "data.sources"}),
+                      "the training text has ", num_samples,
+                      " sequences of data.sequence_length = ", c.data.sequence_length,
+                      ", fewer than train.global_batch_size = ", c.train.global_batch_size,
+                      "; add text or lower one of the two"));
+}
+
+void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_bytes) {
+  const Config& c = loaded.config;
+  const int64_t need = 2 * checkpoint_bytes(c.model, vocab_size, c.train.precision);
+  if (free_bytes >= need) return;
+  throw ConfigError(cat(place_of(loaded, {"run.dir", "run.name"}),
+                        "two checkpoints of this model take ", human_bytes(need),
+                        ", but run.dir = ", c.run.dir, " has ", human_bytes(free_bytes),
+                        " free; free some or choose another run.dir"));
+}
+
+void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineFacts& facts) {
+  const Config& c = loaded.config;
+  const MemoryEstimate need =
+      estimate_memory(c.model, {.vocab_size = vocab_size,
+                                .micro_batch_size = c.train.micro_batch_size,
+                                .sequence_length = c.data.sequence_length,
+                                .precision = c.train.precision,
+                                .bucket_mib = c.parallel.bucket_mib,
+                                .num_ranks = facts.ranks_on_node,
+                                .on_cpu = !facts.device_memory_bytes.has_value()});
+  const std::string advice =
+      "lower train.micro_batch_size, data.sequence_length or the model's size";
+  const std::string place = place_of(loaded, {"train.micro_batch_size", "model.hidden_size"});
+  if (facts.device_memory_bytes) {
+    if (need.total() <= *facts.device_memory_bytes) return;
+    throw ConfigError(cat(place, "each rank needs about ", human_bytes(need.total()), " (",
+                          need.summary(), "), but its GPU has ",
+                          human_bytes(*facts.device_memory_bytes), " free; ", advice));
+  }
+  const int64_t node_need = need.total() * facts.ranks_on_node;
+  if (node_need <= facts.memory.bytes) return;
+  throw ConfigError(cat(place, facts.ranks_on_node, " ranks on this node need about ",
+                        human_bytes(node_need), ", ", human_bytes(need.total()), " each (",
+                        need.summary(), "), but there are ", human_bytes(facts.memory.bytes), " (",
+                        facts.memory.limited_by, "); ", advice, ", or put fewer ranks on a node"));
+}
+
+}  // namespace
+
+std::vector<std::string> schedule_notes(const Config& config) {
+  std::vector<std::string> notes;
+  const ScheduleConfig& schedule = config.schedule;
+  const int64_t steps = config.train.steps;
+  if (steps > 0 && schedule.warmup_steps > steps) {
+    notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps,
+                        " is more than train.steps = ", steps,
+                        ": the learning rate never reaches optimizer.lr"));
+  } else if (schedule.kind == "constant_then_decay") {
+    const auto decay = std::llround(schedule.decay_fraction * static_cast<double>(steps));
+    if (schedule.warmup_steps + decay > steps) {
+      notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps, " and the decay of ",
+                          decay, " steps take more than train.steps = ", steps,
+                          ": the decay is shorter"));
+    }
+  }
+  return notes;
+}
+
+void check_before_data(const LoadedConfig& loaded, int num_ranks) {
+  check_model(loaded);
+  check_parallel(loaded, num_ranks);
+  check_batch(loaded, num_ranks);
+  check_name(loaded);
+  check_output_folder(loaded);
+  check_sources(loaded);
+  for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
+}
+
+void check_facts(const LoadedConfig& loaded, const MachineFacts& facts) {
+  check_vocabulary(loaded, facts.tokenizer_vocab_size);
+  check_amount_of_text(loaded, facts.num_training_samples);
+  const int64_t vocab_size = std::max(loaded.config.model.vocab_size, facts.tokenizer_vocab_size);
+  check_disk(loaded, vocab_size, facts.free_disk_bytes);
+  check_memory(loaded, vocab_size, facts);
+}
+
+void check_before_training(const LoadedConfig& loaded, const Config& resolved,
+                           int64_t tokenizer_vocab_size, int64_t num_training_samples,
+                           int ranks_on_node, std::optional<int64_t> device_memory_bytes) {
+  LoadedConfig now = loaded;
+  now.config = resolved;
+  check_facts(now, {.tokenizer_vocab_size = tokenizer_vocab_size,
+                    .num_training_samples = num_training_samples,
+                    .ranks_on_node = ranks_on_node,
+                    .free_disk_bytes = free_disk_bytes(resolved.run.dir),
+                    .memory = available_memory(),
+                    .device_memory_bytes = device_memory_bytes});
+}
+
+}  // namespace lmtrain

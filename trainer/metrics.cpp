@@ -1,0 +1,93 @@
+#include "trainer/metrics.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/phase.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+using nlohmann::json;
+
+// Without a terminal a line is written at most so often.
+constexpr double kPlainLineSeconds = 10.0;
+
+std::string progress_text(const StepMetrics& m, int64_t num_steps) {
+  return cat("step ", m.step, "/", num_steps, "  loss ", fixed(m.result.loss, 4), "  lr ", shortest(std::round(m.result.lr * 1e8) / 1e8), "  ",
+             with_commas(std::llround(m.tokens_per_second)), " tok/s  ", fixed(100.0 * m.matmul_share, 0),
+             "% of matmul  ETA ", human_duration(m.eta_seconds), "  ", fixed(m.result.signals.watts, 0), " W  ",
+             fixed(m.emissions_g, 2), " gCO2e");
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
+  std::string kept;
+  if (std::filesystem::exists(path)) {
+    std::istringstream lines(read_file(path));
+    for (std::string line; std::getline(lines, line);) {
+      const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (!record.is_object() || record.value("step", last_step + 1) > last_step) continue;
+      kept += line + "\n";
+      const auto step = record.at("step").get<int64_t>();
+      if (record.contains("validation_loss")) {
+        validation_loss_.push_back({step, record["validation_loss"].get<double>()});
+      } else if (record.contains("loss")) {
+        train_loss_.push_back({step, record["loss"].get<double>()});
+        seconds_ += record.value("step_seconds", 0.0);
+        tokens_ = record.value("tokens", int64_t{0});
+      }
+    }
+    write_file_durably(path, kept);
+  }
+  file_ = std::make_unique<AppendFile>(path);
+}
+
+void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
+  const StepResult& r = m.result;
+  write(json{{"step", m.step},
+             {"tokens", m.tokens},
+             {"loss", r.loss},
+             {"lr", r.lr},
+             {"grad_norm", r.gradient_norm},
+             {"tokens_per_second", std::round(m.tokens_per_second * 10) / 10},
+             {"step_seconds", std::round(m.step_seconds * 1e6) / 1e6},
+             {"watts", std::round(r.signals.watts * 100) / 100},
+             {"data_hash", hex16(r.data_hash)}}
+            .dump());
+  train_loss_.push_back({m.step, r.loss});
+  seconds_ += m.step_seconds;
+  tokens_ = m.tokens;
+
+  const std::string text = progress_text(m, num_steps);
+  if (progress_line_is_live()) {
+    show_progress_line(text);
+  } else if (monotonic_seconds() - last_shown_ > kPlainLineSeconds || m.step == num_steps) {
+    last_shown_ = monotonic_seconds();
+    log_info(text);
+  }
+}
+
+void MetricsLog::validation(int64_t step, double loss, double bits_per_byte) {
+  write(json{{"step", step},
+             {"validation_loss", loss},
+             {"validation_perplexity", std::exp(loss)},
+             {"bits_per_byte", bits_per_byte}}
+            .dump());
+  validation_loss_.push_back({step, loss});
+  log_info(cat("step ", step, "  validation loss ", fixed(loss, 4), "  perplexity ", fixed(std::exp(loss), 1),
+               "  bits per byte ", fixed(bits_per_byte, 3)));
+}
+
+void MetricsLog::write(const std::string& line) {
+  const bool written = file_->append_line(line);
+  if (!written && !warned_) log_warn("metrics.jsonl cannot be written (disk full?); training goes on without it");
+  warned_ = !written;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,55 @@
+// What a run tells while it goes: metrics.jsonl, the progress line on a terminal, plain lines elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "energy/run_facts.h"
+#include "trainer/trainer.h"
+
+namespace lmtrain {
+
+struct StepMetrics {
+  int64_t step = 0;    // updates done
+  int64_t tokens = 0;  // trained on since the run began
+  StepResult result;
+  double step_seconds = 0;
+  double tokens_per_second = 0;
+  double matmul_share = 0;  // of the measured ceiling of all ranks
+  double eta_seconds = 0;
+  double emissions_g = 0;   // of this attempt
+};
+
+// Rank 0's; other ranks have none.
+class MetricsLog {
+ public:
+  // Continues a file: lines of steps after `last_step` belong to work that is computed again and are removed, as is
+  // a line that a crash tore. Throws IoError.
+  MetricsLog(const std::filesystem::path& path, int64_t last_step);
+
+  void step(const StepMetrics& metrics, int64_t num_steps);
+  void validation(int64_t step, double loss, double bits_per_byte);
+
+  // What the file holds so far, earlier attempts included.
+  const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
+  const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
+  double seconds() const { return seconds_; }  // of all steps
+  int64_t tokens() const { return tokens_; }
+
+ private:
+  void write(const std::string& line);
+
+  std::unique_ptr<AppendFile> file_;
+  bool warned_ = false;
+  double last_shown_ = 0;
+  std::vector<CurvePoint> train_loss_;
+  std::vector<CurvePoint> validation_loss_;
+  double seconds_ = 0;
+  int64_t tokens_ = 0;
+};
+
+}  // namespace lmtrain

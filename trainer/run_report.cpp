@@ -1,0 +1,39 @@
+#include "trainer/run_report.h"
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "trainer/load_config.h"
+
+namespace lmtrain {
+
+EmissionsReport RunReporter::write(const RunFacts& facts) {
+  const std::vector<std::string> parts = gather_texts(world_, to_json(ledgers_.refresh()));
+  if (world_.rank() != 0) return {};
+  std::vector<EnergyTotals> totals;
+  for (const std::string& part : parts) {
+    for (EnergyTotals& total : parse_energy_totals(part)) totals.push_back(std::move(total));
+  }
+  const EmissionsReport report = make_emissions_report(totals, config_);
+  try {
+    write_file_durably(folder_.facts(), to_json(facts));
+    write_emissions_json(folder_.emissions(), report, facts);
+    write_report_markdown(folder_.report(), report, totals, facts);
+  } catch (const IoError& error) {
+    log_warn(cat("the report could not be written: ", error.what()));
+  }
+  return report;
+}
+
+void rewrite_report(const RunFolder& folder) {
+  if (!std::filesystem::exists(folder.facts())) {
+    throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json"));
+  }
+  const RunFacts facts = parse_run_facts(read_file(folder.facts()));
+  const std::unique_ptr<Communicator> alone = make_single_communicator();
+  RunReporter reporter(folder, load_config(folder.config(), {}).config.energy, *alone);
+  reporter.write(facts);
+}
+
+}  // namespace lmtrain

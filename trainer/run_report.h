@@ -1,0 +1,36 @@
+// The run's report from its folder: ledgers of all ranks and attempts, and the facts of the training.
+#pragma once
+
+#include "energy/energy_config.h"
+#include "energy/report.h"
+#include "energy/run_facts.h"
+#include "energy/totals.h"
+#include "parallel/communicator.h"
+#include "trainer/run_folder.h"
+
+namespace lmtrain {
+
+// Keeps what has been read of the ledgers, so that each report reads only what is new.
+class RunReporter {
+ public:
+  RunReporter(RunFolder folder, EnergyConfig config, Communicator& world)
+      : folder_(std::move(folder)),
+        config_(std::move(config)),
+        world_(world),
+        ledgers_(folder_.energy(), world.rank(), world.size()) {}
+
+  // Collective: sums the ledgers up and writes emissions.json, facts.json and report.md on rank 0, whose `facts` count.
+  // A disk that is full is a warning. Returns the report on rank 0.
+  EmissionsReport write(const RunFacts& facts);
+
+ private:
+  RunFolder folder_;
+  EnergyConfig config_;
+  Communicator& world_;
+  RunLedgers ledgers_;
+};
+
+// For `lmtrain report`: writes the report again from the folder alone, in this process.
+void rewrite_report(const RunFolder& folder);
+
+}  // namespace lmtrain
