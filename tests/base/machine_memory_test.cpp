@@ -15,12 +15,13 @@ namespace fs = std::filesystem;
 
 // A machine of its own: /proc and /sys/fs/cgroup in a temporary folder.
 class MachineMemory : public ::testing::Test {
- protected:
+ public:
   MachineMemory() : root_(fs::temp_directory_path() / cat("machine_memory_", getpid())) {
     put("proc/meminfo", "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:   8000000 kB\n");
   }
   ~MachineMemory() override { fs::remove_all(root_); }
 
+ protected:
   void put(const std::string& path, const std::string& content) {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << content;

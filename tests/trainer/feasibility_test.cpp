@@ -19,14 +19,15 @@ constexpr int64_t kGiB = int64_t{1} << 30;
 
 // A folder with a text and room for runs; a config that works there.
 class Feasibility : public ::testing::Test {
- protected:
+ public:
   Feasibility() : root_(fs::temp_directory_path() / cat("feasibility_", getpid())) {
     fs::create_directories(root_);
     std::ofstream(root_ / "text") << "some text\n";
   }
   ~Feasibility() override { fs::remove_all(root_); }
 
-  LoadedConfig load(std::vector<std::string> overrides, const std::string& yaml = "") const {
+ protected:
+  LoadedConfig load(const std::vector<std::string>& overrides, const std::string& yaml = "") const {
     const fs::path path = root_ / "x.yaml";
     std::ofstream(path) << cat("run: {dir: ", (root_ / "runs").string(), "}\n",
                                "data: {sources: [{path: ", (root_ / "text").string(), "}]}\n",
