@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <random>
 #include <utility>
 
 #include <signal.h>
@@ -15,7 +16,9 @@
 namespace lmtrain {
 namespace {
 
-constexpr double kPhaseSeconds = 0.02;
+// Mean time between two looks at the phase. It varies, lest the looks fall into step with the
+// training.
+constexpr double kPhaseSeconds = 0.05;
 
 double process_cpu_seconds() {
   struct rusage usage = {};
@@ -106,8 +109,10 @@ void PowerLogger::run() noexcept {
   try {
     std::unique_lock lock(mutex_);
     double next = begin_ + interval_;
+    std::minstd_rand random;
+    std::uniform_real_distribution<double> look(0.5 * kPhaseSeconds, 1.5 * kPhaseSeconds);
     while (!stopping_) {
-      const double pause = std::min(kPhaseSeconds, next - monotonic_seconds());
+      const double pause = std::min(look(random), next - monotonic_seconds());
       if (pause > 0.0) wake_.wait_for(lock, std::chrono::duration<double>(pause));
       const double now = monotonic_seconds();
       observe_phase(now);

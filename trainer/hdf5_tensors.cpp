@@ -53,8 +53,11 @@ void Hdf5Writer::add(const std::string& group, const std::string& name, const at
   const std::vector<hsize_t> dims(tensor.sizes().begin(), tensor.sizes().end());
   const Hdf5Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose,
                          "make a space");
+  // Without times, equal tensors give equal files.
+  const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  require(H5Pset_obj_track_times(creation.id(), false), "leave out times");
   const Hdf5Handle set(H5Dcreate2(file_->id(), (group + "/" + name).c_str(), file_type(tensor), space.id(),
-                                  H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                                  H5P_DEFAULT, creation.id(), H5P_DEFAULT),
                        H5Dclose, "make " + name);
   require(H5Dwrite(set.id(), file_type(tensor), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()), "write " + name);
   const uint64_t hash = checksum(tensor);

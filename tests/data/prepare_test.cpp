@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr TokenizerConfig kTokenizer = {"bpe", 300, ""};
+const TokenizerConfig kTokenizer = {"bpe", 300, ""};
 
 // `num_documents` of a few words each, "%" between them.
 std::string some_documents(int num_documents, uint64_t seed) {

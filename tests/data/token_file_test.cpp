@@ -40,14 +40,19 @@ class DamagedTokenFile : public testing::Test {
   }
 
   void put(const std::string& bytes) { folder_.write("file.tokens", bytes); }
-  // The header as `change` leaves it, with a right hash.
+  // The header as `change` leaves it, and every hash of it right.
   void put_header(const std::function<void(TokenFileHeader&)>& change) {
     TokenFileHeader header;
     std::memcpy(&header, bytes_.data(), sizeof header);
     change(header);
     header.header_hash = hash_header(header);
+    TokenFileFooter footer;
+    const size_t footer_at = bytes_.size() - sizeof footer;
+    std::memcpy(&footer, bytes_.data() + footer_at, sizeof footer);
+    footer.fingerprint = hash_parts(header, footer);
     std::string changed = bytes_;
     std::memcpy(changed.data(), &header, sizeof header);
+    std::memcpy(changed.data() + footer_at, &footer, sizeof footer);
     put(changed);
   }
   std::string refusal() {
@@ -195,7 +200,7 @@ TEST_F(DamagedTokenFile, AnyOtherLengthIsRefused) {
   EXPECT_NE(refusal().find(path_.string()), std::string::npos);
 }
 
-// Defect: a hostile header with a right hash makes offsets overflow or lie outside the file.
+// Defect: a hostile header with right hashes makes offsets overflow or lie outside the file.
 TEST_F(DamagedTokenFile, ImpossibleHeadersAreRefused) {
   constexpr int64_t kHuge = INT64_MAX;
   const std::vector<std::function<void(TokenFileHeader&)>> changes = {

@@ -1,0 +1,164 @@
+#include "parallel/cuda/nccl_communicator.h"
+
+#include <ATen/ATen.h>
+#include <ATen/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <nccl.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+void check(ncclResult_t result, const char* what) {
+  if (result == ncclSuccess || result == ncclInProgress) return;
+  throw IoError(cat(what, " failed: ", ncclGetErrorString(result), ": ", ncclGetLastError(nullptr)));
+}
+
+ncclDataType_t nccl_type(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return ncclFloat32;
+    case at::kDouble:
+      return ncclFloat64;
+    case at::kBFloat16:
+      return ncclBfloat16;
+    case at::kLong:
+      return ncclInt64;
+    default:
+      TORCH_CHECK(false, "NCCL reductions take fp32, fp64, bf16 and int64, not ", type);
+  }
+}
+
+// Done when the event on the communicator's stream is: the caller's stream waits, its thread does not.
+class StreamWork : public Work {
+ public:
+  StreamWork(const c10::cuda::CUDAStream& stream, ncclComm_t comm) : comm_(comm) { event_.record(stream); }
+
+  void wait() override {
+    event_.block(c10::cuda::getCurrentCUDAStream());
+    ncclResult_t asynchronous = ncclSuccess;
+    check(ncclCommGetAsyncError(comm_, &asynchronous), "ncclCommGetAsyncError");
+    check(asynchronous, "an NCCL operation of some rank");
+  }
+
+ private:
+  at::cuda::CUDAEvent event_;
+  ncclComm_t comm_;
+};
+
+class NcclCommunicator : public Communicator {
+ public:
+  NcclCommunicator(ncclComm_t comm, int device_index)
+      : comm_(comm),
+        device_index_(static_cast<c10::DeviceIndex>(device_index)),
+        stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_index_)) {
+    check(ncclCommUserRank(comm_, &rank_), "ncclCommUserRank");
+    check(ncclCommCount(comm_, &size_), "ncclCommCount");
+  }
+  ~NcclCommunicator() override { ncclCommDestroy(comm_); }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  std::string name() const override { return "nccl"; }
+
+  WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
+    const ncclRedOp_t operation = op == ReduceOp::kSum ? ncclSum : ncclMax;
+    return run({tensor}, "ncclAllReduce", [&](cudaStream_t stream) {
+      return ncclAllReduce(tensor.data_ptr(), tensor.data_ptr(), count(tensor), nccl_type(tensor.scalar_type()),
+                           operation, comm_, stream);
+    });
+  }
+
+  WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
+    return run({output, input}, "ncclReduceScatter", [&](cudaStream_t stream) {
+      return ncclReduceScatter(input.data_ptr(), output.data_ptr(), count(output), nccl_type(output.scalar_type()),
+                               ncclSum, comm_, stream);
+    });
+  }
+
+  WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
+    return run({output, input}, "ncclAllGather", [&](cudaStream_t stream) {
+      return ncclAllGather(input.data_ptr(), output.data_ptr(), input.nbytes(), ncclInt8, comm_, stream);
+    });
+  }
+
+  WorkPtr broadcast(at::Tensor tensor, int root) override {
+    return run({tensor}, "ncclBroadcast", [&](cudaStream_t stream) {
+      return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclInt8, root, comm_, stream);
+    });
+  }
+
+  WorkPtr send(at::Tensor tensor, int destination) override {
+    return run({tensor}, "ncclSend", [&](cudaStream_t stream) {
+      return ncclSend(tensor.data_ptr(), tensor.nbytes(), ncclInt8, destination, comm_, stream);
+    });
+  }
+
+  WorkPtr recv(at::Tensor tensor, int source) override {
+    return run({tensor}, "ncclRecv", [&](cudaStream_t stream) {
+      return ncclRecv(tensor.data_ptr(), tensor.nbytes(), ncclInt8, source, comm_, stream);
+    });
+  }
+
+  void barrier() override {
+    const at::Tensor one = at::ones({1}, at::TensorOptions().dtype(at::kLong).device(at::kCUDA, device_index_));
+    all_reduce(one, ReduceOp::kSum)->wait();
+    c10::cuda::getCurrentCUDAStream(device_index_).synchronize();
+  }
+
+  std::unique_ptr<Communicator> split(int color) override {
+    ncclComm_t part = nullptr;
+    check(ncclCommSplit(comm_, color, rank_, &part, nullptr), "ncclCommSplit");
+    return std::make_unique<NcclCommunicator>(part, device_index_);
+  }
+
+ private:
+  static size_t count(const at::Tensor& tensor) { return static_cast<size_t>(tensor.numel()); }
+
+  // The operation begins when the caller's stream has come this far.
+  template <class Operation>
+  WorkPtr run(const std::vector<at::Tensor>& tensors, const char* what, Operation operation) {
+    const c10::cuda::CUDAGuard guard(device_index_);
+    at::cuda::CUDAEvent ready;
+    ready.record(c10::cuda::getCurrentCUDAStream());
+    ready.block(stream_);
+    for (const at::Tensor& tensor : tensors) {
+      TORCH_CHECK(tensor.is_cuda() && tensor.is_contiguous(), "NCCL moves contiguous CUDA tensors only");
+      c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
+    }
+    check(operation(stream_.stream()), what);
+    return std::make_shared<StreamWork>(stream_, comm_);
+  }
+
+  ncclComm_t comm_;
+  c10::DeviceIndex device_index_;
+  c10::cuda::CUDAStream stream_;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, int device_index) {
+  ncclUniqueId id = {};
+  if (host.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+  static_assert(sizeof id % sizeof(int64_t) == 0);
+  const at::Tensor bytes = at::empty({static_cast<int64_t>(sizeof id / sizeof(int64_t))}, at::kLong);
+  std::memcpy(bytes.data_ptr(), &id, sizeof id);
+  host.broadcast(bytes, 0)->wait();
+  std::memcpy(&id, bytes.data_ptr(), sizeof id);
+  host.barrier();  // some MPI libraries deadlock with NCCL's start-up without it
+  const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index));
+  ncclComm_t comm = nullptr;
+  check(ncclCommInitRank(&comm, host.size(), id, host.rank()), "ncclCommInitRank");
+  return std::make_unique<NcclCommunicator>(comm, device_index);
+}
+
+}  // namespace lmtrain

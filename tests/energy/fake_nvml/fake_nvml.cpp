@@ -1,0 +1,98 @@
+// Stands in for the driver's libnvidia-ml.so.1. Its GPUs are the lines of the file that the
+// environment variable FAKE_NVML_GPUS names, read again at every call:
+//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID]
+// where "-" is a value that the GPU does not support and "lost" one that it no longer gives.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int kSuccess = 0;
+constexpr int kNotSupported = 3;
+constexpr int kNotFound = 6;
+constexpr int kGpuIsLost = 15;
+constexpr uintptr_t kMigOffset = 1000;  // handles of MIG instances
+
+struct Gpu {
+  std::string uuid, name, energy, power, mig;
+};
+
+std::vector<Gpu> gpus() {
+  std::vector<Gpu> all;
+  std::ifstream file(std::getenv("FAKE_NVML_GPUS"));
+  std::string line;
+  while (std::getline(file, line)) {
+    std::istringstream words(line);
+    Gpu gpu;
+    words >> gpu.uuid >> gpu.name >> gpu.energy >> gpu.power >> gpu.mig;
+    all.push_back(gpu);
+  }
+  return all;
+}
+
+// Handles are 1 + the index, so that none is null.
+size_t index_of(void* handle) { return reinterpret_cast<uintptr_t>(handle) - 1; }
+void* handle_of(uintptr_t index) { return reinterpret_cast<void*>(index + 1); }
+
+int copy_text(const std::string& text, char* to, unsigned int size) {
+  std::strncpy(to, text.c_str(), size);
+  return kSuccess;
+}
+
+template <class Number>
+int copy_number(const std::string& text, Number* to) {
+  if (text == "-") return kNotSupported;
+  if (text == "lost") return kGpuIsLost;
+  *to = static_cast<Number>(std::stoull(text));
+  return kSuccess;
+}
+
+}  // namespace
+
+extern "C" {
+
+int nvmlInit_v2() { return kSuccess; }
+int nvmlShutdown() { return kSuccess; }
+const char* nvmlErrorString(int result) {
+  return result == kGpuIsLost ? "GPU is lost" : result == kNotSupported ? "Not Supported" : "Error";
+}
+int nvmlDeviceGetCount_v2(unsigned int* count) {
+  *count = static_cast<unsigned int>(gpus().size());
+  return kSuccess;
+}
+int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void** handle) {
+  *handle = handle_of(index);
+  return index < gpus().size() ? kSuccess : kNotFound;
+}
+int nvmlDeviceGetHandleByUUID(const char* uuid, void** handle) {
+  const std::vector<Gpu> all = gpus();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].uuid == uuid) *handle = handle_of(i);
+    if (all[i].mig == uuid) *handle = handle_of(i + kMigOffset);
+    if (all[i].uuid == uuid || all[i].mig == uuid) return kSuccess;
+  }
+  return kNotFound;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void* mig, void** gpu) {
+  *gpu = handle_of(index_of(mig) - kMigOffset);
+  return kSuccess;
+}
+int nvmlDeviceGetUUID(void* handle, char* uuid, unsigned int size) {
+  return copy_text(gpus().at(index_of(handle)).uuid, uuid, size);
+}
+int nvmlDeviceGetName(void* handle, char* name, unsigned int size) {
+  return copy_text(gpus().at(index_of(handle)).name, name, size);
+}
+int nvmlDeviceGetTotalEnergyConsumption(void* handle, unsigned long long* millijoules) {
+  return copy_number(gpus().at(index_of(handle)).energy, millijoules);
+}
+int nvmlDeviceGetPowerUsage(void* handle, unsigned int* milliwatts) {
+  return copy_number(gpus().at(index_of(handle)).power, milliwatts);
+}
+
+}  // extern "C"

@@ -1,0 +1,131 @@
+#include "energy/rapl.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/energy/fake_machine.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr uint64_t kIntelRange = 262143328850;
+constexpr uint64_t kEpycRange = 65532610987;
+
+class Rapl : public testing::Test {
+ protected:
+  std::unique_ptr<Meter> meter(uint64_t microjoules, uint64_t range = kIntelRange) {
+    machine_.add_zone("intel-rapl:0", "package-0", microjoules, range);
+    auto made = make_rapl_meter(find_rapl_zones(machine_.roots().sysfs).at(0));
+    EXPECT_EQ(made->read(0.0).joules, 0.0);
+    return made;
+  }
+  Reading read(Meter& meter, double now, uint64_t microjoules) {
+    machine_.set_energy("intel-rapl:0", microjoules);
+    return meter.read(now);
+  }
+
+  FakeMachine machine_;
+};
+
+// Defect: joules that are off by a unit, or counted from boot.
+TEST_F(Rapl, CountsFromTheFirstReadingToTheMicrojoule) {
+  const auto package = meter(5'000'000);
+  const Reading reading = read(*package, 1.0, 47'123'456);
+  EXPECT_DOUBLE_EQ(reading.joules, 42.123456);
+  EXPECT_DOUBLE_EQ(reading.seconds, 1.0);
+  EXPECT_LT(reading.low, reading.joules);
+  EXPECT_GT(reading.high, reading.joules);
+}
+
+// Defect: a wrap read as negative energy, or as the whole counter.
+TEST_F(Rapl, AddsUpOverAWrap) {
+  const auto package = meter(kIntelRange - 20'000'000);
+  EXPECT_DOUBLE_EQ(read(*package, 1.0, 15'000'000).joules, 35.0);
+  EXPECT_DOUBLE_EQ(read(*package, 2.0, 40'000'000).joules, 25.0);
+}
+
+// Defect: only the first wrap of a run being counted (an EPYC at 280 W wraps each 234 s).
+TEST_F(Rapl, AddsUpOverManyWrapsOfASmallCounter) {
+  const auto package = meter(0, kEpycRange);
+  double joules = 0.0;
+  uint64_t counter = 0;
+  for (int second = 1; second <= 1000; ++second) {
+    counter = (counter + 280'000'000) % kEpycRange;
+    joules += read(*package, second, counter).joules;
+  }
+  EXPECT_NEAR(joules, 280'000.0, 1e-6);
+}
+
+// Defect: a reset taken for a wrap, which adds up to 262 kJ, or read as negative energy.
+TEST_F(Rapl, MarksAResetAsAGapAndGoesOn) {
+  const auto package = meter(100'000'000'000);
+  EXPECT_TRUE(read(*package, 1.0, 1'000'000).is_missing());
+  EXPECT_DOUBLE_EQ(read(*package, 2.0, 51'000'000).joules, 50.0);
+}
+
+// Defect: a read that failed and gave 0 adds one full range.
+TEST_F(Rapl, AZeroOrAnEmptyFileIsAGapNotAWrap) {
+  const auto package = meter(100'000'000'000);
+  EXPECT_TRUE(read(*package, 1.0, 0).is_missing());
+  EXPECT_TRUE(read(*package, 2.0, 100'000'000'000).is_missing());
+  machine_.write(FakeMachine::zone_path("intel-rapl:0") + "/energy_uj", "");
+  EXPECT_TRUE(package->read(3.0).is_missing());
+  EXPECT_DOUBLE_EQ(read(*package, 4.0, 100'020'000'000).joules, 20.0);
+}
+
+// Defect: energy lost or counted twice when a sensor vanishes for a while.
+TEST_F(Rapl, ASensorThatComesBackTellsTheEnergyInBetween) {
+  const auto package = meter(0);
+  EXPECT_DOUBLE_EQ(read(*package, 1.0, 10'000'000).joules, 10.0);
+  machine_.remove(FakeMachine::zone_path("intel-rapl:0") + "/energy_uj");
+  EXPECT_TRUE(package->read(2.0).is_missing());
+  EXPECT_TRUE(package->read(3.0).is_missing());
+  const Reading back = read(*package, 4.0, 40'000'000);
+  EXPECT_DOUBLE_EQ(back.joules, 30.0);
+  EXPECT_DOUBLE_EQ(back.seconds, 3.0);
+}
+
+// Defect: two wraps between two readings counted as one.
+TEST_F(Rapl, APauseInWhichItMayHaveWrappedTwiceIsAGap) {
+  const auto package = meter(0, kEpycRange);
+  EXPECT_TRUE(read(*package, 600.0, 5'000'000).is_missing());
+  EXPECT_DOUBLE_EQ(read(*package, 601.0, 105'000'000).joules, 100.0);
+  EXPECT_LE(package->max_seconds_between_reads(), 0.5 * 65532.6 / 280.0);
+}
+
+// Defect: psys, core and uncore added to the package that contains or is contained in them.
+TEST_F(Rapl, CountsPackagesAndTheirMemoryOnly) {
+  machine_.add_zone("intel-rapl:0", "package-0", 0);
+  machine_.add_zone("intel-rapl:0:0", "core", 0);
+  machine_.add_zone("intel-rapl:0:1", "dram", 0);
+  machine_.add_zone("intel-rapl:1", "package-1", 0);
+  machine_.add_zone("intel-rapl:1:0", "uncore", 0);
+  machine_.add_zone("intel-rapl:1:1", "dram", 0);
+  machine_.add_zone("intel-rapl:2", "psys", 0);
+  machine_.add_zone("intel-rapl-mmio:0", "package-0", 0);
+  machine_.write("sys/class/powercap/intel-rapl/enabled", "1");
+  std::vector<std::string> counted;
+  for (const RaplZone& zone : find_rapl_zones(machine_.roots().sysfs)) {
+    if (zone.counted()) counted.push_back(zone.key);
+  }
+  EXPECT_EQ(counted, (std::vector<std::string>{"rapl:package-0", "rapl:package-0/dram",
+                                               "rapl:package-1", "rapl:package-1/dram"}));
+}
+
+// Defect: a counter that only root may read looks like no counter at all.
+TEST_F(Rapl, SaysHowToGrantADeniedCounter) {
+  machine_.add_zone("intel-rapl:0", "package-0", 0);
+  const auto file = machine_.root() / FakeMachine::zone_path("intel-rapl:0") / "energy_uj";
+  std::filesystem::permissions(file, std::filesystem::perms(0));
+  // Root may read everything, so the question is asked as nobody.
+  const uid_t user = geteuid();
+  ASSERT_TRUE(user != 0 || seteuid(65534) == 0);
+  const std::vector<RaplZone> zones = find_rapl_zones(machine_.roots().sysfs);
+  ASSERT_EQ(seteuid(user), 0);
+  ASSERT_EQ(zones.size(), 1u);
+  EXPECT_NE(zones[0].why_unreadable.find("Permission denied"), std::string::npos);
+  EXPECT_NE(zones[0].why_unreadable.find("chmod a+r " + file.string()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lmtrain

@@ -1,0 +1,314 @@
+#include "energy/report.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "energy/report_charts.h"
+#include "tests/energy/fake_machine.h"
+
+namespace lmtrain {
+namespace {
+
+const MeterInfo kPackage{"rapl:package-0", "RAPL package-0", DeviceKind::kCpu, Quality::kMeasured};
+const MeterInfo kMemory{"model:memory", "memory, modelled", DeviceKind::kMemory,
+                        Quality::kModelled};
+const MeterInfo kGpu{"nvml:GPU-a", "H100", DeviceKind::kGpu, Quality::kMeasured};
+
+// One attempt of a rank that spends `watts` with each of its sensors in every second, a step a
+// second.
+struct FakeRank {
+  int64_t attempt = 1;
+  int64_t rank = 0;
+  std::string host = "node-a";
+  std::vector<MeterInfo> sensors;
+  std::vector<double> watts;
+  int64_t first_step = 0;
+  int seconds = 10;
+  double cpu_seconds = 5.0;
+  bool stopped = true;
+  double wall = 1.7e9;
+  double wall_pace = 1.0;  // of the wall clock, which may run backwards
+
+  EnergyTotals totals() const {
+    AttemptStart start;
+    start.attempt = attempt;
+    start.place.rank = rank;
+    start.place.num_ranks = 2;
+    start.place.host = host;
+    start.wall_seconds = wall;
+    start.first_step = first_step;
+    start.sensors = sensors;
+    EnergyTotals result(start);
+    for (int second = 1; second <= seconds; ++second) {
+      EnergySample sample;
+      sample.seconds = second;
+      sample.wall_seconds = wall + wall_pace * second;
+      sample.cpu_seconds = cpu_seconds * second / seconds;
+      sample.step = first_step + second - 1;
+      sample.phase_seconds[static_cast<size_t>(second % 2 == 0 ? Phase::kForward
+                                                               : Phase::kBackward)] = 1.0;
+      for (const double power : watts) sample.readings.push_back(reading_within(1.0, power, 0.1));
+      result.add(sample);
+    }
+    result.stopped = stopped;
+    return result;
+  }
+};
+
+// Two nodes: two ranks on the first, with a GPU at the second rank; one rank on the other.
+std::vector<EnergyTotals> two_nodes() {
+  return {
+      FakeRank{.sensors = {kPackage, kMemory}, .watts = {100.0, 10.0}, .cpu_seconds = 7.5}.totals(),
+      FakeRank{.rank = 1, .sensors = {kGpu}, .watts = {400.0}, .cpu_seconds = 2.5}.totals(),
+      FakeRank{.rank = 2, .host = "node-b", .sensors = {kPackage}, .watts = {50.0}}.totals()};
+}
+
+EnergyConfig config_of(double pue, double intensity) {
+  EnergyConfig config;
+  config.pue = pue;
+  config.intensity_g_per_kwh = intensity;
+  return config;
+}
+
+// Defect: parts that do not add up, or a node's energy given to ranks of another node.
+TEST(Report, PartsAddUpToTheTotal) {
+  const EmissionsReport report = make_emissions_report(two_nodes(), {});
+  EXPECT_DOUBLE_EQ(report.energy.joules, 5600.0);
+  ASSERT_EQ(report.nodes.size(), 2u);
+  EXPECT_DOUBLE_EQ(report.nodes[0].energy.joules, 5100.0);
+  EXPECT_DOUBLE_EQ(report.nodes[1].energy.joules, 500.0);
+  ASSERT_EQ(report.ranks.size(), 3u);
+  EXPECT_DOUBLE_EQ(report.ranks[0].energy.joules, 0.75 * 1100.0);
+  EXPECT_DOUBLE_EQ(report.ranks[1].energy.joules, 0.25 * 1100.0 + 4000.0);
+  EXPECT_DOUBLE_EQ(report.ranks[2].energy.joules, 500.0);
+  EXPECT_EQ(report.devices.size(), 4u);
+  EXPECT_DOUBLE_EQ(report.phases[static_cast<size_t>(Phase::kForward)].joules, 2800.0);
+  EXPECT_DOUBLE_EQ(report.phases[static_cast<size_t>(Phase::kForward)].seconds, 5.0);
+  EXPECT_DOUBLE_EQ(report.measured_share, 5500.0 / 5600.0);
+  EXPECT_DOUBLE_EQ(report.modelled_share, 100.0 / 5600.0);
+  EXPECT_EQ(report.missing_share, 0.0);
+}
+
+// Defect: a check of the parts that lets a wrong part pass.
+TEST(Report, APartThatIsWrongIsFound) {
+  EmissionsReport report = make_emissions_report(two_nodes(), {});
+  report.ranks[1].energy.joules += 1.0;
+  try {
+    check_parts(report);
+    FAIL() << "accepted";
+  } catch (const DataError& error) {
+    EXPECT_NE(std::string(error.what()).find("ranks"), std::string::npos);
+  }
+}
+
+// Defect: one sensor metered by two ranks counted twice.
+TEST(Report, RefusesASensorWithTwoOwners) {
+  std::vector<EnergyTotals> totals = two_nodes();
+  totals.push_back(FakeRank{.rank = 3, .sensors = {kPackage}, .watts = {100.0}}.totals());
+  EXPECT_THROW(make_emissions_report(totals, {}), DataError);
+}
+
+// Defect: factors of 1000 between J, kWh, g and kg; PUE left out or applied twice.
+TEST(Report, UnitsAreRight) {
+  EXPECT_DOUBLE_EQ(kwh(3.6e6), 1.0);
+  EXPECT_DOUBLE_EQ(emissions_grams(3.6e6, 1.2, 500.0), 600.0);
+  // 1 kW for 3600 s is 1 kWh.
+  const FakeRank rank{.sensors = {kPackage}, .watts = {1000.0}, .seconds = 3600};
+  const EmissionsReport report = make_emissions_report({rank.totals()}, config_of(1.5, 400.0));
+  EXPECT_NEAR(kwh(report.energy.joules), 1.0, 1e-9);
+  EXPECT_NEAR(kwh(report.facility_joules()), 1.5, 1e-9);
+  EXPECT_NEAR(report.emissions_kg(), 0.6, 1e-9);
+  EXPECT_NEAR(kwh(report.energy.low), 0.9, 1e-9);
+  EXPECT_NEAR(kwh(report.energy.high), 1.1, 1e-9);
+}
+
+// Defect: a restart loses what earlier attempts spent; steps computed again are not seen.
+TEST(Report, KeepsEarlierAttemptsAndWhatWasComputedAgain) {
+  const std::vector<EnergyTotals> totals = {
+      FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10, .stopped = false}.totals(),
+      FakeRank{.attempt = 2, .sensors = {kPackage}, .watts = {100.0}, .first_step = 6}.totals()};
+  const EmissionsReport report = make_emissions_report(totals, {});
+  ASSERT_EQ(report.attempts.size(), 2u);
+  EXPECT_DOUBLE_EQ(report.energy.joules, 2000.0);
+  EXPECT_DOUBLE_EQ(report.attempts[0].energy.joules, 1000.0);
+  EXPECT_FALSE(report.attempts[0].stopped);
+  EXPECT_EQ(report.attempts[0].last_step, 9);
+  // Steps 6 to 9 of the first attempt, and half of the second in which step 6 began.
+  EXPECT_DOUBLE_EQ(report.attempts[0].wasted_joules, 350.0);
+  EXPECT_EQ(report.attempts[1].wasted_joules, 0.0);
+  EXPECT_DOUBLE_EQ(report.wasted_joules(), 350.0);
+  EXPECT_DOUBLE_EQ(report.seconds, 20.0);
+}
+
+// Defect: a run that stopped in order after a save said to have wasted its last step.
+TEST(Report, AnOrderlyStopWastesNothing) {
+  const std::vector<EnergyTotals> totals = {
+      FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10}.totals(),
+      FakeRank{.attempt = 2, .sensors = {kPackage}, .watts = {100.0}, .first_step = 9}.totals()};
+  EXPECT_EQ(make_emissions_report(totals, {}).wasted_joules(), 0.0);
+}
+
+// Defect: a gap reported as 0 kWh, and an interval that does not know of it.
+TEST(Report, GapsWidenTheIntervalAndLowerTheCoverage) {
+  EnergyTotals totals = FakeRank{.sensors = {kPackage}, .watts = {100.0}}.totals();
+  EnergySample gap;
+  gap.seconds = 20.0;
+  gap.step = 9;
+  gap.readings = {missing_reading("Permission denied")};
+  totals.add(gap);
+  const EmissionsReport report = make_emissions_report({totals}, {});
+  EXPECT_DOUBLE_EQ(report.energy.joules, 1000.0);
+  EXPECT_DOUBLE_EQ(report.energy.high, 1100.0 + 1000.0);
+  EXPECT_DOUBLE_EQ(report.missing_share, 0.5);
+  EXPECT_DOUBLE_EQ(report.measured_share, 0.5);
+  ASSERT_EQ(report.remarks.size(), 1u);
+  EXPECT_NE(report.remarks[0].find("10.0 of 20.0 s: Permission denied"), std::string::npos);
+}
+
+// Defect: a sensor that was never read passes for one that spent nothing.
+TEST(Report, NamesASensorThatWasNeverRead) {
+  AttemptStart start;
+  start.place.host = "node-a";
+  start.sensors = {kGpu};
+  EnergyTotals totals(start);
+  EnergySample sample;
+  sample.seconds = 5.0;
+  sample.readings = {missing_reading("no NVIDIA driver")};
+  totals.add(sample);
+  const EmissionsReport report = make_emissions_report({totals}, {});
+  ASSERT_FALSE(report.remarks.empty());
+  EXPECT_NE(report.remarks[0].find("never read"), std::string::npos);
+  EXPECT_NE(report.remarks[0].find("no NVIDIA driver"), std::string::npos);
+}
+
+// Defect: durations and power taken from the wall clock, which may be set back.
+TEST(Report, AWallClockThatIsSetBackChangesNothing) {
+  const FakeRank forward{.sensors = {kPackage}, .watts = {100.0}};
+  FakeRank backward = forward;
+  backward.wall_pace = -3600.0;
+  const EmissionsReport straight = make_emissions_report({forward.totals()}, {});
+  const EmissionsReport report = make_emissions_report({backward.totals()}, {});
+  EXPECT_EQ(report.energy.joules, straight.energy.joules);
+  EXPECT_EQ(report.seconds, 10.0);
+  EXPECT_EQ(report.missing_share, 0.0);
+}
+
+// Defect: energy lost or invented where samples and bins of the picture do not line up.
+TEST(Report, ThePowerPictureHoldsAllEnergy) {
+  const std::vector<EnergyTotals> totals = {
+      FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10}.totals(),
+      FakeRank{.attempt = 2, .sensors = {kGpu}, .watts = {300.0}, .seconds = 4}.totals()};
+  const EmissionsReport report = make_emissions_report(totals, {});
+  const auto watts = power_over_time(totals, report, 3);
+  double joules = 0.0;
+  for (const auto& bin : watts) {
+    for (const double power : bin) joules += power * 14.0 / 3.0;
+  }
+  EXPECT_NEAR(joules, 2200.0, 1e-9);
+  EXPECT_NEAR(watts[0][static_cast<size_t>(DeviceKind::kCpu)], 100.0, 1e-9);
+  EXPECT_EQ(watts[0][static_cast<size_t>(DeviceKind::kGpu)], 0.0);
+}
+
+RunFacts facts_of_a_run() {
+  RunFacts facts;
+  facts.name = "quick";
+  facts.started = "2025-01-31T12:00:00Z";
+  facts.finished = true;
+  facts.model = "gpt2, 2 layers";
+  facts.precision = "bf16";
+  facts.num_parameters = 1234567;
+  facts.steps = 10;
+  facts.tokens = 20480;
+  facts.flops = 5.6e12;
+  facts.seconds = 10.0;
+  facts.first_validation_loss = 8.5;
+  facts.last_validation_loss = 4.25;
+  facts.bits_per_byte = 1.9;
+  facts.train_loss = {{1, 8.5}, {2, 8.0}, {3, 7.5}};
+  facts.validation_loss = {{0, 8.5}, {3, 7.6}};
+  facts.samples = {{"Once", " upon ``` a time"}};
+  facts.config_yaml = "run:\n  name: quick\n";
+  return facts;
+}
+
+// Defect: a field of emissions.json that is absent, misnamed or in another unit.
+TEST(Report, WritesJsonForMachines) {
+  FakeMachine machine;
+  const EmissionsReport report = make_emissions_report(two_nodes(), config_of(1.25, 360.0));
+  write_emissions_json(machine.root() / "emissions.json", report, facts_of_a_run());
+  const auto json = nlohmann::json::parse(read_file(machine.root() / "emissions.json"));
+  EXPECT_EQ(json["format"], "lmtrain-emissions-1");
+  EXPECT_EQ(json["run"], "quick");
+  EXPECT_DOUBLE_EQ(json["energy_kwh"]["value"], 5600.0 / 3.6e6);
+  EXPECT_DOUBLE_EQ(json["facility_kwh"]["value"], 7000.0 / 3.6e6);
+  EXPECT_DOUBLE_EQ(json["emissions_kg_co2e"]["value"], 0.0007);
+  EXPECT_DOUBLE_EQ(json["joules_per_token"], 5600.0 / 20480.0);
+  EXPECT_DOUBLE_EQ(json["g_co2e_per_million_tokens"], 0.7 / 0.02048);
+  EXPECT_DOUBLE_EQ(json["flops_per_joule"], 1e9);
+  EXPECT_EQ(json["devices"].size(), 4u);
+  EXPECT_EQ(json["nodes"].size(), 2u);
+  EXPECT_EQ(json["ranks"].size(), 3u);
+  EXPECT_EQ(json["attempts"][0]["ended_in_order"], true);
+  EXPECT_DOUBLE_EQ(json["phases"]["forward"]["kwh"], 2800.0 / 3.6e6);
+  EXPECT_EQ(json["grid"]["source"], "energy.intensity_g_per_kwh");
+}
+
+// Defect: a grid figure without the attribution that its licence asks for.
+TEST(Report, NamesTheSourceOfTheGridFigure) {
+  FakeMachine machine;
+  const EmissionsReport report = make_emissions_report(two_nodes(), {});
+  write_emissions_json(machine.root() / "emissions.json", report, {});
+  const auto json = nlohmann::json::parse(read_file(machine.root() / "emissions.json"));
+  EXPECT_EQ(json["grid"]["source"], "Ember");
+  EXPECT_EQ(json["grid"]["licence"], "CC BY 4.0");
+  EXPECT_EQ(json["grid"]["code"], "WORLD");
+  EXPECT_FALSE(json.contains("joules_per_token")) << "no tokens are known";
+  write_report_markdown(machine.root() / "report.md", report, two_nodes(), {});
+  EXPECT_NE(read_file(machine.root() / "report.md").find("Ember, Yearly Electricity Data, CC BY"),
+            std::string::npos);
+}
+
+// Defect: a table whose columns shift, a fence that a sample's text closes, a picture that is not
+// there.
+TEST(Report, WritesMarkdownForPeople) {
+  FakeMachine machine;
+  const auto path = machine.root() / "report.md";
+  const EmissionsReport report = make_emissions_report(two_nodes(), config_of(1.25, 360.0));
+  write_report_markdown(path, report, two_nodes(), facts_of_a_run());
+  const std::string text = read_file(path);
+  for (const char* part :
+       {"# Run quick\n", "1,234,567 parameters",
+        "| Validation loss, first to last | 8.5000 to 4.2500 |",
+        "| Energy of the computers | 1.56 Wh (1.40 to 1.71) |", "| Energy per token | 0.273 J |",
+        "| Emissions, CO2e | 0.700 g (0.630 to 0.770) |",
+        "| Energy of the facility, PUE 1.25 | 1.94 Wh", "| node-b | 500 J (450 to 550) |",
+        "````\nOnce upon ``` a time\n````", "```yaml\nrun:\n",
+        "![Training and validation loss by step](report_loss.svg)"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;
+  }
+  for (const char* picture : {"report_loss.svg", "report_power.svg", "report_phases.svg"}) {
+    EXPECT_NE(text.find(picture), std::string::npos);
+    EXPECT_TRUE(read_file(machine.root() / picture).starts_with("<svg ")) << picture;
+  }
+}
+
+// Defect: a fact lost on the way through the file from which a report is written again.
+TEST(RunFacts, SurviveTheFile) {
+  const RunFacts facts = facts_of_a_run();
+  const RunFacts back = parse_run_facts(to_json(facts));
+  EXPECT_EQ(to_json(back), to_json(facts));
+  EXPECT_EQ(back.tokens, 20480);
+  EXPECT_EQ(back.bits_per_byte, 1.9);
+  EXPECT_FALSE(back.matmul_share.has_value());
+  EXPECT_EQ(back.validation_loss[1].value, 7.6);
+  EXPECT_EQ(back.samples[0].text, " upon ``` a time");
+  EXPECT_THROW(parse_run_facts("{}"), DataError);
+  RunFacts torn;
+  torn.samples = {{"", "caf\xc3"}};  // a character cut in half
+  EXPECT_NO_THROW(parse_run_facts(to_json(torn)));
+}
+
+}  // namespace
+}  // namespace lmtrain

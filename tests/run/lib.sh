@@ -1,0 +1,33 @@
+# For tests of whole runs: a small corpus and config in a temporary folder. Sourced with LMTRAIN and PROJECT set.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+mkdir text
+awk 'BEGIN {
+  srand(5)
+  n = split("the of and to in that was his he it with is for as had you not be her on at by which have or from this", w, " ")
+  for (d = 0; d < 400; ++d) {
+    for (i = 0; i < 60; ++i) printf "%s ", w[int(rand() * rand() * n) + 1]
+    print ".\n%"
+  }
+}' > text/corpus
+cat > config.yaml <<'YAML'
+run: {name: test, dir: runs, seed: 3}
+model: {kind: gpt2, num_layers: 2, num_heads: 2, hidden_size: 32, max_positions: 32, dropout: 0.1}
+tokenizer: {kind: bpe, vocab_size: 300}
+data: {sources: [{path: text, separator: "%"}], validation_fraction: 0.1, sequence_length: 32}
+train: {steps: 40, global_batch_size: 8, micro_batch_size: 2, precision: bf16}
+eval: {interval: 20, batches: 2}
+checkpoint: {interval: 5, keep: 2}
+energy: {interval_seconds: 0.1, region: DEU}
+YAML
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# What must repeat bit for bit: per step loss, gradient norm, learning rate and data; and the stored tensors.
+trace() {
+  grep '"data_hash"' "runs/$1/metrics.jsonl" | sed -E 's/"(step_seconds|tokens_per_second|watts)":[^,}]*,?//g'
+  grep '"xxh3"' "runs/$1/checkpoints/step-$(printf %08d "$2")/manifest.json"
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Defect: a resumed run that differs from the uninterrupted one in any bit, after kill -9 of a rank or a request to stop.
+LMTRAIN=$1
+. "$(dirname "$0")/lib.sh"
+
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=whole > whole.log 2>&1 || fail "the uninterrupted run: $(tail -5 whole.log)"
+
+wait_for_step() {
+  for ((i = 0; i < 600; ++i)); do
+    grep -q "\"step\":$2," "runs/$1/metrics.jsonl" 2>/dev/null && return
+    sleep 0.02
+  done
+  fail "run $1 never reached step $2"
+}
+
+# kill -9 of one rank in the middle: the job ends, and the same command continues.
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed.log 2>&1 &
+job=$!
+wait_for_step killed 12
+pkill -9 -f "run.name=killed" -n || true  # the newest process: a rank (it may just have finished)
+wait "$job" && fail "the killed job ended as if nothing had happened"
+[ ! -e runs/killed/summary.json ] || fail "the killed run calls itself finished"
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed2.log 2>&1 || fail "the resume: $(tail -5 killed2.log)"
+grep -q "continuing from" killed2.log || fail "the run began anew"
+diff <(trace whole 40) <(trace killed 40) || fail "kill -9 and resume changed the run"
+
+# SIGUSR1 to mpirun: all ranks save at the next step and exit with 75.
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=stopped > stopped.log 2>&1 &
+job=$!
+wait_for_step stopped 7
+kill -USR1 "$job"
+code=0
+wait "$job" || code=$?
+[ "$code" = 75 ] || fail "exit code $code after SIGUSR1, expected 75: $(tail -5 stopped.log)"
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=stopped > stopped2.log 2>&1 || fail "the resume: $(tail -5 stopped2.log)"
+diff <(trace whole 40) <(trace stopped 40) || fail "stop and resume changed the run"
+
+# Finished: says so and exits 0. A larger train.steps extends it.
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=whole > again.log 2>&1 || fail "a finished run started again"
+grep -q "has finished" again.log || fail "a finished run did not say so"
+mpirun -n 2 "$LMTRAIN" config.yaml run.name=whole train.steps=42 > more.log 2>&1 || fail "extending a run"
+grep -q '"step":42,' runs/whole/metrics.jsonl || fail "the run was not extended"
+[ -s runs/whole/report.md ] && [ -s runs/whole/emissions.json ] || fail "no report"
