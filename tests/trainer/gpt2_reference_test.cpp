@@ -1,6 +1,7 @@
 // The model and the optimizer against GPT-2 of the transformers package on PyTorch, from the numbers that
 // scripts/make_reference.py computed in fp64 (scripts/test.sh --oracle computes them afresh).
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -140,7 +141,7 @@ TEST_P(Gpt2Reference, TenAdamWStepsEqualThoseOfPyTorch) {
 INSTANTIATE_TEST_SUITE_P(Precisions, Gpt2Reference,
                          testing::Values(Tolerance{at::kDouble, 1e-9, 1e-9, 1e-9},
                                          Tolerance{at::kFloat, 1e-4, 1e-5, 1e-4}),
-                         [](const auto& info) { return info.param.type == at::kDouble ? "fp64" : "fp32"; });
+                         [](const auto& tolerance) { return tolerance.param.type == at::kDouble ? "fp64" : "fp32"; });
 
 // Defect: attention that falls back to the slow path which forms the probabilities.
 TEST(Attention, TakesTheFlashKernel) {
