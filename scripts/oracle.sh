@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Computes the reference fixtures afresh with PyTorch, transformers and tokenizers, and compares them with
-# the committed ones and with build/lmtrain. The packages (several GB) go into .deps/oracle.
+# the committed ones, which the tests hold lmtrain to. The packages (several GB) go into .deps/oracle.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -38,11 +38,9 @@ check_tokenizer() {
     die "tests/fixtures/tokenizer is not what scripts/make_reference_tokenizer.py makes now"
 }
 
-scripts/setup.sh
 with_lock oracle install_oracle
-build cpu lmtrain
 say "scripts/make_reference_tokenizer.py against tests/fixtures/tokenizer"
 check_tokenizer
-say "scripts/make_reference.py against tests/fixtures/models and build/lmtrain"
-"$oracle/bin/python" scripts/make_reference.py --check tests/fixtures/models build/lmtrain
+say "scripts/make_reference.py against tests/fixtures/models"
+"$oracle/bin/python" scripts/make_reference.py --check tests/fixtures/models
 say "the fixtures agree with PyTorch"
