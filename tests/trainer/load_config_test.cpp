@@ -217,18 +217,34 @@ TEST(LoadConfig, PrintedConfigsReadBack) {
   }
 }
 
-// Defect: the config that people start with drifts from the names and values of its documentation.
-TEST(LoadConfig, ReadsTheQuickstart) {
-  const LoadedConfig loaded = load_config(kSource / "configs/quickstart.yaml", {});
+// Defect: a name that people type in configs and scripts is not the program's.
+TEST(LoadConfig, ReadsTheDocumentedNames) {
+  const LoadedConfig loaded = parse_config(
+      "run: {name: quickstart, dir: runs, seed: 1, resume: auto}\n"
+      "model: {kind: gpt2, num_layers: 6, num_heads: 6, hidden_size: 384, max_positions: 256,\n"
+      "        dropout: 0.0, vocab_size: 5000}\n"
+      "tokenizer: {kind: bpe, vocab_size: 4096, path: folder}\n"
+      "data: {sources: [{path: corpus/fortunes, separator: \"%\"}], validation_fraction: 0.05,\n"
+      "       sequence_length: 256}\n"
+      "train: {steps: 600, global_batch_size: 8, micro_batch_size: 4, precision: bf16,\n"
+      "        clip_grad_norm: 1.0}\n"
+      "optimizer: {kind: adamw, lr: 6.0e-4, betas: [0.9, 0.95], eps: 1.0e-8, weight_decay: 0.1}\n"
+      "schedule: {kind: cosine, warmup_steps: 20, min_lr_ratio: 0.1}\n"
+      "eval: {interval: 50, batches: 20}\n"
+      "parallel: {tensor: 1, zero: 0}\n"
+      "checkpoint: {interval: 100, keep: 3}\n"
+      "energy: {interval_seconds: 1.0, pue: 1.0, region: DEU, intensity_g_per_kwh: 300}\n",
+      "x.yaml");
   const Config& c = loaded.config;
   EXPECT_EQ(c.run.name, "quickstart");
-  EXPECT_EQ(c.tokenizer.vocab_size, 4096);
+  EXPECT_EQ(c.model.vocab_size, 5000);
   EXPECT_EQ(c.data.sources[0].path, "corpus/fortunes");
-  EXPECT_EQ(c.train.steps, 600);
+  EXPECT_EQ(c.data.sources[0].separator, "%");
   EXPECT_EQ(c.optimizer.betas, (std::vector<double>{0.9, 0.95}));
   EXPECT_EQ(c.energy.region, "DEU");
-  EXPECT_TRUE(loaded.positions.at("train.steps").ends_with("configs/quickstart.yaml:10:16"));
-  EXPECT_EQ(loaded.positions.at("parallel.threads"), loaded.positions.at("parallel"));
+  EXPECT_EQ(loaded.positions.at("train.steps"), "x.yaml:7:16");
+  EXPECT_EQ(loaded.positions.at("parallel.threads"), "x.yaml:12:11");
+  EXPECT_EQ(loaded.positions.at("eval"), "x.yaml:11:7");
 }
 
 // Defect: the typo of an override is not named, or an earlier override wins.
