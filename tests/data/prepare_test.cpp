@@ -152,7 +152,9 @@ TEST_F(PrepareTest, TheCacheIsKeyedByContent) {
   config_.sequence_length = 32;
   EXPECT_EQ(stages_of_run().size(), 1U);
   config_.validation_fraction = 0.3;
-  EXPECT_EQ(stages_of_run().count("training tokenizer"), 0U);
+  const auto stages = stages_of_run();
+  EXPECT_EQ(stages.count("training tokenizer"), 0U);
+  EXPECT_EQ(stages.count("tokenising"), 1U);
   EXPECT_EQ(stages_of_run().size(), 1U);
   folder_.write("text/a", some_documents(151, 1));
   EXPECT_EQ(stages_of_run().size(), 3U);
@@ -200,6 +202,15 @@ TEST_F(PrepareTest, ADamagedEntryIsMadeAgain) {
     EXPECT_EQ(run().keys.train_fingerprint, keys.train_fingerprint);
     EXPECT_EQ(content_of(config_.cache), good) << name;
   }
+}
+
+// Defect: another whole tokenizer in the entry's place encodes to ids that mean something else.
+TEST_F(PrepareTest, ASwappedTokenizerIsMadeAgain) {
+  const PreparedData first = run();
+  const PreparedData other = prepare(config_, {"bpe", 290, ""}, 2);
+  fs::copy_file(other.tokenizer_path, first.tokenizer_path, fs::copy_options::overwrite_existing);
+  EXPECT_THROW(open_prepared(config_, first.keys), DataError);
+  EXPECT_EQ(run().tokenizer.hash(), first.tokenizer.hash());
 }
 
 // Defect: a kill while the cache is filled leaves half an entry that the next run takes for whole.

@@ -218,6 +218,9 @@ TEST_F(DamagedTokenFile, ImpossibleHeadersAreRefused) {
       [](TokenFileHeader& h) { h.num_tokens += 1; },
       [](TokenFileHeader& h) { h.num_documents = kHuge; },
       [](TokenFileHeader& h) { h.num_documents = -2; },
+      [](TokenFileHeader& h) {
+        h.num_documents += int64_t{1} << 61;
+      },  // eight times that wraps to 0
       [](TokenFileHeader& h) { h.num_empty_documents = -1; },
       [](TokenFileHeader& h) { h.num_text_bytes = -1; },
       [](TokenFileHeader& h) { h.reserved[100] = 1; },
