@@ -32,7 +32,7 @@ void require_count(const fs::path& path, const char* what, int64_t count) {
 }
 
 std::string hex_of(const std::array<char, 8>& magic) {
-  uint64_t bytes;
+  uint64_t bytes = 0;
   std::memcpy(&bytes, magic.data(), sizeof bytes);
   return hex16(bytes);
 }
