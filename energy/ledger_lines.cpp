@@ -21,8 +21,8 @@ Reading parse_reading(const json& value) {
     return missing_reading(value.get<std::string>());
   }
   if (!value.is_array() || value.size() != 4) throw DataError("a reading needs four numbers");
-  const Reading reading{json_number(value[0], "read"), json_number(value[1], "read"),
-                        json_number(value[2], "read"), json_number(value[3], "read"), ""};
+  Reading reading{json_number(value[0], "read"), json_number(value[1], "read"),
+                  json_number(value[2], "read"), json_number(value[3], "read"), ""};
   if (reading.joules < 0.0 || reading.seconds < 0.0) throw DataError("a reading is negative");
   return reading;
 }

@@ -60,7 +60,7 @@ class CpuModelMeter : public Meter {
     const double busy = ticks->busy - last_->busy;
     // Between two ticks the load is not known anew.
     if (total > 0.0) load_ = std::clamp(busy / total, 0.0, 1.0);
-    const Reading reading = cpu_power_reading(design_, load_, now - time_);
+    Reading reading = cpu_power_reading(design_, load_, now - time_);
     last_ = ticks;
     time_ = now;
     return reading;

@@ -110,7 +110,7 @@ void add_attempt(EmissionsReport& report, const EnergyTotals& totals) {
   fresh.wall_seconds = start.wall_seconds;
   fresh.first_step = start.first_step;
   fresh.stopped = true;
-  AttemptEnergy& attempt = find_or_add(report.attempts, same, std::move(fresh));
+  AttemptEnergy& attempt = find_or_add(report.attempts, same, fresh);
   attempt.wall_seconds = std::min(attempt.wall_seconds, start.wall_seconds);
   attempt.seconds = std::max(attempt.seconds, totals.seconds);
   attempt.last_step = std::max(attempt.last_step, totals.last_step);

@@ -1,9 +1,11 @@
 #include "energy/power_logger.h"
 
 #include <chrono>
+#include <csignal>
 #include <numeric>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "energy/sensors.h"
 #include "tests/energy/fake_machine.h"
@@ -126,6 +128,24 @@ TEST_F(Logger, CostsNextToNothing) {
   RecordProperty("share_of_a_core", std::to_string(totals.meter_seconds / totals.seconds));
   EXPECT_LT(totals.meter_seconds, 0.03 * totals.seconds);
   EXPECT_GT(totals.meter_seconds, 0.0);
+}
+
+volatile std::sig_atomic_t signals_handled = 0;
+
+// Defect: the preemption signal handled on the logger's thread, where it interrupts nothing.
+TEST_F(Logger, LeavesSignalsToTheTrainingThread) {
+  PowerLogger logger(steady(), {}, path_, phases_, 0.05);
+  const auto before = std::signal(SIGUSR1, [](int) { signals_handled = signals_handled + 1; });
+  sigset_t usr1;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &usr1, nullptr);
+  kill(getpid(), SIGUSR1);
+  pause(0.05);
+  EXPECT_EQ(signals_handled, 0);
+  pthread_sigmask(SIG_UNBLOCK, &usr1, nullptr);
+  EXPECT_EQ(signals_handled, 1);
+  std::signal(SIGUSR1, before);
 }
 
 // Defect: a rank without sensors keeps no ledger, so that its CPU time cannot be apportioned.
