@@ -117,6 +117,29 @@ install_wheels() {
   mv "$partial/site" "$folder"
 }
 
+# Debian has venv's installer in a package of its own.
+venv_python() {
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  if python3 -c 'import ensurepip' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi
+}
+
+# PyTorch, transformers and tokenizers, for tests and the benchmark, in .deps/oracle.
+# The copy of the requirements is written last: without it, or with another one, all starts anew.
+install_oracle() {
+  local python oracle=$deps/oracle
+  if cmp -s scripts/oracle_requirements.txt "$oracle/requirements.txt"; then return; fi
+  say "installing PyTorch, transformers and tokenizers (several GB) into .deps/oracle"
+  python=$(venv_python)
+  rm -rf "$oracle"
+  "$python" -m venv "$oracle"
+  mkdir "$oracle/tmp"
+  TMPDIR=$oracle/tmp PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    "$oracle/bin/python" -m pip install --quiet -r scripts/oracle_requirements.txt ||
+    die "pip could not install the packages of scripts/oracle_requirements.txt; run this again"
+  rm -r "$oracle/tmp"
+  cp scripts/oracle_requirements.txt "$oracle/requirements.txt"
+}
+
 # Compile jobs: one a core, and 1.5 GB of memory for each.
 build_jobs() {
   local cores by_memory

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Times lmtrain's ordinary training command and its peers on the same work, in turn; prints medians and ratios.
+
+  bench.py [--size gpt2-124m|small|ranks ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+
+Sizes: gpt2-124m (12 layers, width 768, V=50304, B=4, T=256), small (6 layers, width 384, V=8192, B=8, T=256): one
+rank of all cores against the GPT-2 of the transformers package, eager and compiled. ranks: the quickstart's model and
+batch on two ranks of one thread against one rank of two. Started by scripts/bench.sh, which installs what it needs.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+PEER = PROJECT / "scripts" / "bench_peer.py"
+WARM_UP_STEPS = 3
+SIZES = {
+    "gpt2-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "batch": 4, "length": 256},
+    "small": {"layers": 6, "heads": 6, "width": 384, "vocabulary": 8192, "batch": 8, "length": 256},
+}
+STEPS = {"gpt2-124m": 8, "small": 25, "ranks": 25}
+
+
+def run(command, **options):
+    """Runs to the end; the peak resident memory in GiB of the process that was started."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, cwd=PROJECT, stderr=errors, **options)
+        output = process.stdout.read() if process.stdout else b""
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            errors.seek(0)
+            sys.exit(f"bench.py: {' '.join(map(str, command))} failed:\n{errors.read()[-2000:]}")
+    return output, usage.ru_maxrss / 2**20
+
+
+def time_lmtrain(overrides, steps, launcher=()):
+    """Median seconds of a step by lmtrain's own metrics, after the first ones; peak memory in GiB."""
+    with tempfile.TemporaryDirectory(prefix="lmtrain-bench.") as runs:
+        command = [*launcher, PROJECT / "build" / "lmtrain", "configs/quickstart.yaml", f"run.dir={runs}", "run.name=bench",
+                   f"train.steps={steps + WARM_UP_STEPS}", "eval.interval=0", "checkpoint.interval=0", "eval.batches=1",
+                   *overrides]
+        _, peak = run([str(word) for word in command], stdout=subprocess.DEVNULL)
+        lines = (pathlib.Path(runs) / "bench" / "metrics.jsonl").read_text().splitlines()
+    seconds = [line["step_seconds"] for line in map(json.loads, lines) if "step_seconds" in line]
+    return statistics.median(seconds[WARM_UP_STEPS:]), peak
+
+
+def lmtrain_overrides(size, precision):
+    s = SIZES[size]
+    return [f"model.num_layers={s['layers']}", f"model.num_heads={s['heads']}", f"model.hidden_size={s['width']}",
+            f"model.vocab_size={s['vocabulary']}", "model.max_positions=1024", f"data.sequence_length={s['length']}",
+            f"train.global_batch_size={s['batch']}", f"train.micro_batch_size={s['batch']}",
+            f"train.precision={precision}"]
+
+
+def time_peer(size, precision, mode, steps):
+    words = [f"--{key}={value}" for key, value in SIZES[size].items()]
+    output, peak = run([sys.executable, str(PEER), *words, f"--precision={precision}", f"--mode={mode}", f"--steps={steps}"],
+                       stdout=subprocess.PIPE)
+    return json.loads(output.splitlines()[-1])["median_seconds"], peak
+
+
+def candidates(size, precisions, steps):
+    """Name -> a function that measures it once."""
+    if size == "ranks":
+        two = ["mpirun", "-n", "2"]
+        return {
+            "1 rank of 2 threads": lambda: time_lmtrain(["parallel.threads=2"], steps),
+            "2 ranks of 1 thread": lambda: time_lmtrain(["parallel.threads=1"], steps, two),
+        }
+    chosen = {}
+    for p in precisions:
+        chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(lmtrain_overrides(size, p), steps)
+        for mode in ("eager", "compiled"):
+            chosen[f"transformers {mode} {p}"] = lambda p=p, mode=mode: time_peer(size, p, mode, steps)
+    return chosen
+
+
+def tokens_of_step(size):
+    if size == "ranks":
+        return None
+    return SIZES[size]["batch"] * SIZES[size]["length"]
+
+
+def measure(size, precisions, rounds, steps):
+    chosen = candidates(size, precisions, steps)
+    seconds = {name: [] for name in chosen}
+    peaks = {name: [] for name in chosen}
+    for number in range(rounds):
+        for name, once in chosen.items():
+            step_seconds, peak = once()
+            seconds[name].append(step_seconds)
+            peaks[name].append(peak)
+            print(f"{size} round {number + 1}: {name} {step_seconds:.4f} s", file=sys.stderr)
+    first = next(iter(chosen))
+    base = statistics.median(seconds[first])
+    print(f"\n### {size}: {steps} steps, {rounds} rounds in turn, median\n")
+    print(f"| what | s/step | tokens/s | slower than {first} by | peak GiB |\n|---|---|---|---|---|")
+    for name in chosen:
+        middle = statistics.median(seconds[name])
+        tokens = tokens_of_step(size)
+        rate = f"{tokens / middle:,.0f}" if tokens else "-"
+        # mpirun's own memory says nothing of its ranks.
+        peak = "-" if size == "ranks" else f"{max(peaks[name]):.2f}"
+        print(f"| {name} | {middle:.4f} | {rate} | {middle / base:.2f} | {peak} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", nargs="+", choices=[*SIZES, "ranks"], default=[*SIZES, "ranks"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="timed steps of a run (default: by size)")
+    parser.add_argument("--precision", nargs="+", choices=["bf16", "fp32"], default=["bf16", "fp32"])
+    arguments = parser.parse_args()
+    for size in arguments.size:
+        measure(size, arguments.precision, arguments.rounds, arguments.steps or STEPS[size])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Benchmark of lmtrain's ordinary training command against the GPT-2 of the transformers package, in turn.
+# Installs what it needs; the machine should do nothing else. Arguments go to bench.py:
+#   bench.sh [--size gpt2-124m|small|ranks ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+  -h | --help)
+    sed -n '2,4s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
+
+scripts/setup.sh
+build cpu lmtrain
+scripts/make_corpus.sh fortunes
+# torch.compile builds modules for Python.
+install_packages python3-dev
+with_lock oracle install_oracle
+say "numbers on standard output; progress on standard error"
+exec "$deps/oracle/bin/python" scripts/bench.py "$@"
