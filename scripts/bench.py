@@ -20,8 +20,8 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 PEER = PROJECT / "scripts" / "bench_peer.py"
 WARM_UP_STEPS = 3
 SIZES = {
-    "gpt2-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "batch": 4, "length": 256},
-    "small": {"layers": 6, "heads": 6, "width": 384, "vocabulary": 8192, "batch": 8, "length": 256},
+    "gpt2-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "positions": 1024, "batch": 4, "length": 256},
+    "small": {"layers": 6, "heads": 6, "width": 384, "vocabulary": 8192, "positions": 1024, "batch": 8, "length": 256},
 }
 STEPS = {"gpt2-124m": 8, "small": 25, "ranks": 25}
 
@@ -32,28 +32,28 @@ def run(command, **options):
         process = subprocess.Popen(command, cwd=PROJECT, stderr=errors, **options)
         output = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
             errors.seek(0)
             sys.exit(f"bench.py: {' '.join(map(str, command))} failed:\n{errors.read()[-2000:]}")
     return output, usage.ru_maxrss / 2**20
 
 
 def time_lmtrain(overrides, steps, launcher=()):
-    """Median seconds of a step by lmtrain's own metrics, after the first ones; peak memory in GiB."""
+    """Seconds of each step by lmtrain's own metrics; peak memory in GiB."""
     with tempfile.TemporaryDirectory(prefix="lmtrain-bench.") as runs:
         command = [*launcher, PROJECT / "build" / "lmtrain", "configs/quickstart.yaml", f"run.dir={runs}", "run.name=bench",
-                   f"train.steps={steps + WARM_UP_STEPS}", "eval.interval=0", "checkpoint.interval=0", "eval.batches=1",
+                   f"train.steps={steps}", "eval.interval=0", "checkpoint.interval=0", "eval.batches=1",
                    *overrides]
         _, peak = run([str(word) for word in command], stdout=subprocess.DEVNULL)
         lines = (pathlib.Path(runs) / "bench" / "metrics.jsonl").read_text().splitlines()
-    seconds = [line["step_seconds"] for line in map(json.loads, lines) if "step_seconds" in line]
-    return statistics.median(seconds[WARM_UP_STEPS:]), peak
+    return [line["step_seconds"] for line in map(json.loads, lines) if "step_seconds" in line], peak
 
 
 def lmtrain_overrides(size, precision):
     s = SIZES[size]
     return [f"model.num_layers={s['layers']}", f"model.num_heads={s['heads']}", f"model.hidden_size={s['width']}",
-            f"model.vocab_size={s['vocabulary']}", "model.max_positions=1024", f"data.sequence_length={s['length']}",
+            f"model.vocab_size={s['vocabulary']}", f"model.max_positions={s['positions']}", f"data.sequence_length={s['length']}",
             f"train.global_batch_size={s['batch']}", f"train.micro_batch_size={s['batch']}",
             f"train.precision={precision}"]
 
@@ -62,7 +62,7 @@ def time_peer(size, precision, mode, steps):
     words = [f"--{key}={value}" for key, value in SIZES[size].items()]
     output, peak = run([sys.executable, str(PEER), *words, f"--precision={precision}", f"--mode={mode}", f"--steps={steps}"],
                        stdout=subprocess.PIPE)
-    return json.loads(output.splitlines()[-1])["median_seconds"], peak
+    return json.loads(output.splitlines()[-1]), peak
 
 
 def candidates(size, precisions, steps):
@@ -81,32 +81,27 @@ def candidates(size, precisions, steps):
     return chosen
 
 
-def tokens_of_step(size):
-    if size == "ranks":
-        return None
-    return SIZES[size]["batch"] * SIZES[size]["length"]
-
-
 def measure(size, precisions, rounds, steps):
-    chosen = candidates(size, precisions, steps)
+    chosen = candidates(size, precisions, WARM_UP_STEPS + steps)
     seconds = {name: [] for name in chosen}
     peaks = {name: [] for name in chosen}
     for number in range(rounds):
         for name, once in chosen.items():
-            step_seconds, peak = once()
-            seconds[name].append(step_seconds)
+            all_seconds, peak = once()
+            seconds[name].append(statistics.median(all_seconds[WARM_UP_STEPS:]))
             peaks[name].append(peak)
-            print(f"{size} round {number + 1}: {name} {step_seconds:.4f} s", file=sys.stderr)
+            print(f"{size} round {number + 1}: {name} {seconds[name][-1]:.4f} s", file=sys.stderr)
     first = next(iter(chosen))
     base = statistics.median(seconds[first])
     print(f"\n### {size}: {steps} steps, {rounds} rounds in turn, median\n")
     print(f"| what | s/step | tokens/s | slower than {first} by | peak GiB |\n|---|---|---|---|---|")
     for name in chosen:
         middle = statistics.median(seconds[name])
-        tokens = tokens_of_step(size)
-        rate = f"{tokens / middle:,.0f}" if tokens else "-"
-        # mpirun's own memory says nothing of its ranks.
-        peak = "-" if size == "ranks" else f"{max(peaks[name]):.2f}"
+        if size == "ranks":  # the config's batch; and mpirun's own memory says nothing of its ranks
+            rate = peak = "-"
+        else:
+            rate = f"{SIZES[size]['batch'] * SIZES[size]['length'] / middle:,.0f}"
+            peak = f"{max(peaks[name]):.2f}"
         print(f"| {name} | {middle:.4f} | {rate} | {middle / base:.2f} | {peak} |", flush=True)
 
 

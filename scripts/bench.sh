@@ -19,4 +19,4 @@ scripts/make_corpus.sh fortunes
 install_packages python3-dev
 with_lock oracle install_oracle
 say "numbers on standard output; progress on standard error"
-exec "$deps/oracle/bin/python" scripts/bench.py "$@"
+exec "$oracle/bin/python" scripts/bench.py "$@"

@@ -4,6 +4,7 @@
 shopt -s inherit_errexit
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=$project/.deps
+oracle=$deps/oracle  # PyTorch, transformers and tokenizers, for tests and the benchmark
 cd "$project" || exit 1
 
 say() { printf '== %s\n' "$*"; }
@@ -123,10 +124,9 @@ venv_python() {
   if python3 -c 'import ensurepip' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi
 }
 
-# PyTorch, transformers and tokenizers, for tests and the benchmark, in .deps/oracle.
 # The copy of the requirements is written last: without it, or with another one, all starts anew.
 install_oracle() {
-  local python oracle=$deps/oracle
+  local python
   if cmp -s scripts/oracle_requirements.txt "$oracle/requirements.txt"; then return; fi
   say "installing PyTorch, transformers and tokenizers (several GB) into .deps/oracle"
   python=$(venv_python)

@@ -4,8 +4,6 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-oracle=$deps/oracle
-
 check_tokenizer() {
   local fresh
   fresh=$(mktemp -d "$deps/fixtures.XXXXXX")

@@ -79,7 +79,7 @@ choose_libtorch() {
     libtorch=$(<"$deps/libtorch.path")
     if usable "$libtorch" && whole_enough "$libtorch"; then return; fi
   fi
-  libtorch=$(python_torch || true)
+  libtorch=$(python_torch || true)  # no python3, or one that fails: the same as one without torch
   if [ -n "$libtorch" ]; then
     if usable "$libtorch"; then return; fi
     say "python3's torch at $libtorch is older than 2.11 and is not used"
