@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "models/blocked_attention.h"
+
 namespace lmtrain {
 
 CausalSelfAttention::CausalSelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
@@ -24,21 +26,21 @@ at::Tensor CausalSelfAttention::operator()(const at::Tensor& x, const DropoutCon
   // One stack in backward, where three slices would pad and add.
   const auto qkv = qkv_(x).view({samples, positions, 3, num_heads_, head_size_}).unbind(2);
   const at::Tensor mixed = causal_attention(qkv[0].transpose(1, 2), qkv[1].transpose(1, 2),
-                                            qkv[2].transpose(1, 2), dropout, site, first_head_);
+                                            qkv[2].transpose(1, 2), {dropout, site, first_head_});
   return output_(mixed.transpose(1, 2).reshape({samples, positions, num_heads_ * head_size_}));
 }
 
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const DropoutContext& dropout, int64_t site, int64_t first_head) {
-  if (dropout.probability == 0.0) {
+                            const DropoutSite& dropout) {
+  if (blocked_attention_suits(q)) return blocked_causal_attention(q, k, v, dropout);
+  if (dropout.context.probability == 0.0) {
     return at::scaled_dot_product_attention(q, k, v, {}, 0.0, /*is_causal=*/true);
   }
   const int64_t positions = q.size(2);
   const at::Tensor future = at::ones({positions, positions}, q.options().dtype(at::kBool)).triu(1);
   const at::Tensor scores = at::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
   const at::Tensor masked = scores.masked_fill(future, -std::numeric_limits<double>::infinity());
-  const at::Tensor probabilities = at::softmax(masked, -1);
-  return at::matmul(attention_dropout(probabilities, dropout, site, first_head), v);
+  return at::matmul(attention_dropout(at::softmax(masked, -1), dropout), v);
 }
 
 }  // namespace lmtrain

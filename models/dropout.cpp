@@ -5,100 +5,88 @@
 
 #include <bit>
 
-#include "base/philox.h"
 #include "models/functions.h"
 
 namespace lmtrain {
 namespace {
 
-struct Mask {
-  DropoutContext context;
-  int64_t site;
-  int64_t first_head;
-
-  // 0 or the scale for each element of x: [samples, rows, features] or [samples, heads, rows, features].
-  at::Tensor factors(const at::Tensor& x) const;
-
-  template <class Bits>
-  void fill(Bits* out, const at::Tensor& x, Bits kept, uint32_t threshold) const;
-};
+template <class Bits>
+Bits scale_bits(double scale) {
+  if constexpr (sizeof(Bits) == 2) return at::BFloat16(static_cast<float>(scale)).x;
+  if constexpr (sizeof(Bits) == 4) return std::bit_cast<uint32_t>(static_cast<float>(scale));
+  if constexpr (sizeof(Bits) == 8) return std::bit_cast<uint64_t>(scale);
+}
 
 template <class Bits>
-void Mask::fill(Bits* out, const at::Tensor& x, Bits kept, uint32_t threshold) const {
-  const int64_t features = x.size(-1);
-  const int64_t rows = x.size(-2);
-  const int64_t heads = x.dim() == 4 ? x.size(1) : 1;
-  const PhiloxKey base = purpose_key(context.seed, "dropout",
-                                     static_cast<uint64_t>(site) << 40 | static_cast<uint64_t>(context.step));
-  at::parallel_for(0, x.numel() / features, 16, [&](int64_t begin, int64_t end) {
+void fill_all(const DropoutRows& rows, const at::Tensor& out) {
+  const int64_t features = out.size(-1);
+  const int64_t positions = out.size(-2);
+  const int64_t heads = out.dim() == 4 ? out.size(1) : 1;
+  auto* const to = static_cast<Bits*>(out.data_ptr());
+  at::parallel_for(0, out.numel() / features, 16, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
-      const int64_t row = at % rows;
-      const int64_t head = first_head + at / rows % heads;
-      const auto sample = static_cast<uint64_t>(context.samples[static_cast<size_t>(at / rows / heads)]);
-      const PhiloxKey key = {base.k0, base.k1 ^ static_cast<uint32_t>(sample >> 32)};
-      fill_dropout_row<Bits>(key, static_cast<uint32_t>(row), static_cast<uint32_t>(head),
-                             static_cast<uint32_t>(sample), 0, features, threshold, kept, out + at * features);
+      rows.fill(at / positions / heads, at / positions % heads, at % positions, features, to + at * features);
     }
   });
 }
 
-at::Tensor Mask::factors(const at::Tensor& x) const {
-  const DropoutRate rate(context.probability);
+// The factor of each element of x: [samples, positions, features] or [samples, heads, positions, features].
+at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
+  const DropoutRows rows(site);
   const at::Tensor out = at::empty(x.sizes(), x.options().device(at::kCPU));
-  const auto scale = static_cast<float>(rate.scale);
   switch (x.scalar_type()) {
     case at::kBFloat16:
-      fill<uint16_t>(static_cast<uint16_t*>(out.data_ptr()), x, at::BFloat16(scale).x, rate.threshold);
+      fill_all<uint16_t>(rows, out);
       break;
     case at::kFloat:
-      fill<uint32_t>(static_cast<uint32_t*>(out.data_ptr()), x, std::bit_cast<uint32_t>(scale), rate.threshold);
+      fill_all<uint32_t>(rows, out);
       break;
     default:
-      fill<uint64_t>(static_cast<uint64_t*>(out.data_ptr()), x, std::bit_cast<uint64_t>(rate.scale),
-                     rate.threshold);
+      fill_all<uint64_t>(rows, out);
   }
   return out.to(x.device());
 }
 
-void save(AutogradContext* to, const Mask& mask) {
-  to->saved_data["probability"] = mask.context.probability;
-  to->saved_data["seed"] = static_cast<int64_t>(mask.context.seed);
-  to->saved_data["step"] = mask.context.step;
-  to->saved_data["samples"] = mask.context.samples;
-  to->saved_data["site"] = mask.site;
-  to->saved_data["first_head"] = mask.first_head;
-}
-
-Mask saved_mask(AutogradContext* from) {
-  auto& data = from->saved_data;
-  return {{data["probability"].toDouble(), static_cast<uint64_t>(data["seed"].toInt()), data["step"].toInt(),
-           data["samples"].toIntVector()},
-          data["site"].toInt(),
-          data["first_head"].toInt()};
-}
-
 // Draws the mask again in backward rather than keeping it.
 struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const Mask& mask) {
-    save(context, mask);
-    return x * mask.factors(x);
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const DropoutSite& site) {
+    save_dropout(context, site);
+    return x * factors(x, site);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    return {gradients[0] * saved_mask(context).factors(gradients[0]), {}};
+    return {gradients[0] * factors(gradients[0], saved_dropout(context)), {}};
   }
 };
 
 }  // namespace
 
-at::Tensor dropout(const at::Tensor& x, const DropoutContext& context, int64_t site) {
-  return attention_dropout(x, context, site, 0);
+DropoutRows::DropoutRows(const DropoutSite& site)
+    : site_(site),
+      rate_(site.context.probability),
+      key_(purpose_key(site.context.seed, "dropout",
+                       static_cast<uint64_t>(site.number) << 40 | static_cast<uint64_t>(site.context.step))) {}
+
+template <class Bits>
+void DropoutRows::fill(int64_t sample, int64_t head, int64_t row, int64_t count, Bits* factors) const {
+  const auto global = static_cast<uint64_t>(site_.context.samples[static_cast<size_t>(sample)]);
+  const PhiloxKey key = {key_.k0, key_.k1 ^ static_cast<uint32_t>(global >> 32)};
+  fill_dropout_row<Bits>(key, static_cast<uint32_t>(row), static_cast<uint32_t>(site_.first_head + head),
+                         static_cast<uint32_t>(global), 0, count, rate_.threshold, scale_bits<Bits>(rate_.scale),
+                         factors);
 }
 
-at::Tensor attention_dropout(const at::Tensor& probabilities, const DropoutContext& context, int64_t site,
-                             int64_t first_head) {
-  if (context.probability == 0.0) return probabilities;
-  return DropoutFunction::apply(probabilities, Mask{context, site, first_head});
+template void DropoutRows::fill(int64_t, int64_t, int64_t, int64_t, uint16_t*) const;
+template void DropoutRows::fill(int64_t, int64_t, int64_t, int64_t, uint32_t*) const;
+template void DropoutRows::fill(int64_t, int64_t, int64_t, int64_t, uint64_t*) const;
+
+at::Tensor dropout(const at::Tensor& x, const DropoutContext& context, int64_t site) {
+  if (context.probability == 0.0) return x;
+  return DropoutFunction::apply(x, DropoutSite{context, site});
+}
+
+at::Tensor attention_dropout(const at::Tensor& probabilities, const DropoutSite& site) {
+  return DropoutFunction::apply(probabilities, site);
 }
 
 }  // namespace lmtrain

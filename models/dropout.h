@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/philox.h"
+
 namespace lmtrain {
 
 // Where and when dropout happens in a micro-batch. probability 0 (evaluation) leaves tensors alone.
@@ -17,11 +19,33 @@ struct DropoutContext {
   std::vector<int64_t> samples;  // global index of each sample of the micro-batch
 };
 
+// One place of the model: head h of its tensors is head first_head + h of the model.
+struct DropoutSite {
+  DropoutContext context;
+  int64_t number = 0;
+  int64_t first_head = 0;
+};
+
+// The factors of one site, 0 or the scale, a row at a time.
+class DropoutRows {
+ public:
+  explicit DropoutRows(const DropoutSite& site);
+
+  // Factors of features (or keys) 0 .. count-1 of a row (or query) as bits: uint16_t of bf16, uint32_t of float,
+  // uint64_t of double. `sample` and `head` count within the tensor.
+  template <class Bits>
+  void fill(int64_t sample, int64_t head, int64_t row, int64_t count, Bits* factors) const;
+
+ private:
+  const DropoutSite& site_;
+  DropoutRate rate_;
+  PhiloxKey key_;
+};
+
 // x: [samples, positions, features]; `site` numbers the place in the model.
 at::Tensor dropout(const at::Tensor& x, const DropoutContext& context, int64_t site);
 
-// Attention probabilities [samples, heads, queries, keys]; head h of the tensor is head first_head + h of the model.
-at::Tensor attention_dropout(const at::Tensor& probabilities, const DropoutContext& context, int64_t site,
-                             int64_t first_head);
+// Attention probabilities [samples, heads, queries, keys].
+at::Tensor attention_dropout(const at::Tensor& probabilities, const DropoutSite& site);
 
 }  // namespace lmtrain

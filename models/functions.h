@@ -1,9 +1,9 @@
-// How the autograd Functions of the layers carry handles: parameters and groups are no tensors, so their
-// addresses travel in saved_data.
+// How the autograd Functions of the layers carry what is no tensor from forward to backward: in saved_data.
 #pragma once
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "models/dropout.h"
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
 
@@ -12,6 +12,7 @@ namespace lmtrain {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Parameters and groups outlive every graph, so their addresses do.
 template <class T>
 void save_pointer(AutogradContext* context, const char* name, T* pointer) {
   context->saved_data[name] = reinterpret_cast<int64_t>(pointer);
@@ -20,6 +21,24 @@ void save_pointer(AutogradContext* context, const char* name, T* pointer) {
 template <class T>
 T* saved_pointer(AutogradContext* context, const char* name) {
   return reinterpret_cast<T*>(context->saved_data[name].toInt());
+}
+
+inline void save_dropout(AutogradContext* context, const DropoutSite& site) {
+  auto& data = context->saved_data;
+  data["probability"] = site.context.probability;
+  data["seed"] = static_cast<int64_t>(site.context.seed);
+  data["step"] = site.context.step;
+  data["samples"] = site.context.samples;
+  data["site"] = site.number;
+  data["first_head"] = site.first_head;
+}
+
+inline DropoutSite saved_dropout(AutogradContext* context) {
+  auto& data = context->saved_data;
+  return {{data["probability"].toDouble(), static_cast<uint64_t>(data["seed"].toInt()), data["step"].toInt(),
+           data["samples"].toIntVector()},
+          data["site"].toInt(),
+          data["first_head"].toInt()};
 }
 
 // [.., features] -> [rows, features]

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "models/gelu.h"
 
 namespace lmtrain {
 namespace {
@@ -33,7 +34,7 @@ Gpt2::Block::Block(ParameterStore& store, const std::string& name, const ModelCo
 at::Tensor Gpt2::Block::operator()(const at::Tensor& x, const DropoutContext& context, int64_t site) const {
   const at::Tensor attended = attention(attention_norm(x), context, site);
   const at::Tensor middle = x + dropout(attended, context, site + 1);
-  const at::Tensor expanded = at::gelu(up(feed_forward_norm(middle)), "tanh");
+  const at::Tensor expanded = gelu_tanh(up(feed_forward_norm(middle)));
   return middle + dropout(down(expanded), context, site + 2);
 }
 

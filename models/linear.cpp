@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "models/functions.h"
+#include "models/row_sum.h"
 
 namespace lmtrain {
 namespace {
@@ -46,7 +47,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     at::mm_out(dw, dy.t(), as_rows(x));
     weight->add_gradient(dw);
     weight->report_use();
-    bias->add_gradient_of_rows(dy);
+    bias->add_gradient(sum_of_rows(dy));
     bias->report_use();
     if (dx_summed) dx_summed->wait();
     return {dx.view(x.sizes()), {}, {}, {}, {}, {}};

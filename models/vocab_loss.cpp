@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "models/functions.h"
-#include "models/kernels/cross_entropy.h"
+#include "models/kernels/kernels.h"
 
 namespace lmtrain {
 namespace {
@@ -30,7 +30,7 @@ at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
   if (columns == 0) return at::full({logits.size(0)}, -3e38, logits.options().dtype(type));
   if (!logits.is_cpu() || type == at::kDouble) return logits.narrow(1, 0, columns).amax(1).to(type);
   const at::Tensor out = at::empty({logits.size(0)}, logits.options().dtype(type));
-  const CrossEntropyKernels& kernels = cross_entropy_kernels();
+  const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   float* const to = out.data_ptr<float>();
   at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -49,7 +49,7 @@ at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tens
     return logits.narrow(1, 0, columns).to(type).sub(shift.unsqueeze(1)).exp_().sum(1);
   }
   const at::Tensor out = at::empty_like(shift);
-  const CrossEntropyKernels& kernels = cross_entropy_kernels();
+  const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   const float* const shifts = shift.data_ptr<float>();
   float* const to = out.data_ptr<float>();
   at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
@@ -73,7 +73,7 @@ void scaled_softmax_(at::Tensor& logits, int64_t columns, const at::Tensor& log_
     real.copy_(real.to(log_sum.scalar_type()).sub_(log_sum.unsqueeze(1)).exp_().mul_(factor.unsqueeze(1)));
     return;
   }
-  const CrossEntropyKernels& kernels = cross_entropy_kernels();
+  const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   const float* const shifts = log_sum.data_ptr<float>();
   const float* const factors = factor.data_ptr<float>();
   at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {

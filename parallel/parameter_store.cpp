@@ -64,10 +64,6 @@ void Parameter::add_gradient(const at::Tensor& contribution) {
   }
 }
 
-void Parameter::add_gradient_of_rows(const at::Tensor& rows) {
-  add_gradient(rows.sum(0, /*keepdim=*/false, gradient_.scalar_type()));
-}
-
 void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
   if (!gradient_is_set_) gradient_.zero_();
   gradient_is_set_ = true;

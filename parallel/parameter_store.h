@@ -59,8 +59,6 @@ class Parameter {
 
   // Adds to the gradient, in the master type. `contribution` has as many elements as the local shape.
   void add_gradient(const at::Tensor& contribution);
-  // Adds rows.sum(0) of [rows, numel]: the gradient of a bias.
-  void add_gradient_of_rows(const at::Tensor& rows);
   // Adds rows[i] to row ids[i], in the order of i and in the master type: the gradient of a table.
   void add_gradient_at(const at::Tensor& ids, const at::Tensor& rows);
   // Marks one use of this micro-batch as done in backward.

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "energy/carbon_intensity.h"
 #include "energy/doctor.h"
-#include "models/kernels/cross_entropy.h"
+#include "models/kernels/kernels.h"
 #include "parallel/cores.h"
 #include "parallel/device.h"
 #include "trainer/commands.h"
@@ -33,7 +33,7 @@ void command_doctor() {
   const std::vector<int> cores = job_cores();
   std::cout << "cores         " << cores.size() << " (" << core_list_text(cores) << ")\n"
             << "instructions  LibTorch " << cpu_capability() << ", own kernels "
-            << cross_entropy_kernels().instruction_set << "\n";
+            << cpu_kernels().instruction_set << "\n";
   for (const auto& [name, type] : {std::pair{"fp32", at::kFloat}, std::pair{"bf16", at::kBFloat16}}) {
     std::cout << "matmul " << name << "   " << fixed(measure_matmul_flops(type, at::kCPU) / 1e9, 0) << " GFLOP/s\n";
   }

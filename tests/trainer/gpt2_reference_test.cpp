@@ -171,7 +171,7 @@ TEST(Attention, DropoutPathAgreesWithFlashWhereNothingFalls) {
   const at::Tensor k = at::randn({2, 3, 9, 8}, at::kDouble);
   const at::Tensor v = at::randn({2, 3, 9, 8}, at::kDouble);
   const DropoutContext tiny{1e-9, 1, 1, {0, 1}};  // rounds to a probability of zero
-  EXPECT_LE(largest(causal_attention(q, k, v, tiny, 1, 0) - causal_attention(q, k, v, {}, 1, 0)), 1e-12);
+  EXPECT_LE(largest(causal_attention(q, k, v, {tiny, 1, 0}) - causal_attention(q, k, v, {})), 1e-12);
 }
 
 }  // namespace

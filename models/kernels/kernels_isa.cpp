@@ -1,0 +1,18 @@
+// Compiled once per instruction set, with LMTRAIN_ISA naming the function that hands out the kernels.
+#include "models/kernels/kernels_isa.h"
+
+#include "models/kernels/attention_kernels.h"
+#include "models/kernels/cross_entropy_kernels.h"
+#include "models/kernels/gelu_kernels.h"
+#include "models/kernels/row_sum_kernels.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr CpuKernels kKernels = {LMTRAIN_ISA_NAME, kCrossEntropy, kGelu, kRowSum, kAttention};
+
+}  // namespace
+
+const CpuKernels& LMTRAIN_ISA() { return kKernels; }
+
+}  // namespace lmtrain
