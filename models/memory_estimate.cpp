@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr double kLogitRows = 1024.0;            // the head computes so many tokens at once
-constexpr int64_t kCheckpointFile = 256 * kMiB;  // about the largest file of a checkpoint
+constexpr int64_t kCheckpointFile = 128 * kMiB;
 constexpr int64_t kCheckpointCopies = 3;
 constexpr int64_t kProcess = 128 * kMiB;
 
@@ -55,7 +55,7 @@ int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
          bytes_of(hidden * widest, size);
 }
 
-// A rank's share of the tensors goes out in files of about 256 MiB, or of one larger tensor.
+// A rank's share of the tensors goes out in files of at most 128 MiB, or of one larger tensor.
 int64_t checkpoint_file_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision);
   const int64_t largest_tensor = plan.vocab_size * model.hidden_size * master_size(plan.precision);

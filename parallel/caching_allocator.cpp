@@ -45,6 +45,17 @@ class CachingAllocator : public c10::Allocator {
 
   void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 
+  void release_free_blocks() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [size, blocks] : free_) {
+      for (void* block : blocks) {
+        size_of_.erase(block);
+        std::free(block);
+      }
+    }
+    free_.clear();
+  }
+
   static CachingAllocator& instance() {
     static auto* allocator = new CachingAllocator;  // outlives every tensor
     return *allocator;
@@ -93,6 +104,8 @@ class CachingAllocator : public c10::Allocator {
 };
 
 }  // namespace
+
+void release_cached_blocks() { CachingAllocator::instance().release_free_blocks(); }
 
 void install_caching_allocator() { c10::SetCPUAllocator(&CachingAllocator::instance(), /*priority=*/1); }
 

@@ -7,4 +7,7 @@ namespace lmtrain {
 // Replaces the process's allocator of CPU tensors. Call once, before the first tensor is made.
 void install_caching_allocator();
 
+// Gives the blocks that no tensor holds back to the system.
+void release_cached_blocks();
+
 }  // namespace lmtrain

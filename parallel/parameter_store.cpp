@@ -30,21 +30,26 @@ void draw_normal(const ParameterSpec& spec, uint64_t seed, at::Tensor& out) {
   const int64_t full_run = spec.padded_shape[dim] * inner;
   const int64_t logical = numel_of(spec.logical_shape);
   const PhiloxKey key = purpose_key(seed, "init " + spec.name);
-  const at::Tensor values = at::empty({out.numel()}, at::kDouble);
+  // Piece by piece: numbers in double of a whole table would be the largest tensor of the process.
+  constexpr int64_t kPiece = 1 << 20;
+  constexpr int64_t kGrain = 1 << 14;
+  const at::Tensor values = at::empty({std::min(kPiece, out.numel())}, at::kDouble);
   double* const to = values.data_ptr<double>();
-  constexpr int64_t kGrain = 1 << 16;
-  at::parallel_for(0, out.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t at = begin; at < end;) {
-      const int64_t outer = at / run;
-      const int64_t stop = std::min(end, (outer + 1) * run);
-      const int64_t from = outer * full_run + spec.shard_index * run + (at - outer * run);
-      const int64_t drawn = std::clamp<int64_t>(logical - from, 0, stop - at);
-      fill_normal(key, from, drawn, to + at);
-      std::fill(to + at + drawn, to + stop, 0.0);  // padded rows
-      at = stop;
-    }
-  });
-  out.copy_(values.mul_(spec.init_std).view_as(out));
+  for (int64_t first = 0; first < out.numel(); first += kPiece) {
+    const int64_t count = std::min(kPiece, out.numel() - first);
+    at::parallel_for(first, first + count, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end;) {
+        const int64_t outer = at / run;
+        const int64_t stop = std::min(end, (outer + 1) * run);
+        const int64_t from = outer * full_run + spec.shard_index * run + (at - outer * run);
+        const int64_t drawn = std::clamp<int64_t>(logical - from, 0, stop - at);
+        fill_normal(key, from, drawn, to + at - first);
+        std::fill(to + at - first + drawn, to + stop - first, 0.0);  // padded rows
+        at = stop;
+      }
+    });
+    out.view({-1}).narrow(0, first, count).copy_(values.narrow(0, 0, count).mul_(spec.init_std));
+  }
 }
 
 }  // namespace

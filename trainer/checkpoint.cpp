@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "parallel/caching_allocator.h"
 #include "trainer/hdf5_tensors.h"
 #include "trainer/manifest_json.h"
 
@@ -20,8 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// A file holds about so much, which bounds the memory of its image.
-constexpr int64_t kFileBytes = int64_t{256} << 20;
+// A file holds at most so much, or one larger tensor, which bounds the memory of its image.
+constexpr int64_t kFileBytes = int64_t{128} << 20;
 
 // One tensor to store, and its place in the store.
 struct Item {
@@ -79,8 +80,9 @@ Manifest write_share(const fs::path& folder, const std::vector<Item>& share, int
     number.insert(0, 5 - std::min<size_t>(5, number.size()), '0');
     const std::string name = cat("rank-", number, "-", part.files.size(), ".h5");
     Hdf5Writer writer;
-    for (int64_t bytes = 0; next < share.size() && bytes < kFileBytes; ++next) {
+    for (int64_t bytes = 0; next < share.size(); ++next) {
       const Item& item = share[next];
+      if (bytes > 0 && bytes + static_cast<int64_t>(item.tensor.nbytes()) > kFileBytes) break;
       const at::Tensor tensor = item.tensor.cpu().contiguous();
       writer.add(item.group, item.parameter->spec().name, tensor);
       part.tensors.push_back({item.group, item.parameter->spec().name, tensor.sizes().vec(), name});
@@ -122,6 +124,7 @@ std::string step_name(int64_t step) {
 std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store, const CheckpointState& state,
                             const std::string& tokenizer_json, Communicator& world) {
   const fs::path folder = checkpoints / step_name(state.step);
+  release_cached_blocks();  // of the step's tensors: images want the room
   Vote ready = vote(world, [&]() -> std::string {
     if (world.rank() != 0) return "";
     fs::remove_all(folder);  // what a killed save left
