@@ -17,7 +17,7 @@ CausalSelfAttention::CausalSelfAttention(ParameterStore& store, ParameterUnit& u
       qkv_(store, unit, name + ".qkv", config.hidden_size, {3, config.hidden_size}, LinearCut::kColumn,
            tensor_axis, {.std = config.init_std}),
       output_(store, unit, name + ".output", config.hidden_size, {config.hidden_size}, LinearCut::kRow,
-              tensor_axis, {.std = config.init_std / std::sqrt(2.0 * static_cast<double>(config.num_layers))}) {}
+              tensor_axis, {.std = config.residual_init_std()}) {}
 
 at::Tensor CausalSelfAttention::operator()(const at::Tensor& x, const DropoutContext& dropout,
                                            int64_t site) const {

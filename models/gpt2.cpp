@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "base/text.h"
 #include "models/gelu.h"
 
@@ -13,10 +11,6 @@ namespace {
 // Places of dropout, numbered for its masks: the embedding, then four of each block (one is spare).
 constexpr int64_t kEmbeddingSite = 0;
 constexpr int64_t kSitesPerBlock = 4;
-
-double residual_std(const ModelConfig& config) {
-  return config.init_std / std::sqrt(2.0 * static_cast<double>(config.num_layers));
-}
 
 }  // namespace
 
@@ -29,7 +23,7 @@ Gpt2::Block::Block(ParameterStore& store, const std::string& name, const ModelCo
       up(store, unit, name + ".feed_forward.up", config.hidden_size, {config.feed_forward_size()},
          LinearCut::kColumn, tensor_axis, {.std = config.init_std}),
       down(store, unit, name + ".feed_forward.down", config.feed_forward_size(), {config.hidden_size},
-           LinearCut::kRow, tensor_axis, {.std = residual_std(config)}) {}
+           LinearCut::kRow, tensor_axis, {.std = config.residual_init_std()}) {}
 
 at::Tensor Gpt2::Block::operator()(const at::Tensor& x, const DropoutContext& context, int64_t site) const {
   const at::Tensor attended = attention(attention_norm(x), context, site);

@@ -18,6 +18,7 @@ import tempfile
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 PEER = PROJECT / "scripts" / "bench_peer.py"
+QUICKSTART, GPT2 = "configs/quickstart.yaml", "configs/gpt2-small.yaml"
 WARM_UP_STEPS = 3
 SIZES = {
     "gpt2-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "positions": 1024, "batch": 4, "length": 256},
@@ -39,10 +40,10 @@ def run(command, **options):
     return output, usage.ru_maxrss / 2**20
 
 
-def time_lmtrain(overrides, steps, launcher=()):
+def time_lmtrain(config, overrides, steps, launcher=()):
     """Seconds of each step by lmtrain's own metrics; peak memory in GiB."""
     with tempfile.TemporaryDirectory(prefix="lmtrain-bench.") as runs:
-        command = [*launcher, PROJECT / "build" / "lmtrain", "configs/quickstart.yaml", f"run.dir={runs}", "run.name=bench",
+        command = [*launcher, PROJECT / "build" / "lmtrain", config, f"run.dir={runs}", "run.name=bench",
                    f"train.steps={steps}", "eval.interval=0", "checkpoint.interval=0", "eval.batches=1",
                    *overrides]
         _, peak = run([str(word) for word in command], stdout=subprocess.DEVNULL)
@@ -51,8 +52,9 @@ def time_lmtrain(overrides, steps, launcher=()):
 
 
 def lmtrain_overrides(size, precision):
+    """The settings of a size over configs/gpt2-small.yaml, whose text gives the tokenizer that many words."""
     s = SIZES[size]
-    return [f"model.num_layers={s['layers']}", f"model.num_heads={s['heads']}", f"model.hidden_size={s['width']}",
+    return [f"tokenizer.vocab_size={min(s['vocabulary'], 50257)}", f"model.num_layers={s['layers']}", f"model.num_heads={s['heads']}", f"model.hidden_size={s['width']}",
             f"model.vocab_size={s['vocabulary']}", f"model.max_positions={s['positions']}", f"data.sequence_length={s['length']}",
             f"train.global_batch_size={s['batch']}", f"train.micro_batch_size={s['batch']}",
             f"train.precision={precision}"]
@@ -70,12 +72,12 @@ def candidates(size, precisions, steps):
     if size == "ranks":
         two = ["mpirun", "-n", "2"]
         return {
-            "1 rank of 2 threads": lambda: time_lmtrain(["parallel.threads=2"], steps),
-            "2 ranks of 1 thread": lambda: time_lmtrain(["parallel.threads=1"], steps, two),
+            "1 rank of 2 threads": lambda: time_lmtrain(QUICKSTART, ["parallel.threads=2"], steps),
+            "2 ranks of 1 thread": lambda: time_lmtrain(QUICKSTART, ["parallel.threads=1"], steps, two),
         }
     chosen = {}
     for p in precisions:
-        chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(lmtrain_overrides(size, p), steps)
+        chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(GPT2, lmtrain_overrides(size, p), steps)
         for mode in ("eager", "compiled"):
             chosen[f"transformers {mode} {p}"] = lambda p=p, mode=mode: time_peer(size, p, mode, steps)
     return chosen

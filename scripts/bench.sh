@@ -15,6 +15,7 @@ esac
 scripts/setup.sh
 build cpu lmtrain
 scripts/make_corpus.sh fortunes
+scripts/make_corpus.sh debian
 # torch.compile builds modules for Python.
 install_packages python3-dev
 with_lock oracle install_oracle

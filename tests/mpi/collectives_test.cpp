@@ -1,12 +1,18 @@
 // Collectives and data parallelism over MPI, at 1, 2 and 4 ranks.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+
+#include <algorithm>
 
 #include "models/gpt2.h"
+#include "parallel/cores.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/mesh.h"
 #include "tests/mpi/mpi_main.h"
 #include "trainer/adamw.h"
+#include "trainer/compute.h"
 
 namespace lmtrain {
 namespace {
@@ -81,6 +87,28 @@ TEST(Launch, AnErrorOfOneRankIsThrownOnAll) {
     EXPECT_EQ(error.code(), ExitCode::kData);
     EXPECT_STREQ(error.what(), "the file is gone");
   }
+}
+
+// Defect: mpirun's binding of small jobs to one core each that stays in force; ranks that share a core while others idle;
+// threads that are not as many as cores.
+TEST(Compute, RanksShareTheCoresOfTheJob) {
+  const std::vector<int> job = job_cores();
+  const Compute compute = set_up_compute(ParallelConfig{}, mpi_launch());
+  EXPECT_EQ(at::get_num_threads(), static_cast<int>(compute.cores.size()));
+  cpu_set_t bound;
+  ASSERT_EQ(sched_getaffinity(0, sizeof bound, &bound), 0);
+  EXPECT_EQ(CPU_COUNT(&bound), static_cast<int>(compute.cores.size()));
+  for (const int core : compute.cores) EXPECT_TRUE(CPU_ISSET(static_cast<size_t>(core), &bound)) << core;
+
+  std::vector<int> all;
+  for (const std::string& list : gather_texts(world(), core_list_text(compute.cores))) {
+    for (const int core : parse_core_list(list)) all.push_back(core);
+  }
+  std::sort(all.begin(), all.end());
+  if (world().size() <= static_cast<int>(job.size())) {
+    EXPECT_EQ(all, job);
+  }
+  at::set_num_threads(1);
 }
 
 // Counts what backward has started when it ends.
