@@ -9,6 +9,7 @@ namespace lmtrain {
 // Exit codes of the program (sysexits.h where it has one).
 enum class ExitCode : int {
   kDone = 0,
+  kFailure = 1,      // anything else: a library's error, memory, a defect
   kConfig = 64,      // a config file, key or command line is wrong
   kData = 65,        // input text, tokenizer or token file is wrong
   kCheckpoint = 66,  // no usable checkpoint

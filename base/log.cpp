@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 
@@ -16,10 +17,20 @@
 namespace lmtrain {
 namespace {
 
+// Whether a person watches. mpirun passes on what ranks write, through a pipe: then its own standard error counts.
+bool is_watched() {
+  if (std::getenv("SLURM_JOB_ID") != nullptr) return false;
+  if (isatty(STDERR_FILENO) != 0) return true;
+  if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) return false;
+  std::error_code error;
+  const auto target = std::filesystem::read_symlink(cat("/proc/", getppid(), "/fd/", STDERR_FILENO), error);
+  return !error && (target.string().starts_with("/dev/pts/") || target.string().starts_with("/dev/tty"));
+}
+
 // Writes log lines to standard error and keeps the progress line below them.
 class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  TerminalSink() : live_(isatty(STDERR_FILENO) != 0 && std::getenv("SLURM_JOB_ID") == nullptr) {}
+  TerminalSink() : live_(is_watched()) {}
 
   void show_progress(std::string_view line) {
     if (!live_) return;

@@ -56,7 +56,7 @@ const GridIntensity& find_grid_intensity(std::string_view region) {
                         near.empty() ? "" : cat(", did you mean ", near, "?"),
                         near.empty() ? ";" : "",
                         " (an ISO 3166 code like DEU or DE, or WORLD; lmtrain doctor lists them; "
-                        "energy.intensity_g_per_kwh takes a number instead)"));
+                        "for another grid take WORLD and set energy.intensity_g_per_kwh)"));
 }
 
 GridIntensity grid_intensity(const EnergyConfig& config) {

@@ -86,6 +86,12 @@ ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
       {"emissions_kg_co2e", kwh_json(report.energy, grams_per_kwh / 1000.0)},
       {"wasted_kwh", kwh(report.wasted_joules())},
   };
+  if (facts.inherited) {
+    json["inherited"] = {{"checkpoint", facts.inherited->checkpoint},
+                         {"steps", facts.inherited->steps},
+                         {"tokens", facts.inherited->tokens},
+                         {"energy_kwh", kwh(facts.inherited->joules)}};
+  }
   if (facts.tokens > 0) {
     const auto tokens = static_cast<double>(facts.tokens);
     json["tokens"] = facts.tokens;

@@ -111,6 +111,12 @@ std::string training_rows(const RunFacts& facts) {
   std::string rows = row({"Steps", with_commas(facts.steps)}) +
                      row({"Tokens", with_commas(facts.tokens)}) +
                      row({"Time training", human_duration(facts.seconds)});
+  if (facts.inherited) {
+    const Inherited& from = *facts.inherited;
+    rows += row({cat("Before that, of ", from.checkpoint, ", in no number here"),
+                 cat(with_commas(from.steps), " steps, ", with_commas(from.tokens), " tokens, ",
+                     three_digits(kwh(from.joules)), " kWh")});
+  }
   if (facts.tokens_per_second) {
     rows += row({"Tokens per second", with_commas(std::llround(*facts.tokens_per_second))});
   }

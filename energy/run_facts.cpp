@@ -14,6 +14,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("started", facts.started);
   visit("finished", facts.finished);
   visit("seconds", facts.seconds);
+  visit("inherited", facts.inherited);
   visit("steps", facts.steps);
   visit("tokens", facts.tokens);
   visit("flops", facts.flops);
@@ -47,6 +48,13 @@ class Write {
   void operator()(const char* key, const std::optional<double>& value) const {
     if (value) object_[key] = *value;
   }
+  void operator()(const char* key, const std::optional<Inherited>& from) const {
+    if (!from) return;
+    object_[key] = {{"checkpoint", from->checkpoint},
+                    {"steps", from->steps},
+                    {"tokens", from->tokens},
+                    {"joules", from->joules}};
+  }
   void operator()(const char* key, const std::vector<CurvePoint>& points) const {
     json& list = object_[key] = json::array();
     for (const CurvePoint& point : points) list.push_back({point.step, point.value});
@@ -71,6 +79,12 @@ class Read {
   void operator()(const char* key, int64_t& value) const { value = integer_field(object_, key); }
   void operator()(const char* key, std::optional<double>& value) const {
     if (object_.contains(key)) value = number_field(object_, key);
+  }
+  void operator()(const char* key, std::optional<Inherited>& from) const {
+    if (!object_.contains(key)) return;
+    const json& stored = object_[key];
+    from = Inherited{text_field(stored, "checkpoint"), integer_field(stored, "steps"), integer_field(stored, "tokens"),
+                     number_field(stored, "joules")};
   }
   void operator()(const char* key, std::vector<CurvePoint>& points) const {
     for (const json& row : array_field(object_, key)) {

@@ -20,11 +20,20 @@ struct TextSample {
   std::string text;
 };
 
+// What the checkpoint of another run, from which this one began, had taken: in no number of this run.
+struct Inherited {
+  std::string checkpoint;
+  int64_t steps = 0;
+  int64_t tokens = 0;
+  double joules = 0.0;  // of the computers
+};
+
 struct RunFacts {
   std::string name;
   std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
   bool finished = false;
   double seconds = 0.0;  // of training, all attempts together
+  std::optional<Inherited> inherited;
   int64_t steps = 0;     // done, each counted once
   int64_t tokens = 0;    // trained on, each step counted once
   double flops = 0.0;    // of those tokens

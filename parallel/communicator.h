@@ -43,6 +43,9 @@ class Communicator {
   virtual WorkPtr send(at::Tensor tensor, int destination) = 0;
   virtual WorkPtr recv(at::Tensor tensor, int source) = 0;
   virtual void barrier() = 0;
+  // An operation that waits so long for other ranks fails with ExitCode::kHang; 0: never. Holds for all groups that were
+  // split from the same one. Back ends whose operations do not wait on the host take no notice.
+  virtual void set_timeout(double seconds) { static_cast<void>(seconds); }
   // The ranks of equal color form a group, ordered by this group's ranks.
   virtual std::unique_ptr<Communicator> split(int color) = 0;
 };

@@ -124,8 +124,7 @@ std::string core_list_text(const std::vector<int>& cores) {
 }
 
 std::vector<int> job_cores(const CoreSources& sources) {
-  const bool started_by_mpirun =
-      std::getenv("OMPI_COMM_WORLD_RANK") != nullptr && std::getenv("SLURM_JOB_ID") == nullptr;
+  const bool started_by_mpirun = std::getenv("OMPI_COMM_WORLD_RANK") != nullptr;
   std::vector<int> cores = allowed_cores_of(sources.proc / "self");
   if (started_by_mpirun) {
     const std::vector<int> parents = allowed_cores_of(sources.proc / std::to_string(getppid()));
@@ -150,11 +149,22 @@ std::vector<int> share_of_cores(const std::vector<int>& cores, int local_rank, i
   return {cores.begin() + begin, cores.begin() + end};
 }
 
+std::vector<int> cores_of_rank(const std::vector<std::vector<int>>& of_local_ranks, int local_rank) {
+  const std::vector<int>& own = of_local_ranks[static_cast<size_t>(local_rank)];
+  const bool all_the_same = std::all_of(of_local_ranks.begin(), of_local_ranks.end(),
+                                        [&](const std::vector<int>& cores) { return cores == own; });
+  return all_the_same ? share_of_cores(own, local_rank, static_cast<int>(of_local_ranks.size())) : own;
+}
+
 void bind_to_cores(const std::vector<int>& cores) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int core : cores) CPU_SET(static_cast<size_t>(core), &set);
-  sched_setaffinity(0, sizeof set, &set);  // refused in some containers: then the kernel schedules freely
+  std::error_code ignored;
+  for (const auto& thread : fs::directory_iterator("/proc/self/task", ignored)) {
+    // Refused in some containers: then the kernel schedules freely.
+    sched_setaffinity(std::atoi(thread.path().filename().c_str()), sizeof set, &set);
+  }
 }
 
 }  // namespace lmtrain

@@ -5,6 +5,7 @@
 #include <c10/core/Device.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct RankDevice {
   at::Device device = at::kCPU;
   std::string description;   // "CPU", "NVIDIA H100 80GB HBM3"
   std::string gpu_selector;  // the GPU's UUID; "" on the CPU
+  std::optional<int64_t> free_memory_bytes;  // of the GPU
 };
 
 // `wanted` is auto, cpu or cuda. Throws ConfigError when cuda is wanted and cannot be had.

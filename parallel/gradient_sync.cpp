@@ -8,6 +8,10 @@ namespace lmtrain {
 
 GradientSync::GradientSync(ParameterStore& store, Communicator& data, int64_t bucket_bytes)
     : store_(store), data_(data), bucket_bytes_(bucket_bytes) {
+  for (const Parameter* parameter : store_.parameters()) {
+    TORCH_CHECK(parameter->spec().gradient_axes == std::vector{MeshAxis::kData}, "the gradient of ",
+                parameter->spec().name, " is summed over other axes than data, which GradientSync does not do");
+  }
   store_.on_unit_ready = [this](ParameterUnit& unit) { reduce(unit); };
 }
 

@@ -12,7 +12,7 @@ namespace lmtrain {
 
 class GradientSync {
  public:
-  // Listens to the store's units. All three must outlive this.
+  // Listens to the units of `store`, in which the model has declared its parameters. All three must outlive this.
   GradientSync(ParameterStore& store, Communicator& data, int64_t bucket_bytes);
   ~GradientSync();
   GradientSync(const GradientSync&) = delete;

@@ -72,9 +72,11 @@ class FutureWork : public Work {
 // Messages under way, waited for without spinning for long.
 class Requests {
  public:
+  explicit Requests(double timeout_seconds) : timeout_seconds_(timeout_seconds) {}
+
   MPI_Request* add() { return &requests_.emplace_back(); }
 
-  void wait() {
+  void wait(const char* what) {
     const auto start = std::chrono::steady_clock::now();
     int done = 0;
     while (true) {
@@ -83,6 +85,11 @@ class Requests {
       if (done != 0) break;
       const auto waited = std::chrono::steady_clock::now() - start;
       if (waited < std::chrono::microseconds(20)) continue;
+      if (timeout_seconds_ > 0 && waited > std::chrono::duration<double>(timeout_seconds_)) {
+        throw Error(ExitCode::kHang, cat("waited more than ", timeout_seconds_, " s in ", what,
+                                         " for the other ranks: one of them hangs or is far behind "
+                                         "(parallel.timeout_seconds)"));
+      }
       std::this_thread::sleep_for(std::chrono::microseconds(waited < std::chrono::milliseconds(2) ? 50 : 200));
     }
     requests_.clear();
@@ -91,6 +98,7 @@ class Requests {
   void reserve(size_t count) { requests_.reserve(count); }
 
  private:
+  double timeout_seconds_;
   std::vector<MPI_Request> requests_;
 };
 
@@ -161,9 +169,9 @@ class MpiCommunicator : public Communicator {
     require_plain(tensor);
     return submit([this, tensor, root] {
       for_each_message(tensor, [&](char* data, int count) {
-        Requests requests;
+        Requests requests(thread_->timeout_seconds);
         check(MPI_Ibcast(data, count, MPI_BYTE, root, comm_, requests.add()), "MPI_Ibcast");
-        requests.wait();
+        requests.wait("a broadcast");
       });
     });
   }
@@ -172,9 +180,9 @@ class MpiCommunicator : public Communicator {
     require_plain(tensor);
     return submit([this, tensor, destination] {
       for_each_message(tensor, [&](char* data, int count) {
-        Requests requests;
+        Requests requests(thread_->timeout_seconds);
         check(MPI_Isend(data, count, MPI_BYTE, destination, kTag, comm_, requests.add()), "MPI_Isend");
-        requests.wait();
+        requests.wait("a send");
       });
     });
   }
@@ -183,20 +191,22 @@ class MpiCommunicator : public Communicator {
     require_plain(tensor);
     return submit([this, tensor, source] {
       for_each_message(tensor, [&](char* data, int count) {
-        Requests requests;
+        Requests requests(thread_->timeout_seconds);
         check(MPI_Irecv(data, count, MPI_BYTE, source, kTag, comm_, requests.add()), "MPI_Irecv");
-        requests.wait();
+        requests.wait("a receive");
       });
     });
   }
 
   void barrier() override {
     submit([this] {
-      Requests requests;
+      Requests requests(thread_->timeout_seconds);
       check(MPI_Ibarrier(comm_, requests.add()), "MPI_Ibarrier");
-      requests.wait();
+      requests.wait("a barrier");
     })->wait();
   }
+
+  void set_timeout(double seconds) override { thread_->timeout_seconds = seconds; }
 
   std::unique_ptr<Communicator> split(int color) override {
     MPI_Comm part = MPI_COMM_NULL;
@@ -248,7 +258,7 @@ class MpiCommunicator : public Communicator {
   // Sends to(peer) and receives from(peer) for every other rank, counts in bytes.
   template <class From, class To, class FromBytes, class ToBytes>
   void exchange(From from, To to, FromBytes from_bytes, ToBytes to_bytes) {
-    Requests requests;
+    Requests requests(thread_->timeout_seconds);
     requests.reserve(2 * static_cast<size_t>(size_));
     for (int step = 1; step < size_; ++step) {
       const int peer = (rank_ + step) % size_;
@@ -260,7 +270,7 @@ class MpiCommunicator : public Communicator {
       check(MPI_Isend(to(peer), static_cast<int>(to_bytes(peer)), MPI_BYTE, peer, kTag, comm_, requests.add()),
             "MPI_Isend");
     }
-    requests.wait();
+    requests.wait("an exchange");
   }
 
   // Sums this rank's slice over all ranks, in rank order, into `output` (the whole, or the part).

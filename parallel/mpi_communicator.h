@@ -9,6 +9,7 @@
 
 #include <mpi.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -30,6 +31,9 @@ class CommunicationThread {
   CommunicationThread& operator=(const CommunicationThread&) = delete;
 
   std::shared_future<void> submit(std::function<void()> task);
+
+  // How long a task may wait for other ranks; 0: for ever.
+  std::atomic<double> timeout_seconds = 0;
 
  private:
   void run();

@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "parallel/mesh_axis.h"
+
 namespace lmtrain {
 
 enum class Init { kNormal, kZeros, kOnes };
@@ -29,9 +31,11 @@ struct ParameterSpec {
   std::string name;                    // stable: checkpoints store the tensor under it
   std::vector<int64_t> logical_shape;  // without padding and sharding
   std::vector<int64_t> padded_shape;   // dim 0 may have more rows than the logical shape; they stay zero
-  int shard_dim = -1;                  // the dim cut over the tensor axis; -1: every rank has the whole
+  int shard_dim = -1;                  // the dim cut over shard_axis; -1: every rank has the whole
+  MeshAxis shard_axis = MeshAxis::kTensor;
   int shard_index = 0;                 // which part this rank has
   int num_shards = 1;
+  std::vector<MeshAxis> gradient_axes = {MeshAxis::kData};  // ranks along these hold parts of the gradient's sum
   bool weight_decay = true;
   int uses_per_micro_batch = 1;        // backward reports so many times
   Init init = Init::kNormal;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -68,6 +69,10 @@ void adamw_update(ParameterStore& store, const OptimizerConfig& config, double l
     update_slice(*unit, decayed, unit->numel() - decayed, config, lr, 0.0, count, divisor);
   }
   store.refresh_compute();
+}
+
+bool weights_are_finite(const ParameterStore& store) {
+  return std::ranges::all_of(store.units(), [](const auto& unit) { return std::isfinite(sum_of_squares(unit->master())); });
 }
 
 double gradient_norm(const ParameterStore& store) {

@@ -113,17 +113,17 @@ Vote vote(Communicator& world, const std::function<std::string()>& work) {
   return vote;
 }
 
-std::string step_name(int64_t step) {
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
   std::string digits = std::to_string(step);
   digits.insert(0, 8 - std::min<size_t>(8, digits.size()), '0');
-  return "step-" + digits;
+  return checkpoints / ("step-" + digits);
 }
-
-}  // namespace
 
 std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store, const CheckpointState& state,
                             const std::string& tokenizer_json, Communicator& world) {
-  const fs::path folder = checkpoints / step_name(state.step);
+  const fs::path folder = checkpoint_path(checkpoints, state.step);
   release_cached_blocks();  // of the step's tensors: images want the room
   Vote ready = vote(world, [&]() -> std::string {
     if (world.rank() != 0) return "";

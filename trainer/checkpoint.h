@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,10 @@ struct CheckpointState {
   std::string torch_version;
   std::string cpu_capability;  // "AVX512": other instruction sets give other bits
   std::string commit;
-  nlohmann::json progress;  // what a run carries along: losses of validations, energy so far
+  // What a run has taken so far, all attempts and ranks together, each step's tokens counted once.
+  int64_t tokens = 0;
+  double seconds = 0;
+  double joules = 0;
 };
 
 struct Manifest {
@@ -50,6 +54,9 @@ struct Manifest {
   std::vector<File> files;
   std::vector<StoredTensor> tensors;
 };
+
+// The folder of a step's checkpoint.
+std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
 
 // Saves into `checkpoints`/step-NNNNNNNN. Collective. Returns "" or, on every rank alike, why the save was
 // abandoned (disk full, ...); the checkpoints before it are untouched then.
@@ -73,8 +80,11 @@ std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest, ParameterStore& store,
                   bool with_optimizer);
 
-// Removes folders without a manifest, then all but the newest `keep` checkpoints; a checkpoint goes only when `keep` newer
-// ones have manifests. One rank calls it.
-void sweep_checkpoints(const std::filesystem::path& checkpoints, int64_t keep);
+// Removes folders without a manifest: what a killed save left. One rank calls it, while no save is under way.
+void remove_unfinished_checkpoints(const std::filesystem::path& checkpoints);
+// Removes every checkpoint that `keep` newer ones make superfluous, which verify. `verified` are those known to, and is
+// added to, so that each is read once. One rank calls it.
+void remove_old_checkpoints(const std::filesystem::path& checkpoints, int64_t keep,
+                            std::set<std::filesystem::path>& verified);
 
 }  // namespace lmtrain

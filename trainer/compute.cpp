@@ -7,18 +7,34 @@
 #include <algorithm>
 
 #include "base/phase.h"
+#include "base/text.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/cores.h"
 
 namespace lmtrain {
 
-Compute set_up_compute(const ParallelConfig& config, const Launch& launch) {
+namespace {
+
+std::vector<int> cores_of_this_rank(Launch& launch) {
+  std::vector<std::vector<int>> of_local_ranks;
+  for (const std::string& place : gather_texts(launch.world(), cat(launch.node(), " ", core_list_text(job_cores())))) {
+    const size_t space = place.find(' ');
+    if (place.substr(0, space) == std::to_string(launch.node())) {
+      of_local_ranks.push_back(parse_core_list(place.substr(space + 1)));
+    }
+  }
+  return cores_of_rank(of_local_ranks, launch.local_rank());
+}
+
+}  // namespace
+
+Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   Compute compute;
-  compute.cores = share_of_cores(job_cores(), launch.local_rank(), launch.local_size());
+  compute.cores = cores_of_this_rank(launch);
   bind_to_cores(compute.cores);
   compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads) : static_cast<int>(compute.cores.size());
   at::set_num_threads(compute.num_threads);
-  compute.device = choose_device(config.device, launch);
+  launch.together([&] { compute.device = choose_device(config.device, launch); });
   if (compute.device.device.is_cpu()) install_caching_allocator();
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   at::globalContext().setDeterministicFillUninitializedMemory(false);  // costs time, changes no result

@@ -21,7 +21,8 @@ struct Compute {
 
 // Takes this rank's share of the job's cores, binds to it, sets LibTorch's threads, and makes arithmetic
 // deterministic. Once per process, before the first tensor is made.
-Compute set_up_compute(const ParallelConfig& config, const Launch& launch);
+// Collective. Throws CollectiveError when a rank cannot have the device that the config wants.
+Compute set_up_compute(const ParallelConfig& config, Launch& launch);
 
 // Floating-point operations per second of large matrix products of this type, on this rank, while others do the same.
 double measure_matmul_flops(at::ScalarType type, at::Device device);

@@ -59,7 +59,8 @@ build/lmtrain configs/quickstart.yaml 'data.sources=[{path: a.txt}, {path: b.txt
 | 70 | loss or gradient is not finite |
 | 74 | a file could not be written or read |
 | 75 | stopped on request, after a save |
-| 76 | a rank stopped making progress |
+| 76 | a rank waited for the others longer than parallel.timeout_seconds |
+| 1 | anything else: an error of a library, of memory, or of lmtrain
 )";
 
 std::string keys_of_rule(const Fields& fields, OnResume rule) {

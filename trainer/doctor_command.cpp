@@ -18,6 +18,11 @@
 #include "trainer/compute.h"
 
 namespace lmtrain {
+namespace {
+
+constexpr size_t kLineWidth = 100;
+
+}  // namespace
 
 std::string version_text() {
   unsigned major = 0;
@@ -45,8 +50,16 @@ void command_doctor() {
     std::cout << "  " << sensor.name << ": " << (sensor.readable ? "readable" : "not readable")
               << (sensor.counted ? ", counted" : "") << (sensor.remarks.empty() ? "" : ". " + sensor.remarks) << "\n";
   }
-  std::cout << "\nregions (energy.region)\n ";
-  for (const GridIntensity& grid : carbon_table()) std::cout << " " << grid.code;
+  std::cout << "\nregions (energy.region)";
+  size_t column = kLineWidth;
+  for (const GridIntensity& grid : carbon_table()) {
+    if (column + grid.code.size() >= kLineWidth) {
+      std::cout << "\n ";
+      column = 1;
+    }
+    std::cout << " " << grid.code;
+    column += 1 + grid.code.size();
+  }
   std::cout << "\n";
 }
 

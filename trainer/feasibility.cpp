@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/yaml_reader.h"
+#include "energy/carbon_intensity.h"
 #include "models/memory_estimate.h"
 
 namespace lmtrain {
@@ -125,6 +126,14 @@ void check_sources(const LoadedConfig& loaded) {
   }
 }
 
+void check_region(const LoadedConfig& loaded) {
+  try {
+    grid_intensity(loaded.config.energy);
+  } catch (const ConfigError& error) {
+    throw ConfigError(cat(place_of(loaded, {"energy.region"}), error.what()));
+  }
+}
+
 void check_vocabulary(const LoadedConfig& loaded, int64_t tokenizer_vocab_size) {
   const int64_t rows = loaded.config.model.vocab_size;
   if (rows == 0 || rows >= tokenizer_vocab_size) return;
@@ -208,6 +217,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_name(loaded);
   check_output_folder(loaded);
   check_sources(loaded);
+  check_region(loaded);
   for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
 }
 

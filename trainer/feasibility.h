@@ -14,7 +14,7 @@ namespace lmtrain {
 
 // What needs the config, the number of ranks and a look at the file system: sizes that divide,
 // lengths that fit, a valid name, sources and tokenizer there, an output folder that can be
-// written. Logs schedule_notes.
+// written, a known grid. Logs schedule_notes.
 void check_before_data(const LoadedConfig& loaded, int num_ranks);
 
 // Settings that work but are hardly meant, such as a warm-up longer than the run.

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr int64_t kMaxManifestBytes = int64_t{256} << 20;
 
 }  // namespace
@@ -41,7 +41,9 @@ json to_json(const Manifest& manifest) {
           {"torch_version", s.torch_version},
           {"cpu_capability", s.cpu_capability},
           {"commit", s.commit},
-          {"progress", s.progress},
+          {"tokens", s.tokens},
+          {"seconds", s.seconds},
+          {"joules", s.joules},
           {"files", files},
           {"tensors", tensors}};
 }
@@ -60,7 +62,9 @@ Manifest manifest_from_json(const json& from) {
   from.at("torch_version").get_to(s.torch_version);
   from.at("cpu_capability").get_to(s.cpu_capability);
   from.at("commit").get_to(s.commit);
-  s.progress = from.at("progress");
+  from.at("tokens").get_to(s.tokens);
+  from.at("seconds").get_to(s.seconds);
+  from.at("joules").get_to(s.joules);
   for (const json& file : from.at("files")) {
     manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("xxh3")});
   }
@@ -114,15 +118,24 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   return found;
 }
 
+namespace {
+
+bool verifies(const fs::path& checkpoint) {
+  try {
+    verify_files(checkpoint, read_manifest(checkpoint));
+    return true;
+  } catch (const Error& error) {
+    log_warn(cat("passing over a checkpoint: ", error.what()));
+    return false;
+  }
+}
+
+}  // namespace
+
 fs::path newest_checkpoint(const fs::path& checkpoints) {
   const std::vector<fs::path> found = list_checkpoints(checkpoints);
   for (const fs::path& checkpoint : found) {
-    try {
-      verify_files(checkpoint, read_manifest(checkpoint));
-      return checkpoint;
-    } catch (const Error& error) {
-      log_warn(cat("passing over a checkpoint: ", error.what()));
-    }
+    if (verifies(checkpoint)) return checkpoint;
   }
   if (found.empty()) return {};
   throw CheckpointError(cat("none of the ", found.size(), " checkpoints in ", checkpoints.string(),
@@ -142,15 +155,24 @@ fs::path resolve_checkpoint(const fs::path& path) {
                             " (name a checkpoint's folder, or a run's folder for its newest)"));
 }
 
-void sweep_checkpoints(const fs::path& checkpoints, int64_t keep) {
+void remove_unfinished_checkpoints(const fs::path& checkpoints) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(checkpoints, ignored)) {
     if (!fs::exists(entry.path() / "manifest.json")) fs::remove_all(entry.path(), ignored);
   }
-  const std::vector<fs::path> found = list_checkpoints(checkpoints);
-  for (size_t i = static_cast<size_t>(keep); i < found.size(); ++i) {
-    fs::remove(found[i] / "manifest.json", ignored);  // from here on it does not count
-    fs::remove_all(found[i], ignored);
+}
+
+void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep, std::set<fs::path>& verified) {
+  int64_t num_good = 0;
+  for (const fs::path& checkpoint : list_checkpoints(checkpoints)) {
+    if (num_good == keep) {
+      std::error_code ignored;
+      fs::remove(checkpoint / "manifest.json", ignored);  // from here on it does not count
+      fs::remove_all(checkpoint, ignored);
+    } else if (verified.contains(checkpoint) || verifies(checkpoint)) {
+      verified.insert(checkpoint);
+      ++num_good;
+    }
   }
 }
 

@@ -36,7 +36,9 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
       kept += line + "\n";
       const auto step = record.at("step").get<int64_t>();
       if (record.contains("validation_loss")) {
+        if (!record["validation_loss"].is_number()) continue;  // it was not finite
         validation_loss_.push_back({step, record["validation_loss"].get<double>()});
+        bits_per_byte_ = record.value("bits_per_byte", 0.0);
       } else if (record.contains("loss")) {
         train_loss_.push_back({step, record["loss"].get<double>()});
         seconds_ += record.value("step_seconds", 0.0);
@@ -79,7 +81,12 @@ void MetricsLog::validation(int64_t step, double loss, double bits_per_byte) {
              {"validation_perplexity", std::exp(loss)},
              {"bits_per_byte", bits_per_byte}}
             .dump());
+  if (!std::isfinite(loss)) {
+    log_warn(cat("the validation loss at step ", step, " is ", loss));
+    return;
+  }
   validation_loss_.push_back({step, loss});
+  bits_per_byte_ = bits_per_byte;
   log_info(cat("step ", step, "  validation loss ", fixed(loss, 4), "  perplexity ", fixed(std::exp(loss), 1),
                "  bits per byte ", fixed(bits_per_byte, 3)));
 }

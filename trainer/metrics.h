@@ -37,6 +37,7 @@ class MetricsLog {
   // What the file holds so far, earlier attempts included.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
+  double bits_per_byte() const { return bits_per_byte_; }  // of the last validation
   double seconds() const { return seconds_; }  // of all steps
   int64_t tokens() const { return tokens_; }
 
@@ -48,6 +49,7 @@ class MetricsLog {
   double last_shown_ = 0;
   std::vector<CurvePoint> train_loss_;
   std::vector<CurvePoint> validation_loss_;
+  double bits_per_byte_ = 0;
   double seconds_ = 0;
   int64_t tokens_ = 0;
 };

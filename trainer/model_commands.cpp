@@ -76,7 +76,8 @@ void command_inspect(const std::string& checkpoint, bool with_tensors) {
             << "built from        " << s.commit << ", " << s.torch_version << "\n"
             << "tokenizer         " << s.tokenizer_hash << "\n"
             << "data fingerprint  " << s.data_fingerprint << "\n"
-            << "progress          " << s.progress.dump() << "\n";
+            << "so far            " << with_commas(s.tokens) << " tokens, " << human_duration(s.seconds) << ", "
+            << fixed(s.joules / 3600, 3) << " Wh\n";
   if (!with_tensors) return;
   for (const auto& tensor : manifest.tensors) {
     std::vector<std::string> sizes;

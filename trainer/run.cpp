@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "base/build_info.h"
 #include "base/config_writer.h"
@@ -14,10 +14,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "models/flops.h"
+#include "trainer/adamw.h"
+#include "trainer/as_error.h"
 #include "trainer/checkpoint.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
 #include "trainer/metrics.h"
+#include "trainer/resume_compatibility.h"
 #include "trainer/run_data.h"
 #include "trainer/run_folder.h"
 #include "trainer/run_power.h"
@@ -48,6 +51,7 @@ class Run {
     launch_.together([&] { check_before_data(loaded_, launch_.size()); });
     launch_.together([&] { start_ = find_start_point(config_, folder_); });
     if (is_finished()) {
+      launch_.together([&] { check_config_of_finished_run(); });
       if (launch_.rank() == 0) {
         log_info(cat("run ", config_.run.name, " has finished its ", config_.train.steps,
                      " steps; a larger train.steps extends it. Report: ", folder_.report().string()));
@@ -59,9 +63,11 @@ class Run {
     open_data();
     open_folder();
     make_trainer();
+    launch_.world().set_timeout(config_.parallel.timeout_seconds);
     grid_ = grid_intensity(config_.energy);
     power_ = start_power_logger(config_.energy, folder_, compute_, start_.step() + 1, phases_, launch_);
     reporter_.emplace(folder_, config_.energy, launch_.world());
+    earlier_joules_ = reporter_->sum_up().energy.joules;
     write_provenance(folder_, command_line_, start_, *data_, compute_, launch_);
     return train();
   }
@@ -71,12 +77,21 @@ class Run {
     return std::filesystem::exists(folder_.summary()) && start_.step() >= config_.train.steps;
   }
 
+  // A finished run that is started again may differ in what a resumed one may.
+  void check_config_of_finished_run() {
+    Config before = parse_config(start_.manifest.state.config, start_.checkpoint.string() + "/manifest.json").config;
+    Config now = config_;
+    if (now.model.vocab_size == 0) now.model.vocab_size = before.model.vocab_size;
+    check_resume_compatibility(before, now);
+  }
+
   void open_data() {
     data_.emplace(open_run_data(config_, compute_.num_threads * launch_.local_size(), launch_));
     launch_.together([&] {
       const int64_t num_tokens = tokenizer().vocab_size();
       if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens;
-      check_before_training(loaded_, config_, num_tokens, data_->train.num_samples(), launch_.local_size());
+      check_before_training(loaded_, config_, num_tokens, data_->train.num_samples(), launch_.local_size(),
+                            compute_.device.free_memory_bytes);
       if (!start_.checkpoint.empty()) check_start_point(start_, config_, state(start_.step()));
     });
   }
@@ -87,15 +102,30 @@ class Run {
       make_folders(folder_.checkpoints());
       make_folders(folder_.energy());
       lock_.emplace(folder_);
-      sweep_checkpoints(folder_.checkpoints(), config_.checkpoint.keep);
+      remove_unfinished_checkpoints(folder_.checkpoints());
+      if (!start_.checkpoint.empty()) verified_.insert(start_.checkpoint);
       open_log_file(folder_.log());
       std::filesystem::remove(folder_.summary());  // a larger train.steps extends a finished run
       write_file_durably(folder_.config(), print_config(config_));
       metrics_.emplace(folder_.metrics(), start_.step());
-      if (std::filesystem::exists(folder_.facts())) facts_.started = parse_run_facts(read_file(folder_.facts())).started;
-      if (facts_.started.empty() || start_.checkpoint.empty()) facts_.started = utc_now();
+      continue_facts();
     });
   }
+
+  // What earlier attempts of this run knew of its beginning; or where another run's checkpoint gave it one.
+  void continue_facts() {
+    const bool is_own = start_.checkpoint.parent_path() == folder_.checkpoints();
+    if (is_own && std::filesystem::exists(folder_.facts())) {
+      const RunFacts before = parse_run_facts(read_file(folder_.facts()));
+      facts_.started = before.started;
+      facts_.inherited = before.inherited;
+    }
+    if (facts_.started.empty()) facts_.started = utc_now();
+    if (start_.checkpoint.empty() || is_own) return;
+    const CheckpointState& from = start_.manifest.state;
+    facts_.inherited = Inherited{start_.checkpoint.string(), from.step, from.tokens, from.joules};
+  }
+  Inherited inherited() const { return facts_.inherited.value_or(Inherited{}); }
 
   void make_trainer() {
     device_world_ = make_device_communicator(launch_, compute_.device);
@@ -150,11 +180,17 @@ class Run {
                                     {stop_signal_received(), power_->recent_watts(), power_->joules()});
     } catch (const CollectiveError&) {
       throw;
-    } catch (const Error& error) {
-      throw Error(error.code(), cat("step ", step + 1, ": ", error.what()));
+    } catch (const std::exception& error) {
+      rethrow_of_step(step + 1, error);
     }
+    attempt_joules_ = result.signals.joules;
     if (launch_.rank() == 0) record(step + 1, result, monotonic_seconds() - begin);
     return result;
+  }
+
+  [[noreturn]] static void rethrow_of_step(int64_t step, const std::exception& error) {
+    const Error own = as_error(error);
+    throw Error(own.code(), cat("step ", step, ": ", own.what()));
   }
 
   void record(int64_t step, const StepResult& result, double seconds) {
@@ -180,9 +216,10 @@ class Run {
     if (data_->num_validation_samples == 0) return;
     const EvaluationResult result = trainer_->evaluate(*data_->validation, data_->num_validation_samples);
     if (validation_bytes_ == 0) validation_bytes_ = count_validation_bytes(*data_);
-    bits_per_byte_ = result.loss * static_cast<double>(result.num_tokens) / std::log(2.0) /
-                     static_cast<double>(std::max<int64_t>(1, validation_bytes_));
-    if (launch_.rank() == 0) metrics_->validation(step, result.loss, bits_per_byte_);
+    const double bits = result.loss * static_cast<double>(result.num_tokens) / std::log(2.0);
+    if (launch_.rank() == 0) {
+      metrics_->validation(step, result.loss, bits / static_cast<double>(std::max<int64_t>(1, validation_bytes_)));
+    }
   }
 
   CheckpointState state(int64_t step) const {
@@ -197,17 +234,21 @@ class Run {
     state.torch_version = build_description();
     state.cpu_capability = cpu_capability();
     state.commit = commit();
-    state.progress = nlohmann::json::object();
-    if (power_) state.progress["joules_of_attempt"] = power_->joules();
-    if (metrics_) {
-      state.progress["tokens"] = metrics_->tokens();
-      state.progress["seconds"] = metrics_->seconds();
+    if (metrics_) {  // rank 0, which writes the manifest
+      state.tokens = inherited().tokens + metrics_->tokens();
+      state.seconds = metrics_->seconds();
+      state.joules = inherited().joules + earlier_joules_ + attempt_joules_;
     }
     return state;
   }
 
   void save(int64_t step, bool must) {
     const PhaseScope scope(phases_, Phase::kCheckpoint);
+    if (!weights_are_finite(trainer_->store())) {
+      throw CollectiveError(ExitCode::kNumeric, cat("weights are not finite after step ", step,
+                                                    ", so they are not saved. Lower optimizer.lr; the same command "
+                                                    "continues from the last checkpoint"));
+    }
     const std::string error = save_checkpoint(folder_.checkpoints(), trainer_->store(), state(step),
                                               tokenizer().to_json(), launch_.world());
     if (!error.empty()) {
@@ -219,7 +260,10 @@ class Run {
       return;
     }
     failed_saves_ = 0;
-    if (launch_.rank() == 0) sweep_checkpoints(folder_.checkpoints(), config_.checkpoint.keep);
+    if (launch_.rank() == 0) {
+      verified_.insert(checkpoint_path(folder_.checkpoints(), step));
+      remove_old_checkpoints(folder_.checkpoints(), config_.checkpoint.keep, verified_);
+    }
     power_->flush();
     launch_.world().barrier();  // all ledgers are on disk
     write_report(step, false);
@@ -235,7 +279,7 @@ class Run {
     facts_.name = config_.run.name;
     facts_.finished = finished;
     facts_.seconds = metrics_->seconds();
-    facts_.steps = step;
+    facts_.steps = step - inherited().steps;
     facts_.tokens = metrics_->tokens();
     facts_.flops = static_cast<double>(facts_.tokens) * flops_per_token();
     facts_.num_parameters = trainer_->store().num_logical_elements();
@@ -249,7 +293,7 @@ class Run {
     if (!facts_.validation_loss.empty()) {
       facts_.first_validation_loss = facts_.validation_loss.front().value;
       facts_.last_validation_loss = facts_.validation_loss.back().value;
-      facts_.bits_per_byte = bits_per_byte_;
+      facts_.bits_per_byte = metrics_->bits_per_byte();
     }
     if (facts_.seconds > 0) {
       facts_.tokens_per_second = static_cast<double>(facts_.tokens) / facts_.seconds;
@@ -294,7 +338,9 @@ class Run {
   std::optional<RunReporter> reporter_;
   RunFacts facts_;  // rank 0
   double ceiling_flops_ = 0;
-  double bits_per_byte_ = 0;
+  double earlier_joules_ = 0;  // of the attempts before this one, all ranks; rank 0
+  double attempt_joules_ = 0;  // of this one, all ranks
+  std::set<std::filesystem::path> verified_;  // checkpoints known to verify; rank 0
   int64_t validation_bytes_ = 0;
   int failed_saves_ = 0;
   std::vector<double> recent_seconds_;

@@ -8,13 +8,25 @@
 
 namespace lmtrain {
 
-EmissionsReport RunReporter::write(const RunFacts& facts) {
+// On rank 0 the totals of all ranks.
+std::vector<EnergyTotals> RunReporter::collect() {
   const std::vector<std::string> parts = gather_texts(world_, to_json(ledgers_.refresh()));
-  if (world_.rank() != 0) return {};
   std::vector<EnergyTotals> totals;
+  if (world_.rank() != 0) return totals;
   for (const std::string& part : parts) {
     for (EnergyTotals& total : parse_energy_totals(part)) totals.push_back(std::move(total));
   }
+  return totals;
+}
+
+EmissionsReport RunReporter::sum_up() {
+  const std::vector<EnergyTotals> totals = collect();
+  return world_.rank() == 0 ? make_emissions_report(totals, config_) : EmissionsReport{};
+}
+
+EmissionsReport RunReporter::write(const RunFacts& facts) {
+  const std::vector<EnergyTotals> totals = collect();
+  if (world_.rank() != 0) return {};
   const EmissionsReport report = make_emissions_report(totals, config_);
   try {
     write_file_durably(folder_.facts(), to_json(facts));

@@ -19,11 +19,15 @@ class RunReporter {
         world_(world),
         ledgers_(folder_.energy(), world.rank(), world.size()) {}
 
-  // Collective: sums the ledgers up and writes emissions.json, facts.json and report.md on rank 0, whose `facts` count.
+  // Collective: what the ledgers add up to so far; on rank 0, nothing on the others.
+  EmissionsReport sum_up();
+  // Collective: sums up and writes emissions.json, facts.json and report.md on rank 0, whose `facts` count.
   // A disk that is full is a warning. Returns the report on rank 0.
   EmissionsReport write(const RunFacts& facts);
 
  private:
+  std::vector<EnergyTotals> collect();
+
   RunFolder folder_;
   EnergyConfig config_;
   Communicator& world_;

@@ -12,9 +12,9 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   StartPoint start;
   start.checkpoint = newest_checkpoint(folder.checkpoints());
   const std::string& resume = config.run.resume;
-  if (resume == "never" && !start.checkpoint.empty()) {
+  if (resume == "never" && std::filesystem::exists(folder.path)) {
     throw ConfigError(cat("run.resume = never, but ", folder.path.string(),
-                          " has checkpoints; choose another run.name, or run.resume=auto to continue"));
+                          " exists; choose another run.name, or run.resume=auto to continue it"));
   }
   if (start.checkpoint.empty() && resume != "auto" && resume != "never") start.checkpoint = resolve_checkpoint(resume);
   if (!start.checkpoint.empty()) start.manifest = read_manifest(start.checkpoint);

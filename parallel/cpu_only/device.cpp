@@ -10,7 +10,7 @@ RankDevice choose_device(const std::string& wanted, const Launch&) {
         "parallel.device = cuda, but this lmtrain was built without CUDA; build the cuda preset (docs/install.md) or "
         "set parallel.device=auto");
   }
-  return {at::kCPU, "CPU", ""};
+  return {at::kCPU, "CPU", "", std::nullopt};
 }
 
 std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&) { return nullptr; }

@@ -36,7 +36,7 @@ std::string uuid_text(const cudaUUID_t& uuid) {
 
 RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   const int count = c10::cuda::device_count();
-  if (wanted == "cpu" || (wanted == "auto" && count == 0)) return {at::kCPU, "CPU", ""};
+  if (wanted == "cpu" || (wanted == "auto" && count == 0)) return {at::kCPU, "CPU", "", std::nullopt};
   if (count == 0) throw ConfigError("parallel.device = cuda, but no GPU is visible (lmtrain doctor says more)");
   if (launch.local_size() > count) {
     throw ConfigError(cat("the node has ", count, " GPUs for ", launch.local_size(),
@@ -45,7 +45,11 @@ RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   const int index = launch.local_rank();
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
   const cudaDeviceProp properties = properties_of(index);
-  return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), properties.name, uuid_text(properties.uuid)};
+  size_t free = 0;
+  size_t total = 0;
+  if (cudaMemGetInfo(&free, &total) != cudaSuccess) throw IoError(cat("GPU ", index, " does not tell its memory"));
+  return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), properties.name, uuid_text(properties.uuid),
+          static_cast<int64_t>(free)};
 }
 
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device) {

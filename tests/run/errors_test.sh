@@ -46,3 +46,37 @@ cmp one two || fail "sampling from a seed does not repeat"
 expect 0 log_probabilities score runs/b --text "the of and"
 expect 0 verified inspect runs/b
 expect 0 report.md report runs/b
+
+# A region that is not known is refused before anything is written; and the run that stands is left alone.
+expect 64 "Germany" config.yaml run.name=c energy.region=Germany
+[ ! -e runs/c ] || fail "a refused region left a folder behind"
+[ "$(mpirun -n 2 "$LMTRAIN" config.yaml run.name=c energy.region=Germany 2>&1 | grep -c 'error.*Germany')" = 1 ] ||
+  fail "a refused region is not one line of two ranks"
+# A finished run that is started again with another model says so.
+expect 64 "model.num_layers" config.yaml run.name=b train.steps=10 model.num_layers=3
+expect 0 "has finished" config.yaml run.name=b train.steps=10
+# never: not in a folder that is there, even one without checkpoints.
+mkdir -p runs/d
+expect 64 "run.resume" config.yaml run.name=d run.resume=never
+
+# Retention: the one checkpoint that is good stays until another one is.
+expect 0 "report" config.yaml run.name=e train.steps=10
+newest=$(ls -d runs/e/checkpoints/step-* | tail -1)
+printf '\xff' | dd of="$(ls "$newest"/rank-*.h5 | head -1)" bs=1 seek=3000 conv=notrunc status=none
+expect 0 "continuing from runs/e/checkpoints/step-00000005" config.yaml run.name=e train.steps=20 checkpoint.keep=1
+[ "$(ls runs/e/checkpoints)" = step-00000020 ] || fail "keep=1 left $(ls runs/e/checkpoints)"
+
+# A crash between the last save and the report: the numbers of the report are still those of the training.
+bits=$(grep -o '"bits_per_byte": [0-9.]*' runs/e/facts.json)
+rm runs/e/summary.json
+expect 0 "report" config.yaml run.name=e train.steps=20 checkpoint.keep=1
+[ "$(grep -o '"bits_per_byte": [0-9.]*' runs/e/facts.json)" = "$bits" ] || fail "bits per byte changed to nothing"
+
+# From another run's checkpoint: what that run took is told apart from what this one does.
+expect 0 "report" config.yaml run.name=f train.steps=25 run.resume=runs/e
+grep -q '"steps": 5,' runs/f/facts.json || fail "steps of the run before were counted: $(grep steps runs/f/facts.json)"
+grep -q 'Before that, of runs/e/checkpoints/step-00000020' runs/f/report.md || fail "the report does not name what it continues"
+
+# A validation loss that was not a number does not stop a resume.
+sed -i 's/"validation_loss":[0-9.]*/"validation_loss":null/' runs/f/metrics.jsonl
+expect 0 "report" config.yaml run.name=f train.steps=30

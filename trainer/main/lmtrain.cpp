@@ -1,6 +1,4 @@
 // The program: the command line, and the one place where errors end.
-#include <c10/util/Exception.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -8,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "parallel/launch.h"
+#include "trainer/as_error.h"
 #include "trainer/commands.h"
 #include "trainer/load_config.h"
 #include "trainer/run.h"
@@ -21,7 +20,7 @@ constexpr const char* kFooter = R"(Training:
   mpirun -n 8 lmtrain CONFIG [key.sub=value ...]   eight ranks
 
 Exit codes: 0 done, 64 config, 65 data, 66 no usable checkpoint, 70 numeric, 74 I/O, 75 stopped on request after a
-save. A checkpoint is named by its folder, or by its run's folder for the newest.)";
+save, 76 hang, 1 anything else. A checkpoint is named by its folder, or by its run's folder for the newest.)";
 
 struct Arguments {
   std::string config;
@@ -103,18 +102,9 @@ void add_model_commands(CLI::App& app, Arguments& a) {
 
 // Reports an error of this process and returns its exit code.
 int report_error(const std::exception& error) {
-  if (const auto* own = dynamic_cast<const Error*>(&error)) {
-    log_error(own->what());
-    return static_cast<int>(own->code());
-  }
-  if (const auto* torch = dynamic_cast<const c10::Error*>(&error)) {
-    log_error(cat("LibTorch: ", torch->what_without_backtrace()));
-  } else if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    log_error("out of memory; lower train.micro_batch_size or use more ranks");
-  } else {
-    log_error(error.what());
-  }
-  return 1;
+  const Error own = as_error(error);
+  log_error(own.what());
+  return static_cast<int>(own.code());
 }
 
 int run_command(int argc, char** argv) {
@@ -150,8 +140,10 @@ int train(int argc, char** argv) {
     if (launch.rank() == 0) log_error(error.what());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
-    const int code = report_error(error);
-    launch.abort(static_cast<ExitCode>(code));
+    const Error own = as_error(error);
+    const bool first_of_many = launch.rank() == 0 && launch.size() > 1;  // the log names the other ranks
+    log_error(cat(first_of_many ? "rank 0: " : "", own.what()));
+    launch.abort(own.code());
   }
 }
 
