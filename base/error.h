@@ -45,8 +45,8 @@ struct IoError : Error {
   explicit IoError(const std::string& message) : Error(ExitCode::kIo, message) {}
 };
 
-// An error that every rank of the job throws at the same point, so that all can leave in order. One that
-// a rank throws alone must end the others with Launch::abort.
+// An error that every rank of the job throws at the same point, so that all can leave in order. One
+// that a rank throws alone must end the others with Launch::abort.
 struct CollectiveError : Error {
   using Error::Error;
 };

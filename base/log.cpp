@@ -17,14 +17,17 @@
 namespace lmtrain {
 namespace {
 
-// Whether a person watches. mpirun passes on what ranks write, through a pipe: then its own standard error counts.
+// Whether a person watches. mpirun passes on what ranks write, through a pipe: then its own
+// standard error counts.
 bool is_watched() {
   if (std::getenv("SLURM_JOB_ID") != nullptr) return false;
   if (isatty(STDERR_FILENO) != 0) return true;
   if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) return false;
   std::error_code error;
-  const auto target = std::filesystem::read_symlink(cat("/proc/", getppid(), "/fd/", STDERR_FILENO), error);
-  return !error && (target.string().starts_with("/dev/pts/") || target.string().starts_with("/dev/tty"));
+  const auto target =
+      std::filesystem::read_symlink(cat("/proc/", getppid(), "/fd/", STDERR_FILENO), error);
+  return !error &&
+         (target.string().starts_with("/dev/pts/") || target.string().starts_with("/dev/tty"));
 }
 
 // Writes log lines to standard error and keeps the progress line below them.

@@ -83,8 +83,8 @@ class Read {
   void operator()(const char* key, std::optional<Inherited>& from) const {
     if (!object_.contains(key)) return;
     const json& stored = object_[key];
-    from = Inherited{text_field(stored, "checkpoint"), integer_field(stored, "steps"), integer_field(stored, "tokens"),
-                     number_field(stored, "joules")};
+    from = Inherited{text_field(stored, "checkpoint"), integer_field(stored, "steps"),
+                     integer_field(stored, "tokens"), number_field(stored, "joules")};
   }
   void operator()(const char* key, std::vector<CurvePoint>& points) const {
     for (const json& row : array_field(object_, key)) {

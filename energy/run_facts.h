@@ -20,7 +20,8 @@ struct TextSample {
   std::string text;
 };
 
-// What the checkpoint of another run, from which this one began, had taken: in no number of this run.
+// What the checkpoint of another run, from which this one began, had taken: in no number of this
+// run.
 struct Inherited {
   std::string checkpoint;
   int64_t steps = 0;
@@ -34,9 +35,9 @@ struct RunFacts {
   bool finished = false;
   double seconds = 0.0;  // of training, all attempts together
   std::optional<Inherited> inherited;
-  int64_t steps = 0;     // done, each counted once
-  int64_t tokens = 0;    // trained on, each step counted once
-  double flops = 0.0;    // of those tokens
+  int64_t steps = 0;   // done, each counted once
+  int64_t tokens = 0;  // trained on, each step counted once
+  double flops = 0.0;  // of those tokens
   int64_t num_parameters = 0;
   std::string model;      // "gpt2, 6 layers, 6 heads, width 384"
   std::string precision;  // "bf16"

@@ -1,23 +1,24 @@
 #include "models/attention.h"
 
-#include <ATen/ATen.h>
-
 #include <cmath>
 #include <limits>
+
+#include <ATen/ATen.h>
 
 #include "models/blocked_attention.h"
 
 namespace lmtrain {
 
-CausalSelfAttention::CausalSelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                                         const ModelConfig& config, Communicator& tensor_axis)
+CausalSelfAttention::CausalSelfAttention(ParameterStore& store, ParameterUnit& unit,
+                                         const std::string& name, const ModelConfig& config,
+                                         Communicator& tensor_axis)
     : head_size_(config.head_size()),
       num_heads_(config.num_heads / tensor_axis.size()),
       first_head_(num_heads_ * tensor_axis.rank()),
-      qkv_(store, unit, name + ".qkv", config.hidden_size, {3, config.hidden_size}, LinearCut::kColumn,
-           tensor_axis, {.std = config.init_std}),
-      output_(store, unit, name + ".output", config.hidden_size, {config.hidden_size}, LinearCut::kRow,
-              tensor_axis, {.std = config.residual_init_std()}) {}
+      qkv_(store, unit, name + ".qkv", config.hidden_size, {3, config.hidden_size},
+           LinearCut::kColumn, tensor_axis, {.std = config.init_std}),
+      output_(store, unit, name + ".output", config.hidden_size, {config.hidden_size},
+              LinearCut::kRow, tensor_axis, {.std = config.residual_init_std()}) {}
 
 at::Tensor CausalSelfAttention::operator()(const at::Tensor& x, const DropoutContext& dropout,
                                            int64_t site) const {
@@ -38,7 +39,8 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   }
   const int64_t positions = q.size(2);
   const at::Tensor future = at::ones({positions, positions}, q.options().dtype(at::kBool)).triu(1);
-  const at::Tensor scores = at::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
+  const at::Tensor scores =
+      at::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
   const at::Tensor masked = scores.masked_fill(future, -std::numeric_limits<double>::infinity());
   return at::matmul(attention_dropout(at::softmax(masked, -1), dropout), v);
 }

@@ -25,9 +25,10 @@ class CausalSelfAttention {
   Linear output_;
 };
 
-// softmax(q k^T / sqrt(head size) + causal mask) v of [samples, heads, positions, head size]. Takes the blocked kernel
-// where it suits (bf16 on the CPU), else LibTorch's flash kernel; with dropout, which that has not, a path that forms the
-// probabilities.
-at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const DropoutSite& dropout);
+// softmax(q k^T / sqrt(head size) + causal mask) v of [samples, heads, positions, head size]. Takes
+// the blocked kernel where it suits (bf16 on the CPU), else LibTorch's flash kernel; with dropout,
+// which that has not, a path that forms the probabilities.
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const DropoutSite& dropout);
 
 }  // namespace lmtrain

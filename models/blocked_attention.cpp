@@ -1,19 +1,19 @@
 #include "models/blocked_attention.h"
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <ATen/native/CPUBlas.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
 
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/native/CPUBlas.h>
+
 #include "models/functions.h"
 #include "models/kernels/kernels.h"
 
-// Products are LibTorch's brgemm: C [M, N] fp32 (+)= A [M, K] B [K, N], with B in pairs: rows k and k+1 side by side, as
-// [K / 2, N, 2]. A padded row or key is zero and its results are not used.
+// Products are LibTorch's brgemm: C [M, N] fp32 (+)= A [M, K] B [K, N], with B in pairs: rows k and
+// k+1 side by side, as [K / 2, N, 2]. A padded row or key is zero and its results are not used.
 
 namespace lmtrain {
 namespace {
@@ -23,10 +23,12 @@ constexpr int64_t kTile = kAttentionTile;
 
 int64_t padded(int64_t positions) { return (positions + kTile - 1) / kTile * kTile; }
 
-// C [kTile, columns], row stride `ldc`, (+)= A, row stride `lda`, times B in pairs of row stride `ldb`.
-void multiply(int64_t columns, int64_t inner, const Bf16* a, int64_t lda, const Bf16* b, int64_t ldb, float* c,
-              int64_t ldc, bool add) {
-  at::native::cpublas::brgemm(kTile, columns, inner, lda, ldb, ldc, add, reinterpret_cast<const at::BFloat16*>(a),
+// C [kTile, columns], row stride `ldc`, (+)= A, row stride `lda`, times B in pairs of row stride
+// `ldb`.
+void multiply(int64_t columns, int64_t inner, const Bf16* a, int64_t lda, const Bf16* b,
+              int64_t ldb, float* c, int64_t ldc, bool add) {
+  at::native::cpublas::brgemm(kTile, columns, inner, lda, ldb, ldc, add,
+                              reinterpret_cast<const at::BFloat16*>(a),
                               reinterpret_cast<const at::BFloat16*>(b), c);
 }
 
@@ -51,18 +53,24 @@ struct Shape {
   int64_t samples, heads, positions, head_size, rows;  // rows: positions, padded to tiles
 
   explicit Shape(const at::Tensor& q)
-      : samples(q.size(0)), heads(q.size(1)), positions(q.size(2)), head_size(q.size(3)), rows(padded(positions)) {}
+      : samples(q.size(0)),
+        heads(q.size(1)),
+        positions(q.size(2)),
+        head_size(q.size(3)),
+        rows(padded(positions)) {}
   size_t matrix() const { return static_cast<size_t>(rows * head_size); }
 };
 
 // One head's [positions, head size] within a tensor.
 HeadMatrix head_matrix(const at::Tensor& tensor, const Shape& shape, int64_t sample, int64_t head) {
-  return {static_cast<const Bf16*>(tensor.data_ptr()) + sample * tensor.stride(0) + head * tensor.stride(1),
+  return {static_cast<const Bf16*>(tensor.data_ptr()) + sample * tensor.stride(0) +
+              head * tensor.stride(1),
           tensor.stride(2), shape.positions, shape.rows, shape.head_size};
 }
 
 Bf16* head_rows(const at::Tensor& tensor, int64_t sample, int64_t head) {
-  return static_cast<Bf16*>(tensor.data_ptr()) + sample * tensor.stride(0) + head * tensor.stride(1);
+  return static_cast<Bf16*>(tensor.data_ptr()) + sample * tensor.stride(0) +
+         head * tensor.stride(1);
 }
 
 // Runs every head; a worker keeps its buffers from head to head.
@@ -97,7 +105,8 @@ class Forward {
     kernels_.copy_rows(head_matrix(tensors_.q, shape_, sample, head), q_.data());
     kernels_.pair_features(head_matrix(tensors_.k, shape_, sample, head), k_.data());
     kernels_.pair_rows(head_matrix(tensors_.v, shape_, sample, head), v_.data());
-    for (int64_t first = 0; first < shape_.positions; first += kTile) query_tile(sample, head, first);
+    for (int64_t first = 0; first < shape_.positions; first += kTile)
+      query_tile(sample, head, first);
   }
 
  private:
@@ -106,26 +115,28 @@ class Forward {
     const int64_t num_queries = std::min(kTile, shape_.positions - first);
     const int64_t keys = first + kTile;  // the causal part, padded
     for (int64_t key = 0; key < keys; key += kTile) {
-      multiply(kTile, width, q_.data() + first * width, width, k_.data() + 2 * key, shape_.rows, scores_.data() + key,
-               shape_.rows, false);
+      multiply(kTile, width, q_.data() + first * width, width, k_.data() + 2 * key, shape_.rows,
+               scores_.data() + key, shape_.rows, false);
     }
     float inverse_sums[kTile];
     const float scale = 1.0F / std::sqrt(static_cast<float>(width));
-    auto* const log_sums =
-        tensors_.log_sums.data_ptr<float>() + (sample * shape_.heads + head) * shape_.positions + first;
+    auto* const log_sums = tensors_.log_sums.data_ptr<float>() +
+                           (sample * shape_.heads + head) * shape_.positions + first;
     for (int64_t r = 0; r < num_queries; ++r) {
-      if (dropout_) dropout_->fill(sample, head, first + r, keys, reinterpret_cast<uint32_t*>(factors_.data()));
-      log_sums[r] = kernels_.softmax_row(scores_.data() + r * shape_.rows, first + r + 1, keys, scale,
-                                                        dropout_ ? factors_.data() : nullptr,
-                                                        weights_.data() + r * shape_.rows, &inverse_sums[r]);
+      if (dropout_)
+        dropout_->fill(sample, head, first + r, keys, reinterpret_cast<uint32_t*>(factors_.data()));
+      log_sums[r] = kernels_.softmax_row(scores_.data() + r * shape_.rows, first + r + 1, keys,
+                                         scale, dropout_ ? factors_.data() : nullptr,
+                                         weights_.data() + r * shape_.rows, &inverse_sums[r]);
     }
     for (int64_t key = 0; key < keys; key += kTile) {
-      multiply(width, kTile, weights_.data() + key, shape_.rows, v_.data() + key * width, width, mixed_.data(), width,
-               key > 0);
+      multiply(width, kTile, weights_.data() + key, shape_.rows, v_.data() + key * width, width,
+               mixed_.data(), width, key > 0);
     }
     Bf16* const to = head_rows(tensors_.output, sample, head);
     for (int64_t r = 0; r < num_queries; ++r) {
-      kernels_.round_row(mixed_.data() + r * width, width, inverse_sums[r], to + (first + r) * tensors_.output.stride(2));
+      kernels_.round_row(mixed_.data() + r * width, width, inverse_sums[r],
+                         to + (first + r) * tensors_.output.stride(2));
     }
   }
 
@@ -134,15 +145,15 @@ class Forward {
   const Tensors& tensors_;
   const std::optional<DropoutRows>& dropout_;
   std::vector<Bf16> q_, k_, v_;  // copied, paired features, paired rows
-  std::vector<float> scores_;   // [kTile, rows]
-  std::vector<Bf16> weights_;   // [kTile, rows]
-  std::vector<float> mixed_;    // [kTile, head size]
-  std::vector<float> factors_;  // [rows]
+  std::vector<float> scores_;    // [kTile, rows]
+  std::vector<Bf16> weights_;    // [kTile, rows]
+  std::vector<float> mixed_;     // [kTile, head size]
+  std::vector<float> factors_;   // [rows]
 };
 
-// With P the probabilities after dropout and S the scaled scores: dV = P^T dO, dP = dO V^T, dS = P (dP - delta), dQ = dS K,
-// dK = dS^T Q. Tiles are computed transposed, [keys, queries], so that P^T and dS^T are first factors as they are; dQ comes
-// out transposed.
+// With P the probabilities after dropout and S the scaled scores: dV = P^T dO, dP = dO V^T, dS = P
+// (dP - delta), dQ = dS K, dK = dS^T Q. Tiles are computed transposed, [keys, queries], so that P^T
+// and dS^T are first factors as they are; dQ comes out transposed.
 class Backward {
  public:
   struct Tensors {
@@ -180,7 +191,8 @@ class Backward {
     kernels_.pair_rows(q, q_rows_.data());
     kernels_.pair_rows(d_output, d_output_rows_.data());
     query_statistics(sample, head, d_output);
-    for (int64_t first = 0; first < shape_.positions; first += kTile) query_tile(sample, head, first);
+    for (int64_t first = 0; first < shape_.positions; first += kTile)
+      query_tile(sample, head, first);
     store(tensors_.d_k, sample, head, d_k_);
     store(tensors_.d_v, sample, head, d_v_);
   }
@@ -192,33 +204,36 @@ class Backward {
         tensors_.log_sums.data_ptr<float>() + (sample * shape_.heads + head) * shape_.positions;
     std::copy(saved, saved + shape_.positions, log_sums_.begin());
     for (int64_t t = 0; t < shape_.positions; ++t) {
-      deltas_[static_cast<size_t>(t)] =
-          kernels_.dot(output.data + t * output.stride, d_output.data + t * d_output.stride, shape_.head_size);
+      deltas_[static_cast<size_t>(t)] = kernels_.dot(
+          output.data + t * output.stride, d_output.data + t * d_output.stride, shape_.head_size);
     }
   }
 
   void query_tile(int64_t sample, int64_t head, int64_t first) {
     const int64_t width = shape_.head_size;
     for (int64_t key = 0; key <= first; key += kTile) {
-      multiply(kTile, width, k_.data() + key * width, width, q_features_.data() + 2 * first, shape_.rows, scores_, kTile,
-               false);
-      multiply(kTile, width, v_.data() + key * width, width, d_output_features_.data() + 2 * first, shape_.rows,
-               d_probabilities_, kTile, false);
+      multiply(kTile, width, k_.data() + key * width, width, q_features_.data() + 2 * first,
+               shape_.rows, scores_, kTile, false);
+      multiply(kTile, width, v_.data() + key * width, width, d_output_features_.data() + 2 * first,
+               shape_.rows, d_probabilities_, kTile, false);
       if (dropout_) fill_dropout(sample, head, first, key);
-      kernels_.gradient_tile({scores_, d_probabilities_, log_sums_.data() + first, deltas_.data() + first,
-                                             dropout_ ? factors_ : nullptr, 1.0F / std::sqrt(static_cast<float>(width)),
-                                             key == first, probabilities_, d_scores_, d_scores_in_pairs_});
+      kernels_.gradient_tile({scores_, d_probabilities_, log_sums_.data() + first,
+                              deltas_.data() + first, dropout_ ? factors_ : nullptr,
+                              1.0F / std::sqrt(static_cast<float>(width)), key == first,
+                              probabilities_, d_scores_, d_scores_in_pairs_});
       const bool add_to_key = first > key;
       multiply(width, kTile, probabilities_, kTile, d_output_rows_.data() + first * width, width,
                d_v_.data() + key * width, width, add_to_key);
-      multiply(width, kTile, d_scores_, kTile, q_rows_.data() + first * width, width, d_k_.data() + key * width, width,
-               add_to_key);
+      multiply(width, kTile, d_scores_, kTile, q_rows_.data() + first * width, width,
+               d_k_.data() + key * width, width, add_to_key);
       at::native::cpublas::brgemm(width, kTile, kTile, shape_.rows, kTile, kTile, key > 0,
                                   reinterpret_cast<const at::BFloat16*>(k_transposed_.data()) + key,
-                                  reinterpret_cast<const at::BFloat16*>(d_scores_in_pairs_), d_q_transposed_.data());
+                                  reinterpret_cast<const at::BFloat16*>(d_scores_in_pairs_),
+                                  d_q_transposed_.data());
     }
     const int64_t stride = tensors_.d_q.stride(2);
-    kernels_.round_transposed_tile(d_q_transposed_.data(), width, std::min(kTile, shape_.positions - first),
+    kernels_.round_transposed_tile(d_q_transposed_.data(), width,
+                                   std::min(kTile, shape_.positions - first),
                                    head_rows(tensors_.d_q, sample, head) + first * stride, stride);
   }
 
@@ -227,14 +242,17 @@ class Backward {
     std::vector<float> row(static_cast<size_t>(key + kTile));
     for (int64_t r = 0; r < kTile; ++r) {
       dropout_->fill(sample, head, first + r, key + kTile, reinterpret_cast<uint32_t*>(row.data()));
-      for (int64_t k = 0; k < kTile; ++k) factors_[k * kTile + r] = row[static_cast<size_t>(key + k)];
+      for (int64_t k = 0; k < kTile; ++k)
+        factors_[k * kTile + r] = row[static_cast<size_t>(key + k)];
     }
   }
 
-  void store(const at::Tensor& gradient, int64_t sample, int64_t head, const std::vector<float>& sums) const {
+  void store(const at::Tensor& gradient, int64_t sample, int64_t head,
+             const std::vector<float>& sums) const {
     Bf16* const to = head_rows(gradient, sample, head);
     for (int64_t t = 0; t < shape_.positions; ++t) {
-      kernels_.round_row(sums.data() + t * shape_.head_size, shape_.head_size, 1.0F, to + t * gradient.stride(2));
+      kernels_.round_row(sums.data() + t * shape_.head_size, shape_.head_size, 1.0F,
+                         to + t * gradient.stride(2));
     }
   }
 
@@ -264,12 +282,14 @@ std::optional<DropoutRows> rows_of(const DropoutSite& site) {
 at::Tensor heads_first(const at::Tensor& tensor) { return tensor.transpose(1, 2); }
 
 struct BlockedAttentionFunction : torch::autograd::Function<BlockedAttentionFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const DropoutSite& dropout) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v, const DropoutSite& dropout) {
     const Shape shape(q);
     Forward::Tensors t{q, k, v, {}, {}};
-    t.output = heads_first(at::empty({shape.samples, shape.positions, shape.heads, shape.head_size}, q.options()));
-    t.log_sums = at::empty({shape.samples, shape.heads, shape.positions}, q.options().dtype(at::kFloat));
+    t.output = heads_first(
+        at::empty({shape.samples, shape.positions, shape.heads, shape.head_size}, q.options()));
+    t.log_sums =
+        at::empty({shape.samples, shape.heads, shape.positions}, q.options().dtype(at::kFloat));
     for_each_head<Forward>(shape, t, rows_of(dropout));
     context->save_for_backward({q, k, v, t.output, t.log_sums});
     save_dropout(context, dropout);
@@ -280,11 +300,20 @@ struct BlockedAttentionFunction : torch::autograd::Function<BlockedAttentionFunc
     const variable_list saved = context->get_saved_variables();
     const Shape shape(saved[0]);
     const DropoutSite dropout = saved_dropout(context);
-    const at::Tensor d_output = gradients[0].stride(3) == 1 ? gradients[0] : gradients[0].contiguous();
-    const auto all =
-        at::empty({shape.samples, shape.positions, 3, shape.heads, shape.head_size}, saved[0].options()).unbind(2);
-    const Backward::Tensors t{saved[0], saved[1], saved[2],          saved[3],           saved[4],
-                              d_output, heads_first(all[0]), heads_first(all[1]), heads_first(all[2])};
+    const at::Tensor d_output =
+        gradients[0].stride(3) == 1 ? gradients[0] : gradients[0].contiguous();
+    const auto all = at::empty({shape.samples, shape.positions, 3, shape.heads, shape.head_size},
+                               saved[0].options())
+                         .unbind(2);
+    const Backward::Tensors t{saved[0],
+                              saved[1],
+                              saved[2],
+                              saved[3],
+                              saved[4],
+                              d_output,
+                              heads_first(all[0]),
+                              heads_first(all[1]),
+                              heads_first(all[2])};
     for_each_head<Backward>(shape, t, rows_of(dropout));
     return {t.d_q, t.d_k, t.d_v, {}};
   }

@@ -1,9 +1,9 @@
 #include "models/dropout.h"
 
+#include <bit>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-
-#include <bit>
 
 #include "models/functions.h"
 
@@ -25,12 +25,14 @@ void fill_all(const DropoutRows& rows, const at::Tensor& out) {
   auto* const to = static_cast<Bits*>(out.data_ptr());
   at::parallel_for(0, out.numel() / features, 16, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
-      rows.fill(at / positions / heads, at / positions % heads, at % positions, features, to + at * features);
+      rows.fill(at / positions / heads, at / positions % heads, at % positions, features,
+                to + at * features);
     }
   });
 }
 
-// The factor of each element of x: [samples, positions, features] or [samples, heads, positions, features].
+// The factor of each element of x: [samples, positions, features] or [samples, heads, positions,
+// features].
 at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
   const DropoutRows rows(site);
   const at::Tensor out = at::empty(x.sizes(), x.options().device(at::kCPU));
@@ -49,7 +51,8 @@ at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
 
 // Draws the mask again in backward rather than keeping it.
 struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const DropoutSite& site) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const DropoutSite& site) {
     save_dropout(context, site);
     return x * factors(x, site);
   }
@@ -64,16 +67,19 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
 DropoutRows::DropoutRows(const DropoutSite& site)
     : site_(site),
       rate_(site.context.probability),
-      key_(purpose_key(site.context.seed, "dropout",
-                       static_cast<uint64_t>(site.number) << 40 | static_cast<uint64_t>(site.context.step))) {}
+      key_(purpose_key(
+          site.context.seed, "dropout",
+          static_cast<uint64_t>(site.number) << 40 | static_cast<uint64_t>(site.context.step))) {}
 
 template <class Bits>
-void DropoutRows::fill(int64_t sample, int64_t head, int64_t row, int64_t count, Bits* factors) const {
+void DropoutRows::fill(int64_t sample, int64_t head, int64_t row, int64_t count,
+                       Bits* factors) const {
   const auto global = static_cast<uint64_t>(site_.context.samples[static_cast<size_t>(sample)]);
   const PhiloxKey key = {key_.k0, key_.k1 ^ static_cast<uint32_t>(global >> 32)};
-  fill_dropout_row<Bits>(key, static_cast<uint32_t>(row), static_cast<uint32_t>(site_.first_head + head),
-                         static_cast<uint32_t>(global), 0, count, rate_.threshold, scale_bits<Bits>(rate_.scale),
-                         factors);
+  fill_dropout_row<Bits>(key, static_cast<uint32_t>(row),
+                         static_cast<uint32_t>(site_.first_head + head),
+                         static_cast<uint32_t>(global), 0, count, rate_.threshold,
+                         scale_bits<Bits>(rate_.scale), factors);
 }
 
 template void DropoutRows::fill(int64_t, int64_t, int64_t, int64_t, uint16_t*) const;

@@ -1,11 +1,12 @@
-// Dropout whose every element is a function of (seed, site, step, global sample, query position, feature or head and
-// key position): the same elements fall whatever the ranks, micro-batches, threads and padding.
+// Dropout whose every element is a function of (seed, site, step, global sample, query position,
+// feature or head and key position): the same elements fall whatever the ranks, micro-batches,
+// threads and padding.
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "base/philox.h"
 
@@ -31,8 +32,8 @@ class DropoutRows {
  public:
   explicit DropoutRows(const DropoutSite& site);
 
-  // Factors of features (or keys) 0 .. count-1 of a row (or query) as bits: uint16_t of bf16, uint32_t of float,
-  // uint64_t of double. `sample` and `head` count within the tensor.
+  // Factors of features (or keys) 0 .. count-1 of a row (or query) as bits: uint16_t of bf16,
+  // uint32_t of float, uint64_t of double. `sample` and `head` count within the tensor.
   template <class Bits>
   void fill(int64_t sample, int64_t head, int64_t row, int64_t count, Bits* factors) const;
 

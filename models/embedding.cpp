@@ -23,7 +23,8 @@ LocalIds local_ids(const at::Tensor& ids, const Parameter& table) {
 }
 
 struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
-  // `anchor` is an empty tensor that requires a gradient: ids do not, and autograd would not record.
+  // `anchor` is an empty tensor that requires a gradient: ids do not, and autograd would not
+  // record.
   static at::Tensor forward(AutogradContext* context, const at::Tensor&, const at::Tensor& ids,
                             Parameter* table, Communicator* tensor_axis) {
     context->save_for_backward({ids});
@@ -64,7 +65,8 @@ Parameter& add_embedding_table(ParameterStore& store, ParameterUnit& unit, const
 }
 
 at::Tensor Embedding::operator()(const at::Tensor& ids) const {
-  const at::Tensor anchor = at::empty({0}, table_.master().options()).requires_grad_(at::GradMode::is_enabled());
+  const at::Tensor anchor =
+      at::empty({0}, table_.master().options()).requires_grad_(at::GradMode::is_enabled());
   return EmbeddingFunction::apply(anchor, ids, &table_, &tensor_axis_);
 }
 

@@ -1,5 +1,6 @@
-// Floating-point operations of a model, counting a multiply-add as two and matrix products only (the convention of
-// PaLM's model FLOPs utilisation; Chowdhery et al., 2022). Exact for causal attention: query t has t + 1 keys.
+// Floating-point operations of a model, counting a multiply-add as two and matrix products only
+// (the convention of PaLM's model FLOPs utilisation; Chowdhery et al., 2022). Exact for causal
+// attention: query t has t + 1 keys.
 #pragma once
 
 #include <cstdint>

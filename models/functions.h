@@ -1,4 +1,5 @@
-// How the autograd Functions of the layers carry what is no tensor from forward to backward: in saved_data.
+// How the autograd Functions of the layers carry what is no tensor from forward to backward: in
+// saved_data.
 #pragma once
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -35,13 +36,15 @@ inline void save_dropout(AutogradContext* context, const DropoutSite& site) {
 
 inline DropoutSite saved_dropout(AutogradContext* context) {
   auto& data = context->saved_data;
-  return {{data["probability"].toDouble(), static_cast<uint64_t>(data["seed"].toInt()), data["step"].toInt(),
-           data["samples"].toIntVector()},
+  return {{data["probability"].toDouble(), static_cast<uint64_t>(data["seed"].toInt()),
+           data["step"].toInt(), data["samples"].toIntVector()},
           data["site"].toInt(),
           data["first_head"].toInt()};
 }
 
 // [.., features] -> [rows, features]
-inline at::Tensor as_rows(const at::Tensor& tensor) { return tensor.reshape({-1, tensor.size(-1)}); }
+inline at::Tensor as_rows(const at::Tensor& tensor) {
+  return tensor.reshape({-1, tensor.size(-1)});
+}
 
 }  // namespace lmtrain

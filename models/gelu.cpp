@@ -37,8 +37,8 @@ struct GeluFunction : torch::autograd::Function<GeluFunction> {
     const GeluKernels& kernels = cpu_kernels().gelu;
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
       if (x.scalar_type() == at::kFloat) {
-        kernels.backward_fp32(x.data_ptr<float>() + begin, dy.data_ptr<float>() + begin, end - begin,
-                              dx.data_ptr<float>() + begin);
+        kernels.backward_fp32(x.data_ptr<float>() + begin, dy.data_ptr<float>() + begin,
+                              end - begin, dx.data_ptr<float>() + begin);
       } else {
         kernels.backward_bf16(static_cast<const uint16_t*>(x.data_ptr()) + begin,
                               static_cast<const uint16_t*>(dy.data_ptr()) + begin, end - begin,
@@ -51,6 +51,8 @@ struct GeluFunction : torch::autograd::Function<GeluFunction> {
 
 }  // namespace
 
-at::Tensor gelu_tanh(const at::Tensor& x) { return has_kernel(x) ? GeluFunction::apply(x) : at::gelu(x, "tanh"); }
+at::Tensor gelu_tanh(const at::Tensor& x) {
+  return has_kernel(x) ? GeluFunction::apply(x) : at::gelu(x, "tanh");
+}
 
 }  // namespace lmtrain

@@ -1,10 +1,11 @@
-// GPT-2 (Radford et al., 2019): learned positions, pre-LayerNorm blocks, GELU (tanh form), tied embeddings; initial
-// weights normal with std 0.02, residual projections scaled by 1 / sqrt(2 layers).
+// GPT-2 (Radford et al., 2019): learned positions, pre-LayerNorm blocks, GELU (tanh form), tied
+// embeddings; initial weights normal with std 0.02, residual projections scaled by 1 / sqrt(2
+// layers).
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <deque>
+
+#include <ATen/core/Tensor.h>
 
 #include "models/attention.h"
 #include "models/dropout.h"
@@ -29,7 +30,8 @@ class Gpt2 {
  public:
   // Declares all parameters in `store`; config.vocab_size rows of the embedding, of which the first
   // `num_tokens` are the tokenizer's. Both outlive the model.
-  Gpt2(const ModelConfig& config, int64_t num_tokens, ParameterStore& store, Communicator& tensor_axis);
+  Gpt2(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
+       Communicator& tensor_axis);
 
   // [samples, positions, hidden]: what the head reads.
   at::Tensor hidden(const DecoderInput& input) const;
@@ -37,7 +39,8 @@ class Gpt2 {
 
  private:
   struct Block {
-    Block(ParameterStore& store, const std::string& name, const ModelConfig& config, Communicator& tensor_axis);
+    Block(ParameterStore& store, const std::string& name, const ModelConfig& config,
+          Communicator& tensor_axis);
     at::Tensor operator()(const at::Tensor& x, const DropoutContext& context, int64_t site) const;
 
     ParameterUnit& unit;

@@ -23,9 +23,9 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
     const at::Tensor& x = saved[0];
     auto* weight = saved_pointer<Parameter>(context, "weight");
     auto* bias = saved_pointer<Parameter>(context, "bias");
-    auto [dx, dw, db] =
-        at::native_layer_norm_backward(gradients[0].contiguous(), x, {x.size(-1)}, saved[1], saved[2],
-                                       weight->weight(), bias->weight(), {true, true, true});
+    auto [dx, dw, db] = at::native_layer_norm_backward(gradients[0].contiguous(), x, {x.size(-1)},
+                                                       saved[1], saved[2], weight->weight(),
+                                                       bias->weight(), {true, true, true});
     weight->add_gradient(dw);
     weight->report_use();
     bias->add_gradient(db);
@@ -45,8 +45,8 @@ ParameterSpec spec_of(const std::string& name, int64_t features, Init init) {
 
 }  // namespace
 
-LayerNorm::LayerNorm(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t features,
-                     double eps)
+LayerNorm::LayerNorm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                     int64_t features, double eps)
     : weight_(store.add(unit, spec_of(name + ".weight", features, Init::kOnes))),
       bias_(store.add(unit, spec_of(name + ".bias", features, Init::kZeros))),
       eps_(eps) {}

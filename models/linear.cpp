@@ -13,7 +13,8 @@ at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.siz
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, ParameterStore* store,
-                            Parameter* weight, Parameter* bias, LinearCut cut, Communicator* tensor_axis) {
+                            Parameter* weight, Parameter* bias, LinearCut cut,
+                            Communicator* tensor_axis) {
     context->save_for_backward({x});
     save_pointer(context, "store", store);
     save_pointer(context, "weight", weight);
@@ -54,8 +55,9 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
   }
 };
 
-ParameterSpec weight_spec(const std::string& name, int64_t inputs, const std::vector<int64_t>& outputs,
-                          LinearCut cut, const Communicator& axis, LinearInit init) {
+ParameterSpec weight_spec(const std::string& name, int64_t inputs,
+                          const std::vector<int64_t>& outputs, LinearCut cut,
+                          const Communicator& axis, LinearInit init) {
   ParameterSpec spec;
   spec.name = name + ".weight";
   spec.logical_shape = outputs;
@@ -85,7 +87,8 @@ ParameterSpec bias_spec(const std::string& name, const std::vector<int64_t>& out
 }  // namespace
 
 Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
-               std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis, LinearInit init)
+               std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis,
+               LinearInit init)
     : store_(store),
       weight_(store.add(unit, weight_spec(name, inputs, logical_outputs, cut, tensor_axis, init))),
       bias_(store.add(unit, bias_spec(name, logical_outputs, cut, tensor_axis))),

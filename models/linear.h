@@ -18,12 +18,15 @@ struct LinearInit {
 
 class Linear {
  public:
-  // Declares NAME.weight and NAME.bias in `unit`. `logical_outputs` is the logical shape of the output features, such
-  // as {3, hidden} for a fused query-key-value matrix; a column cut cuts its last dim.
+  // Declares NAME.weight and NAME.bias in `unit`. `logical_outputs` is the logical shape of the
+  // output features, such as {3, hidden} for a fused query-key-value matrix; a column cut cuts its
+  // last dim.
   Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
-         std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis, LinearInit init);
+         std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis,
+         LinearInit init);
 
-  // x: [.., inputs], in the compute type; returns [.., outputs], both of this rank's part where cut.
+  // x: [.., inputs], in the compute type; returns [.., outputs], both of this rank's part where
+  // cut.
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:

@@ -8,7 +8,7 @@ namespace lmtrain {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-constexpr double kLogitRows = 1024.0;            // the head computes so many tokens at once
+constexpr double kLogitRows = 1024.0;  // the head computes so many tokens at once
 constexpr int64_t kCheckpointFile = 128 * kMiB;
 constexpr int64_t kCheckpointCopies = 3;
 constexpr int64_t kProcess = 128 * kMiB;

@@ -23,7 +23,9 @@ struct ModelConfig {
   int64_t head_size() const { return hidden_size / num_heads; }
   int64_t feed_forward_size() const { return 4 * hidden_size; }
   // Of projections back onto the residual stream, two a block.
-  double residual_init_std() const { return init_std / std::sqrt(2.0 * static_cast<double>(num_layers)); }
+  double residual_init_std() const {
+    return init_std / std::sqrt(2.0 * static_cast<double>(num_layers));
+  }
 
   void describe(Fields& f) {
     f.choice("kind", kind, {"gpt2"},

@@ -1,9 +1,9 @@
 #include "models/row_sum.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-
-#include <algorithm>
 
 #include "models/kernels/kernels.h"
 
@@ -11,12 +11,14 @@ namespace lmtrain {
 
 at::Tensor sum_of_rows(const at::Tensor& rows) {
   if (!rows.is_cpu() || rows.scalar_type() == at::kDouble) {
-    return rows.sum(0, /*keepdim=*/false, rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    return rows.sum(0, /*keepdim=*/false,
+                    rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   }
   const int64_t columns = rows.size(1);
   at::Tensor sums = at::empty({columns}, rows.options().dtype(at::kFloat));
   const RowSumKernels& kernels = cpu_kernels().row_sum;
-  // Columns are cut at the same places whatever the threads, so that vectors start at the same column.
+  // Columns are cut at the same places whatever the threads, so that vectors start at the same
+  // column.
   constexpr int64_t kBlock = 128;
   at::parallel_for(0, (columns + kBlock - 1) / kBlock, 1, [&](int64_t first, int64_t last) {
     const int64_t begin = first * kBlock;
@@ -25,7 +27,8 @@ at::Tensor sum_of_rows(const at::Tensor& rows) {
     if (rows.scalar_type() == at::kFloat) {
       kernels.sum_fp32(rows.data_ptr<float>() + begin, rows.size(0), columns, count, to);
     } else {
-      kernels.sum_bf16(static_cast<const uint16_t*>(rows.data_ptr()) + begin, rows.size(0), columns, count, to);
+      kernels.sum_bf16(static_cast<const uint16_t*>(rows.data_ptr()) + begin, rows.size(0), columns,
+                       count, to);
     }
   });
   return sums;

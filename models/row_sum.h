@@ -5,8 +5,8 @@
 
 namespace lmtrain {
 
-// rows: [rows, columns], contiguous; returns [columns], in double for double rows, else in float. The order of
-// addition does not depend on the number of threads.
+// rows: [rows, columns], contiguous; returns [columns], in double for double rows, else in float.
+// The order of addition does not depend on the number of threads.
 at::Tensor sum_of_rows(const at::Tensor& rows);
 
 }  // namespace lmtrain

@@ -1,10 +1,10 @@
 #include "models/vocab_loss.h"
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "models/functions.h"
 #include "models/kernels/kernels.h"
@@ -15,7 +15,9 @@ namespace {
 // Rows of logits that exist at once: enough for a GEMM of full speed, few enough to stay small.
 constexpr int64_t kChunkRows = 1024;
 
-at::ScalarType accumulate_type(at::ScalarType compute) { return compute == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType accumulate_type(at::ScalarType compute) {
+  return compute == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 // Columns of this rank's rows of the table that are real vocabulary entries.
 int64_t num_real_columns(const Parameter& table) {
@@ -34,9 +36,11 @@ at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
   float* const to = out.data_ptr<float>();
   at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      to[r] = logits.scalar_type() == at::kFloat
-                  ? kernels.max_fp32(logits.data_ptr<float>() + r * logits.size(1), columns)
-                  : kernels.max_bf16(static_cast<const uint16_t*>(logits.data_ptr()) + r * logits.size(1), columns);
+      to[r] =
+          logits.scalar_type() == at::kFloat
+              ? kernels.max_fp32(logits.data_ptr<float>() + r * logits.size(1), columns)
+              : kernels.max_bf16(
+                    static_cast<const uint16_t*>(logits.data_ptr()) + r * logits.size(1), columns);
     }
   });
   return out;
@@ -57,20 +61,23 @@ at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tens
       const int64_t at = r * logits.size(1);
       to[r] = logits.scalar_type() == at::kFloat
                   ? kernels.sum_exp_fp32(logits.data_ptr<float>() + at, columns, shifts[r])
-                  : kernels.sum_exp_bf16(static_cast<const uint16_t*>(logits.data_ptr()) + at, columns, shifts[r]);
+                  : kernels.sum_exp_bf16(static_cast<const uint16_t*>(logits.data_ptr()) + at,
+                                         columns, shifts[r]);
     }
   });
   return out;
 }
 
 // In place: logits become factor * softmax, padded columns become zero.
-void scaled_softmax_(at::Tensor& logits, int64_t columns, const at::Tensor& log_sum, const at::Tensor& factor) {
+void scaled_softmax_(at::Tensor& logits, int64_t columns, const at::Tensor& log_sum,
+                     const at::Tensor& factor) {
   const int64_t width = logits.size(1);
   if (columns < width) logits.narrow(1, columns, width - columns).zero_();
   if (columns == 0) return;
   if (!logits.is_cpu() || logits.scalar_type() == at::kDouble) {
     at::Tensor real = logits.narrow(1, 0, columns);
-    real.copy_(real.to(log_sum.scalar_type()).sub_(log_sum.unsqueeze(1)).exp_().mul_(factor.unsqueeze(1)));
+    real.copy_(
+        real.to(log_sum.scalar_type()).sub_(log_sum.unsqueeze(1)).exp_().mul_(factor.unsqueeze(1)));
     return;
   }
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
@@ -82,7 +89,8 @@ void scaled_softmax_(at::Tensor& logits, int64_t columns, const at::Tensor& log_
       if (logits.scalar_type() == at::kFloat) {
         kernels.scaled_exp_fp32(logits.data_ptr<float>() + at, columns, shifts[r], factors[r]);
       } else {
-        kernels.scaled_exp_bf16(static_cast<uint16_t*>(logits.data_ptr()) + at, columns, shifts[r], factors[r]);
+        kernels.scaled_exp_bf16(static_cast<uint16_t*>(logits.data_ptr()) + at, columns, shifts[r],
+                                factors[r]);
       }
     }
   });
@@ -92,7 +100,7 @@ struct Chunk {
   at::Tensor log_probabilities;  // of the labels, [rows]
   at::Tensor log_sum;            // log of the sum of exp over the vocabulary, [rows]
   at::Tensor local_labels;       // column of each label on this rank, 0 where it is on another
-  at::Tensor is_local;           // 1 where the label's column is on this rank, in the accumulate type
+  at::Tensor is_local;  // 1 where the label's column is on this rank, in the accumulate type
 };
 
 // Combines the ranks' parts of the vocabulary.
@@ -109,8 +117,10 @@ Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, cons
   const at::Tensor inside = shifted.ge(0).logical_and(shifted.lt(logits.size(1)));
   chunk.is_local = inside.to(largest.scalar_type());
   chunk.local_labels = shifted.mul(inside);
-  at::Tensor label_logit =
-      logits.gather(1, chunk.local_labels.unsqueeze(1)).squeeze(1).to(largest.scalar_type()).mul(chunk.is_local);
+  at::Tensor label_logit = logits.gather(1, chunk.local_labels.unsqueeze(1))
+                               .squeeze(1)
+                               .to(largest.scalar_type())
+                               .mul(chunk.is_local);
   axis.all_reduce(label_logit, ReduceOp::kSum)->wait();
   chunk.log_sum = largest.add(sum.log());
   chunk.log_probabilities = label_logit.sub(chunk.log_sum);
@@ -118,9 +128,10 @@ Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, cons
 }
 
 struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& labels,
-                               const at::Tensor& weights, double scale, bool with_gradient, ParameterStore* store,
-                               Parameter* table, Communicator* axis) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
+                               const at::Tensor& labels, const at::Tensor& weights, double scale,
+                               bool with_gradient, ParameterStore* store, Parameter* table,
+                               Communicator* axis) {
     const at::Tensor x = as_rows(hidden);
     const at::Tensor y = labels.reshape({-1});
     const at::Tensor w = weights.reshape({-1});
@@ -155,7 +166,8 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     // The table's gradient was added in forward, for a backward that starts with one.
-    TORCH_CHECK(!gradients[0].is_cpu() || gradients[0].item<double>() == 1.0, "backward of the loss starts with one");
+    TORCH_CHECK(!gradients[0].is_cpu() || gradients[0].item<double>() == 1.0,
+                "backward of the loss starts with one");
     saved_pointer<Parameter>(context, "table")->report_use();
     return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}};
   }
@@ -163,11 +175,11 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
 
 }  // namespace
 
-VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights,
-                          double scale) const {
+VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
+                          const at::Tensor& weights, double scale) const {
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
-  const variable_list results = VocabLossFunction::apply(hidden, labels, weights, scale, with_gradient, &store_,
-                                                         &table_, &tensor_axis_);
+  const variable_list results = VocabLossFunction::apply(
+      hidden, labels, weights, scale, with_gradient, &store_, &table_, &tensor_axis_);
   VocabLoss loss;
   loss.total = results[0];
   loss.log_probabilities = results[1].view(labels.sizes());

@@ -1,8 +1,5 @@
 #include "parallel/caching_allocator.h"
 
-#include <c10/core/CPUAllocator.h>
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -12,6 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
+
 namespace lmtrain {
 namespace {
 
@@ -20,8 +20,8 @@ constexpr size_t kHugePage = size_t{2} << 20;
 // Smaller blocks are left to malloc, which keeps them itself.
 constexpr size_t kSmallest = size_t{64} << 10;
 
-// Sizes are rounded up to one of eight steps per power of two, so that a block fits the next request of about
-// its size and at most an eighth is lost.
+// Sizes are rounded up to one of eight steps per power of two, so that a block fits the next
+// request of about its size and at most an eighth is lost.
 size_t size_class(size_t bytes) {
   const size_t step = std::bit_floor(bytes) / 8;
   return (bytes + step - 1) / step * step;
@@ -43,7 +43,9 @@ class CachingAllocator : public c10::Allocator {
 
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
-  void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
 
   void release_free_blocks() {
     const std::lock_guard lock(mutex_);
@@ -107,6 +109,8 @@ class CachingAllocator : public c10::Allocator {
 
 void release_cached_blocks() { CachingAllocator::instance().release_free_blocks(); }
 
-void install_caching_allocator() { c10::SetCPUAllocator(&CachingAllocator::instance(), /*priority=*/1); }
+void install_caching_allocator() {
+  c10::SetCPUAllocator(&CachingAllocator::instance(), /*priority=*/1);
+}
 
 }  // namespace lmtrain

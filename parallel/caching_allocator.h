@@ -1,5 +1,6 @@
-// An allocator for CPU tensors that keeps freed blocks and hands them out again. glibc returns large blocks to the
-// kernel and pays for fresh zeroed pages at each step; see docs/performance.md for what it saves.
+// An allocator for CPU tensors that keeps freed blocks and hands them out again. glibc returns
+// large blocks to the kernel and pays for fresh zeroed pages at each step; see docs/performance.md
+// for what it saves.
 #pragma once
 
 namespace lmtrain {

@@ -1,14 +1,16 @@
 // Collective operations of a group of ranks, after the small groups of MLX and c10d: about ten
-// operations, passed in, never global. Back ends: one rank (single), Open MPI for CPU tensors, NCCL for CUDA.
+// operations, passed in, never global. Back ends: one rank (single), Open MPI for CPU tensors, NCCL
+// for CUDA.
 //
-// Every rank of the group calls the same operations in the same order. Tensors are contiguous and stay
-// untouched by the caller until wait(). A failure throws Error; the program then ends the whole job.
+// Every rank of the group calls the same operations in the same order. Tensors are contiguous and
+// stay untouched by the caller until wait(). A failure throws Error; the program then ends the
+// whole job.
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include <memory>
 #include <string>
+
+#include <ATen/core/Tensor.h>
 
 namespace lmtrain {
 
@@ -18,8 +20,8 @@ enum class ReduceOp { kSum, kMax };
 class Work {
  public:
   virtual ~Work() = default;
-  // Returns when the result may be used by the caller's thread (CPU) or current stream (CUDA). Rethrows
-  // the operation's error.
+  // Returns when the result may be used by the caller's thread (CPU) or current stream (CUDA).
+  // Rethrows the operation's error.
   virtual void wait() = 0;
 };
 using WorkPtr = std::shared_ptr<Work>;
@@ -32,10 +34,11 @@ class Communicator {
   // "single", "mpi", "nccl"
   virtual std::string name() const = 0;
 
-  // In place. Sums run in rank order: in fp64 for fp64, in fp32 for fp32 and bf16, exactly for int64.
+  // In place. Sums run in rank order: in fp64 for fp64, in fp32 for fp32 and bf16, exactly for
+  // int64.
   virtual WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) = 0;
-  // `input` holds size() equal parts; `output` becomes the sum of part rank(). Bit-equal to that part
-  // of an all_reduce.
+  // `input` holds size() equal parts; `output` becomes the sum of part rank(). Bit-equal to that
+  // part of an all_reduce.
   virtual WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) = 0;
   // `output` becomes the inputs of all ranks in rank order.
   virtual WorkPtr all_gather(at::Tensor output, at::Tensor input) = 0;
@@ -43,8 +46,9 @@ class Communicator {
   virtual WorkPtr send(at::Tensor tensor, int destination) = 0;
   virtual WorkPtr recv(at::Tensor tensor, int source) = 0;
   virtual void barrier() = 0;
-  // An operation that waits so long for other ranks fails with ExitCode::kHang; 0: never. Holds for all groups that were
-  // split from the same one. Back ends whose operations do not wait on the host take no notice.
+  // An operation that waits so long for other ranks fails with ExitCode::kHang; 0: never. Holds for
+  // all groups that were split from the same one. Back ends whose operations do not wait on the
+  // host take no notice.
   virtual void set_timeout(double seconds) { static_cast<void>(seconds); }
   // The ranks of equal color form a group, ordered by this group's ranks.
   virtual std::unique_ptr<Communicator> split(int color) = 0;

@@ -1,13 +1,13 @@
 #include "parallel/cores.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+
+#include <sched.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -27,7 +27,8 @@ std::string first_line(const fs::path& path) {
 int parse_core(std::string_view text, const std::string& list) {
   int core = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), core);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || core < 0 || core > 65535) {
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || core < 0 ||
+      core > 65535) {
     throw DataError(cat("'", list, "' is not a list of cores such as 0-3,8"));
   }
   return core;
@@ -43,7 +44,8 @@ std::vector<int> allowed_cores_of(const fs::path& process) {
   return {};
 }
 
-// Folders of this process's cgroup, innermost first: version 2's one tree, or version 1's `controller`.
+// Folders of this process's cgroup, innermost first: version 2's one tree, or version 1's
+// `controller`.
 std::vector<fs::path> cgroup_folders(const CoreSources& sources, std::string_view controller) {
   std::ifstream file(sources.proc / "self/cgroup");
   for (std::string line; std::getline(file, line);) {
@@ -104,7 +106,9 @@ std::vector<int> parse_core_list(const std::string& text) {
   for (std::string part; std::getline(parts, part, ',');) {
     const size_t dash = part.find('-');
     const int first = parse_core(std::string_view(part).substr(0, dash), text);
-    const int last = dash == std::string::npos ? first : parse_core(std::string_view(part).substr(dash + 1), text);
+    const int last = dash == std::string::npos
+                         ? first
+                         : parse_core(std::string_view(part).substr(dash + 1), text);
     for (int core = first; core <= last; ++core) cores.push_back(core);
   }
   std::sort(cores.begin(), cores.end());
@@ -149,11 +153,14 @@ std::vector<int> share_of_cores(const std::vector<int>& cores, int local_rank, i
   return {cores.begin() + begin, cores.begin() + end};
 }
 
-std::vector<int> cores_of_rank(const std::vector<std::vector<int>>& of_local_ranks, int local_rank) {
+std::vector<int> cores_of_rank(const std::vector<std::vector<int>>& of_local_ranks,
+                               int local_rank) {
   const std::vector<int>& own = of_local_ranks[static_cast<size_t>(local_rank)];
-  const bool all_the_same = std::all_of(of_local_ranks.begin(), of_local_ranks.end(),
-                                        [&](const std::vector<int>& cores) { return cores == own; });
-  return all_the_same ? share_of_cores(own, local_rank, static_cast<int>(of_local_ranks.size())) : own;
+  const bool all_the_same =
+      std::all_of(of_local_ranks.begin(), of_local_ranks.end(),
+                  [&](const std::vector<int>& cores) { return cores == own; });
+  return all_the_same ? share_of_cores(own, local_rank, static_cast<int>(of_local_ranks.size()))
+                      : own;
 }
 
 void bind_to_cores(const std::vector<int>& cores) {

@@ -1,13 +1,13 @@
-// Where a rank's tensors live, and what moves them. Implemented twice, chosen by CMake: parallel/cuda for builds with
-// CUDA and NCCL, parallel/cpu_only for the others.
+// Where a rank's tensors live, and what moves them. Implemented twice, chosen by CMake:
+// parallel/cuda for builds with CUDA and NCCL, parallel/cpu_only for the others.
 #pragma once
-
-#include <c10/core/Device.h>
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <c10/core/Device.h>
 
 #include "parallel/communicator.h"
 #include "parallel/launch.h"
@@ -16,15 +16,16 @@ namespace lmtrain {
 
 struct RankDevice {
   at::Device device = at::kCPU;
-  std::string description;   // "CPU", "NVIDIA H100 80GB HBM3"
-  std::string gpu_selector;  // the GPU's UUID; "" on the CPU
+  std::string description;                   // "CPU", "NVIDIA H100 80GB HBM3"
+  std::string gpu_selector;                  // the GPU's UUID; "" on the CPU
   std::optional<int64_t> free_memory_bytes;  // of the GPU
 };
 
 // `wanted` is auto, cpu or cuda. Throws ConfigError when cuda is wanted and cannot be had.
 RankDevice choose_device(const std::string& wanted, const Launch& launch);
 
-// Collectives for tensors on that device: NCCL for CUDA; null for the CPU, where the host's group does it.
+// Collectives for tensors on that device: NCCL for CUDA; null for the CPU, where the host's group
+// does it.
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device);
 
 // Lines for `lmtrain doctor` and --version: the GPUs, the driver, NCCL, or why there are none.

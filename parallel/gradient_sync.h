@@ -12,14 +12,15 @@ namespace lmtrain {
 
 class GradientSync {
  public:
-  // Listens to the units of `store`, in which the model has declared its parameters. All three must outlive this.
+  // Listens to the units of `store`, in which the model has declared its parameters. All three must
+  // outlive this.
   GradientSync(ParameterStore& store, Communicator& data, int64_t bucket_bytes);
   ~GradientSync();
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
 
-  // After the last backward of a step: reduces what has not been announced and waits for all buckets.
-  // Gradients then hold the sum over the data axis, the same bits on every rank.
+  // After the last backward of a step: reduces what has not been announced and waits for all
+  // buckets. Gradients then hold the sum over the data axis, the same bits on every rank.
   void finish();
 
  private:

@@ -1,13 +1,13 @@
 #include "parallel/launch.h"
 
-#include <ATen/ATen.h>
-#include <mpi.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <map>
+
+#include <ATen/ATen.h>
+#include <mpi.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -39,7 +39,8 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(started_by_a_launcher()), ho
   int provided = MPI_THREAD_SINGLE;
   if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS ||
       provided < MPI_THREAD_SERIALIZED) {
-    throw ConfigError("this MPI does not allow calls from a communication thread (MPI_THREAD_SERIALIZED)");
+    throw ConfigError(
+        "this MPI does not allow calls from a communication thread (MPI_THREAD_SERIALIZED)");
   }
   world_ = make_mpi_communicator(MPI_COMM_WORLD);
   set_log_rank(world_->rank());

@@ -10,8 +10,8 @@
 
 namespace lmtrain {
 
-// One per process, made first and destroyed last. Without mpirun or srun it is a job of one rank and MPI is
-// not touched.
+// One per process, made first and destroyed last. Without mpirun or srun it is a job of one rank
+// and MPI is not touched.
 class Launch {
  public:
   Launch(int* argc, char*** argv);
@@ -35,8 +35,9 @@ class Launch {
   // Ends every rank of the job with this exit code; for failures that other ranks cannot know of.
   [[noreturn]] void abort(ExitCode code) const;
 
-  // Runs the same check on every rank. When any rank's throws an Error, that of the lowest such rank is thrown on all as a
-  // CollectiveError, so that the job ends together, with one message and one exit code.
+  // Runs the same check on every rank. When any rank's throws an Error, that of the lowest such
+  // rank is thrown on all as a CollectiveError, so that the job ends together, with one message and
+  // one exit code.
   void together(const std::function<void()>& check);
 
   // "Open MPI v4.1.4", "" without MPI.

@@ -1,5 +1,5 @@
-// The ranks of a job as a grid with named axes (as in Mesh-TensorFlow and PyTorch's DeviceMesh). A layer is built
-// from the axis groups passed to it; an axis of size one runs the same code.
+// The ranks of a job as a grid with named axes (as in Mesh-TensorFlow and PyTorch's DeviceMesh). A
+// layer is built from the axis groups passed to it; an axis of size one runs the same code.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,10 @@ namespace lmtrain {
 // Ranks that differ only in their place on one axis.
 class Mesh {
  public:
-  // Ranks are numbered with the tensor axis innermost: rank = data_rank * tensor_size + tensor_rank. `tensor_size`
-  // divides world.size(). Pipeline and context axes will come between them. `device_world` moves the tensors of
-  // the model's device and may be `host_world` itself; both must outlive the mesh.
+  // Ranks are numbered with the tensor axis innermost: rank = data_rank * tensor_size +
+  // tensor_rank. `tensor_size` divides world.size(). Pipeline and context axes will come between
+  // them. `device_world` moves the tensors of the model's device and may be `host_world` itself;
+  // both must outlive the mesh.
   Mesh(Communicator& host_world, Communicator& device_world, int tensor_size);
 
   // For CPU tensors: counts, losses, texts.

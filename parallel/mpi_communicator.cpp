@@ -1,9 +1,9 @@
 #include "parallel/mpi_communicator.h"
 
-#include <ATen/ATen.h>
-
 #include <array>
 #include <chrono>
+
+#include <ATen/ATen.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -80,7 +80,8 @@ class Requests {
     const auto start = std::chrono::steady_clock::now();
     int done = 0;
     while (true) {
-      check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE),
+      check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
+                        MPI_STATUSES_IGNORE),
             "MPI_Testall");
       if (done != 0) break;
       const auto waited = std::chrono::steady_clock::now() - start;
@@ -90,7 +91,8 @@ class Requests {
                                          " for the other ranks: one of them hangs or is far behind "
                                          "(parallel.timeout_seconds)"));
       }
-      std::this_thread::sleep_for(std::chrono::microseconds(waited < std::chrono::milliseconds(2) ? 50 : 200));
+      std::this_thread::sleep_for(
+          std::chrono::microseconds(waited < std::chrono::milliseconds(2) ? 50 : 200));
     }
     requests_.clear();
   }
@@ -141,7 +143,8 @@ class MpiCommunicator : public Communicator {
   WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
     require_plain(output);
     require_plain(input);
-    TORCH_CHECK(input.numel() == output.numel() * size_, "reduce_scatter: input must hold size() parts");
+    TORCH_CHECK(input.numel() == output.numel() * size_,
+                "reduce_scatter: input must hold size() parts");
     return submit([this, output, input] {
       for_each_segment(input, [&](int64_t offset, int64_t length) {
         reduce_segment(input, output, offset, length, ReduceOp::kSum, /*output_is_part=*/true);
@@ -152,7 +155,8 @@ class MpiCommunicator : public Communicator {
   WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
     require_plain(output);
     require_plain(input);
-    TORCH_CHECK(output.numel() == input.numel() * size_, "all_gather: output must hold size() parts");
+    TORCH_CHECK(output.numel() == input.numel() * size_,
+                "all_gather: output must hold size() parts");
     return submit([this, output, input] {
       const int64_t bytes = input.numel() * static_cast<int64_t>(input.element_size());
       char* const own = bytes_of(output) + rank_ * bytes;
@@ -160,7 +164,8 @@ class MpiCommunicator : public Communicator {
       for (int64_t at = 0; at < bytes; at += kMessageBytes) {
         const int64_t count = std::min(kMessageBytes, bytes - at);
         exchange([&](int peer) { return bytes_of(output) + peer * bytes + at; },
-                 [&](int) { return own + at; }, [&](int) { return count; }, [&](int) { return count; });
+                 [&](int) { return own + at; }, [&](int) { return count; },
+                 [&](int) { return count; });
       }
     });
   }
@@ -181,7 +186,8 @@ class MpiCommunicator : public Communicator {
     return submit([this, tensor, destination] {
       for_each_message(tensor, [&](char* data, int count) {
         Requests requests(thread_->timeout_seconds);
-        check(MPI_Isend(data, count, MPI_BYTE, destination, kTag, comm_, requests.add()), "MPI_Isend");
+        check(MPI_Isend(data, count, MPI_BYTE, destination, kTag, comm_, requests.add()),
+              "MPI_Isend");
         requests.wait("a send");
       });
     });
@@ -210,7 +216,16 @@ class MpiCommunicator : public Communicator {
 
   std::unique_ptr<Communicator> split(int color) override {
     MPI_Comm part = MPI_COMM_NULL;
-    thread_->submit([&] { check(MPI_Comm_split(comm_, color, rank_, &part), "MPI_Comm_split"); }).get();
+    int size = 0;
+    thread_
+        ->submit([&] {
+          check(MPI_Comm_split(comm_, color, rank_, &part), "MPI_Comm_split");
+          MPI_Comm_size(part, &size);
+          if (size == 1) MPI_Comm_free(&part);
+        })
+        .get();
+    // A group of one has nothing to send: layers call it as often as any other.
+    if (size == 1) return make_single_communicator();
     return std::make_unique<MpiCommunicator>(part, thread_);
   }
 
@@ -242,7 +257,8 @@ class MpiCommunicator : public Communicator {
   void for_each_segment(const at::Tensor& tensor, Visit visit) {
     const int64_t part = part_length(tensor.numel());
     const int64_t most = kMessageBytes / static_cast<int64_t>(tensor.element_size());
-    for (int64_t offset = 0; offset < part; offset += most) visit(offset, std::min(most, part - offset));
+    for (int64_t offset = 0; offset < part; offset += most)
+      visit(offset, std::min(most, part - offset));
   }
 
   // The elements [begin, begin + count) of segment (offset, length) in `owner`'s part.
@@ -262,30 +278,35 @@ class MpiCommunicator : public Communicator {
     requests.reserve(2 * static_cast<size_t>(size_));
     for (int step = 1; step < size_; ++step) {
       const int peer = (rank_ + step) % size_;
-      check(MPI_Irecv(from(peer), static_cast<int>(from_bytes(peer)), MPI_BYTE, peer, kTag, comm_, requests.add()),
+      check(MPI_Irecv(from(peer), static_cast<int>(from_bytes(peer)), MPI_BYTE, peer, kTag, comm_,
+                      requests.add()),
             "MPI_Irecv");
     }
     for (int step = 1; step < size_; ++step) {
       const int peer = (rank_ + size_ - step) % size_;
-      check(MPI_Isend(to(peer), static_cast<int>(to_bytes(peer)), MPI_BYTE, peer, kTag, comm_, requests.add()),
+      check(MPI_Isend(to(peer), static_cast<int>(to_bytes(peer)), MPI_BYTE, peer, kTag, comm_,
+                      requests.add()),
             "MPI_Isend");
     }
     requests.wait("an exchange");
   }
 
   // Sums this rank's slice over all ranks, in rank order, into `output` (the whole, or the part).
-  void reduce_segment(const at::Tensor& input, const at::Tensor& output, int64_t offset, int64_t length,
-                      ReduceOp op, bool output_is_part) {
+  void reduce_segment(const at::Tensor& input, const at::Tensor& output, int64_t offset,
+                      int64_t length, ReduceOp op, bool output_is_part) {
     const auto size = static_cast<int64_t>(input.element_size());
     const Slice own = slice_of(rank_, input, offset, length);
     received_.resize(static_cast<size_t>((size_ - 1) * length * size));
     const auto place = [&](int peer) {
       return received_.data() + (peer < rank_ ? peer : peer - 1) * own.count * size;
     };
-    exchange(place,
-             [&](int peer) { return bytes_of(input) + slice_of(peer, input, offset, length).begin * size; },
-             [&](int) { return own.count * size; },
-             [&](int peer) { return slice_of(peer, input, offset, length).count * size; });
+    exchange(
+        place,
+        [&](int peer) {
+          return bytes_of(input) + slice_of(peer, input, offset, length).begin * size;
+        },
+        [&](int) { return own.count * size; },
+        [&](int peer) { return slice_of(peer, input, offset, length).count * size; });
     if (own.count == 0) return;
     std::vector<const void*> parts;
     for (int peer = 0; peer < size_; ++peer) {

@@ -1,13 +1,12 @@
 // Open MPI back end for CPU tensors (fp32, fp64, bf16, int64; any number of elements).
 //
-// Open MPI makes no progress by itself, and a rank that spins in MPI_Wait slows its neighbours. So one
-// thread per rank makes every MPI call, polling with short sleeps; the training thread only queues work.
+// Open MPI makes no progress by itself, and a rank that spins in MPI_Wait slows its neighbours. So
+// one thread per rank makes every MPI call, polling with short sleeps; the training thread only
+// queues work.
 //
 // Reductions send each rank its part (reduce-scatter), sum in rank order, and send the sums back
 // (all-gather): the same bits on every rank, in every run, for every way of cutting the work.
 #pragma once
-
-#include <mpi.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -17,6 +16,8 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+
+#include <mpi.h>
 
 #include "parallel/communicator.h"
 

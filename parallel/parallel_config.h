@@ -27,7 +27,8 @@ struct ParallelConfig {
     f.integer("threads", threads, {.min = 0, .max = 4096},
               "Compute threads of a rank; 0 takes its share of the cores that the job may use.");
     f.real("timeout_seconds", timeout_seconds, {.min = 0.0, .max = 1e9},
-           "Seconds that a rank waits for the others, over MPI, before the job ends with 76; 0 waits for ever.");
+           "Seconds that a rank waits for the others, over MPI, before the job ends with 76; 0 "
+           "waits for ever.");
     f.choice("device", device, {"auto", "cpu", "cuda"},
              "Where tensors live; auto takes a GPU where there is one.");
   }

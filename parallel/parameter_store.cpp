@@ -1,9 +1,9 @@
 #include "parallel/parameter_store.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-
-#include <algorithm>
 
 #include "base/philox.h"
 
@@ -20,7 +20,8 @@ int64_t numel_of(const std::vector<int64_t>& shape) {
 
 int64_t aligned(int64_t numel) { return (numel + kAlignment - 1) / kAlignment * kAlignment; }
 
-// Draws this rank's part of a normal tensor: element i of the logical tensor is number i of the stream.
+// Draws this rank's part of a normal tensor: element i of the logical tensor is number i of the
+// stream.
 void draw_normal(const ParameterSpec& spec, uint64_t seed, at::Tensor& out) {
   const std::vector<int64_t> local = spec.local_shape();
   const auto dim = static_cast<size_t>(std::max(spec.shard_dim, 0));
@@ -128,7 +129,8 @@ void ParameterStore::allocate(uint64_t seed) {
       parameter->exp_avg_ = view(unit->exp_avg_);
       parameter->exp_avg_sq_ = view(unit->exp_avg_sq_);
       if (parameter->spec_.init == Init::kOnes) parameter->master_.fill_(1.0);
-      if (parameter->spec_.init == Init::kNormal) draw_normal(parameter->spec_, seed, parameter->master_);
+      if (parameter->spec_.init == Init::kNormal)
+        draw_normal(parameter->spec_, seed, parameter->master_);
     }
   }
   refresh_compute();

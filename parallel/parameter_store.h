@@ -1,24 +1,24 @@
-// Where all parameters of a model live. The store is cut into units (embedding, each block, head); a unit is what
-// is updated, reduced and, sharded, gathered and freed at once (the flat parameters of PyTorch FSDP). Each unit has
-// flat buffers, every parameter at a multiple of 64 elements:
+// Where all parameters of a model live. The store is cut into units (embedding, each block, head);
+// a unit is what is updated, reduced and, sharded, gathered and freed at once (the flat parameters
+// of PyTorch FSDP). Each unit has flat buffers, every parameter at a multiple of 64 elements:
 //   master    fp32 (fp64 in fp64)  the weights that are optimised and saved
 //   compute   bf16 in bf16, else the master itself; made once a step
 //   gradient  like master; sums over micro-batches, then over ranks
 //   exp_avg, exp_avg_sq  like master; the optimizer's moments
 // Parameters with weight decay come first, so that each half of a unit is one optimizer call.
 //
-// Layers hold a Parameter and fetch its weight when they use it, in forward and in backward; backward adds its
-// contribution to the gradient and reports the use. A unit whose uses of the last micro-batch have all reported is
-// ready to be reduced while backward goes on.
+// Layers hold a Parameter and fetch its weight when they use it, in forward and in backward;
+// backward adds its contribution to the gradient and reports the use. A unit whose uses of the last
+// micro-batch have all reported is ready to be reduced while backward goes on.
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "parallel/mesh_axis.h"
 
@@ -30,14 +30,16 @@ enum class Init { kNormal, kZeros, kOnes };
 struct ParameterSpec {
   std::string name;                    // stable: checkpoints store the tensor under it
   std::vector<int64_t> logical_shape;  // without padding and sharding
-  std::vector<int64_t> padded_shape;   // dim 0 may have more rows than the logical shape; they stay zero
-  int shard_dim = -1;                  // the dim cut over shard_axis; -1: every rank has the whole
+  std::vector<int64_t>
+      padded_shape;    // dim 0 may have more rows than the logical shape; they stay zero
+  int shard_dim = -1;  // the dim cut over shard_axis; -1: every rank has the whole
   MeshAxis shard_axis = MeshAxis::kTensor;
-  int shard_index = 0;                 // which part this rank has
+  int shard_index = 0;  // which part this rank has
   int num_shards = 1;
-  std::vector<MeshAxis> gradient_axes = {MeshAxis::kData};  // ranks along these hold parts of the gradient's sum
+  std::vector<MeshAxis> gradient_axes = {
+      MeshAxis::kData};  // ranks along these hold parts of the gradient's sum
   bool weight_decay = true;
-  int uses_per_micro_batch = 1;        // backward reports so many times
+  int uses_per_micro_batch = 1;  // backward reports so many times
   Init init = Init::kNormal;
   double init_std = 0.02;
 
@@ -61,7 +63,8 @@ class Parameter {
   const at::Tensor& exp_avg() const { return exp_avg_; }
   const at::Tensor& exp_avg_sq() const { return exp_avg_sq_; }
 
-  // Adds to the gradient, in the master type. `contribution` has as many elements as the local shape.
+  // Adds to the gradient, in the master type. `contribution` has as many elements as the local
+  // shape.
   void add_gradient(const at::Tensor& contribution);
   // Adds rows[i] to row ids[i], in the order of i and in the master type: the gradient of a table.
   void add_gradient_at(const at::Tensor& ids, const at::Tensor& rows);
@@ -108,7 +111,8 @@ class ParameterStore {
   // compute_type: kBFloat16, kFloat or kDouble; the master type follows from it.
   ParameterStore(at::ScalarType compute_type, at::Device device);
 
-  // Models declare units in forward order and parameters within them, then the trainer allocates once.
+  // Models declare units in forward order and parameters within them, then the trainer allocates
+  // once.
   ParameterUnit& add_unit(const std::string& name);
   Parameter& add(ParameterUnit& unit, ParameterSpec spec);
   // Makes all buffers and draws the initial weights: pure functions of (seed, name, element).
@@ -130,7 +134,8 @@ class ParameterStore {
   // master -> compute, after an update or a load.
   void refresh_compute();
 
-  // A reused buffer of the compute type for weight gradients before they are added in the master type.
+  // A reused buffer of the compute type for weight gradients before they are added in the master
+  // type.
   at::Tensor scratch(at::IntArrayRef shape);
 
  private:

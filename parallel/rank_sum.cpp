@@ -1,9 +1,9 @@
 #include "parallel/rank_sum.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <array>
+
+#include <ATen/ATen.h>
 
 namespace lmtrain {
 namespace {
@@ -31,16 +31,18 @@ template <class T, class Accumulator>
 void reduce_typed(ReduceOp op, const std::vector<const void*>& parts, int64_t count, void* output) {
   T* const to = static_cast<T*>(output);
   if (op == ReduceOp::kSum) {
-    reduce_all<T, Accumulator>(parts, count, to, [](Accumulator a, Accumulator b) { return a + b; });
+    reduce_all<T, Accumulator>(parts, count, to,
+                               [](Accumulator a, Accumulator b) { return a + b; });
   } else {
-    reduce_all<T, Accumulator>(parts, count, to, [](Accumulator a, Accumulator b) { return std::max(a, b); });
+    reduce_all<T, Accumulator>(parts, count, to,
+                               [](Accumulator a, Accumulator b) { return std::max(a, b); });
   }
 }
 
 }  // namespace
 
-void rank_reduce(at::ScalarType type, ReduceOp op, const std::vector<const void*>& parts, int64_t count,
-                 void* output) {
+void rank_reduce(at::ScalarType type, ReduceOp op, const std::vector<const void*>& parts,
+                 int64_t count, void* output) {
   switch (type) {
     case at::kFloat:
       return reduce_typed<float, float>(op, parts, count, output);

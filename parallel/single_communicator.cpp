@@ -1,8 +1,7 @@
-#include "parallel/communicator.h"
-
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "parallel/communicator.h"
 
 namespace lmtrain {
 namespace {
@@ -18,7 +17,9 @@ class SingleCommunicator : public Communicator {
   std::string name() const override { return "single"; }
 
   WorkPtr all_reduce(at::Tensor, ReduceOp) override { return finished(); }
-  WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override { return copy(output, input); }
+  WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
+    return copy(output, input);
+  }
   WorkPtr all_gather(at::Tensor output, at::Tensor input) override { return copy(output, input); }
   WorkPtr broadcast(at::Tensor, int) override { return finished(); }
   WorkPtr send(at::Tensor, int) override { return no_peer(); }
@@ -37,7 +38,9 @@ class SingleCommunicator : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_single_communicator() { return std::make_unique<SingleCommunicator>(); }
+std::unique_ptr<Communicator> make_single_communicator() {
+  return std::make_unique<SingleCommunicator>();
+}
 
 std::vector<std::string> gather_texts(Communicator& group, const std::string& mine) {
   const auto length_of = [](const std::string& text) { return static_cast<int64_t>(text.size()); };

@@ -25,7 +25,7 @@ clang-format --dry-run -Werror "${sources[@]}"
 
 if [ $# = 0 ]; then
   say "shellcheck"
-  shellcheck --external-sources --source-path=scripts .ci/run scripts/*.sh tests/scripts/*.sh
+  shellcheck --external-sources --source-path=scripts .ci/run scripts/*.sh tests/scripts/*.sh tests/run/*.sh
 fi
 
 # clang-tidy needs the compile commands and the generated header, not the objects.

@@ -1,25 +1,27 @@
 #include "trainer/adamw.h"
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
 namespace lmtrain {
 namespace {
 
-void update_slice(const ParameterUnit& unit, int64_t begin, int64_t length, const OptimizerConfig& config, double lr,
-                  double weight_decay, const at::Tensor& num_updates, const c10::optional<at::Tensor>& divisor) {
+void update_slice(const ParameterUnit& unit, int64_t begin, int64_t length,
+                  const OptimizerConfig& config, double lr, double weight_decay,
+                  const at::Tensor& num_updates, const c10::optional<at::Tensor>& divisor) {
   if (length == 0) return;
   const auto slice = [&](const at::Tensor& buffer) { return buffer.narrow(0, begin, length); };
   at::Tensor master = slice(unit.master());
   at::Tensor gradient = slice(unit.gradient());
   at::Tensor exp_avg = slice(unit.exp_avg());
   at::Tensor exp_avg_sq = slice(unit.exp_avg_sq());
-  at::_fused_adamw_({master}, {gradient}, {exp_avg}, {exp_avg_sq}, {}, {num_updates}, lr, config.betas[0],
-                    config.betas[1], weight_decay, config.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
+  at::_fused_adamw_({master}, {gradient}, {exp_avg}, {exp_avg_sq}, {}, {num_updates}, lr,
+                    config.betas[0], config.betas[1], weight_decay, config.eps, /*amsgrad=*/false,
+                    /*maximize=*/false, divisor);
 }
 
 // Sum of squares of one tensor in double, over fixed stretches so that threads do not matter.
@@ -43,7 +45,8 @@ double sum_of_squares(const at::Tensor& tensor) {
           lanes[lane] += x * x;
         }
       }
-      for (; i < end; ++i) lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+      for (; i < end; ++i)
+        lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
       for (const double lane : lanes) sums[static_cast<size_t>(s)] += lane;
     }
   });
@@ -54,8 +57,8 @@ double sum_of_squares(const at::Tensor& tensor) {
 
 }  // namespace
 
-void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr, int64_t num_updates,
-                  double gradient_scale) {
+void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr,
+                  int64_t num_updates, double gradient_scale) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(store.device());
   const at::Tensor count = at::full({}, static_cast<double>(num_updates), options);
   c10::optional<at::Tensor> divisor;
@@ -63,7 +66,8 @@ void adamw_update(ParameterStore& store, const OptimizerConfig& config, double l
     divisor = at::full({}, 1.0 / gradient_scale, options);
   }
   for (const auto& unit : store.units()) {
-    if (gradient_scale != 1.0 && !divisor) unit->gradient().mul_(gradient_scale);  // the kernel's divisor is fp32
+    if (gradient_scale != 1.0 && !divisor)
+      unit->gradient().mul_(gradient_scale);  // the kernel's divisor is fp32
     const int64_t decayed = unit->num_decayed();
     update_slice(*unit, 0, decayed, config, lr, config.weight_decay, count, divisor);
     update_slice(*unit, decayed, unit->numel() - decayed, config, lr, 0.0, count, divisor);
@@ -72,12 +76,15 @@ void adamw_update(ParameterStore& store, const OptimizerConfig& config, double l
 }
 
 bool weights_are_finite(const ParameterStore& store) {
-  return std::ranges::all_of(store.units(), [](const auto& unit) { return std::isfinite(sum_of_squares(unit->master())); });
+  return std::ranges::all_of(store.units(), [](const auto& unit) {
+    return std::isfinite(sum_of_squares(unit->master()));
+  });
 }
 
 double gradient_norm(const ParameterStore& store) {
   double total = 0;
-  for (const Parameter* parameter : store.parameters()) total += sum_of_squares(parameter->gradient());
+  for (const Parameter* parameter : store.parameters())
+    total += sum_of_squares(parameter->gradient());
   return std::sqrt(total);
 }
 

@@ -1,4 +1,5 @@
-// AdamW (Loshchilov and Hutter, 2019) over the flat buffers of a store, through ATen's fused kernel.
+// AdamW (Loshchilov and Hutter, 2019) over the flat buffers of a store, through ATen's fused
+// kernel.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +10,16 @@
 namespace lmtrain {
 
 // Updates master weights and moments in place with decoupled decay, then makes the compute copy.
-// `num_updates` counts this one (1 for the first). `gradient_scale` multiplies every gradient (clipping).
-void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr, int64_t num_updates,
-                  double gradient_scale);
+// `num_updates` counts this one (1 for the first). `gradient_scale` multiplies every gradient
+// (clipping).
+void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr,
+                  int64_t num_updates, double gradient_scale);
 
 // Whether every master weight is a number.
 bool weights_are_finite(const ParameterStore& store);
 
-// Euclidean norm of all gradients, summed in double precision per logical tensor and then in the order of the
-// parameters: independent of threads.
+// Euclidean norm of all gradients, summed in double precision per logical tensor and then in the
+// order of the parameters: independent of threads.
 double gradient_norm(const ParameterStore& store);
 
 }  // namespace lmtrain

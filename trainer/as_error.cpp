@@ -1,8 +1,8 @@
 #include "trainer/as_error.h"
 
-#include <c10/util/Exception.h>
-
 #include <new>
+
+#include <c10/util/Exception.h>
 
 #include "base/text.h"
 

@@ -1,11 +1,11 @@
 #include "trainer/checkpoint.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <functional>
 #include <map>
 #include <numeric>
+
+#include <ATen/ATen.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -34,7 +34,9 @@ struct Item {
 std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   std::vector<Item> items;
   for (const Parameter* parameter : store.parameters()) {
-    const auto unpadded = [&](const at::Tensor& t) { return t.narrow(0, 0, parameter->spec().logical_shape[0]); };
+    const auto unpadded = [&](const at::Tensor& t) {
+      return t.narrow(0, 0, parameter->spec().logical_shape[0]);
+    };
     items.push_back({"weights", parameter, unpadded(parameter->master())});
     if (!with_optimizer) continue;
     items.push_back({"exp_avg", parameter, unpadded(parameter->exp_avg())});
@@ -43,16 +45,19 @@ std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   return items;
 }
 
-// The items that rank `rank` of `size` writes: the largest first, each to the rank with the fewest bytes.
+// The items that rank `rank` of `size` writes: the largest first, each to the rank with the fewest
+// bytes.
 std::vector<Item> share_of_items(const std::vector<Item>& items, int rank, int size) {
   std::vector<size_t> order(items.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return items[a].tensor.nbytes() > items[b].tensor.nbytes(); });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return items[a].tensor.nbytes() > items[b].tensor.nbytes();
+  });
   std::vector<size_t> load(static_cast<size_t>(size));
   std::vector<Item> share;
   for (const size_t i : order) {
-    const auto least = static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
+    const auto least =
+        static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
     load[least] += items[i].tensor.nbytes();
     if (least == static_cast<size_t>(rank)) share.push_back(items[i]);
   }
@@ -121,8 +126,9 @@ fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
   return checkpoints / ("step-" + digits);
 }
 
-std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store, const CheckpointState& state,
-                            const std::string& tokenizer_json, Communicator& world) {
+std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store,
+                            const CheckpointState& state, const std::string& tokenizer_json,
+                            Communicator& world) {
   const fs::path folder = checkpoint_path(checkpoints, state.step);
   release_cached_blocks();  // of the step's tensors: images want the room
   Vote ready = vote(world, [&]() -> std::string {
@@ -134,7 +140,8 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
   Vote written;
   if (ready.error.empty()) {
     written = vote(world, [&] {
-      const std::vector<Item> share = share_of_items(all_items(store, true), world.rank(), world.size());
+      const std::vector<Item> share =
+          share_of_items(all_items(store, true), world.rank(), world.size());
       return to_json(write_share(folder, share, world.rank())).dump();
     });
   }
@@ -150,7 +157,8 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
       manifest.tensors.insert(manifest.tensors.end(), part.tensors.begin(), part.tensors.end());
     }
     manifest.files.push_back(
-        write_image(folder / "tokenizer.json", std::vector<char>(tokenizer_json.begin(), tokenizer_json.end())));
+        write_image(folder / "tokenizer.json",
+                    std::vector<char>(tokenizer_json.begin(), tokenizer_json.end())));
     write_file_durably(folder / "manifest.json", to_json(manifest).dump(1));
     sync_folder(checkpoints);
     return "";
@@ -162,7 +170,8 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
   return committed.error;
 }
 
-void load_tensors(const fs::path& checkpoint, const Manifest& manifest, ParameterStore& store, bool with_optimizer) {
+void load_tensors(const fs::path& checkpoint, const Manifest& manifest, ParameterStore& store,
+                  bool with_optimizer) {
   std::map<std::pair<std::string, std::string>, std::string> file_of;
   for (const auto& tensor : manifest.tensors) file_of[{tensor.group, tensor.name}] = tensor.file;
   std::map<std::string, Hdf5Reader> readers;
@@ -174,7 +183,8 @@ void load_tensors(const fs::path& checkpoint, const Manifest& manifest, Paramete
                                 "; it is of another model"));
     }
     auto reader = readers.find(found->second);
-    if (reader == readers.end()) reader = readers.emplace(found->second, checkpoint / found->second).first;
+    if (reader == readers.end())
+      reader = readers.emplace(found->second, checkpoint / found->second).first;
     at::Tensor stored = at::empty(item.tensor.sizes(), item.tensor.options().device(at::kCPU));
     reader->second.read(item.group, name, stored);
     at::Tensor(item.tensor).copy_(stored);

@@ -1,19 +1,24 @@
-// Checkpoints: a folder per step, written by all ranks, that counts only once its manifest is there.
+// Checkpoints: a folder per step, written by all ranks, that counts only once its manifest is
+// there.
 //
-//   RUN/checkpoints/step-00000100/rank-00000-0.h5 ...   tensors under stable names, unpadded; each written by one rank
+//   RUN/checkpoints/step-00000100/rank-00000-0.h5 ...   tensors under stable names, unpadded; each
+//   written by one rank
 //                                tokenizer.json
-//                                manifest.json          written last: files, sizes, XXH3, tensors, state of the run
+//                                manifest.json          written last: files, sizes, XXH3, tensors,
+//                                state of the run
 //
-// Commit protocol: every file is built in memory, written and read back, fsynced and renamed; all ranks vote; rank 0 writes
-// the manifest. The newest folder whose manifest and files verify wins; there is no pointer to go stale.
+// Commit protocol: every file is built in memory, written and read back, fsynced and renamed; all
+// ranks vote; rank 0 writes the manifest. The newest folder whose manifest and files verify wins;
+// there is no pointer to go stale.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
@@ -58,32 +63,36 @@ struct Manifest {
 // The folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
 
-// Saves into `checkpoints`/step-NNNNNNNN. Collective. Returns "" or, on every rank alike, why the save was
-// abandoned (disk full, ...); the checkpoints before it are untouched then.
+// Saves into `checkpoints`/step-NNNNNNNN. Collective. Returns "" or, on every rank alike, why the
+// save was abandoned (disk full, ...); the checkpoints before it are untouched then.
 std::string save_checkpoint(const std::filesystem::path& checkpoints, const ParameterStore& store,
-                            const CheckpointState& state, const std::string& tokenizer_json, Communicator& world);
+                            const CheckpointState& state, const std::string& tokenizer_json,
+                            Communicator& world);
 
 // Reads and checks a manifest, without its files. Throws CheckpointError.
 Manifest read_manifest(const std::filesystem::path& checkpoint);
-// Sizes and checksums of all files. Throws CheckpointError naming the file, what was expected and found.
+// Sizes and checksums of all files. Throws CheckpointError naming the file, what was expected and
+// found.
 void verify_files(const std::filesystem::path& checkpoint, const Manifest& manifest);
 
 // Step folders that have a manifest, newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& checkpoints);
-// The newest that verifies; each one passed over is reported as a warning. Empty when there is none at all. Throws
-// CheckpointError when there are some and none verifies.
+// The newest that verifies; each one passed over is reported as a warning. Empty when there is none
+// at all. Throws CheckpointError when there are some and none verifies.
 std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints);
 // PATH as the user names it: a checkpoint's folder, or a run's folder for its newest.
 std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 
-// Fills weights, and moments where `with_optimizer`. Throws CheckpointError. The store is allocated.
-void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest, ParameterStore& store,
-                  bool with_optimizer);
+// Fills weights, and moments where `with_optimizer`. Throws CheckpointError. The store is
+// allocated.
+void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest,
+                  ParameterStore& store, bool with_optimizer);
 
-// Removes folders without a manifest: what a killed save left. One rank calls it, while no save is under way.
+// Removes folders without a manifest: what a killed save left. One rank calls it, while no save is
+// under way.
 void remove_unfinished_checkpoints(const std::filesystem::path& checkpoints);
-// Removes every checkpoint that `keep` newer ones make superfluous, which verify. `verified` are those known to, and is
-// added to, so that each is read once. One rank calls it.
+// Removes every checkpoint that `keep` newer ones make superfluous, which verify. `verified` are
+// those known to, and is added to, so that each is read once. One rank calls it.
 void remove_old_checkpoints(const std::filesystem::path& checkpoints, int64_t keep,
                             std::set<std::filesystem::path>& verified);
 

@@ -1,5 +1,5 @@
-// The program's commands besides training, each for one process. All write their result to standard output and throw
-// Error; trainer/main/lmtrain.cpp parses the command line.
+// The program's commands besides training, each for one process. All write their result to standard
+// output and throw Error; trainer/main/lmtrain.cpp parses the command line.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,11 @@
 
 namespace lmtrain {
 
-void command_config(const std::string& path, const std::vector<std::string>& overrides, bool markdown);
+void command_config(const std::string& path, const std::vector<std::string>& overrides,
+                    bool markdown);
 void command_prepare(const std::string& path, const std::vector<std::string>& overrides);
-void command_generate(const std::string& checkpoint, const std::string& prompt, const SamplingOptions& options);
+void command_generate(const std::string& checkpoint, const std::string& prompt,
+                      const SamplingOptions& options);
 // One JSON object: ids, tokens' log-probabilities given those before, their sum.
 void command_score(const std::string& checkpoint, const std::string& text);
 void command_inspect(const std::string& checkpoint, bool with_tensors);

@@ -1,10 +1,11 @@
 #include "trainer/compute.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-
-#include <algorithm>
 
 #include "base/phase.h"
 #include "base/text.h"
@@ -17,7 +18,8 @@ namespace {
 
 std::vector<int> cores_of_this_rank(Launch& launch) {
   std::vector<std::vector<int>> of_local_ranks;
-  for (const std::string& place : gather_texts(launch.world(), cat(launch.node(), " ", core_list_text(job_cores())))) {
+  for (const std::string& place :
+       gather_texts(launch.world(), cat(launch.node(), " ", core_list_text(job_cores())))) {
     const size_t space = place.find(' ');
     if (place.substr(0, space) == std::to_string(launch.node())) {
       of_local_ranks.push_back(parse_core_list(place.substr(space + 1)));
@@ -32,12 +34,16 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   Compute compute;
   compute.cores = cores_of_this_rank(launch);
   bind_to_cores(compute.cores);
-  compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads) : static_cast<int>(compute.cores.size());
+  compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads)
+                                           : static_cast<int>(compute.cores.size());
   at::set_num_threads(compute.num_threads);
   launch.together([&] { compute.device = choose_device(config.device, launch); });
   if (compute.device.device.is_cpu()) install_caching_allocator();
+  // cuBLAS is deterministic with a fixed workspace only, and LibTorch refuses it without.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  at::globalContext().setDeterministicFillUninitializedMemory(false);  // costs time, changes no result
+  at::globalContext().setDeterministicFillUninitializedMemory(
+      false);  // costs time, changes no result
   return compute;
 }
 
@@ -52,8 +58,8 @@ double measure_matmul_flops(at::ScalarType type, at::Device device) {
     const double begin = monotonic_seconds();
     const at::Tensor product = at::mm(a, a);
     if (!is_cpu) product[0][0].item<double>();  // waits for the device
-    best = std::max(best, 2.0 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n) /
-                              (monotonic_seconds() - begin));
+    best = std::max(best, 2.0 * static_cast<double>(n) * static_cast<double>(n) *
+                              static_cast<double>(n) / (monotonic_seconds() - begin));
   }
   return best;
 }

@@ -29,7 +29,8 @@ std::string read_standard_input() {
 
 }  // namespace
 
-void command_config(const std::string& path, const std::vector<std::string>& overrides, bool markdown) {
+void command_config(const std::string& path, const std::vector<std::string>& overrides,
+                    bool markdown) {
   if (markdown) {
     std::cout << config_markdown();
     return;
@@ -40,16 +41,18 @@ void command_config(const std::string& path, const std::vector<std::string>& ove
 void command_prepare(const std::string& path, const std::vector<std::string>& overrides) {
   const LoadedConfig loaded = load_config(path, overrides);
   std::string shown;
-  const PreparedData data = prepare(loaded.config.data, loaded.config.tokenizer, num_threads(),
-                                    [&](std::string_view stage, double fraction) {
-                                      show_progress_line(cat(stage, " ", fixed(100 * fraction, 0), "%"));
-                                      if (shown != stage && !progress_line_is_live()) log_info(stage);
-                                      shown = stage;
-                                    });
+  const PreparedData data =
+      prepare(loaded.config.data, loaded.config.tokenizer, num_threads(),
+              [&](std::string_view stage, double fraction) {
+                show_progress_line(cat(stage, " ", fixed(100 * fraction, 0), "%"));
+                if (shown != stage && !progress_line_is_live()) log_info(stage);
+                shown = stage;
+              });
   show_progress_line("");
-  std::cout << "tokenizer   " << data.tokenizer_path.string() << " (" << data.tokenizer.vocab_size() << " entries)\n"
-            << "training    " << data.train.path().string() << " (" << with_commas(data.train.num_tokens())
-            << " tokens)\n";
+  std::cout << "tokenizer   " << data.tokenizer_path.string() << " (" << data.tokenizer.vocab_size()
+            << " entries)\n"
+            << "training    " << data.train.path().string() << " ("
+            << with_commas(data.train.num_tokens()) << " tokens)\n";
   if (data.validation) {
     std::cout << "validation  " << data.validation->path().string() << " ("
               << with_commas(data.validation->num_tokens()) << " tokens)\n";
@@ -66,9 +69,10 @@ void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
     text = document.text;
     return more;
   };
-  const Tokenizer tokenizer =
-      train_bpe(next, {arguments.vocab_size, num_threads(), kTrainerMemoryBytes},
-                [](double fraction) { show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%")); });
+  const Tokenizer tokenizer = train_bpe(
+      next, {arguments.vocab_size, num_threads(), kTrainerMemoryBytes}, [](double fraction) {
+        show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%"));
+      });
   show_progress_line("");
   make_folders(arguments.output);
   tokenizer.save(std::filesystem::path(arguments.output) / "tokenizer.json");
@@ -96,7 +100,8 @@ void command_tokenizer_decode(const std::string& path) {
       used = 0;
     }
     if (used != word.size() || id < 0 || id >= tokenizer.vocab_size()) {
-      throw DataError(cat("'", word, "' is no id of this tokenizer (0 to ", tokenizer.vocab_size() - 1, ")"));
+      throw DataError(
+          cat("'", word, "' is no id of this tokenizer (0 to ", tokenizer.vocab_size() - 1, ")"));
     }
     ids.push_back(static_cast<int32_t>(id));
   }

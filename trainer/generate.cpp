@@ -1,18 +1,19 @@
 #include "trainer/generate.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "base/philox.h"
 
 namespace lmtrain {
 namespace {
 
-DecoderInput input_of(const std::vector<int32_t>& tokens, size_t begin, size_t end, at::Device device) {
+DecoderInput input_of(const std::vector<int32_t>& tokens, size_t begin, size_t end,
+                      at::Device device) {
   const std::vector<int64_t> ids(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
                                  tokens.begin() + static_cast<std::ptrdiff_t>(end));
   DecoderInput input;
@@ -28,7 +29,8 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
   const double* const scores = wide.data_ptr<double>();
   std::vector<int32_t> order(static_cast<size_t>(wide.numel()));
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
   if (options.temperature == 0.0) return order[0];
 
   if (options.top_k > 0 && options.top_k < wide.numel()) {
@@ -43,7 +45,8 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
   }
   double kept = 0;
   size_t count = 0;
-  while (count < weights.size() && (count == 0 || kept < options.top_p * total)) kept += weights[count++];
+  while (count < weights.size() && (count == 0 || kept < options.top_p * total))
+    kept += weights[count++];
 
   double target = uniform * kept;
   for (size_t i = 0; i + 1 < count; ++i) {
@@ -60,24 +63,30 @@ std::vector<int32_t> generate_tokens(const Gpt2& model, int64_t max_positions, a
   const PhiloxKey key = purpose_key(options.seed, "sample");
   std::vector<int32_t> tokens = prompt;
   for (int64_t i = 0; i < options.max_new_tokens; ++i) {
-    const size_t begin = tokens.size() - std::min(tokens.size(), static_cast<size_t>(max_positions));
+    const size_t begin =
+        tokens.size() - std::min(tokens.size(), static_cast<size_t>(max_positions));
     const at::Tensor hidden = model.hidden(input_of(tokens, begin, tokens.size(), device));
     const at::Tensor logits = model.head().logits(hidden.select(1, hidden.size(1) - 1))[0];
-    const int32_t next = sample_token(logits, options, uniform_number(key, static_cast<uint64_t>(i)));
+    const int32_t next =
+        sample_token(logits, options, uniform_number(key, static_cast<uint64_t>(i)));
     if (next == end_token) break;
     tokens.push_back(next);
   }
   return {tokens.begin() + static_cast<std::ptrdiff_t>(prompt.size()), tokens.end()};
 }
 
-std::vector<double> score_tokens(const Gpt2& model, at::Device device, const std::vector<int32_t>& tokens) {
+std::vector<double> score_tokens(const Gpt2& model, at::Device device,
+                                 const std::vector<int32_t>& tokens) {
   if (tokens.size() < 2) return {};
   const at::NoGradGuard no_gradients;
   const at::Tensor hidden = model.hidden(input_of(tokens, 0, tokens.size() - 1, device));
   const at::Tensor labels = input_of(tokens, 1, tokens.size(), device).ids;
   const at::Tensor weights = at::ones(labels.sizes(), labels.options().dtype(at::kFloat));
-  const at::Tensor scores =
-      model.head().loss(hidden, labels, weights, 1.0).log_probabilities.to(at::kDouble).cpu().contiguous();
+  const at::Tensor scores = model.head()
+                                .loss(hidden, labels, weights, 1.0)
+                                .log_probabilities.to(at::kDouble)
+                                .cpu()
+                                .contiguous();
   return {scores.data_ptr<double>(), scores.data_ptr<double>() + scores.numel()};
 }
 

@@ -1,4 +1,5 @@
-// Text from a trained decoder, token by token; what comes out is a function of model, prompt and seed.
+// Text from a trained decoder, token by token; what comes out is a function of model, prompt and
+// seed.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +18,20 @@ struct SamplingOptions {
   uint64_t seed = 1;
 };
 
-// Tokens that follow `prompt` (not empty), up to `end_token` (left out; -1: none) or max_new_tokens. Where the text is
-// longer than the model's positions the oldest tokens are dropped.
+// Tokens that follow `prompt` (not empty), up to `end_token` (left out; -1: none) or
+// max_new_tokens. Where the text is longer than the model's positions the oldest tokens are
+// dropped.
 std::vector<int32_t> generate_tokens(const Gpt2& model, int64_t max_positions, at::Device device,
                                      const std::vector<int32_t>& prompt, int32_t end_token,
                                      const SamplingOptions& options);
 
-// One draw from logits [vocabulary], fp32 or fp64: temperature, then top-k, then top-p; `uniform` in [0, 1).
+// One draw from logits [vocabulary], fp32 or fp64: temperature, then top-k, then top-p; `uniform`
+// in [0, 1).
 int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, double uniform);
 
-// Log-probability of each token after the first, given those before it. At most max_positions + 1 tokens.
-std::vector<double> score_tokens(const Gpt2& model, at::Device device, const std::vector<int32_t>& tokens);
+// Log-probability of each token after the first, given those before it. At most max_positions + 1
+// tokens.
+std::vector<double> score_tokens(const Gpt2& model, at::Device device,
+                                 const std::vector<int32_t>& tokens);
 
 }  // namespace lmtrain

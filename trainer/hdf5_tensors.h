@@ -1,14 +1,15 @@
-// Tensors in HDF5: files are built in memory and written by DurableFile, because HDF5 itself never calls fsync and
-// loses write errors; reading refuses everything that could lead to other files or to memory the file does not hold.
+// Tensors in HDF5: files are built in memory and written by DurableFile, because HDF5 itself never
+// calls fsync and loses write errors; reading refuses everything that could lead to other files or
+// to memory the file does not hold.
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 namespace lmtrain {
 
@@ -45,8 +46,8 @@ class Hdf5Reader {
  public:
   // Throws CheckpointError.
   explicit Hdf5Reader(const std::filesystem::path& path);
-  // GROUP/NAME into `tensor`, contiguous on the CPU, which says the expected shape and type. Refuses links, external
-  // and virtual storage, filters, other shapes or types, and a wrong xxh3.
+  // GROUP/NAME into `tensor`, contiguous on the CPU, which says the expected shape and type.
+  // Refuses links, external and virtual storage, filters, other shapes or types, and a wrong xxh3.
   void read(const std::string& group, const std::string& name, at::Tensor& tensor) const;
 
  private:

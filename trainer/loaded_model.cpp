@@ -9,7 +9,8 @@ namespace lmtrain {
 LoadedModel load_model(const std::string& path) {
   const std::filesystem::path checkpoint = resolve_checkpoint(path);
   Manifest manifest = read_manifest(checkpoint);
-  Config config = parse_config(manifest.state.config, (checkpoint / "manifest.json").string()).config;
+  Config config =
+      parse_config(manifest.state.config, (checkpoint / "manifest.json").string()).config;
   LoadedModel loaded{checkpoint,
                      std::move(manifest),
                      std::move(config),
@@ -17,9 +18,10 @@ LoadedModel load_model(const std::string& path) {
                      make_single_communicator(),
                      nullptr,
                      nullptr};
-  loaded.store = std::make_unique<ParameterStore>(compute_type_of(loaded.config.train.precision), at::kCPU);
-  loaded.model = std::make_unique<Gpt2>(loaded.config.model, loaded.tokenizer.vocab_size(), *loaded.store,
-                                        *loaded.alone);
+  loaded.store =
+      std::make_unique<ParameterStore>(compute_type_of(loaded.config.train.precision), at::kCPU);
+  loaded.model = std::make_unique<Gpt2>(loaded.config.model, loaded.tokenizer.vocab_size(),
+                                        *loaded.store, *loaded.alone);
   loaded.store->allocate(0);
   load_tensors(loaded.checkpoint, loaded.manifest, *loaded.store, /*with_optimizer=*/false);
   return loaded;

@@ -22,8 +22,8 @@ struct LoadedModel {
   std::unique_ptr<Gpt2> model;
 };
 
-// `path` as resolve_checkpoint takes it. Computes in the precision of the training (fp32 for bf16 on the CPU is not
-// substituted: scores are those that training saw). Throws CheckpointError.
+// `path` as resolve_checkpoint takes it. Computes in the precision of the training (fp32 for bf16
+// on the CPU is not substituted: scores are those that training saw). Throws CheckpointError.
 LoadedModel load_model(const std::string& path);
 
 }  // namespace lmtrain

@@ -27,8 +27,10 @@ json to_json(const Manifest& manifest) {
   }
   json tensors = json::array();
   for (const auto& tensor : manifest.tensors) {
-    tensors.push_back(
-        {{"group", tensor.group}, {"name", tensor.name}, {"shape", tensor.shape}, {"file", tensor.file}});
+    tensors.push_back({{"group", tensor.group},
+                       {"name", tensor.name},
+                       {"shape", tensor.shape},
+                       {"file", tensor.file}});
   }
   return {{"format", kFormat},
           {"step", s.step},
@@ -49,7 +51,8 @@ json to_json(const Manifest& manifest) {
 }
 
 Manifest manifest_from_json(const json& from) {
-  if (from.at("format") != kFormat) throw CheckpointError("has another format than this version reads");
+  if (from.at("format") != kFormat)
+    throw CheckpointError("has another format than this version reads");
   Manifest manifest;
   CheckpointState& s = manifest.state;
   from.at("step").get_to(s.step);
@@ -69,7 +72,8 @@ Manifest manifest_from_json(const json& from) {
     manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("xxh3")});
   }
   for (const json& tensor : from.at("tensors")) {
-    manifest.tensors.push_back({tensor.at("group"), tensor.at("name"), tensor.at("shape"), tensor.at("file")});
+    manifest.tensors.push_back(
+        {tensor.at("group"), tensor.at("name"), tensor.at("shape"), tensor.at("file")});
   }
   for (const auto& file : manifest.files) {
     if (file.name.empty() || file.name.find('/') != std::string::npos || file.name[0] == '.') {
@@ -97,12 +101,14 @@ void verify_files(const fs::path& checkpoint, const Manifest& manifest) {
     const auto bytes = static_cast<int64_t>(fs::file_size(path, error));
     if (error) throw CheckpointError(cat(path.string(), " cannot be read: ", error.message()));
     if (bytes != expected.bytes) {
-      throw CheckpointError(cat(path.string(), " has ", bytes, " bytes, its manifest says ", expected.bytes));
+      throw CheckpointError(
+          cat(path.string(), " has ", bytes, " bytes, its manifest says ", expected.bytes));
     }
     const MappedFile file(path);
     const std::string found = hex16(hash_bytes(file.data(), file.size()));
     if (found != expected.xxh3) {
-      throw CheckpointError(cat(path.string(), " has XXH3 ", found, ", its manifest says ", expected.xxh3));
+      throw CheckpointError(
+          cat(path.string(), " has XXH3 ", found, ", its manifest says ", expected.xxh3));
     }
   }
 }
@@ -138,8 +144,9 @@ fs::path newest_checkpoint(const fs::path& checkpoints) {
     if (verifies(checkpoint)) return checkpoint;
   }
   if (found.empty()) return {};
-  throw CheckpointError(cat("none of the ", found.size(), " checkpoints in ", checkpoints.string(),
-                            " can be used (the warnings say why); restore one, or start anew under another run.name"));
+  throw CheckpointError(cat(
+      "none of the ", found.size(), " checkpoints in ", checkpoints.string(),
+      " can be used (the warnings say why); restore one, or start anew under another run.name"));
 }
 
 fs::path resolve_checkpoint(const fs::path& path) {
@@ -162,7 +169,8 @@ void remove_unfinished_checkpoints(const fs::path& checkpoints) {
   }
 }
 
-void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep, std::set<fs::path>& verified) {
+void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep,
+                            std::set<fs::path>& verified) {
   int64_t num_good = 0;
   for (const fs::path& checkpoint : list_checkpoints(checkpoints)) {
     if (num_good == keep) {

@@ -1,8 +1,9 @@
 #include "trainer/metrics.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include <nlohmann/json.hpp>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -18,10 +19,11 @@ using nlohmann::json;
 constexpr double kPlainLineSeconds = 10.0;
 
 std::string progress_text(const StepMetrics& m, int64_t num_steps) {
-  return cat("step ", m.step, "/", num_steps, "  loss ", fixed(m.result.loss, 4), "  lr ", shortest(std::round(m.result.lr * 1e8) / 1e8), "  ",
-             with_commas(std::llround(m.tokens_per_second)), " tok/s  ", fixed(100.0 * m.matmul_share, 0),
-             "% of matmul  ETA ", human_duration(m.eta_seconds), "  ", fixed(m.result.signals.watts, 0), " W  ",
-             fixed(m.emissions_g, 2), " gCO2e");
+  return cat("step ", m.step, "/", num_steps, "  loss ", fixed(m.result.loss, 4), "  lr ",
+             shortest(std::round(m.result.lr * 1e8) / 1e8), "  ",
+             with_commas(std::llround(m.tokens_per_second)), " tok/s  ",
+             fixed(100.0 * m.matmul_share, 0), "% of matmul  ETA ", human_duration(m.eta_seconds),
+             "  ", fixed(m.result.signals.watts, 0), " W  ", fixed(m.emissions_g, 2), " gCO2e");
 }
 
 }  // namespace
@@ -87,13 +89,14 @@ void MetricsLog::validation(int64_t step, double loss, double bits_per_byte) {
   }
   validation_loss_.push_back({step, loss});
   bits_per_byte_ = bits_per_byte;
-  log_info(cat("step ", step, "  validation loss ", fixed(loss, 4), "  perplexity ", fixed(std::exp(loss), 1),
-               "  bits per byte ", fixed(bits_per_byte, 3)));
+  log_info(cat("step ", step, "  validation loss ", fixed(loss, 4), "  perplexity ",
+               fixed(std::exp(loss), 1), "  bits per byte ", fixed(bits_per_byte, 3)));
 }
 
 void MetricsLog::write(const std::string& line) {
   const bool written = file_->append_line(line);
-  if (!written && !warned_) log_warn("metrics.jsonl cannot be written (disk full?); training goes on without it");
+  if (!written && !warned_)
+    log_warn("metrics.jsonl cannot be written (disk full?); training goes on without it");
   warned_ = !written;
 }
 

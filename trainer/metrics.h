@@ -1,4 +1,5 @@
-// What a run tells while it goes: metrics.jsonl, the progress line on a terminal, plain lines elsewhere.
+// What a run tells while it goes: metrics.jsonl, the progress line on a terminal, plain lines
+// elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +22,14 @@ struct StepMetrics {
   double tokens_per_second = 0;
   double matmul_share = 0;  // of the measured ceiling of all ranks
   double eta_seconds = 0;
-  double emissions_g = 0;   // of this attempt
+  double emissions_g = 0;  // of this attempt
 };
 
 // Rank 0's; other ranks have none.
 class MetricsLog {
  public:
-  // Continues a file: lines of steps after `last_step` belong to work that is computed again and are removed, as is
-  // a line that a crash tore. Throws IoError.
+  // Continues a file: lines of steps after `last_step` belong to work that is computed again and
+  // are removed, as is a line that a crash tore. Throws IoError.
   MetricsLog(const std::filesystem::path& path, int64_t last_step);
 
   void step(const StepMetrics& metrics, int64_t num_steps);
@@ -38,7 +39,7 @@ class MetricsLog {
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
   double bits_per_byte() const { return bits_per_byte_; }  // of the last validation
-  double seconds() const { return seconds_; }  // of all steps
+  double seconds() const { return seconds_; }              // of all steps
   int64_t tokens() const { return tokens_; }
 
  private:

@@ -6,7 +6,8 @@ namespace lmtrain {
 namespace {
 
 template <class T>
-at::Tensor to_tensor(const Batch& batch, const std::vector<T>& values, at::ScalarType type, at::Device device) {
+at::Tensor to_tensor(const Batch& batch, const std::vector<T>& values, at::ScalarType type,
+                     at::Device device) {
   const at::Tensor tensor = at::empty({batch.num_samples, batch.sequence_length}, type);
   std::copy(values.begin(), values.end(), tensor.data_ptr<T>());
   return tensor.to(device);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -25,10 +26,12 @@ std::vector<int32_t> with_start(const Tokenizer& tokenizer, const std::string& t
 
 }  // namespace
 
-void command_generate(const std::string& checkpoint, const std::string& prompt, const SamplingOptions& options) {
+void command_generate(const std::string& checkpoint, const std::string& prompt,
+                      const SamplingOptions& options) {
   const LoadedModel loaded = load_model(checkpoint);
   const std::vector<int32_t> tokens = with_start(loaded.tokenizer, prompt);
-  if (tokens.empty()) throw DataError("the prompt is empty and the tokenizer has no end token to start from");
+  if (tokens.empty())
+    throw DataError("the prompt is empty and the tokenizer has no end token to start from");
   const std::vector<int32_t> generated =
       generate_tokens(*loaded.model, loaded.config.model.max_positions, at::kCPU, tokens,
                       loaded.tokenizer.end_of_text(), options);
@@ -76,13 +79,14 @@ void command_inspect(const std::string& checkpoint, bool with_tensors) {
             << "built from        " << s.commit << ", " << s.torch_version << "\n"
             << "tokenizer         " << s.tokenizer_hash << "\n"
             << "data fingerprint  " << s.data_fingerprint << "\n"
-            << "so far            " << with_commas(s.tokens) << " tokens, " << human_duration(s.seconds) << ", "
-            << fixed(s.joules / 3600, 3) << " Wh\n";
+            << "so far            " << with_commas(s.tokens) << " tokens, "
+            << human_duration(s.seconds) << ", " << fixed(s.joules / 3600, 3) << " Wh\n";
   if (!with_tensors) return;
   for (const auto& tensor : manifest.tensors) {
     std::vector<std::string> sizes;
     for (const int64_t size : tensor.shape) sizes.push_back(std::to_string(size));
-    std::cout << tensor.group << "/" << tensor.name << "  [" << join(sizes, ", ") << "]  " << tensor.file << "\n";
+    std::cout << tensor.group << "/" << tensor.name << "  [" << join(sizes, ", ") << "]  "
+              << tensor.file << "\n";
   }
 }
 

@@ -1,11 +1,11 @@
 #include "trainer/run.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <set>
+
+#include <ATen/ATen.h>
 
 #include "base/build_info.h"
 #include "base/config_writer.h"
@@ -53,8 +53,9 @@ class Run {
     if (is_finished()) {
       launch_.together([&] { check_config_of_finished_run(); });
       if (launch_.rank() == 0) {
-        log_info(cat("run ", config_.run.name, " has finished its ", config_.train.steps,
-                     " steps; a larger train.steps extends it. Report: ", folder_.report().string()));
+        log_info(
+            cat("run ", config_.run.name, " has finished its ", config_.train.steps,
+                " steps; a larger train.steps extends it. Report: ", folder_.report().string()));
       }
       return ExitCode::kDone;
     }
@@ -65,7 +66,8 @@ class Run {
     make_trainer();
     launch_.world().set_timeout(config_.parallel.timeout_seconds);
     grid_ = grid_intensity(config_.energy);
-    power_ = start_power_logger(config_.energy, folder_, compute_, start_.step() + 1, phases_, launch_);
+    power_ =
+        start_power_logger(config_.energy, folder_, compute_, start_.step() + 1, phases_, launch_);
     reporter_.emplace(folder_, config_.energy, launch_.world());
     earlier_joules_ = reporter_->sum_up().energy.joules;
     write_provenance(folder_, command_line_, start_, *data_, compute_, launch_);
@@ -79,7 +81,9 @@ class Run {
 
   // A finished run that is started again may differ in what a resumed one may.
   void check_config_of_finished_run() {
-    Config before = parse_config(start_.manifest.state.config, start_.checkpoint.string() + "/manifest.json").config;
+    Config before =
+        parse_config(start_.manifest.state.config, start_.checkpoint.string() + "/manifest.json")
+            .config;
     Config now = config_;
     if (now.model.vocab_size == 0) now.model.vocab_size = before.model.vocab_size;
     check_resume_compatibility(before, now);
@@ -90,8 +94,8 @@ class Run {
     launch_.together([&] {
       const int64_t num_tokens = tokenizer().vocab_size();
       if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens;
-      check_before_training(loaded_, config_, num_tokens, data_->train.num_samples(), launch_.local_size(),
-                            compute_.device.free_memory_bytes);
+      check_before_training(loaded_, config_, num_tokens, data_->train.num_samples(),
+                            launch_.local_size(), compute_.device.free_memory_bytes);
       if (!start_.checkpoint.empty()) check_start_point(start_, config_, state(start_.step()));
     });
   }
@@ -112,7 +116,8 @@ class Run {
     });
   }
 
-  // What earlier attempts of this run knew of its beginning; or where another run's checkpoint gave it one.
+  // What earlier attempts of this run knew of its beginning; or where another run's checkpoint gave
+  // it one.
   void continue_facts() {
     const bool is_own = start_.checkpoint.parent_path() == folder_.checkpoints();
     if (is_own && std::filesystem::exists(folder_.facts())) {
@@ -133,19 +138,22 @@ class Run {
     mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor));
     trainer_.emplace(config_, *mesh_, compute_.device.device, tokenizer().vocab_size(), phases_);
     if (!start_.checkpoint.empty()) {
-      launch_.together([&] { load_tensors(start_.checkpoint, start_.manifest, trainer_->store(), true); });
+      launch_.together(
+          [&] { load_tensors(start_.checkpoint, start_.manifest, trainer_->store(), true); });
       if (launch_.rank() == 0) log_info(cat("continuing from ", start_.checkpoint.string()));
     }
     launch_.world().barrier();
     const at::Tensor flops = at::tensor(
-        {measure_matmul_flops(compute_type_of(config_.train.precision), compute_.device.device)}, at::kDouble);
+        {measure_matmul_flops(compute_type_of(config_.train.precision), compute_.device.device)},
+        at::kDouble);
     launch_.world().all_reduce(flops, ReduceOp::kSum)->wait();
     ceiling_flops_ = flops.item<double>();
     if (launch_.rank() != 0) return;
     log_info(cat("gpt2 of ", with_commas(trainer_->store().num_logical_elements()), " parameters, ",
-                 with_commas(data_->prepared.train.num_tokens()), " training tokens, ", launch_.size(), " ranks of ",
-                 compute_.num_threads, " threads on ", compute_.device.description, ", ", config_.train.precision,
-                 ", matmul ceiling ", fixed(ceiling_flops_ / 1e9, 0), " GFLOP/s"));
+                 with_commas(data_->prepared.train.num_tokens()), " training tokens, ",
+                 launch_.size(), " ranks of ", compute_.num_threads, " threads on ",
+                 compute_.device.description, ", ", config_.train.precision, ", matmul ceiling ",
+                 fixed(ceiling_flops_ / 1e9, 0), " GFLOP/s"));
   }
 
   ExitCode train() {
@@ -157,14 +165,17 @@ class Run {
       stopped = one_step(done).signals.stop_requested;
       const int64_t now = done + 1;
       const bool last = now == steps;
-      const auto due = [&](int64_t interval) { return last || (interval > 0 && now % interval == 0); };
+      const auto due = [&](int64_t interval) {
+        return last || (interval > 0 && now % interval == 0);
+      };
       if (due(config_.eval.interval)) validate(now);
       if (stopped || due(config_.checkpoint.interval)) save(now, /*must=*/stopped || last);
     }
     if (stopped && done < steps) {
       power_->stop();
       write_report(done, false);
-      if (launch_.rank() == 0) log_info(cat("stopped on request after step ", done, "; the same command continues"));
+      if (launch_.rank() == 0)
+        log_info(cat("stopped on request after step ", done, "; the same command continues"));
       return ExitCode::kStopped;
     }
     finish(done);
@@ -176,8 +187,8 @@ class Run {
     power_->set_step(step + 1);
     StepResult result;
     try {
-      result = trainer_->train_step(data_->train, step,
-                                    {stop_signal_received(), power_->recent_watts(), power_->joules()});
+      result = trainer_->train_step(
+          data_->train, step, {stop_signal_received(), power_->recent_watts(), power_->joules()});
     } catch (const CollectiveError&) {
       throw;
     } catch (const std::exception& error) {
@@ -204,21 +215,26 @@ class Run {
     recent_seconds_.push_back(seconds);
     if (recent_seconds_.size() > kRecentSteps) recent_seconds_.erase(recent_seconds_.begin());
     std::vector<double> sorted = recent_seconds_;
-    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
+    std::nth_element(sorted.begin(),
+                     sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
     m.eta_seconds = sorted[sorted.size() / 2] * static_cast<double>(config_.train.steps - step);
     m.emissions_g = emissions_grams(result.signals.joules, config_.energy.pue, grid_.g_per_kwh);
     metrics_->step(m, config_.train.steps);
   }
 
-  double flops_per_token() const { return training_flops_per_token(config_.model, config_.data.sequence_length); }
+  double flops_per_token() const {
+    return training_flops_per_token(config_.model, config_.data.sequence_length);
+  }
 
   void validate(int64_t step) {
     if (data_->num_validation_samples == 0) return;
-    const EvaluationResult result = trainer_->evaluate(*data_->validation, data_->num_validation_samples);
+    const EvaluationResult result =
+        trainer_->evaluate(*data_->validation, data_->num_validation_samples);
     if (validation_bytes_ == 0) validation_bytes_ = count_validation_bytes(*data_);
     const double bits = result.loss * static_cast<double>(result.num_tokens) / std::log(2.0);
     if (launch_.rank() == 0) {
-      metrics_->validation(step, result.loss, bits / static_cast<double>(std::max<int64_t>(1, validation_bytes_)));
+      metrics_->validation(step, result.loss,
+                           bits / static_cast<double>(std::max<int64_t>(1, validation_bytes_)));
     }
   }
 
@@ -245,9 +261,10 @@ class Run {
   void save(int64_t step, bool must) {
     const PhaseScope scope(phases_, Phase::kCheckpoint);
     if (!weights_are_finite(trainer_->store())) {
-      throw CollectiveError(ExitCode::kNumeric, cat("weights are not finite after step ", step,
-                                                    ", so they are not saved. Lower optimizer.lr; the same command "
-                                                    "continues from the last checkpoint"));
+      throw CollectiveError(ExitCode::kNumeric,
+                            cat("weights are not finite after step ", step,
+                                ", so they are not saved. Lower optimizer.lr; the same command "
+                                "continues from the last checkpoint"));
     }
     const std::string error = save_checkpoint(folder_.checkpoints(), trainer_->store(), state(step),
                                               tokenizer().to_json(), launch_.world());
@@ -255,7 +272,8 @@ class Run {
       ++failed_saves_;
       if (launch_.rank() == 0) log_warn(cat("the save at step ", step, " was abandoned: ", error));
       if (must || failed_saves_ >= kMaxFailedSaves) {
-        throw CollectiveError(ExitCode::kIo, cat("no checkpoint could be saved at step ", step, ": ", error));
+        throw CollectiveError(ExitCode::kIo,
+                              cat("no checkpoint could be saved at step ", step, ": ", error));
       }
       return;
     }
@@ -283,8 +301,8 @@ class Run {
     facts_.tokens = metrics_->tokens();
     facts_.flops = static_cast<double>(facts_.tokens) * flops_per_token();
     facts_.num_parameters = trainer_->store().num_logical_elements();
-    facts_.model = cat(config_.model.kind, ", ", config_.model.num_layers, " layers, ", config_.model.num_heads,
-                       " heads, width ", config_.model.hidden_size);
+    facts_.model = cat(config_.model.kind, ", ", config_.model.num_layers, " layers, ",
+                       config_.model.num_heads, " heads, width ", config_.model.hidden_size);
     facts_.precision = config_.train.precision;
     facts_.num_ranks = launch_.size();
     facts_.num_nodes = launch_.num_nodes();
@@ -306,8 +324,10 @@ class Run {
 
   void finish(int64_t step) {
     if (launch_.rank() == 0) {
-      facts_.samples = sample_texts(trainer_->model(), tokenizer(), config_, compute_.device.device);
-      if (data_->num_validation_samples > 0) facts_.bigram_bits_per_byte = bigram_bits_per_byte(*data_);
+      facts_.samples =
+          sample_texts(trainer_->model(), tokenizer(), config_, compute_.device.device);
+      if (data_->num_validation_samples > 0)
+        facts_.bigram_bits_per_byte = bigram_bits_per_byte(*data_);
     }
     power_->stop();
     launch_.world().barrier();
@@ -338,8 +358,8 @@ class Run {
   std::optional<RunReporter> reporter_;
   RunFacts facts_;  // rank 0
   double ceiling_flops_ = 0;
-  double earlier_joules_ = 0;  // of the attempts before this one, all ranks; rank 0
-  double attempt_joules_ = 0;  // of this one, all ranks
+  double earlier_joules_ = 0;                 // of the attempts before this one, all ranks; rank 0
+  double attempt_joules_ = 0;                 // of this one, all ranks
   std::set<std::filesystem::path> verified_;  // checkpoints known to verify; rank 0
   int64_t validation_bytes_ = 0;
   int failed_saves_ = 0;

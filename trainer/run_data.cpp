@@ -1,10 +1,10 @@
 #include "trainer/run_data.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cstring>
 #include <span>
+
+#include <ATen/ATen.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -28,7 +28,8 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
 
 PreparedKeys broadcast(PreparedKeys keys, Launch& launch) {
   static_assert(std::is_trivially_copyable_v<PreparedKeys>);
-  const at::Tensor words = at::zeros({static_cast<int64_t>(sizeof keys / sizeof(int64_t))}, at::kLong);
+  const at::Tensor words =
+      at::zeros({static_cast<int64_t>(sizeof keys / sizeof(int64_t))}, at::kLong);
   if (launch.rank() == 0) std::memcpy(words.data_ptr(), &keys, sizeof keys);
   launch.world().broadcast(words, 0)->wait();
   std::memcpy(&keys, words.data_ptr(), sizeof keys);
@@ -42,7 +43,8 @@ RunData open_loaders(const Config& config, PreparedData prepared) {
   std::optional<Loader> validation;
   int64_t num_validation_samples = 0;
   if (prepared.validation) {
-    validation.emplace(TokenFile::open(prepared.validation->path()), length, SampleOrder::kAsInFile);
+    validation.emplace(TokenFile::open(prepared.validation->path()), length,
+                       SampleOrder::kAsInFile);
     num_validation_samples =
         std::min(validation->num_samples(), config.eval.batches * config.train.global_batch_size);
   }

@@ -17,8 +17,8 @@ struct RunData {
   int64_t num_validation_samples = 0;  // scored at a time: at most eval.batches global batches
 };
 
-// Collective. Rank 0 prepares what the cache lacks, with `num_threads`, and the others wait; then all open the same
-// files. Throws CollectiveError for what any rank cannot do.
+// Collective. Rank 0 prepares what the cache lacks, with `num_threads`, and the others wait; then
+// all open the same files. Throws CollectiveError for what any rank cannot do.
 RunData open_run_data(const Config& config, int num_threads, Launch& launch);
 
 // Bytes of text that the validation samples' labels stand for.

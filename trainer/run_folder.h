@@ -9,14 +9,18 @@ namespace lmtrain {
 struct RunFolder {
   std::filesystem::path path;
 
-  std::filesystem::path config() const { return path / "config.yaml"; }          // resolved
-  std::filesystem::path metrics() const { return path / "metrics.jsonl"; }       // a line per step
+  std::filesystem::path config() const { return path / "config.yaml"; }     // resolved
+  std::filesystem::path metrics() const { return path / "metrics.jsonl"; }  // a line per step
   std::filesystem::path log() const { return path / "log.txt"; }
-  std::filesystem::path provenance() const { return path / "provenance.json"; }  // who, where, from what
-  std::filesystem::path facts() const { return path / "facts.json"; }            // for the report
-  std::filesystem::path summary() const { return path / "summary.json"; }        // there once the run has finished
+  std::filesystem::path provenance() const {
+    return path / "provenance.json";
+  }                                                                    // who, where, from what
+  std::filesystem::path facts() const { return path / "facts.json"; }  // for the report
+  std::filesystem::path summary() const {
+    return path / "summary.json";
+  }  // there once the run has finished
   std::filesystem::path checkpoints() const { return path / "checkpoints"; }
-  std::filesystem::path energy() const { return path / "energy"; }               // a ledger per rank
+  std::filesystem::path energy() const { return path / "energy"; }  // a ledger per rank
   std::filesystem::path emissions() const { return path / "emissions.json"; }
   std::filesystem::path report() const { return path / "report.md"; }
 };

@@ -1,8 +1,8 @@
 #include "trainer/run_power.h"
 
-#include <ATen/ATen.h>
-
 #include <chrono>
+
+#include <ATen/ATen.h>
 
 #include "base/text.h"
 #include "energy/sensors.h"
@@ -27,9 +27,11 @@ int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
 // The GPU that each rank of this node uses, by local rank.
 std::vector<std::string> gpus_of_this_node(const Compute& compute, Launch& launch) {
   std::vector<std::string> gpus;
-  for (const std::string& place : gather_texts(launch.world(), cat(launch.node(), " ", compute.device.gpu_selector))) {
+  for (const std::string& place :
+       gather_texts(launch.world(), cat(launch.node(), " ", compute.device.gpu_selector))) {
     const size_t space = place.find(' ');
-    if (place.substr(0, space) == std::to_string(launch.node())) gpus.push_back(place.substr(space + 1));
+    if (place.substr(0, space) == std::to_string(launch.node()))
+      gpus.push_back(place.substr(space + 1));
   }
   return gpus;
 }
@@ -37,8 +39,8 @@ std::vector<std::string> gpus_of_this_node(const Compute& compute, Launch& launc
 }  // namespace
 
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
-                                                const Compute& compute, int64_t first_step, PhaseTracker& phases,
-                                                Launch& launch) {
+                                                const Compute& compute, int64_t first_step,
+                                                PhaseTracker& phases, Launch& launch) {
   AttemptStart start;
   start.attempt = agree_on_attempt(folder, launch);
   start.place = {launch.rank(), launch.size(), launch.node(), launch.local_rank(), launch.host()};
@@ -47,9 +49,9 @@ std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, cons
   std::unique_ptr<PowerLogger> logger;
   launch.together([&] {
     start.wall_seconds = unix_seconds();
-    logger = std::make_unique<PowerLogger>(choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), start,
-                                           ledger_path(folder.energy(), launch.rank()), phases,
-                                           config.interval_seconds);
+    logger = std::make_unique<PowerLogger>(
+        choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), start,
+        ledger_path(folder.energy(), launch.rank()), phases, config.interval_seconds);
   });
   return logger;
 }

@@ -12,10 +12,10 @@
 
 namespace lmtrain {
 
-// Collective. Starts this rank's logger for a new attempt of the run, whose first step is `first_step`: agrees on the
-// attempt's number and on which rank owns which sensor.
+// Collective. Starts this rank's logger for a new attempt of the run, whose first step is
+// `first_step`: agrees on the attempt's number and on which rank owns which sensor.
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
-                                                const Compute& compute, int64_t first_step, PhaseTracker& phases,
-                                                Launch& launch);
+                                                const Compute& compute, int64_t first_step,
+                                                PhaseTracker& phases, Launch& launch);
 
 }  // namespace lmtrain

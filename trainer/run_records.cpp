@@ -2,8 +2,9 @@
 
 #include <cmath>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <numeric>
+
+#include <nlohmann/json.hpp>
 
 #include "base/build_info.h"
 #include "base/durable_file.h"
@@ -33,15 +34,17 @@ std::string utc_now() {
   return text;
 }
 
-void write_provenance(const RunFolder& folder, const std::string& command_line, const StartPoint& start,
-                      const RunData& data, const Compute& compute, Launch& launch) {
+void write_provenance(const RunFolder& folder, const std::string& command_line,
+                      const StartPoint& start, const RunData& data, const Compute& compute,
+                      Launch& launch) {
   const json mine = {{"rank", launch.rank()},
                      {"host", launch.host()},
                      {"cores", compute.cores},
                      {"threads", compute.num_threads},
                      {"device", compute.device.description}};
   json ranks = json::array();
-  for (const std::string& rank : gather_texts(launch.world(), mine.dump())) ranks.push_back(json::parse(rank));
+  for (const std::string& rank : gather_texts(launch.world(), mine.dump()))
+    ranks.push_back(json::parse(rank));
   if (launch.rank() != 0) return;
   const json provenance = {{"version", version()},
                            {"commit", commit()},
@@ -57,15 +60,16 @@ void write_provenance(const RunFolder& folder, const std::string& command_line, 
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }
 
-std::vector<TextSample> sample_texts(const Gpt2& model, const Tokenizer& tokenizer, const Config& config,
-                                     at::Device device) {
+std::vector<TextSample> sample_texts(const Gpt2& model, const Tokenizer& tokenizer,
+                                     const Config& config, at::Device device) {
   std::vector<TextSample> samples;
   const int32_t end = tokenizer.end_of_text();
   for (int i = 0; i < kNumSamples; ++i) {
     SamplingOptions options;
     options.seed = static_cast<uint64_t>(config.run.seed + i);
-    samples.push_back({"", tokenizer.decode(generate_tokens(model, config.model.max_positions, device,
-                                                            {std::max(end, 0)}, end, options))});
+    samples.push_back(
+        {"", tokenizer.decode(generate_tokens(model, config.model.max_positions, device,
+                                              {std::max(end, 0)}, end, options))});
   }
   return samples;
 }
@@ -82,13 +86,14 @@ void log_summary(const RunFacts& facts, const EmissionsReport& report, const Run
   for (const TextSample& sample : facts.samples) log_info(cat("sample:\n", sample.text));
   if (facts.last_validation_loss) {
     log_info(cat("validation loss ", fixed(*facts.first_validation_loss, 4), " -> ",
-                 fixed(*facts.last_validation_loss, 4), ", bits per byte ", fixed(*facts.bits_per_byte, 3),
-                 ", bigram model ", fixed(facts.bigram_bits_per_byte.value_or(0), 3)));
+                 fixed(*facts.last_validation_loss, 4), ", bits per byte ",
+                 fixed(*facts.bits_per_byte, 3), ", bigram model ",
+                 fixed(facts.bigram_bits_per_byte.value_or(0), 3)));
   }
   log_info(cat(with_commas(std::llround(facts.tokens_per_second.value_or(0))), " tokens/s over ",
-               human_duration(facts.seconds), ", energy ", watt_hours(report.energy.joules), " Wh (",
-               watt_hours(report.energy.low), " to ", watt_hours(report.energy.high), "), emissions ",
-               fixed(report.emissions_kg() * 1000, 2), " gCO2e"));
+               human_duration(facts.seconds), ", energy ", watt_hours(report.energy.joules),
+               " Wh (", watt_hours(report.energy.low), " to ", watt_hours(report.energy.high),
+               "), emissions ", fixed(report.emissions_kg() * 1000, 2), " gCO2e"));
   log_info(cat("report: ", folder.report().string()));
 }
 

@@ -19,13 +19,15 @@ namespace lmtrain {
 // "2026-01-31T12:00:00Z"
 std::string utc_now();
 
-// Collective. provenance.json: commit, versions, hosts, cores, command line, and where this attempt began.
-void write_provenance(const RunFolder& folder, const std::string& command_line, const StartPoint& start,
-                      const RunData& data, const Compute& compute, Launch& launch);
+// Collective. provenance.json: commit, versions, hosts, cores, command line, and where this attempt
+// began.
+void write_provenance(const RunFolder& folder, const std::string& command_line,
+                      const StartPoint& start, const RunData& data, const Compute& compute,
+                      Launch& launch);
 
 // Texts that the model writes after an end token, from seeds that follow config.run.seed.
-std::vector<TextSample> sample_texts(const Gpt2& model, const Tokenizer& tokenizer, const Config& config,
-                                     at::Device device);
+std::vector<TextSample> sample_texts(const Gpt2& model, const Tokenizer& tokenizer,
+                                     const Config& config, at::Device device);
 
 // Bits per byte of the bigram model of the training tokens on the validation samples.
 double bigram_bits_per_byte(const RunData& data);

@@ -1,4 +1,5 @@
-// The run's report from its folder: ledgers of all ranks and attempts, and the facts of the training.
+// The run's report from its folder: ledgers of all ranks and attempts, and the facts of the
+// training.
 #pragma once
 
 #include "energy/energy_config.h"
@@ -21,8 +22,8 @@ class RunReporter {
 
   // Collective: what the ledgers add up to so far; on rank 0, nothing on the others.
   EmissionsReport sum_up();
-  // Collective: sums up and writes emissions.json, facts.json and report.md on rank 0, whose `facts` count.
-  // A disk that is full is a warning. Returns the report on rank 0.
+  // Collective: sums up and writes emissions.json, facts.json and report.md on rank 0, whose
+  // `facts` count. A disk that is full is a warning. Returns the report on rank 0.
   EmissionsReport write(const RunFacts& facts);
 
  private:

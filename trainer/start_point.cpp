@@ -16,7 +16,8 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
     throw ConfigError(cat("run.resume = never, but ", folder.path.string(),
                           " exists; choose another run.name, or run.resume=auto to continue it"));
   }
-  if (start.checkpoint.empty() && resume != "auto" && resume != "never") start.checkpoint = resolve_checkpoint(resume);
+  if (start.checkpoint.empty() && resume != "auto" && resume != "never")
+    start.checkpoint = resolve_checkpoint(resume);
   if (!start.checkpoint.empty()) start.manifest = read_manifest(start.checkpoint);
   return start;
 }
@@ -26,16 +27,19 @@ void check_start_point(const StartPoint& start, const Config& config, const Chec
   const std::string place = start.checkpoint.string();
   check_resume_compatibility(parse_config(then.config, place + "/manifest.json").config, config);
   if (then.tokenizer_hash != now.tokenizer_hash) {
-    throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash, ", now ",
-                          now.tokenizer_hash, "); name it with tokenizer.path or choose another run.name"));
+    throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash,
+                          ", now ", now.tokenizer_hash,
+                          "); name it with tokenizer.path or choose another run.name"));
   }
   if (then.data_fingerprint != now.data_fingerprint) {
-    throw ConfigError(cat(place, " was trained on other data (fingerprint ", then.data_fingerprint, ", now ",
-                          now.data_fingerprint, "); restore the sources or choose another run.name"));
+    throw ConfigError(cat(place, " was trained on other data (fingerprint ", then.data_fingerprint,
+                          ", now ", now.data_fingerprint,
+                          "); restore the sources or choose another run.name"));
   }
   const auto report = [](const char* what, const auto& before, const auto& after) {
     if (before == after) return;
-    log_warn(cat(what, ": ", before, " before, ", after, " now; results will differ in their last bits"));
+    log_warn(cat(what, ": ", before, " before, ", after,
+                 " now; results will differ in their last bits"));
   };
   report("ranks", then.num_ranks, now.num_ranks);
   report("threads of a rank", then.num_threads, now.num_threads);

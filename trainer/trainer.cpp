@@ -1,11 +1,11 @@
 #include "trainer/trainer.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -18,7 +18,8 @@ namespace lmtrain {
 namespace {
 
 int64_t count_valid(const Batch& batch) {
-  return std::count_if(batch.weights.begin(), batch.weights.end(), [](float w) { return w != 0.0F; });
+  return std::count_if(batch.weights.begin(), batch.weights.end(),
+                       [](float w) { return w != 0.0F; });
 }
 
 std::vector<int64_t> range(int64_t begin, int64_t end) {
@@ -36,7 +37,8 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
       phases_(phases),
       store_(compute_type_of(config.train.precision), device),
       model_(config.model, num_vocabulary_tokens, store_, mesh.tensor()),
-      gradient_sync_(store_, mesh.data(), static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20))) {
+      gradient_sync_(store_, mesh.data(),
+                     static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20))) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
 }
 
@@ -57,8 +59,9 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   }
   result.num_tokens = sum_over_data(result.num_tokens);
 
-  // Forward and backward. Gradients are of the mean over all valid tokens of the global batch; while the last backward
-  // runs, units that are complete are already being summed over the data axis.
+  // Forward and backward. Gradients are of the mean over all valid tokens of the global batch;
+  // while the last backward runs, units that are complete are already being summed over the data
+  // axis.
   store_.begin_step();
   std::vector<SampleResult> samples;
   for (const Batch& batch : batches) {
@@ -75,13 +78,16 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   const PhaseScope scope(phases_, Phase::kOptimizer);
   result.gradient_norm = gradient_norm(store_);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw CollectiveError(ExitCode::kNumeric,
-                          cat("loss ", result.loss, " and gradient norm ", result.gradient_norm, " of step ", step + 1,
-                              " are not finite; nothing was updated. Lower optimizer.lr, or resume from an earlier "
-                              "checkpoint"));
+    throw CollectiveError(
+        ExitCode::kNumeric,
+        cat("loss ", result.loss, " and gradient norm ", result.gradient_norm, " of step ",
+            step + 1,
+            " are not finite; nothing was updated. Lower optimizer.lr, or resume from an earlier "
+            "checkpoint"));
   }
   const double limit = train.clip_grad_norm;
-  const double clip = limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
+  const double clip =
+      limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
   result.lr = learning_rate(config_.schedule, config_.optimizer.lr, train.steps, step);
   adamw_update(store_, config_.optimizer, result.lr, step + 1, clip);
   return result;
@@ -90,7 +96,8 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
 void Trainer::forward_backward(const Batch& batch, int64_t step, double scale, bool is_last,
                                std::vector<SampleResult>& results) {
   store_.begin_micro_batch(is_last);
-  const DropoutContext dropout{config_.model.dropout, static_cast<uint64_t>(config_.run.seed), step, {}};
+  const DropoutContext dropout{
+      config_.model.dropout, static_cast<uint64_t>(config_.run.seed), step, {}};
   VocabLoss loss;
   {
     const PhaseScope scope(phases_, Phase::kForward);
@@ -100,12 +107,14 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, double scale, b
   const PhaseScope scope(phases_, Phase::kBackward);
   loss.total.backward();
   for (int64_t i = 0; i < batch.num_samples; ++i) {
-    results.push_back({loss.per_sample.data_ptr<double>()[i], batch.sample_hashes[static_cast<size_t>(i)]});
+    results.push_back(
+        {loss.per_sample.data_ptr<double>()[i], batch.sample_hashes[static_cast<size_t>(i)]});
   }
 }
 
 // Every rank gets every sample's sums and adds them in the order of the global batch.
-void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals, StepResult& result) {
+void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
+                      StepResult& result) {
   Communicator& data = mesh_.host_data();
   std::vector<int64_t> words;
   for (const SampleResult& sample : mine) {
@@ -152,7 +161,8 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   for (int64_t at = share * data.rank(); at < end; at += config_.train.micro_batch_size) {
     const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
     const ModelBatch tensors = to_model_batch(batch, DropoutContext{}, store_.device());
-    const VocabLoss loss = model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, 1.0);
+    const VocabLoss loss =
+        model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, 1.0);
     losses.narrow(0, at, batch.num_samples).copy_(loss.per_sample);
     num_tokens += count_valid(batch);
   }

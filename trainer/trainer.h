@@ -24,9 +24,9 @@ struct StepResult {
   double loss = 0;           // mean over the valid tokens of the global batch, nats
   double gradient_norm = 0;  // before clipping
   double lr = 0;
-  int64_t num_tokens = 0;    // valid tokens of the global batch
-  uint64_t data_hash = 0;    // of the global batch's samples, in order
-  RankSignals signals;       // of all ranks: any wish to stop, sums of power and energy
+  int64_t num_tokens = 0;  // valid tokens of the global batch
+  uint64_t data_hash = 0;  // of the global batch's samples, in order
+  RankSignals signals;     // of all ranks: any wish to stop, sums of power and energy
 };
 
 struct EvaluationResult {
@@ -37,10 +37,11 @@ struct EvaluationResult {
 class Trainer {
  public:
   // config.model.vocab_size is resolved. All arguments outlive the trainer.
-  Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens, PhaseTracker& phases);
+  Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens,
+          PhaseTracker& phases);
 
-  // One optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric, before anything is updated,
-  // when loss or gradients are not finite.
+  // One optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric,
+  // before anything is updated, when loss or gradients are not finite.
   StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
 
   // The first `num_samples` samples of `loader`, shared among the ranks.
@@ -58,7 +59,8 @@ class Trainer {
 
   void forward_backward(const Batch& batch, int64_t step, double scale, bool is_last,
                         std::vector<SampleResult>& results);
-  void combine(const std::vector<SampleResult>& mine, const RankSignals& signals, StepResult& result);
+  void combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
+               StepResult& result);
   int64_t sum_over_data(int64_t mine);
 
   const Config& config_;

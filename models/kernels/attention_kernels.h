@@ -10,7 +10,8 @@ namespace {
 
 inline void copy_rows(const HeadMatrix& from, uint16_t* to) {
   for (int64_t r = 0; r < from.count; ++r) {
-    __builtin_memcpy(to + r * from.width, from.data + r * from.stride, static_cast<unsigned long>(from.width) * 2);
+    __builtin_memcpy(to + r * from.width, from.data + r * from.stride,
+                     static_cast<unsigned long>(from.width) * 2);
   }
   __builtin_memset(to + from.count * from.width, 0,
                    static_cast<unsigned long>((from.padded - from.count) * from.width) * 2);
@@ -40,7 +41,8 @@ inline void pair_features(const HeadMatrix& from, uint16_t* to) {
     for (int64_t d = 0; d < from.width; d += 2 * kLanes) {
       Words block[kLanes];
       for (int64_t r = 0; r < kLanes; ++r) {
-        block[r] = first + r < from.count ? load_words(from.data + (first + r) * from.stride + d) : Words{};
+        block[r] = first + r < from.count ? load_words(from.data + (first + r) * from.stride + d)
+                                          : Words{};
       }
       transpose(block);
       for (int64_t pair = 0; pair < kLanes; ++pair) {
@@ -62,8 +64,8 @@ inline void split_pairs(const uint16_t* pairs, int64_t width, int64_t padded, ui
   }
 }
 
-inline float softmax_row(const float* scores, int64_t count, int64_t padded, float scale, const float* dropout,
-                         uint16_t* weights, float* inverse_sum) {
+inline float softmax_row(const float* scores, int64_t count, int64_t padded, float scale,
+                         const float* dropout, uint16_t* weights, float* inverse_sum) {
   const float largest = scale * max_of(scores, count);
   Floats sum = {};
   int64_t i = 0;
@@ -82,7 +84,8 @@ inline float softmax_row(const float* scores, int64_t count, int64_t padded, flo
   return largest + __builtin_logf(total);
 }
 
-// Two rows of bf16 with their elements side by side, as products read the pairs of their second factor.
+// Two rows of bf16 with their elements side by side, as products read the pairs of their second
+// factor.
 inline void store_in_pairs(uint16_t* to, Floats even, Floats odd) {
   const Words low = rounded_to_bf16(even) >> 16;
   const Words high = rounded_to_bf16(odd) & 0xFFFF0000U;
@@ -111,7 +114,8 @@ inline void gradient_tile(const AttentionGradientTile& tile) {
         d_scores[k - key] = p * (dp - load(tile.deltas + query)) * tile.scale;
         store(tile.d_scores + at, d_scores[k - key]);
       }
-      store_in_pairs(tile.d_scores_in_pairs + key * kAttentionTile + 2 * query, d_scores[0], d_scores[1]);
+      store_in_pairs(tile.d_scores_in_pairs + key * kAttentionTile + 2 * query, d_scores[0],
+                     d_scores[1]);
     }
   }
 }
@@ -126,11 +130,13 @@ inline void round_row(const float* from, int64_t width, float factor, uint16_t* 
   for (int64_t d = 0; d < width; d += kLanes) store(to + d, load(from + d) * factor);
 }
 
-inline void round_transposed_tile(const float* from, int64_t width, int64_t count, uint16_t* to, int64_t stride) {
+inline void round_transposed_tile(const float* from, int64_t width, int64_t count, uint16_t* to,
+                                  int64_t stride) {
   for (int64_t first = 0; first < count; first += kLanes) {
     for (int64_t d = 0; d < width; d += kLanes) {
       Words block[kLanes];
-      for (int64_t i = 0; i < kLanes; ++i) block[i] = load_words(from + (d + i) * kAttentionTile + first);
+      for (int64_t i = 0; i < kLanes; ++i)
+        block[i] = load_words(from + (d + i) * kAttentionTile + first);
       transpose(block);
       for (int64_t r = 0; r < kLanes && first + r < count; ++r) {
         Floats row;
@@ -141,8 +147,9 @@ inline void round_transposed_tile(const float* from, int64_t width, int64_t coun
   }
 }
 
-constexpr AttentionKernels kAttention = {copy_rows,     pair_rows, pair_features, split_pairs,          softmax_row,
-                                         gradient_tile, dot,       round_row,     round_transposed_tile};
+constexpr AttentionKernels kAttention = {copy_rows,   pair_rows,   pair_features,
+                                         split_pairs, softmax_row, gradient_tile,
+                                         dot,         round_row,   round_transposed_tile};
 
 }  // namespace
 }  // namespace lmtrain

@@ -44,13 +44,16 @@ float sum_exp(const T* row, int64_t count, float shift) {
 template <class T>
 void scaled_exp(T* row, int64_t count, float shift, float factor) {
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(row + i, exponential(load(row + i) - shift) * factor);
+  for (; i + kLanes <= count; i += kLanes)
+    store(row + i, exponential(load(row + i) - shift) * factor);
   if (i == count) return;
-  store_tail(row + i, count - i, exponential(load_tail(row + i, count - i, kLowest) - shift) * factor);
+  store_tail(row + i, count - i,
+             exponential(load_tail(row + i, count - i, kLowest) - shift) * factor);
 }
 
-constexpr CrossEntropyKernels kCrossEntropy = {max_of<uint16_t>,  max_of<float>,        sum_exp<uint16_t>,
-                                               sum_exp<float>,    scaled_exp<uint16_t>, scaled_exp<float>};
+constexpr CrossEntropyKernels kCrossEntropy = {max_of<uint16_t>,     max_of<float>,
+                                               sum_exp<uint16_t>,    sum_exp<float>,
+                                               scaled_exp<uint16_t>, scaled_exp<float>};
 
 }  // namespace
 }  // namespace lmtrain

@@ -38,7 +38,8 @@ void gelu_backward(const T* x, const T* dy, int64_t count, T* dx) {
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) store(dx + i, gelu_gradient(load(x + i), load(dy + i)));
   if (i < count) {
-    store_tail(dx + i, count - i, gelu_gradient(load_tail(x + i, count - i, 0), load_tail(dy + i, count - i, 0)));
+    store_tail(dx + i, count - i,
+               gelu_gradient(load_tail(x + i, count - i, 0), load_tail(dy + i, count - i, 0)));
   }
 }
 

@@ -1,5 +1,6 @@
-// The inner loops of the models on the CPU, vectorised: compiled once per instruction set (kernels_isa.cpp) and chosen
-// at run time. bf16 numbers are their bits, uint16_t. What loops over these with threads is in models/.
+// The inner loops of the models on the CPU, vectorised: compiled once per instruction set
+// (kernels_isa.cpp) and chosen at run time. bf16 numbers are their bits, uint16_t. What loops over
+// these with threads is in models/.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,13 @@ struct GeluKernels {
   void (*backward_fp32)(const float* x, const float* dy, int64_t count, float* dx);
 };
 
-// Sums of `columns` columns over `num_rows` rows that lie `stride` elements apart (models/row_sum.cpp).
+// Sums of `columns` columns over `num_rows` rows that lie `stride` elements apart
+// (models/row_sum.cpp).
 struct RowSumKernels {
-  void (*sum_bf16)(const uint16_t* rows, int64_t num_rows, int64_t stride, int64_t columns, float* sums);
-  void (*sum_fp32)(const float* rows, int64_t num_rows, int64_t stride, int64_t columns, float* sums);
+  void (*sum_bf16)(const uint16_t* rows, int64_t num_rows, int64_t stride, int64_t columns,
+                   float* sums);
+  void (*sum_fp32)(const float* rows, int64_t num_rows, int64_t stride, int64_t columns,
+                   float* sums);
 };
 
 // The side of the square tiles that attention is cut into (models/blocked_attention.cpp).
@@ -37,21 +41,22 @@ constexpr int64_t kAttentionTile = 64;
 
 // One tile of attention's backward, transposed: row k is a key, column q a query.
 struct AttentionGradientTile {
-  const float* scores;          // [64, 64] key . query
-  const float* d_probabilities; // [64, 64] value . d_output
-  const float* log_sums;        // [64] of each query
-  const float* deltas;          // [64] d_output . output of each query
-  const float* dropout;         // [64, 64] factors, or null
-  float scale;                  // of scores
-  bool on_diagonal;             // keys after the query are masked
-  // Out: after dropout, [64, 64]; and the gradient of scores, as it is and with pairs of keys side by side, [32, 64, 2].
+  const float* scores;           // [64, 64] key . query
+  const float* d_probabilities;  // [64, 64] value . d_output
+  const float* log_sums;         // [64] of each query
+  const float* deltas;           // [64] d_output . output of each query
+  const float* dropout;          // [64, 64] factors, or null
+  float scale;                   // of scores
+  bool on_diagonal;              // keys after the query are masked
+  // Out: after dropout, [64, 64]; and the gradient of scores, as it is and with pairs of keys side
+  // by side, [32, 64, 2].
   uint16_t* probabilities;
   uint16_t* d_scores;
   uint16_t* d_scores_in_pairs;
 };
 
-// A head's [count, width] bf16 numbers; width is a multiple of 32. Written forms have `padded` rows, a multiple of 64; rows
-// from `count` on are zero.
+// A head's [count, width] bf16 numbers; width is a multiple of 32. Written forms have `padded`
+// rows, a multiple of 64; rows from `count` on are zero.
 struct HeadMatrix {
   const uint16_t* data;
   int64_t stride;  // of rows, in elements
@@ -59,26 +64,27 @@ struct HeadMatrix {
 };
 
 struct AttentionKernels {
-  // The forms in which products read a matrix: as it is, [padded, width]; with pairs of rows side by side,
-  // [padded / 2, width, 2]; with pairs of features side by side, [width / 2, padded, 2]; and, made from that, transposed,
-  // [width, padded].
+  // The forms in which products read a matrix: as it is, [padded, width]; with pairs of rows side
+  // by side, [padded / 2, width, 2]; with pairs of features side by side, [width / 2, padded, 2];
+  // and, made from that, transposed, [width, padded].
   void (*copy_rows)(const HeadMatrix& from, uint16_t* to);
   void (*pair_rows)(const HeadMatrix& from, uint16_t* to);
   void (*pair_features)(const HeadMatrix& from, uint16_t* to);
   void (*split_pairs)(const uint16_t* pairs, int64_t width, int64_t padded, uint16_t* to);
 
-  // Turns a query's scores, those of `count` keys, into exp(scale * (score - largest)), times `dropout` where it is not
-  // null, followed by zeros up to `padded`, a multiple of 64. Returns the log of the sum of exp(scale * score); `inverse_sum`
-  // is what the weights must be multiplied by.
-  float (*softmax_row)(const float* scores, int64_t count, int64_t padded, float scale, const float* dropout,
-                       uint16_t* weights, float* inverse_sum);
+  // Turns a query's scores, those of `count` keys, into exp(scale * (score - largest)), times
+  // `dropout` where it is not null, followed by zeros up to `padded`, a multiple of 64. Returns the
+  // log of the sum of exp(scale * score); `inverse_sum` is what the weights must be multiplied by.
+  float (*softmax_row)(const float* scores, int64_t count, int64_t padded, float scale,
+                       const float* dropout, uint16_t* weights, float* inverse_sum);
   void (*gradient_tile)(const AttentionGradientTile& tile);
   // Dot product of `width` numbers.
   float (*dot)(const uint16_t* a, const uint16_t* b, int64_t width);
   // to[i] = factor * from[i], of `width` numbers.
   void (*round_row)(const float* from, int64_t width, float factor, uint16_t* to);
   // [width, 64] -> rows of `width` numbers that lie `stride` apart, the first `count` of them.
-  void (*round_transposed_tile)(const float* from, int64_t width, int64_t count, uint16_t* to, int64_t stride);
+  void (*round_transposed_tile)(const float* from, int64_t width, int64_t count, uint16_t* to,
+                                int64_t stride);
 };
 
 struct CpuKernels {

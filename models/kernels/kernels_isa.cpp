@@ -1,4 +1,5 @@
-// Compiled once per instruction set, with LMTRAIN_ISA naming the function that hands out the kernels.
+// Compiled once per instruction set, with LMTRAIN_ISA naming the function that hands out the
+// kernels.
 #include "models/kernels/kernels_isa.h"
 
 #include "models/kernels/attention_kernels.h"

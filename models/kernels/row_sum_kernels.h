@@ -31,7 +31,8 @@ void sum_rows(const T* rows, int64_t num_rows, int64_t stride, int64_t columns, 
   for (; c + kVectorsAtOnce * kLanes <= columns; c += kVectorsAtOnce * kLanes) {
     sum_columns<T, kVectorsAtOnce>(rows + c, num_rows, stride, sums + c);
   }
-  for (; c + kLanes <= columns; c += kLanes) sum_columns<T, 1>(rows + c, num_rows, stride, sums + c);
+  for (; c + kLanes <= columns; c += kLanes)
+    sum_columns<T, 1>(rows + c, num_rows, stride, sums + c);
   if (c == columns) return;
   Floats total = {};
   for (int64_t r = 0; r < num_rows; ++r) total += load_tail(rows + r * stride + c, columns - c, 0);

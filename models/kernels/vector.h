@@ -1,5 +1,6 @@
-// Vectors of 16 floats for the kernels, whatever the instruction set they are compiled for. Included by kernels_isa.cpp
-// alone. No inline function of the standard library here: the linker could keep this set's copy of it for the whole program.
+// Vectors of 16 floats for the kernels, whatever the instruction set they are compiled for.
+// Included by kernels_isa.cpp alone. No inline function of the standard library here: the linker
+// could keep this set's copy of it for the whole program.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,8 @@ inline void store_words(void* to, Words x) { __builtin_memcpy(to, &x, sizeof x);
 
 inline void store(float* to, Floats x) { __builtin_memcpy(to, &x, sizeof x); }
 
-// Rounded to the nearest bf16, ties to even, in the upper halves; the lower ones hold rubbish. Numbers, infinities and the
-// processor's own NaN stay what they are.
+// Rounded to the nearest bf16, ties to even, in the upper halves; the lower ones hold rubbish.
+// Numbers, infinities and the processor's own NaN stay what they are.
 inline Words rounded_to_bf16(Floats x) {
   Words wide;
   __builtin_memcpy(&wide, &x, sizeof wide);
@@ -57,7 +58,8 @@ inline void store(uint16_t* to, Floats x) {
   __builtin_memcpy(to, &bits, sizeof bits);
 }
 
-// exp(x) for x <= 88, relative error below 2e-7: 2^n times a polynomial of the rest (Cody and Waite).
+// exp(x) for x <= 88, relative error below 2e-7: 2^n times a polynomial of the rest (Cody and
+// Waite).
 inline Floats exponential(Floats x) {
   const Floats low = all(-87.0F);
   x = x < low ? low : x;
@@ -98,7 +100,8 @@ inline void store_tail(T* to, int64_t count, Floats x) {
 
 template <int kStep, int... kLane>
 inline void exchange(Words& a, Words& b, Lanes<kLane...>) {
-  const Words low = __builtin_shufflevector(a, b, ((kLane & kStep) != 0 ? kLanes + kLane - kStep : kLane)...);
+  const Words low =
+      __builtin_shufflevector(a, b, ((kLane & kStep) != 0 ? kLanes + kLane - kStep : kLane)...);
   b = __builtin_shufflevector(a, b, ((kLane & kStep) != 0 ? kLanes + kLane : kLane + kStep)...);
   a = low;
 }

@@ -7,13 +7,16 @@ namespace lmtrain {
 RankDevice choose_device(const std::string& wanted, const Launch&) {
   if (wanted == "cuda") {
     throw ConfigError(
-        "parallel.device = cuda, but this lmtrain was built without CUDA; build the cuda preset (docs/install.md) or "
+        "parallel.device = cuda, but this lmtrain was built without CUDA; build the cuda preset "
+        "(docs/install.md) or "
         "set parallel.device=auto");
   }
   return {at::kCPU, "CPU", "", std::nullopt};
 }
 
-std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&) { return nullptr; }
+std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&) {
+  return nullptr;
+}
 
 std::vector<std::string> describe_accelerators() {
   return {"this lmtrain was built without CUDA: GPUs are not used (docs/install.md, preset cuda)"};

@@ -1,11 +1,11 @@
 #include "parallel/device.h"
 
+#include <array>
+#include <cstdio>
+
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 #include <nccl.h>
-
-#include <array>
-#include <cstdio>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -16,7 +16,8 @@ namespace {
 
 cudaDeviceProp properties_of(int device) {
   cudaDeviceProp properties = {};
-  if (cudaGetDeviceProperties(&properties, device) != cudaSuccess) throw IoError(cat("GPU ", device, " does not answer"));
+  if (cudaGetDeviceProperties(&properties, device) != cudaSuccess)
+    throw IoError(cat("GPU ", device, " does not answer"));
   return properties;
 }
 
@@ -36,20 +37,24 @@ std::string uuid_text(const cudaUUID_t& uuid) {
 
 RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   const int count = c10::cuda::device_count();
-  if (wanted == "cpu" || (wanted == "auto" && count == 0)) return {at::kCPU, "CPU", "", std::nullopt};
-  if (count == 0) throw ConfigError("parallel.device = cuda, but no GPU is visible (lmtrain doctor says more)");
+  if (wanted == "cpu" || (wanted == "auto" && count == 0))
+    return {at::kCPU, "CPU", "", std::nullopt};
+  if (count == 0)
+    throw ConfigError("parallel.device = cuda, but no GPU is visible (lmtrain doctor says more)");
   if (launch.local_size() > count) {
     throw ConfigError(cat("the node has ", count, " GPUs for ", launch.local_size(),
-                          " ranks, and NCCL takes one rank on each; start fewer ranks a node or set parallel.device=cpu"));
+                          " ranks, and NCCL takes one rank on each; start fewer ranks a node or "
+                          "set parallel.device=cpu"));
   }
   const int index = launch.local_rank();
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
   const cudaDeviceProp properties = properties_of(index);
   size_t free = 0;
   size_t total = 0;
-  if (cudaMemGetInfo(&free, &total) != cudaSuccess) throw IoError(cat("GPU ", index, " does not tell its memory"));
-  return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), properties.name, uuid_text(properties.uuid),
-          static_cast<int64_t>(free)};
+  if (cudaMemGetInfo(&free, &total) != cudaSuccess)
+    throw IoError(cat("GPU ", index, " does not tell its memory"));
+  return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), properties.name,
+          uuid_text(properties.uuid), static_cast<int64_t>(free)};
 }
 
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device) {
@@ -65,11 +70,12 @@ std::vector<std::string> describe_accelerators() {
   cudaDriverGetVersion(&driver);
   std::vector<std::string> lines = {cat("NCCL ", nccl, ", CUDA driver ", driver)};
   const int count = c10::cuda::device_count();
-  if (count == 0) lines.push_back("no GPU is visible: no NVIDIA driver, or CUDA_VISIBLE_DEVICES hides them");
+  if (count == 0)
+    lines.push_back("no GPU is visible: no NVIDIA driver, or CUDA_VISIBLE_DEVICES hides them");
   for (int i = 0; i < count; ++i) {
     const cudaDeviceProp p = properties_of(i);
-    lines.push_back(cat(i, ": ", p.name, ", ", human_bytes(static_cast<int64_t>(p.totalGlobalMem)), ", sm_", p.major,
-                        p.minor, ", ", uuid_text(p.uuid)));
+    lines.push_back(cat(i, ": ", p.name, ", ", human_bytes(static_cast<int64_t>(p.totalGlobalMem)),
+                        ", sm_", p.major, p.minor, ", ", uuid_text(p.uuid)));
   }
   return lines;
 }

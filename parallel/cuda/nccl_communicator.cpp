@@ -1,14 +1,14 @@
 #include "parallel/cuda/nccl_communicator.h"
 
+#include <array>
+#include <cstring>
+
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <nccl.h>
-
-#include <array>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -18,7 +18,8 @@ namespace {
 
 void check(ncclResult_t result, const char* what) {
   if (result == ncclSuccess || result == ncclInProgress) return;
-  throw IoError(cat(what, " failed: ", ncclGetErrorString(result), ": ", ncclGetLastError(nullptr)));
+  throw IoError(
+      cat(what, " failed: ", ncclGetErrorString(result), ": ", ncclGetLastError(nullptr)));
 }
 
 ncclDataType_t nccl_type(at::ScalarType type) {
@@ -36,10 +37,13 @@ ncclDataType_t nccl_type(at::ScalarType type) {
   }
 }
 
-// Done when the event on the communicator's stream is: the caller's stream waits, its thread does not.
+// Done when the event on the communicator's stream is: the caller's stream waits, its thread does
+// not.
 class StreamWork : public Work {
  public:
-  StreamWork(const c10::cuda::CUDAStream& stream, ncclComm_t comm) : comm_(comm) { event_.record(stream); }
+  StreamWork(const c10::cuda::CUDAStream& stream, ncclComm_t comm) : comm_(comm) {
+    event_.record(stream);
+  }
 
   void wait() override {
     event_.block(c10::cuda::getCurrentCUDAStream());
@@ -71,27 +75,29 @@ class NcclCommunicator : public Communicator {
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     const ncclRedOp_t operation = op == ReduceOp::kSum ? ncclSum : ncclMax;
     return run({tensor}, "ncclAllReduce", [&](cudaStream_t stream) {
-      return ncclAllReduce(tensor.data_ptr(), tensor.data_ptr(), count(tensor), nccl_type(tensor.scalar_type()),
-                           operation, comm_, stream);
+      return ncclAllReduce(tensor.data_ptr(), tensor.data_ptr(), count(tensor),
+                           nccl_type(tensor.scalar_type()), operation, comm_, stream);
     });
   }
 
   WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
     return run({output, input}, "ncclReduceScatter", [&](cudaStream_t stream) {
-      return ncclReduceScatter(input.data_ptr(), output.data_ptr(), count(output), nccl_type(output.scalar_type()),
-                               ncclSum, comm_, stream);
+      return ncclReduceScatter(input.data_ptr(), output.data_ptr(), count(output),
+                               nccl_type(output.scalar_type()), ncclSum, comm_, stream);
     });
   }
 
   WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
     return run({output, input}, "ncclAllGather", [&](cudaStream_t stream) {
-      return ncclAllGather(input.data_ptr(), output.data_ptr(), input.nbytes(), ncclInt8, comm_, stream);
+      return ncclAllGather(input.data_ptr(), output.data_ptr(), input.nbytes(), ncclInt8, comm_,
+                           stream);
     });
   }
 
   WorkPtr broadcast(at::Tensor tensor, int root) override {
     return run({tensor}, "ncclBroadcast", [&](cudaStream_t stream) {
-      return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclInt8, root, comm_, stream);
+      return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclInt8, root,
+                           comm_, stream);
     });
   }
 
@@ -108,7 +114,8 @@ class NcclCommunicator : public Communicator {
   }
 
   void barrier() override {
-    const at::Tensor one = at::ones({1}, at::TensorOptions().dtype(at::kLong).device(at::kCUDA, device_index_));
+    const at::Tensor one =
+        at::ones({1}, at::TensorOptions().dtype(at::kLong).device(at::kCUDA, device_index_));
     all_reduce(one, ReduceOp::kSum)->wait();
     c10::cuda::getCurrentCUDAStream(device_index_).synchronize();
   }
@@ -130,7 +137,8 @@ class NcclCommunicator : public Communicator {
     ready.record(c10::cuda::getCurrentCUDAStream());
     ready.block(stream_);
     for (const at::Tensor& tensor : tensors) {
-      TORCH_CHECK(tensor.is_cuda() && tensor.is_contiguous(), "NCCL moves contiguous CUDA tensors only");
+      TORCH_CHECK(tensor.is_cuda() && tensor.is_contiguous(),
+                  "NCCL moves contiguous CUDA tensors only");
       c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
     }
     check(operation(stream_.stream()), what);
@@ -150,7 +158,8 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, int dev
   ncclUniqueId id = {};
   if (host.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
   static_assert(sizeof id % sizeof(int64_t) == 0);
-  const at::Tensor bytes = at::empty({static_cast<int64_t>(sizeof id / sizeof(int64_t))}, at::kLong);
+  const at::Tensor bytes =
+      at::empty({static_cast<int64_t>(sizeof id / sizeof(int64_t))}, at::kLong);
   std::memcpy(bytes.data_ptr(), &id, sizeof id);
   host.broadcast(bytes, 0)->wait();
   std::memcpy(&id, bytes.data_ptr(), sizeof id);

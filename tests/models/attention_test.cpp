@@ -1,7 +1,11 @@
 #include "models/attention.h"
 
+#include <set>
+#include <string>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
 #include "models/blocked_attention.h"
@@ -13,7 +17,8 @@ struct Inputs {
   at::Tensor q, k, v, d_output;
 
   // As the fused projection lays them out.
-  Inputs(int64_t samples, int64_t heads, int64_t positions, int64_t head_size, at::ScalarType type) {
+  Inputs(int64_t samples, int64_t heads, int64_t positions, int64_t head_size,
+         at::ScalarType type) {
     const auto generator = at::make_generator<at::CPUGeneratorImpl>(5);
     const at::Tensor qkv = at::randn({samples, positions, 3, heads, head_size}, generator, type);
     q = qkv.select(2, 0).transpose(1, 2);
@@ -55,20 +60,23 @@ class BlockedAttention : public testing::Test {
   }
 };
 
-// Defect: a tile, its diagonal, the padding of the last tile or a gradient computed wrongly, with dropout and without.
-// bf16 keeps 8 bits, so that what fp64 makes of the same inputs is met within 1%.
+// Defect: a tile, its diagonal, the padding of the last tile or a gradient computed wrongly, with
+// dropout and without. bf16 keeps 8 bits, so that what fp64 makes of the same inputs is met within
+// 1%.
 TEST_F(BlockedAttention, AgreesWithDoublePrecision) {
   struct Case {
     int64_t positions, head_size;
   };
-  for (const auto& [positions, head_size] : {Case{1, 32}, Case{63, 64}, Case{64, 64}, Case{65, 32}, Case{200, 96}, Case{256, 64}}) {
+  for (const auto& [positions, head_size] :
+       {Case{1, 32}, Case{63, 64}, Case{64, 64}, Case{65, 32}, Case{200, 96}, Case{256, 64}}) {
     for (const double probability : {0.0, 0.25}) {
       const Inputs inputs(2, 3, positions, head_size, at::kBFloat16);
       const DropoutSite dropout{{probability, 7, 3, {4, 9}}, 2, 1};
       ASSERT_TRUE(blocked_attention_suits(inputs.q));
       const Results got = run(inputs, dropout);
       const Results want = run(inputs.widened(), dropout);
-      const auto at = testing::Message() << positions << " positions, head size " << head_size << ", dropout " << probability;
+      const auto at = testing::Message() << positions << " positions, head size " << head_size
+                                         << ", dropout " << probability;
       EXPECT_LE(relative_error(got.output, want.output), 0.01) << at;
       EXPECT_LE(relative_error(got.d_v, want.d_v), 0.01) << at;
       if (positions == 1) continue;  // with one key the scores have no say
@@ -91,6 +99,39 @@ TEST_F(BlockedAttention, RepeatsToTheBitWithAnyNumberOfThreads) {
   EXPECT_TRUE(at::equal(one.d_q, three.d_q));
   EXPECT_TRUE(at::equal(one.d_k, three.d_k));
   EXPECT_TRUE(at::equal(one.d_v, three.d_v));
+}
+
+// The operators of LibTorch that attention calls.
+std::set<std::string> operators_of(const Inputs& inputs, const DropoutSite& dropout) {
+  static std::set<std::string> names;
+  names.clear();
+  const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(
+      [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+        names.insert(function.name());
+        return nullptr;
+      }));
+  causal_attention(inputs.q, inputs.k, inputs.v, dropout);
+  at::removeCallback(handle);
+  return names;
+}
+
+// Defect: tensors laid out so that attention falls back to the slow path, which forms all
+// probabilities.
+TEST(Attention, TakesAFlashKernel) {
+  const std::string flash = "aten::_scaled_dot_product_flash_attention_for_cpu";
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    for (const int64_t head_size : {16, 64}) {
+      const Inputs inputs(2, 4, 48, head_size, type);
+      const std::set<std::string> called = operators_of(inputs, {});
+      EXPECT_NE(called.contains(flash), blocked_attention_suits(inputs.q))
+          << type << " " << head_size;
+      EXPECT_FALSE(called.contains("aten::softmax")) << type << " " << head_size;
+      EXPECT_FALSE(called.contains("aten::_softmax")) << type << " " << head_size;
+    }
+  }
+  // The observer sees the slow path where it is meant to be taken.
+  const DropoutSite dropout{{0.5, 1, 1, {0, 1}}, 1, 0};
+  EXPECT_TRUE(operators_of(Inputs(2, 4, 48, 16, at::kFloat), dropout).contains("aten::_softmax"));
 }
 
 }  // namespace

@@ -1,14 +1,13 @@
-#include "models/kernels/kernels_isa.h"
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include <mutex>
-#include <set>
-#include <thread>
-
 #include "models/gelu.h"
+#include "models/kernels/kernels_isa.h"
 #include "models/row_sum.h"
 
 namespace lmtrain {
@@ -16,8 +15,10 @@ namespace {
 
 std::vector<const CpuKernels*> sets_of_this_processor() {
   std::vector<const CpuKernels*> sets = {&baseline_kernels()};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(&avx2_kernels());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) sets.push_back(&avx512_kernels());
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    sets.push_back(&avx2_kernels());
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
+    sets.push_back(&avx512_kernels());
   return sets;
 }
 
@@ -53,7 +54,8 @@ TEST(Kernels, GeluAgreesWithDoublePrecision) {
       const at::Tensor y = at::empty_like(x);
       const at::Tensor dx = at::empty_like(x);
       set->gelu.forward_fp32(x.data_ptr<float>(), count, y.data_ptr<float>());
-      set->gelu.backward_fp32(x.data_ptr<float>(), dy.data_ptr<float>(), count, dx.data_ptr<float>());
+      set->gelu.backward_fp32(x.data_ptr<float>(), dy.data_ptr<float>(), count,
+                              dx.data_ptr<float>());
       EXPECT_LE(largest(y - want), 4e-6) << set->instruction_set;
       EXPECT_LE(largest(dx - wide.grad()), 4e-6) << set->instruction_set;
     }
@@ -83,7 +85,8 @@ TEST(Kernels, RowSumsAgreeWithDoublePrecision) {
   }
 }
 
-// Defect: a kernel set that differs from the others by more than rounding; a tail that reads padding as a score.
+// Defect: a kernel set that differs from the others by more than rounding; a tail that reads
+// padding as a score.
 TEST(Kernels, EverySetAgreesOnSoftmax) {
   const int64_t count = 70;
   const at::Tensor scores = at::randn({128}, at::kFloat) * 8;
@@ -91,12 +94,15 @@ TEST(Kernels, EverySetAgreesOnSoftmax) {
   for (const CpuKernels* set : sets_of_this_processor()) {
     const at::Tensor weights = at::empty({128}, at::kBFloat16);
     float inverse_sum = 0;
-    const float log_sum = set->attention.softmax_row(scores.data_ptr<float>(), count, 128, 0.5F, nullptr,
-                                                     static_cast<uint16_t*>(weights.data_ptr()), &inverse_sum);
+    const float log_sum =
+        set->attention.softmax_row(scores.data_ptr<float>(), count, 128, 0.5F, nullptr,
+                                   static_cast<uint16_t*>(weights.data_ptr()), &inverse_sum);
     const at::Tensor got = weights.to(at::kDouble) * static_cast<double>(inverse_sum);
     EXPECT_LE(largest(got.narrow(0, 0, count) - want), 1.0 / 256) << set->instruction_set;
     EXPECT_EQ(largest(got.narrow(0, count, 128 - count)), 0.0) << set->instruction_set;
-    EXPECT_NEAR(log_sum, (scores.narrow(0, 0, count).to(at::kDouble) * 0.5).logsumexp(0).item<double>(), 1e-5);
+    EXPECT_NEAR(log_sum,
+                (scores.narrow(0, 0, count).to(at::kDouble) * 0.5).logsumexp(0).item<double>(),
+                1e-5);
   }
 }
 

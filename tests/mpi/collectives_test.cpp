@@ -1,10 +1,10 @@
 // Collectives and data parallelism over MPI, at 1, 2 and 4 ranks.
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <sched.h>
-
-#include <algorithm>
 
 #include "models/gpt2.h"
 #include "parallel/cores.h"
@@ -23,14 +23,16 @@ at::Tensor of_rank(int rank, int64_t numel, at::ScalarType type) {
   return at::arange(numel, at::kDouble).mul(0.37).add(rank).cos().mul(100).to(type);
 }
 
-// Defect: a sum that is not in rank order, lost tails of parts, a reduce-scatter of other bits than all-reduce.
+// Defect: a sum that is not in rank order, lost tails of parts, a reduce-scatter of other bits than
+// all-reduce.
 TEST(Collectives, SumInRankOrderToTheBit) {
   const int size = world().size();
   for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kLong}) {
     for (const int64_t numel : {1, 7, 64, 1000, 100003}) {
       const auto wide = type == at::kBFloat16 ? at::kFloat : type;
       at::Tensor expected = at::zeros({numel}, wide);
-      for (int rank = 0; rank < size; ++rank) expected = expected + of_rank(rank, numel, type).to(wide);
+      for (int rank = 0; rank < size; ++rank)
+        expected = expected + of_rank(rank, numel, type).to(wide);
       if (size == 1) expected = of_rank(0, numel, wide);
       at::Tensor tensor = of_rank(world().rank(), numel, type);
       world().all_reduce(tensor, ReduceOp::kSum)->wait();
@@ -89,8 +91,8 @@ TEST(Launch, AnErrorOfOneRankIsThrownOnAll) {
   }
 }
 
-// Defect: mpirun's binding of small jobs to one core each that stays in force; ranks that share a core while others idle;
-// threads that are not as many as cores.
+// Defect: mpirun's binding of small jobs to one core each that stays in force; ranks that share a
+// core while others idle; threads that are not as many as cores.
 TEST(Compute, RanksShareTheCoresOfTheJob) {
   const std::vector<int> job = job_cores();
   const Compute compute = set_up_compute(ParallelConfig{}, mpi_launch());
@@ -98,7 +100,8 @@ TEST(Compute, RanksShareTheCoresOfTheJob) {
   cpu_set_t bound;
   ASSERT_EQ(sched_getaffinity(0, sizeof bound, &bound), 0);
   EXPECT_EQ(CPU_COUNT(&bound), static_cast<int>(compute.cores.size()));
-  for (const int core : compute.cores) EXPECT_TRUE(CPU_ISSET(static_cast<size_t>(core), &bound)) << core;
+  for (const int core : compute.cores)
+    EXPECT_TRUE(CPU_ISSET(static_cast<size_t>(core), &bound)) << core;
 
   std::vector<int> all;
   for (const std::string& list : gather_texts(world(), core_list_text(compute.cores))) {
@@ -122,7 +125,9 @@ class CountingCommunicator : public Communicator {
     ++started;
     return inner_.all_reduce(std::move(tensor), op);
   }
-  WorkPtr reduce_scatter(at::Tensor o, at::Tensor i) override { return inner_.reduce_scatter(o, i); }
+  WorkPtr reduce_scatter(at::Tensor o, at::Tensor i) override {
+    return inner_.reduce_scatter(o, i);
+  }
   WorkPtr all_gather(at::Tensor o, at::Tensor i) override { return inner_.all_gather(o, i); }
   WorkPtr broadcast(at::Tensor t, int root) override { return inner_.broadcast(t, root); }
   WorkPtr send(at::Tensor t, int to) override { return inner_.send(t, to); }
@@ -149,7 +154,8 @@ DecoderInput input_of(const at::Tensor& ids) {
   return {ids, at::arange(ids.size(1), at::kLong).expand(ids.sizes()).contiguous(), {}};
 }
 
-// Defect: reduction that waits for the end of backward, or starts in a micro-batch that is not the last.
+// Defect: reduction that waits for the end of backward, or starts in a micro-batch that is not the
+// last.
 TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   CountingCommunicator counting(world());
   ParameterStore store(at::kFloat, at::kCPU);
@@ -174,7 +180,8 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   sync.finish();
 }
 
-// Defect: gradients that are a mean of means, a missing or doubled reduction. fp64, 50 steps against one rank.
+// Defect: gradients that are a mean of means, a missing or doubled reduction. fp64, 50 steps
+// against one rank.
 TEST(GradientSync, LossesEqualThoseOfOneRank) {
   const at::Tensor ids = at::arange(8 * 9, at::kLong).mul(7).remainder(31).view({8, 9});
   at::Tensor weights = at::ones({8, 8});
@@ -193,7 +200,8 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
       store.begin_micro_batch(true);
       const VocabLoss loss =
           model.head().loss(model.hidden(input_of(mine(ids).narrow(1, 0, 8).contiguous())),
-                            mine(ids).narrow(1, 1, 8).contiguous(), mine(weights), 1.0 / weights.sum().item<double>());
+                            mine(ids).narrow(1, 1, 8).contiguous(), mine(weights),
+                            1.0 / weights.sum().item<double>());
       loss.total.backward();
       sync.finish();
       at::Tensor total = loss.total.detach().clone().reshape({1});
@@ -206,7 +214,8 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
   const std::vector<double> together = run(world());
   const std::vector<double> one = run(*make_single_communicator());
   ASSERT_LT(one.back(), one.front());
-  for (size_t step = 0; step < one.size(); ++step) EXPECT_NEAR(together[step], one[step], 1e-10) << step;
+  for (size_t step = 0; step < one.size(); ++step)
+    EXPECT_NEAR(together[step], one[step], 1e-10) << step;
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "parallel/cores.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 
@@ -19,6 +19,15 @@ TEST(Cores, RanksShareThemWithoutOverlap) {
   EXPECT_EQ(share_of_cores(cores, 1, 3), (Cores{3, 8}));
   EXPECT_EQ(share_of_cores(cores, 2, 3), (Cores{9, 10}));
   EXPECT_EQ(share_of_cores({4, 5}, 7, 8), (Cores{5}));  // more ranks than cores: one each, in turn
+}
+
+// Defect: cores that srun gave to one rank, divided once more; or cores that all may use, taken by
+// all.
+TEST(Cores, TheLaunchersBindingIsKept) {
+  const Cores all = {0, 1, 2, 3};
+  EXPECT_EQ(cores_of_rank({all, all}, 1), (Cores{2, 3}));
+  EXPECT_EQ(cores_of_rank({{0, 1}, {2, 3}}, 0), (Cores{0, 1}));
+  EXPECT_EQ(cores_of_rank({{0, 1}, {2, 3}}, 1), (Cores{2, 3}));
 }
 
 // Defect: a list of the kernel's read wrongly; rubbish taken for one.
@@ -46,7 +55,8 @@ class FakeKernel : public testing::Test {
   std::filesystem::path root_;
 };
 
-// Defect: a container's cpuset or CPU quota that is passed over, so that ranks fight for cores they do not have.
+// Defect: a container's cpuset or CPU quota that is passed over, so that ranks fight for cores they
+// do not have.
 TEST_F(FakeKernel, TheCgroupLimitsTheCores) {
   EXPECT_EQ(cores(), (Cores{0, 1, 2, 3, 4, 5, 6, 7}));
   write("cgroup/job/cpuset.cpus.effective", "2-5\n");

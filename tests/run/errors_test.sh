@@ -30,9 +30,7 @@ expect 64 "model.hidden_size" config.yaml run.name=a train.steps=20 model.hidden
 expect 64 "resume" config.yaml run.name=a train.steps=20 run.resume=never
 
 # A flipped bit in the newest checkpoint: the one before it is taken.
-newest=$(ls -d runs/a/checkpoints/step-* | tail -1)
-file=$(ls "$newest"/rank-*.h5 | head -1)
-printf '\xff' | dd of="$file" bs=1 seek=3000 conv=notrunc status=none
+flip_a_byte "$(newest_checkpoint a)"
 expect 0 "continuing from runs/a/checkpoints/step-00000005" config.yaml run.name=a train.steps=20
 # All damaged: 66, and never a silent start at step 0.
 for file in runs/a/checkpoints/*/rank-*.h5; do truncate -s 100 "$file"; done
@@ -61,8 +59,7 @@ expect 64 "run.resume" config.yaml run.name=d run.resume=never
 
 # Retention: the one checkpoint that is good stays until another one is.
 expect 0 "report" config.yaml run.name=e train.steps=10
-newest=$(ls -d runs/e/checkpoints/step-* | tail -1)
-printf '\xff' | dd of="$(ls "$newest"/rank-*.h5 | head -1)" bs=1 seek=3000 conv=notrunc status=none
+flip_a_byte "$(newest_checkpoint e)"
 expect 0 "continuing from runs/e/checkpoints/step-00000005" config.yaml run.name=e train.steps=20 checkpoint.keep=1
 [ "$(ls runs/e/checkpoints)" = step-00000020 ] || fail "keep=1 left $(ls runs/e/checkpoints)"
 

@@ -1,4 +1,5 @@
-# For tests of whole runs: a small corpus and config in a temporary folder. Sourced with LMTRAIN and PROJECT set.
+# For tests of whole runs: a small corpus and config in a temporary folder. Sourced with LMTRAIN set.
+# shellcheck shell=bash
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -25,6 +26,16 @@ energy: {interval_seconds: 0.1, region: DEU}
 YAML
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# The folder of a run's newest checkpoint.
+newest_checkpoint() { find "runs/$1/checkpoints" -name 'step-*' | sort | tail -1; }
+
+# Damages the first file of tensors in a folder.
+flip_a_byte() {
+  local file
+  file=$(find "$1" -name 'rank-*.h5' | sort | head -1)
+  printf '\xff' | dd of="$file" bs=1 seek=3000 conv=notrunc status=none
+}
 
 # What must repeat bit for bit: per step loss, gradient norm, learning rate and data; and the stored tensors.
 trace() {

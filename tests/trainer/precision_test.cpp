@@ -11,7 +11,8 @@ namespace {
 constexpr int64_t kVocabulary = 61;
 constexpr int64_t kLength = 32;
 
-// Texts in which each token follows from the one before by one of two rules: there is something to learn.
+// Texts in which each token follows from the one before by one of two rules: there is something to
+// learn.
 at::Tensor texts_of_step(int64_t step) {
   const at::Tensor texts = at::empty({8, kLength + 1}, at::kLong);
   for (int64_t s = 0; s < texts.size(0); ++s) {
@@ -40,11 +41,13 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
   for (int64_t step = 0; step < 50; ++step) {
     const at::Tensor texts = texts_of_step(step);
     const at::Tensor ids = texts.narrow(1, 0, kLength).contiguous();
-    const DecoderInput input{ids, at::arange(kLength, at::kLong).expand(ids.sizes()).contiguous(), {}};
+    const DecoderInput input{
+        ids, at::arange(kLength, at::kLong).expand(ids.sizes()).contiguous(), {}};
     store.begin_step();
     store.begin_micro_batch(true);
-    const VocabLoss loss = model.head().loss(model.hidden(input), texts.narrow(1, 1, kLength).contiguous(), weights,
-                                             1.0 / weights.sum().item<double>());
+    const VocabLoss loss =
+        model.head().loss(model.hidden(input), texts.narrow(1, 1, kLength).contiguous(), weights,
+                          1.0 / weights.sum().item<double>());
     loss.total.backward();
     losses.push_back(loss.per_sample.sum().item<double>() / weights.sum().item<double>());
     adamw_update(store, OptimizerConfig{}, 3e-3, step + 1, 1.0);
@@ -52,7 +55,8 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
   return losses;
 }
 
-// Defect: losses rounded to bf16 (1/64 near 3), gradients or moments kept in bf16, master weights that lose small updates.
+// Defect: losses rounded to bf16 (1/64 near 3), gradients or moments kept in bf16, master weights
+// that lose small updates.
 TEST(Precision, TheBf16CurveFollowsTheFp32Curve) {
   const std::vector<double> fp32 = losses_of_fifty_steps(at::kFloat);
   const std::vector<double> bf16 = losses_of_fifty_steps(at::kBFloat16);

@@ -1,7 +1,7 @@
+#include <set>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-
-#include <set>
 
 #include "trainer/generate.h"
 
@@ -23,10 +23,12 @@ std::set<int32_t> tokens_drawn(const SamplingOptions& options) {
   return tokens;
 }
 
-// Defect: a draw that does not follow the probabilities, or leaves the vocabulary at the ends of the interval.
+// Defect: a draw that does not follow the probabilities, or leaves the vocabulary at the ends of
+// the interval.
 TEST(Sampling, FollowsTheProbabilities) {
   std::vector<int> count(4);
-  for (int i = 0; i < 1000; ++i) ++count[static_cast<size_t>(sample_token(logits(), plain(), (i + 0.5) / 1000.0))];
+  for (int i = 0; i < 1000; ++i)
+    ++count[static_cast<size_t>(sample_token(logits(), plain(), (i + 0.5) / 1000.0))];
   EXPECT_NEAR(count[0], 100, 1);
   EXPECT_NEAR(count[1], 400, 1);
   EXPECT_NEAR(count[2], 200, 1);
@@ -58,7 +60,8 @@ TEST(Sampling, LowTemperaturesSharpen) {
     SamplingOptions options = plain();
     options.temperature = temperature;
     int count = 0;
-    for (int i = 0; i < 1000; ++i) count += sample_token(logits(), options, (i + 0.5) / 1000.0) == 1 ? 1 : 0;
+    for (int i = 0; i < 1000; ++i)
+      count += sample_token(logits(), options, (i + 0.5) / 1000.0) == 1 ? 1 : 0;
     return count;
   };
   EXPECT_GT(share_of_the_likeliest(0.5), 500);

@@ -1,6 +1,7 @@
 // The program: the command line, and the one place where errors end.
-#include <CLI/CLI.hpp>
 #include <iostream>
+
+#include <CLI/CLI.hpp>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -39,12 +40,15 @@ void add_config(CLI::App* command, Arguments& a, bool required) {
 }
 
 void add_data_commands(CLI::App& app, Arguments& a) {
-  CLI::App* config = app.add_subcommand("config", "Print the whole resolved config, a comment per key");
+  CLI::App* config =
+      app.add_subcommand("config", "Print the whole resolved config, a comment per key");
   add_config(config, a, false);
-  config->add_flag("--markdown", a.flag, "Print the reference of all keys instead (docs/config.md)");
+  config->add_flag("--markdown", a.flag,
+                   "Print the reference of all keys instead (docs/config.md)");
   config->callback([&] { command_config(a.config, a.overrides, a.flag); });
 
-  CLI::App* prepare = app.add_subcommand("prepare", "Train the tokenizer and tokenise what a config names");
+  CLI::App* prepare =
+      app.add_subcommand("prepare", "Train the tokenizer and tokenise what a config names");
   add_config(prepare, a, true);
   prepare->callback([&] { command_prepare(a.config, a.overrides); });
 
@@ -53,8 +57,10 @@ void add_data_commands(CLI::App& app, Arguments& a) {
   CLI::App* train = tokenizer->add_subcommand("train", "Train a byte-level BPE on text files");
   train->add_option("output", a.tokenizer.output, "Folder for tokenizer.json")->required();
   train->add_option("sources", a.tokenizer.sources, "Files or folders of text")->required();
-  train->add_option("--vocab-size", a.tokenizer.vocab_size, "Entries of the vocabulary")->capture_default_str();
-  train->add_option("--separator", a.tokenizer.separator, "Line that ends a document; default: a file is one");
+  train->add_option("--vocab-size", a.tokenizer.vocab_size, "Entries of the vocabulary")
+      ->capture_default_str();
+  train->add_option("--separator", a.tokenizer.separator,
+                    "Line that ends a document; default: a file is one");
   train->callback([&] { command_tokenizer_train(a.tokenizer); });
   CLI::App* encode = tokenizer->add_subcommand("encode", "Standard input to ids");
   encode->add_option("tokenizer", a.path, "tokenizer.json or its folder")->required();
@@ -77,7 +83,9 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   generate->add_option("--top-k", a.sampling.top_k, "Only the k most likely tokens; 0: all")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
-  generate->add_option("--top-p", a.sampling.top_p, "Only the likeliest tokens that reach this probability")
+  generate
+      ->add_option("--top-p", a.sampling.top_p,
+                   "Only the likeliest tokens that reach this probability")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   generate->add_option("--seed", a.sampling.seed, "Repeats the same text")->capture_default_str();
@@ -97,7 +105,8 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   report->add_option("run", a.path, "Run folder")->required();
   report->callback([&] { command_report(a.path); });
 
-  app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")->callback(command_doctor);
+  app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
+      ->callback(command_doctor);
 }
 
 // Reports an error of this process and returns its exit code.
@@ -141,7 +150,8 @@ int train(int argc, char** argv) {
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
     const Error own = as_error(error);
-    const bool first_of_many = launch.rank() == 0 && launch.size() > 1;  // the log names the other ranks
+    const bool first_of_many =
+        launch.rank() == 0 && launch.size() > 1;  // the log names the other ranks
     log_error(cat(first_of_many ? "rank 0: " : "", own.what()));
     launch.abort(own.code());
   }
@@ -151,7 +161,8 @@ int train(int argc, char** argv) {
 bool names_a_config(int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return false;
   const std::string first = argv[1];
-  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "inspect", "report", "doctor"}) {
+  for (const char* command :
+       {"config", "prepare", "tokenizer", "generate", "score", "inspect", "report", "doctor"}) {
     if (first == command) return false;
   }
   return true;
@@ -159,4 +170,6 @@ bool names_a_config(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv); }
+int main(int argc, char** argv) {
+  return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv);
+}
