@@ -151,7 +151,8 @@ class Run {
     if (launch_.rank() != 0) return;
     log_info(cat("gpt2 of ", with_commas(trainer_->store().num_logical_elements()), " parameters, ",
                  with_commas(data_->prepared.train.num_tokens()), " training tokens, ",
-                 launch_.size(), " ranks of ", compute_.num_threads, " threads on ",
+                 launch_.size(), launch_.size() == 1 ? " rank of " : " ranks of ",
+                 compute_.num_threads, compute_.num_threads == 1 ? " thread on " : " threads on ",
                  compute_.device.description, ", ", config_.train.precision, ", matmul ceiling ",
                  fixed(ceiling_flops_ / 1e9, 0), " GFLOP/s"));
   }
