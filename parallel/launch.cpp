@@ -60,6 +60,15 @@ Launch::~Launch() {
   if (uses_mpi_) MPI_Finalize();
 }
 
+std::vector<std::string> Launch::gather_on_node(const std::string& mine) {
+  std::vector<std::string> of_node;
+  for (const std::string& text : gather_texts(*world_, cat(node_, " ", mine))) {
+    const size_t space = text.find(' ');
+    if (text.substr(0, space) == std::to_string(node_)) of_node.push_back(text.substr(space + 1));
+  }
+  return of_node;
+}
+
 void Launch::abort(ExitCode code) const {
   const int status = static_cast<int>(code);
   if (uses_mpi_) MPI_Abort(MPI_COMM_WORLD, status);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "parallel/communicator.h"
@@ -28,6 +29,9 @@ class Launch {
   int node() const { return node_; }
   int num_nodes() const { return num_nodes_; }
   const std::string& host() const { return host_; }
+
+  // Collective: the texts of this node's ranks, by local rank.
+  std::vector<std::string> gather_on_node(const std::string& mine);
 
   // All ranks, CPU tensors.
   Communicator& world() { return *world_; }

@@ -8,7 +8,6 @@
 #include <ATen/Version.h>
 
 #include "base/phase.h"
-#include "base/text.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/cores.h"
 
@@ -18,12 +17,8 @@ namespace {
 
 std::vector<int> cores_of_this_rank(Launch& launch) {
   std::vector<std::vector<int>> of_local_ranks;
-  for (const std::string& place :
-       gather_texts(launch.world(), cat(launch.node(), " ", core_list_text(job_cores())))) {
-    const size_t space = place.find(' ');
-    if (place.substr(0, space) == std::to_string(launch.node())) {
-      of_local_ranks.push_back(parse_core_list(place.substr(space + 1)));
-    }
+  for (const std::string& list : launch.gather_on_node(core_list_text(job_cores()))) {
+    of_local_ranks.push_back(parse_core_list(list));
   }
   return cores_of_rank(of_local_ranks, launch.local_rank());
 }

@@ -4,7 +4,6 @@
 
 #include <ATen/ATen.h>
 
-#include "base/text.h"
 #include "energy/sensors.h"
 
 namespace lmtrain {
@@ -24,18 +23,6 @@ int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
   return number.item<int64_t>();
 }
 
-// The GPU that each rank of this node uses, by local rank.
-std::vector<std::string> gpus_of_this_node(const Compute& compute, Launch& launch) {
-  std::vector<std::string> gpus;
-  for (const std::string& place :
-       gather_texts(launch.world(), cat(launch.node(), " ", compute.device.gpu_selector))) {
-    const size_t space = place.find(' ');
-    if (place.substr(0, space) == std::to_string(launch.node()))
-      gpus.push_back(place.substr(space + 1));
-  }
-  return gpus;
-}
-
 }  // namespace
 
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
@@ -45,7 +32,7 @@ std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, cons
   start.attempt = agree_on_attempt(folder, launch);
   start.place = {launch.rank(), launch.size(), launch.node(), launch.local_rank(), launch.host()};
   start.first_step = first_step;
-  const std::vector<std::string> gpus = gpus_of_this_node(compute, launch);
+  const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
   std::unique_ptr<PowerLogger> logger;
   launch.together([&] {
     start.wall_seconds = unix_seconds();
