@@ -41,6 +41,7 @@ struct DataConfig {
   std::vector<SourceConfig> sources;
   double validation_fraction = 0.05;
   int64_t sequence_length = 256;
+  bool isolate_documents = false;
   std::string cache = "cache";
 
   void describe(Fields& f) {
@@ -50,6 +51,11 @@ struct DataConfig {
         .fixed_on_resume();
     f.integer("sequence_length", sequence_length, {.min = 2, .max = 1 << 20},
               "Tokens of a training sequence.")
+        .fixed_on_resume();
+    f.boolean(
+         "isolate_documents", isolate_documents,
+         "Whether tokens see their own document alone, with positions from 0, where a sequence "
+         "holds several.")
         .fixed_on_resume();
     f.text("cache", cache, "Folder of trained tokenizers and token files, keyed by content.");
   }

@@ -16,11 +16,6 @@ enum class SampleOrder { kPermutedEachEpoch, kAsInFile };
 // fills up a batch that has fewer samples than the ranks have rows.
 inline constexpr int64_t kNoSample = -1;
 
-// The index of a row of a step's global batch; a rank takes a contiguous share of the positions.
-inline int64_t global_sample_index(int64_t step, int64_t global_batch_size, int64_t position) {
-  return step * global_batch_size + position;
-}
-
 // Samples are windows of sequence_length + 1 tokens at a stride of sequence_length: each token but
 // the file's first is a label once; tokens behind the last whole window are left out. Global index
 // i is sample permutation(seed, i / num_samples)(i % num_samples), so a batch may straddle epochs.

@@ -8,41 +8,73 @@
 #include "models/blocked_attention.h"
 
 namespace lmtrain {
+namespace {
 
-CausalSelfAttention::CausalSelfAttention(ParameterStore& store, ParameterUnit& unit,
-                                         const std::string& name, const ModelConfig& config,
-                                         Communicator& tensor_axis)
-    : head_size_(config.head_size()),
-      num_heads_(config.num_heads / tensor_axis.size()),
-      first_head_(num_heads_ * tensor_axis.rank()),
-      qkv_(store, unit, name + ".qkv", config.hidden_size, {3, config.hidden_size},
-           LinearCut::kColumn, tensor_axis, {.std = config.init_std}),
-      output_(store, unit, name + ".output", config.hidden_size, {config.hidden_size},
-              LinearCut::kRow, tensor_axis, {.std = config.residual_init_std()}) {}
-
-at::Tensor CausalSelfAttention::operator()(const at::Tensor& x, const DropoutContext& dropout,
-                                           int64_t site) const {
-  const int64_t samples = x.size(0);
-  const int64_t positions = x.size(1);
-  // One stack in backward, where three slices would pad and add.
-  const auto qkv = qkv_(x).view({samples, positions, 3, num_heads_, head_size_}).unbind(2);
-  const at::Tensor mixed = causal_attention(qkv[0].transpose(1, 2), qkv[1].transpose(1, 2),
-                                            qkv[2].transpose(1, 2), {dropout, site, first_head_});
-  return output_(mixed.transpose(1, 2).reshape({samples, positions, num_heads_ * head_size_}));
+std::optional<Norm> head_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                              const ModelConfig& config) {
+  if (!config.qk_norm) return std::nullopt;
+  return Norm(store, unit, name, config.head_width(), NormKind::kRootMeanSquare, config.norm_eps);
 }
 
-at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const DropoutSite& dropout) {
-  if (blocked_attention_suits(q)) return blocked_causal_attention(q, k, v, dropout);
-  if (dropout.context.probability == 0.0) {
-    return at::scaled_dot_product_attention(q, k, v, {}, 0.0, /*is_causal=*/true);
+// Each head of keys or values as often as queries read it.
+at::Tensor repeated(const at::Tensor& heads, int64_t times) {
+  return times == 1 ? heads : heads.repeat_interleave(times, 1);
+}
+
+}  // namespace
+
+SelfAttention::SelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                             const ModelConfig& config, Communicator& tensor_axis)
+    : head_size_(config.head_width()),
+      num_groups_(config.kv_heads() / tensor_axis.size()),
+      queries_per_group_(config.num_heads / config.kv_heads()),
+      first_head_(num_groups_ * queries_per_group_ * tensor_axis.rank()),
+      qkv_(store, unit, name + ".qkv", config.hidden_size,
+           {{config.kv_heads(), queries_per_group_ + 2, head_size_}, /*cut_dim=*/0},
+           LinearCut::kColumn, tensor_axis, {.bias = config.has_biases(), .std = config.init_std}),
+      output_(store, unit, name + ".output", config.num_heads * head_size_, {{config.hidden_size}},
+              LinearCut::kRow, tensor_axis,
+              {.bias = config.has_biases(), .std = config.residual_init_std()}),
+      query_norm_(head_norm(store, unit, name + ".query_norm", config)),
+      key_norm_(head_norm(store, unit, name + ".key_norm", config)) {}
+
+at::Tensor SelfAttention::operator()(const at::Tensor& x, const AttentionContext& context,
+                                     const DropoutContext& dropout, int64_t site) const {
+  const int64_t samples = x.size(0);
+  const int64_t positions = x.size(1);
+  const int64_t num_heads = num_groups_ * queries_per_group_;
+  const auto qkv = qkv_(x)
+                       .view({samples, positions, num_groups_, queries_per_group_ + 2, head_size_})
+                       .split_with_sizes({queries_per_group_, 1, 1}, 3);
+  at::Tensor q = qkv[0];
+  at::Tensor k = qkv[1];
+  if (query_norm_) q = (*query_norm_)(q);
+  if (key_norm_) k = (*key_norm_)(k);
+  if (context.rotary) {
+    q = rotate(q, *context.rotary);
+    k = rotate(k, *context.rotary);
   }
-  const int64_t positions = q.size(2);
-  const at::Tensor future = at::ones({positions, positions}, q.options().dtype(at::kBool)).triu(1);
+  const auto heads_first = [&](const at::Tensor& t) { return t.flatten(2, 3).transpose(1, 2); };
+  const at::Tensor mixed = attention(heads_first(q), heads_first(k), heads_first(qkv[2]),
+                                     context.mask, {dropout, site, first_head_});
+  return output_(mixed.transpose(1, 2).reshape({samples, positions, num_heads * head_size_}));
+}
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionMask& mask, const DropoutSite& dropout) {
+  if (blocked_attention_suits(q, k)) return blocked_attention(q, k, v, mask, dropout);
+  const int64_t times = q.size(1) / k.size(1);
+  const at::Tensor keys = repeated(k, times);
+  const at::Tensor values = repeated(v, times);
+  if (dropout.context.probability == 0.0) {
+    const auto matrix = mask.is_plain_causal ? c10::optional<at::Tensor>() : mask.matrix();
+    return at::scaled_dot_product_attention(q, keys, values, matrix, 0.0, mask.is_plain_causal);
+  }
   const at::Tensor scores =
-      at::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
-  const at::Tensor masked = scores.masked_fill(future, -std::numeric_limits<double>::infinity());
-  return at::matmul(attention_dropout(at::softmax(masked, -1), dropout), v);
+      at::matmul(q, keys.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
+  const at::Tensor masked =
+      scores.masked_fill(mask.matrix().logical_not(), -std::numeric_limits<double>::infinity());
+  return at::matmul(attention_dropout(at::softmax(masked, -1), dropout), values);
 }
 
 }  // namespace lmtrain

@@ -32,32 +32,18 @@ void multiply(int64_t columns, int64_t inner, const Bf16* a, int64_t lda, const 
                               reinterpret_cast<const at::BFloat16*>(b), c);
 }
 
-// Whether LibTorch has that product on this processor; else it throws.
-bool has_product() {
-  static const bool has = [] {
-    if (!__builtin_cpu_supports("avx512bf16")) return false;
-    const std::vector<Bf16> ones(kTile * kTile);
-    std::vector<float> c(kTile * kTile);
-    try {
-      multiply(kTile, kTile, ones.data(), kTile, ones.data(), kTile, c.data(), kTile, false);
-      at::native::cpublas::brgemm_release();
-      return true;
-    } catch (const std::exception&) {
-      return false;
-    }
-  }();
-  return has;
-}
-
 struct Shape {
-  int64_t samples, heads, positions, head_size, rows;  // rows: positions, padded to tiles
+  int64_t samples, heads, groups, positions, head_size;
+  int64_t rows;  // positions, padded to tiles
 
-  explicit Shape(const at::Tensor& q)
+  Shape(const at::Tensor& q, const at::Tensor& k)
       : samples(q.size(0)),
         heads(q.size(1)),
+        groups(k.size(1)),
         positions(q.size(2)),
         head_size(q.size(3)),
         rows(padded(positions)) {}
+  int64_t heads_per_group() const { return heads / groups; }
   size_t matrix() const { return static_cast<size_t>(rows * head_size); }
 };
 
@@ -73,12 +59,46 @@ Bf16* head_rows(const at::Tensor& tensor, int64_t sample, int64_t head) {
          head * tensor.stride(1);
 }
 
-// Runs every head; a worker keeps its buffers from head to head.
+// Which keys the queries of one tile see.
+class TileRanges {
+ public:
+  TileRanges(const AttentionMask& mask, int64_t sample, int64_t first_query, int64_t num_queries) {
+    const int64_t at = sample * mask.end.size(1) + first_query;
+    const int32_t* const first = mask.first.data_ptr<int32_t>() + at;
+    const int32_t* const end = mask.end.data_ptr<int32_t>() + at;
+    std::copy(first, first + num_queries, first_);
+    std::copy(end, end + num_queries, end_);
+    // Queries of the padding see what the last one sees.
+    std::fill(first_ + num_queries, first_ + kTile, first_[num_queries - 1]);
+    std::fill(end_ + num_queries, end_ + kTile, end_[num_queries - 1]);
+    begin_ = *std::min_element(first_, first_ + kTile) / kTile * kTile;
+    stop_ = padded(*std::max_element(end_, end_ + kTile));
+    latest_first_ = *std::max_element(first_, first_ + kTile);
+    earliest_end_ = *std::min_element(end_, end_ + kTile);
+  }
+
+  // Key tiles from begin to stop hold all keys that any of the queries sees.
+  int64_t begin() const { return begin_; }
+  int64_t stop() const { return stop_; }
+  int32_t first(int64_t query) const { return first_[query]; }
+  int32_t end(int64_t query) const { return end_[query]; }
+  // Whether every query sees every key of that tile.
+  bool covers(int64_t key) const { return latest_first_ <= key && key + kTile <= earliest_end_; }
+  const int32_t* firsts() const { return first_; }
+  const int32_t* ends() const { return end_; }
+
+ private:
+  int32_t first_[kTile];
+  int32_t end_[kTile];
+  int64_t begin_, stop_, latest_first_, earliest_end_;
+};
+
+// Runs every group of heads that share keys; a worker keeps its buffers from group to group.
 template <class Worker, class... Arguments>
-void for_each_head(const Shape& shape, const Arguments&... arguments) {
-  at::parallel_for(0, shape.samples * shape.heads, 1, [&](int64_t begin, int64_t end) {
+void for_each_group(const Shape& shape, const Arguments&... arguments) {
+  at::parallel_for(0, shape.samples * shape.groups, 1, [&](int64_t begin, int64_t end) {
     Worker worker(shape, arguments...);
-    for (int64_t i = begin; i < end; ++i) worker.run(i / shape.heads, i % shape.heads);
+    for (int64_t i = begin; i < end; ++i) worker.run(i / shape.groups, i % shape.groups);
     at::native::cpublas::brgemm_release();
   });
 }
@@ -89,9 +109,11 @@ class Forward {
     at::Tensor q, k, v, output, log_sums;
   };
 
-  Forward(const Shape& shape, const Tensors& tensors, const std::optional<DropoutRows>& dropout)
+  Forward(const Shape& shape, const Tensors& tensors, const AttentionMask& mask,
+          const std::optional<DropoutRows>& dropout)
       : shape_(shape),
         tensors_(tensors),
+        mask_(mask),
         dropout_(dropout),
         q_(shape.matrix()),
         k_(shape.matrix()),
@@ -101,20 +123,23 @@ class Forward {
         mixed_(static_cast<size_t>(kTile * shape.head_size)),
         factors_(static_cast<size_t>(shape.rows)) {}
 
-  void run(int64_t sample, int64_t head) {
-    kernels_.copy_rows(head_matrix(tensors_.q, shape_, sample, head), q_.data());
-    kernels_.pair_features(head_matrix(tensors_.k, shape_, sample, head), k_.data());
-    kernels_.pair_rows(head_matrix(tensors_.v, shape_, sample, head), v_.data());
-    for (int64_t first = 0; first < shape_.positions; first += kTile)
-      query_tile(sample, head, first);
+  void run(int64_t sample, int64_t group) {
+    kernels_.pair_features(head_matrix(tensors_.k, shape_, sample, group), k_.data());
+    kernels_.pair_rows(head_matrix(tensors_.v, shape_, sample, group), v_.data());
+    const int64_t count = shape_.heads_per_group();
+    for (int64_t head = group * count; head < (group + 1) * count; ++head) {
+      kernels_.copy_rows(head_matrix(tensors_.q, shape_, sample, head), q_.data());
+      for (int64_t first = 0; first < shape_.positions; first += kTile)
+        query_tile(sample, head, first);
+    }
   }
 
  private:
   void query_tile(int64_t sample, int64_t head, int64_t first) {
     const int64_t width = shape_.head_size;
     const int64_t num_queries = std::min(kTile, shape_.positions - first);
-    const int64_t keys = first + kTile;  // the causal part, padded
-    for (int64_t key = 0; key < keys; key += kTile) {
+    const TileRanges ranges(mask_, sample, first, num_queries);
+    for (int64_t key = ranges.begin(); key < ranges.stop(); key += kTile) {
       multiply(kTile, width, q_.data() + first * width, width, k_.data() + 2 * key, shape_.rows,
                scores_.data() + key, shape_.rows, false);
     }
@@ -124,14 +149,18 @@ class Forward {
                            (sample * shape_.heads + head) * shape_.positions + first;
     for (int64_t r = 0; r < num_queries; ++r) {
       if (dropout_)
-        dropout_->fill(sample, head, first + r, keys, reinterpret_cast<uint32_t*>(factors_.data()));
-      log_sums[r] = kernels_.softmax_row(scores_.data() + r * shape_.rows, first + r + 1, keys,
-                                         scale, dropout_ ? factors_.data() : nullptr,
-                                         weights_.data() + r * shape_.rows, &inverse_sums[r]);
+        dropout_->fill(sample, head, first + r, ranges.stop(),
+                       reinterpret_cast<uint32_t*>(factors_.data()));
+      const int64_t at = r * shape_.rows + ranges.begin();
+      log_sums[r] =
+          kernels_.softmax_row({scores_.data() + at, ranges.first(r) - ranges.begin(),
+                                ranges.end(r) - ranges.begin(), ranges.stop() - ranges.begin(),
+                                scale, dropout_ ? factors_.data() + ranges.begin() : nullptr,
+                                weights_.data() + at, &inverse_sums[r]});
     }
-    for (int64_t key = 0; key < keys; key += kTile) {
+    for (int64_t key = ranges.begin(); key < ranges.stop(); key += kTile) {
       multiply(width, kTile, weights_.data() + key, shape_.rows, v_.data() + key * width, width,
-               mixed_.data(), width, key > 0);
+               mixed_.data(), width, key > ranges.begin());
     }
     Bf16* const to = head_rows(tensors_.output, sample, head);
     for (int64_t r = 0; r < num_queries; ++r) {
@@ -143,6 +172,7 @@ class Forward {
   const AttentionKernels& kernels_ = cpu_kernels().attention;
   const Shape shape_;
   const Tensors& tensors_;
+  const AttentionMask& mask_;
   const std::optional<DropoutRows>& dropout_;
   std::vector<Bf16> q_, k_, v_;  // copied, paired features, paired rows
   std::vector<float> scores_;    // [kTile, rows]
@@ -153,16 +183,19 @@ class Forward {
 
 // With P the probabilities after dropout and S the scaled scores: dV = P^T dO, dP = dO V^T, dS = P
 // (dP - delta), dQ = dS K, dK = dS^T Q. Tiles are computed transposed, [keys, queries], so that P^T
-// and dS^T are first factors as they are; dQ comes out transposed.
+// and dS^T are first factors as they are; dQ comes out transposed. dK and dV are sums over the
+// group's heads, in their order.
 class Backward {
  public:
   struct Tensors {
     at::Tensor q, k, v, output, log_sums, d_output, d_q, d_k, d_v;
   };
 
-  Backward(const Shape& shape, const Tensors& tensors, const std::optional<DropoutRows>& dropout)
+  Backward(const Shape& shape, const Tensors& tensors, const AttentionMask& mask,
+           const std::optional<DropoutRows>& dropout)
       : shape_(shape),
         tensors_(tensors),
+        mask_(mask),
         dropout_(dropout),
         k_(shape.matrix()),
         v_(shape.matrix()),
@@ -174,18 +207,30 @@ class Backward {
         d_output_rows_(shape.matrix()),
         d_k_(shape.matrix()),
         d_v_(shape.matrix()),
+        key_tile_is_set_(static_cast<size_t>(shape.rows / kTile)),
         d_q_transposed_(static_cast<size_t>(kTile * shape.head_size)),
         log_sums_(static_cast<size_t>(shape.rows)),
-        deltas_(static_cast<size_t>(shape.rows)) {}
+        deltas_(static_cast<size_t>(shape.rows)),
+        factors_of_row_(static_cast<size_t>(shape.rows)) {}
 
-  void run(int64_t sample, int64_t head) {
-    const HeadMatrix q = head_matrix(tensors_.q, shape_, sample, head);
-    const HeadMatrix k = head_matrix(tensors_.k, shape_, sample, head);
-    const HeadMatrix d_output = head_matrix(tensors_.d_output, shape_, sample, head);
+  void run(int64_t sample, int64_t group) {
+    const HeadMatrix k = head_matrix(tensors_.k, shape_, sample, group);
     kernels_.copy_rows(k, k_.data());
-    kernels_.copy_rows(head_matrix(tensors_.v, shape_, sample, head), v_.data());
+    kernels_.copy_rows(head_matrix(tensors_.v, shape_, sample, group), v_.data());
     kernels_.pair_features(k, k_features_.data());
     kernels_.split_pairs(k_features_.data(), shape_.head_size, shape_.rows, k_transposed_.data());
+    std::fill(key_tile_is_set_.begin(), key_tile_is_set_.end(), 0);
+    const int64_t count = shape_.heads_per_group();
+    for (int64_t head = group * count; head < (group + 1) * count; ++head) query_head(sample, head);
+    clear_unseen_keys();
+    store(tensors_.d_k, sample, group, d_k_);
+    store(tensors_.d_v, sample, group, d_v_);
+  }
+
+ private:
+  void query_head(int64_t sample, int64_t head) {
+    const HeadMatrix q = head_matrix(tensors_.q, shape_, sample, head);
+    const HeadMatrix d_output = head_matrix(tensors_.d_output, shape_, sample, head);
     kernels_.pair_features(q, q_features_.data());
     kernels_.pair_features(d_output, d_output_features_.data());
     kernels_.pair_rows(q, q_rows_.data());
@@ -193,11 +238,8 @@ class Backward {
     query_statistics(sample, head, d_output);
     for (int64_t first = 0; first < shape_.positions; first += kTile)
       query_tile(sample, head, first);
-    store(tensors_.d_k, sample, head, d_k_);
-    store(tensors_.d_v, sample, head, d_v_);
   }
 
- private:
   void query_statistics(int64_t sample, int64_t head, const HeadMatrix& d_output) {
     const HeadMatrix output = head_matrix(tensors_.output, shape_, sample, head);
     const float* const saved =
@@ -211,39 +253,53 @@ class Backward {
 
   void query_tile(int64_t sample, int64_t head, int64_t first) {
     const int64_t width = shape_.head_size;
-    for (int64_t key = 0; key <= first; key += kTile) {
+    const int64_t num_queries = std::min(kTile, shape_.positions - first);
+    const TileRanges ranges(mask_, sample, first, num_queries);
+    for (int64_t key = ranges.begin(); key < ranges.stop(); key += kTile) {
       multiply(kTile, width, k_.data() + key * width, width, q_features_.data() + 2 * first,
                shape_.rows, scores_, kTile, false);
       multiply(kTile, width, v_.data() + key * width, width, d_output_features_.data() + 2 * first,
                shape_.rows, d_probabilities_, kTile, false);
       if (dropout_) fill_dropout(sample, head, first, key);
-      kernels_.gradient_tile({scores_, d_probabilities_, log_sums_.data() + first,
-                              deltas_.data() + first, dropout_ ? factors_ : nullptr,
-                              1.0F / std::sqrt(static_cast<float>(width)), key == first,
-                              probabilities_, d_scores_, d_scores_in_pairs_});
-      const bool add_to_key = first > key;
+      const bool is_partial = !ranges.covers(key);
+      kernels_.gradient_tile(
+          {scores_, d_probabilities_, log_sums_.data() + first, deltas_.data() + first,
+           dropout_ ? factors_ : nullptr, 1.0F / std::sqrt(static_cast<float>(width)),
+           is_partial ? ranges.firsts() : nullptr, is_partial ? ranges.ends() : nullptr,
+           static_cast<int32_t>(key), probabilities_, d_scores_, d_scores_in_pairs_});
+      char& is_set = key_tile_is_set_[static_cast<size_t>(key / kTile)];
       multiply(width, kTile, probabilities_, kTile, d_output_rows_.data() + first * width, width,
-               d_v_.data() + key * width, width, add_to_key);
+               d_v_.data() + key * width, width, is_set != 0);
       multiply(width, kTile, d_scores_, kTile, q_rows_.data() + first * width, width,
-               d_k_.data() + key * width, width, add_to_key);
-      at::native::cpublas::brgemm(width, kTile, kTile, shape_.rows, kTile, kTile, key > 0,
-                                  reinterpret_cast<const at::BFloat16*>(k_transposed_.data()) + key,
-                                  reinterpret_cast<const at::BFloat16*>(d_scores_in_pairs_),
-                                  d_q_transposed_.data());
+               d_k_.data() + key * width, width, is_set != 0);
+      is_set = 1;
+      at::native::cpublas::brgemm(
+          width, kTile, kTile, shape_.rows, kTile, kTile, key > ranges.begin(),
+          reinterpret_cast<const at::BFloat16*>(k_transposed_.data()) + key,
+          reinterpret_cast<const at::BFloat16*>(d_scores_in_pairs_), d_q_transposed_.data());
     }
     const int64_t stride = tensors_.d_q.stride(2);
-    kernels_.round_transposed_tile(d_q_transposed_.data(), width,
-                                   std::min(kTile, shape_.positions - first),
+    kernels_.round_transposed_tile(d_q_transposed_.data(), width, num_queries,
                                    head_rows(tensors_.d_q, sample, head) + first * stride, stride);
   }
 
   // Factors of the tile, transposed like it.
   void fill_dropout(int64_t sample, int64_t head, int64_t first, int64_t key) {
-    std::vector<float> row(static_cast<size_t>(key + kTile));
     for (int64_t r = 0; r < kTile; ++r) {
-      dropout_->fill(sample, head, first + r, key + kTile, reinterpret_cast<uint32_t*>(row.data()));
+      dropout_->fill(sample, head, first + r, key + kTile,
+                     reinterpret_cast<uint32_t*>(factors_of_row_.data()));
       for (int64_t k = 0; k < kTile; ++k)
-        factors_[k * kTile + r] = row[static_cast<size_t>(key + k)];
+        factors_[k * kTile + r] = factors_of_row_[static_cast<size_t>(key + k)];
+    }
+  }
+
+  // Keys that no query saw, such as padding, have a gradient of zero.
+  void clear_unseen_keys() {
+    const auto tile = kTile * shape_.head_size;
+    for (size_t i = 0; i < key_tile_is_set_.size(); ++i) {
+      if (key_tile_is_set_[i] != 0) continue;
+      std::fill_n(d_k_.begin() + static_cast<int64_t>(i) * tile, tile, 0.0F);
+      std::fill_n(d_v_.begin() + static_cast<int64_t>(i) * tile, tile, 0.0F);
     }
   }
 
@@ -259,12 +315,15 @@ class Backward {
   const AttentionKernels& kernels_ = cpu_kernels().attention;
   const Shape shape_;
   const Tensors& tensors_;
+  const AttentionMask& mask_;
   const std::optional<DropoutRows>& dropout_;
   std::vector<Bf16> k_, v_, k_features_, k_transposed_;
   std::vector<Bf16> q_features_, d_output_features_, q_rows_, d_output_rows_;
   std::vector<float> d_k_, d_v_;          // [rows, head size]
+  std::vector<char> key_tile_is_set_;     // whether d_k_ and d_v_ hold sums of that tile
   std::vector<float> d_q_transposed_;     // [head size, kTile]
   std::vector<float> log_sums_, deltas_;  // [rows]
+  std::vector<float> factors_of_row_;     // [rows]
   float scores_[kTile * kTile];
   float d_probabilities_[kTile * kTile];
   float factors_[kTile * kTile];
@@ -283,52 +342,76 @@ at::Tensor heads_first(const at::Tensor& tensor) { return tensor.transpose(1, 2)
 
 struct BlockedAttentionFunction : torch::autograd::Function<BlockedAttentionFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v, const DropoutSite& dropout) {
-    const Shape shape(q);
+                            const at::Tensor& v, const AttentionMask& mask,
+                            const DropoutSite& dropout) {
+    const Shape shape(q, k);
     Forward::Tensors t{q, k, v, {}, {}};
     t.output = heads_first(
         at::empty({shape.samples, shape.positions, shape.heads, shape.head_size}, q.options()));
     t.log_sums =
         at::empty({shape.samples, shape.heads, shape.positions}, q.options().dtype(at::kFloat));
-    for_each_head<Forward>(shape, t, rows_of(dropout));
-    context->save_for_backward({q, k, v, t.output, t.log_sums});
+    for_each_group<Forward>(shape, t, mask, rows_of(dropout));
+    context->save_for_backward({q, k, v, t.output, t.log_sums, mask.first, mask.end});
     save_dropout(context, dropout);
     return t.output;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const Shape shape(saved[0]);
+    const Shape shape(saved[0], saved[1]);
     const DropoutSite dropout = saved_dropout(context);
+    const AttentionMask mask{saved[5], saved[6]};
     const at::Tensor d_output =
         gradients[0].stride(3) == 1 ? gradients[0] : gradients[0].contiguous();
-    const auto all = at::empty({shape.samples, shape.positions, 3, shape.heads, shape.head_size},
+    // Laid out as one product wants them in backward: a group's queries, its key, its value.
+    const auto all = at::empty({shape.samples, shape.positions, shape.groups,
+                                shape.heads_per_group() + 2, shape.head_size},
                                saved[0].options())
-                         .unbind(2);
-    const Backward::Tensors t{saved[0],
-                              saved[1],
-                              saved[2],
-                              saved[3],
-                              saved[4],
-                              d_output,
-                              heads_first(all[0]),
-                              heads_first(all[1]),
-                              heads_first(all[2])};
-    for_each_head<Backward>(shape, t, rows_of(dropout));
-    return {t.d_q, t.d_k, t.d_v, {}};
+                         .split_with_sizes({shape.heads_per_group(), 1, 1}, 3);
+    const Backward::Tensors t{
+        saved[0],
+        saved[1],
+        saved[2],
+        saved[3],
+        saved[4],
+        d_output,
+        heads_first(shape.heads == shape.groups
+                        ? all[0].squeeze(3)
+                        : at::empty({shape.samples, shape.positions, shape.heads, shape.head_size},
+                                    saved[0].options())),
+        heads_first(all[1].squeeze(3)),
+        heads_first(all[2].squeeze(3))};
+    for_each_group<Backward>(shape, t, mask, rows_of(dropout));
+    return {t.d_q, t.d_k, t.d_v, {}, {}};
   }
 };
 
 }  // namespace
 
-bool blocked_attention_suits(const at::Tensor& q) {
-  return q.is_cpu() && q.scalar_type() == at::kBFloat16 && q.size(3) % 32 == 0 &&
-         q.size(0) * q.size(1) >= at::get_num_threads() && has_product();
+bool has_blocked_attention() {
+  static const bool has = [] {
+    if (!__builtin_cpu_supports("avx512bf16")) return false;
+    const std::vector<Bf16> ones(kTile * kTile);
+    std::vector<float> c(kTile * kTile);
+    try {  // LibTorch throws where it has no such product
+      multiply(kTile, kTile, ones.data(), kTile, ones.data(), kTile, c.data(), kTile, false);
+      at::native::cpublas::brgemm_release();
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }();
+  return has;
 }
 
-at::Tensor blocked_causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                    const DropoutSite& dropout) {
-  return BlockedAttentionFunction::apply(q, k, v, dropout);
+bool blocked_attention_suits(const at::Tensor& q, const at::Tensor& k) {
+  return q.is_cpu() && q.scalar_type() == at::kBFloat16 && q.size(3) % 32 == 0 &&
+         k.size(0) * k.size(1) >= at::get_num_threads() && has_blocked_attention();
+}
+
+at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const AttentionMask& mask, const DropoutSite& dropout) {
+  return BlockedAttentionFunction::apply(q, k, v, mask, dropout);
 }
 
 }  // namespace lmtrain

@@ -10,16 +10,15 @@ namespace {
 // Which ids are in this rank's rows, and their local row (0 for the others).
 struct LocalIds {
   at::Tensor rows;
-  at::Tensor inside;  // undefined where all are
+  at::Tensor inside;  // [.., 1]
 };
 
 LocalIds local_ids(const at::Tensor& ids, const Parameter& table) {
   const ParameterSpec& spec = table.spec();
-  if (spec.num_shards == 1) return {ids, {}};
   const int64_t count = table.weight().size(0);
   const at::Tensor shifted = ids - spec.shard_index * count;
   const at::Tensor inside = shifted.ge(0).logical_and(shifted.lt(count));
-  return {shifted.mul(inside), inside};
+  return {shifted.mul(inside), inside.unsqueeze(-1)};
 }
 
 struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
@@ -30,8 +29,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     context->save_for_backward({ids});
     save_pointer(context, "table", table);
     const LocalIds local = local_ids(ids, *table);
-    at::Tensor y = at::embedding(table->weight(), local.rows);
-    if (local.inside.defined()) y.mul_(local.inside.unsqueeze(-1));
+    const at::Tensor y = at::embedding(table->weight(), local.rows).mul_(local.inside);
     tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
     return y;
   }
@@ -39,8 +37,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto* table = saved_pointer<Parameter>(context, "table");
     const LocalIds local = local_ids(context->get_saved_variables()[0], *table);
-    at::Tensor dy = as_rows(gradients[0]);
-    if (local.inside.defined()) dy = dy * local.inside.reshape({-1, 1});
+    const at::Tensor dy = as_rows(gradients[0] * local.inside);
     table->add_gradient_at(local.rows.reshape({-1}), dy);
     table->report_use();
     return {{}, {}, {}, {}};

@@ -12,9 +12,12 @@ namespace lmtrain {
 // Forward, per token of a sequence of `sequence_length`.
 inline double forward_flops_per_token(const ModelConfig& config, int64_t sequence_length) {
   const auto hidden = static_cast<double>(config.hidden_size);
-  const auto feed_forward = static_cast<double>(config.feed_forward_size());
-  const double projections = 2.0 * hidden * (4.0 * hidden + 2.0 * feed_forward);
-  const double attention = 4.0 * hidden * (static_cast<double>(sequence_length) + 1.0) / 2.0;
+  const auto queries = static_cast<double>(config.num_heads * config.head_width());
+  const auto keys = static_cast<double>(config.kv_heads() * config.head_width());
+  const double feed_forward = (config.has_gated_feed_forward() ? 3.0 : 2.0) *
+                              static_cast<double>(config.intermediate_size());
+  const double projections = 2.0 * hidden * (2.0 * queries + 2.0 * keys + feed_forward);
+  const double attention = 4.0 * queries * (static_cast<double>(sequence_length) + 1.0) / 2.0;
   const double head = 2.0 * hidden * static_cast<double>(config.vocab_size);
   return static_cast<double>(config.num_layers) * (projections + attention) + head;
 }

@@ -21,13 +21,11 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     save_pointer(context, "bias", bias);
     save_pointer(context, "tensor_axis", tensor_axis);
     context->saved_data["cut"] = static_cast<int64_t>(cut);
-    const at::Tensor b = bias->weight().view({-1});
-    if (cut == LinearCut::kColumn || tensor_axis->size() == 1) {
-      return at::linear(x, matrix(weight->weight()), b);
-    }
+    const at::Tensor b = bias == nullptr ? at::Tensor() : bias->weight().view({-1});
+    if (cut == LinearCut::kColumn) return at::linear(x, matrix(weight->weight()), b);
     at::Tensor y = at::linear(x, matrix(weight->weight()));
     tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
-    return y.add_(b);
+    return b.defined() ? y.add_(b) : y;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -48,34 +46,36 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     at::mm_out(dw, dy.t(), as_rows(x));
     weight->add_gradient(dw);
     weight->report_use();
-    bias->add_gradient(sum_of_rows(dy));
-    bias->report_use();
+    if (bias != nullptr) {
+      bias->add_gradient(sum_of_rows(dy));
+      bias->report_use();
+    }
     if (dx_summed) dx_summed->wait();
     return {dx.view(x.sizes()), {}, {}, {}, {}, {}};
   }
 };
 
-ParameterSpec weight_spec(const std::string& name, int64_t inputs,
-                          const std::vector<int64_t>& outputs, LinearCut cut,
-                          const Communicator& axis, LinearInit init) {
+ParameterSpec weight_spec(const std::string& name, int64_t inputs, const LinearOutputs& outputs,
+                          LinearCut cut, const Communicator& axis, double std) {
   ParameterSpec spec;
   spec.name = name + ".weight";
-  spec.logical_shape = outputs;
+  spec.logical_shape = outputs.shape;
   spec.logical_shape.push_back(inputs);
-  spec.shard_dim = static_cast<int>(outputs.size()) - (cut == LinearCut::kColumn ? 1 : 0);
+  spec.shard_dim =
+      cut == LinearCut::kColumn ? outputs.cut_dim : static_cast<int>(outputs.shape.size());
   spec.shard_index = axis.rank();
   spec.num_shards = axis.size();
-  spec.init_std = init.std;
+  spec.init_std = std;
   return spec;
 }
 
-ParameterSpec bias_spec(const std::string& name, const std::vector<int64_t>& outputs, LinearCut cut,
+ParameterSpec bias_spec(const std::string& name, const LinearOutputs& outputs, LinearCut cut,
                         const Communicator& axis) {
   ParameterSpec spec;
   spec.name = name + ".bias";
-  spec.logical_shape = outputs;
+  spec.logical_shape = outputs.shape;
   if (cut == LinearCut::kColumn) {
-    spec.shard_dim = static_cast<int>(outputs.size()) - 1;
+    spec.shard_dim = outputs.cut_dim;
     spec.shard_index = axis.rank();
     spec.num_shards = axis.size();
   }
@@ -87,16 +87,16 @@ ParameterSpec bias_spec(const std::string& name, const std::vector<int64_t>& out
 }  // namespace
 
 Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
-               std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis,
-               LinearInit init)
+               const LinearOutputs& outputs, LinearCut cut, Communicator& tensor_axis,
+               LinearOptions options)
     : store_(store),
-      weight_(store.add(unit, weight_spec(name, inputs, logical_outputs, cut, tensor_axis, init))),
-      bias_(store.add(unit, bias_spec(name, logical_outputs, cut, tensor_axis))),
+      weight_(store.add(unit, weight_spec(name, inputs, outputs, cut, tensor_axis, options.std))),
+      bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, tensor_axis)) : nullptr),
       cut_(cut),
       tensor_axis_(tensor_axis) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return LinearFunction::apply(x, &store_, &weight_, &bias_, cut_, &tensor_axis_);
+  return LinearFunction::apply(x, &store_, &weight_, bias_, cut_, &tensor_axis_);
 }
 
 }  // namespace lmtrain

@@ -12,18 +12,24 @@ namespace lmtrain {
 
 enum class LinearCut { kColumn, kRow };
 
-struct LinearInit {
-  double std = 0.02;
+// The logical shape of the output features, such as {2, width} for two matrices in one, and which
+// of its dims a column cut cuts.
+struct LinearOutputs {
+  std::vector<int64_t> shape;
+  int cut_dim = 0;
+};
+
+struct LinearOptions {
+  bool bias = true;
+  double std = 0.02;  // of initial weights
 };
 
 class Linear {
  public:
-  // Declares NAME.weight and NAME.bias in `unit`. `logical_outputs` is the logical shape of the
-  // output features, such as {3, hidden} for a fused query-key-value matrix; a column cut cuts its
-  // last dim.
+  // Declares NAME.weight [outputs.., inputs] and, where asked, NAME.bias [outputs..] in `unit`.
   Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
-         std::vector<int64_t> logical_outputs, LinearCut cut, Communicator& tensor_axis,
-         LinearInit init);
+         const LinearOutputs& outputs, LinearCut cut, Communicator& tensor_axis,
+         LinearOptions options);
 
   // x: [.., inputs], in the compute type; returns [.., outputs], both of this rank's part where
   // cut.
@@ -32,7 +38,7 @@ class Linear {
  private:
   ParameterStore& store_;
   Parameter& weight_;
-  Parameter& bias_;
+  Parameter* bias_;  // null where there is none
   LinearCut cut_;
   Communicator& tensor_axis_;
 };

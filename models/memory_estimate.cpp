@@ -31,9 +31,15 @@ double num_tokens(const MemoryPlan& plan) {
 }
 
 int64_t activation_bytes(const ModelConfig& model, const MemoryPlan& plan) {
-  // Two residuals, two normalised inputs, q, k, v, the attention's output (H each), and 4 H before
-  // and after GELU.
-  const double block = 16.0 * static_cast<double>(model.hidden_size);
+  const double head_width = static_cast<double>(model.head_width());
+  const double queries = static_cast<double>(model.num_heads) * head_width;
+  const double keys = static_cast<double>(model.kv_heads()) * head_width;
+  // Two residuals and two normalised inputs; q, k, v and the attention's output, where rotated q
+  // and k as well; the feed-forward part before and after its activation.
+  const double rotated = model.has_learned_positions() ? 0.0 : queries + keys;
+  const double block =
+      4.0 * static_cast<double>(model.hidden_size) + 2.0 * queries + 2.0 * keys + rotated +
+      (model.has_gated_feed_forward() ? 3.0 : 2.0) * static_cast<double>(model.intermediate_size());
   // The probabilities, dropped ones and masked scores of every head.
   const double attention = model.dropout > 0 ? 3.0 * static_cast<double>(model.num_heads) *
                                                    static_cast<double>(plan.sequence_length)
@@ -49,7 +55,7 @@ int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   const bool in_place = plan.on_cpu && plan.precision != "fp64";
   const int64_t per_logit = size + (in_place ? 0 : 2 * master_size(plan.precision));
   const double rows = std::min(num_tokens(plan), kLogitRows);
-  const double widest = static_cast<double>(std::max(plan.vocab_size, model.feed_forward_size()));
+  const double widest = static_cast<double>(std::max(plan.vocab_size, model.intermediate_size()));
   return bytes_of(8.0 * hidden * num_tokens(plan), size) +
          bytes_of(rows * static_cast<double>(plan.vocab_size), per_logit) +
          bytes_of(hidden * widest, size);
@@ -66,8 +72,16 @@ int64_t checkpoint_file_bytes(const ModelConfig& model, const MemoryPlan& plan) 
 
 int64_t num_parameters(const ModelConfig& model, int64_t vocab_size) {
   const int64_t hidden = model.hidden_size;
-  const int64_t block = 12 * hidden * hidden + 13 * hidden;
-  return (vocab_size + model.max_positions) * hidden + model.num_layers * block + 2 * hidden;
+  const int64_t head = model.head_width();
+  const int64_t qkv = (model.num_heads + 2 * model.kv_heads()) * head;
+  const int64_t up = (model.has_gated_feed_forward() ? 2 : 1) * model.intermediate_size();
+  const int64_t norm = model.has_biases() ? 2 * hidden : hidden;
+  const int64_t matrices = hidden * (qkv + model.num_heads * head + up + model.intermediate_size());
+  const int64_t biases = model.has_biases() ? qkv + hidden + up + hidden : 0;
+  const int64_t block = matrices + biases + 2 * norm + (model.qk_norm ? 2 * head : 0);
+  const int64_t tables = (model.has_tied_embeddings() ? 1 : 2) * vocab_size +
+                         (model.has_learned_positions() ? model.max_positions : 0);
+  return tables * hidden + model.num_layers * block + norm;
 }
 
 int64_t MemoryEstimate::total() const {

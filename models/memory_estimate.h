@@ -9,9 +9,11 @@
 
 namespace lmtrain {
 
-// V rows of the embedding (tied with the head), P positions, L blocks of width H (Radford et al.,
-// 2019): V H + P H + L (12 H^2 + 13 H) + 2 H. A block has its projections of 3 H + H + 4 H + 4 H
-// times H, their biases 9 H, and two LayerNorms of 2 H.
+// A block of width H with A query heads and K key heads of width D and a feed-forward width F:
+//   gpt2   (A + 2 K) D H + A D H + 2 F H, biases of each, two LayerNorms of 2 H
+//   llama  (A + 2 K) D H + A D H + 3 F H, two RMSNorms of H, with qk_norm 2 D
+// beside V rows of the embedding and, where untied, of the head, gpt2's P positions and the last
+// norm.
 int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
 
 struct MemoryPlan {
@@ -31,7 +33,8 @@ struct MemoryEstimate {
   int64_t weights = 0;      // master M, and in bf16 the compute copy, per parameter
   int64_t gradients = 0;    // M per parameter
   int64_t moments = 0;      // 2 M per parameter
-  int64_t activations = 0;  // kept for backward: L 16 H N E; with dropout also L 3 heads N T E
+  int64_t activations = 0;  // kept for backward: by block and token about 16 H E in gpt2; with
+                            // dropout also 3 heads T E
   int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, a weight's
                             // gradient before it is added (V H E)
   int64_t buckets = 0;      // gradients under way: one bucket received and one to come

@@ -3,51 +3,127 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/config_fields.h"
 
 namespace lmtrain {
 
+// Rotary positions (Su et al., "RoFormer", 2021) and how their angles are stretched beyond the
+// trained length.
+struct RopeConfig {
+  double theta = 10000.0;
+  std::string scaling = "none";
+  double factor = 1.0;
+  double low_frequency_factor = 1.0;
+  double high_frequency_factor = 4.0;
+  int64_t original_positions = 8192;
+
+  void describe(Fields& f) {
+    f.real("theta", theta, {.min = 1.0, .max = 1e12, .min_excluded = true},
+           "Base of the wavelengths; 500000 in Llama 3.");
+    f.choice("scaling", scaling, {"none", "linear", "llama3"},
+             "Stretching: linear divides every angle by factor; llama3 divides those of long "
+             "wavelengths only.");
+    f.real("factor", factor, {.min = 1.0, .max = 1e6}, "How much angles are stretched.");
+    f.real("low_frequency_factor", low_frequency_factor,
+           {.min = 0.0, .max = 1e6, .min_excluded = true},
+           "llama3: wavelengths over original_positions / this are divided by factor.");
+    f.real("high_frequency_factor", high_frequency_factor,
+           {.min = 0.0, .max = 1e6, .min_excluded = true},
+           "llama3: wavelengths under original_positions / this are left alone.");
+    f.integer("original_positions", original_positions, {.min = 1, .max = 1 << 24},
+              "llama3: positions before stretching.");
+  }
+};
+
 struct ModelConfig {
   std::string kind = "gpt2";
   int64_t num_layers = 6;
   int64_t num_heads = 6;
+  int64_t num_kv_heads = 0;
+  int64_t head_size = 0;
   int64_t hidden_size = 384;
+  int64_t feed_forward_size = 0;
   int64_t max_positions = 256;
   int64_t vocab_size = 0;
+  std::string embeddings = "auto";
+  bool qk_norm = false;
+  RopeConfig rope;
   double dropout = 0.0;
-  double layer_norm_eps = 1e-5;
+  double norm_eps = 1e-5;
   double init_std = 0.02;
 
-  int64_t head_size() const { return hidden_size / num_heads; }
-  int64_t feed_forward_size() const { return 4 * hidden_size; }
+  bool is_llama() const { return kind == "llama"; }
+  bool has_biases() const { return !is_llama(); }
+  bool has_learned_positions() const { return !is_llama(); }
+  bool has_gated_feed_forward() const { return is_llama(); }
+  bool has_tied_embeddings() const {
+    return embeddings == "tied" || (embeddings == "auto" && !is_llama());
+  }
+  int64_t head_width() const { return head_size == 0 ? hidden_size / num_heads : head_size; }
+  int64_t kv_heads() const { return num_kv_heads == 0 ? num_heads : num_kv_heads; }
+  // Width between the two projections of the feed-forward part.
+  int64_t intermediate_size() const {
+    if (feed_forward_size != 0) return feed_forward_size;
+    if (!has_gated_feed_forward()) return 4 * hidden_size;
+    constexpr int64_t kMultiple = 256;
+    return (8 * hidden_size / 3 + kMultiple - 1) / kMultiple * kMultiple;
+  }
   // Of projections back onto the residual stream, two a block.
   double residual_init_std() const {
     return init_std / std::sqrt(2.0 * static_cast<double>(num_layers));
   }
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"gpt2"},
-             "Architecture: gpt2 (decoder, pre-LayerNorm, learned positions).");
+    f.choice("kind", kind, {"gpt2", "llama"},
+             "Architecture, a decoder with normalisation before each part. gpt2: LayerNorm, "
+             "learned positions, GELU, biases; llama: RMSNorm, rotary positions, SwiGLU, no "
+             "biases.");
     f.integer("num_layers", num_layers, {.min = 1, .max = 1000}, "Transformer blocks.");
     f.integer("num_heads", num_heads, {.min = 1, .max = 1024},
-              "Attention heads; must divide hidden_size.");
+              "Attention heads; must divide hidden_size where head_size is 0.");
+    f.integer("num_kv_heads", num_kv_heads, {.min = 0, .max = 1024},
+              "llama: heads of keys and values, each shared by num_heads / num_kv_heads query "
+              "heads; 0 takes num_heads.");
+    f.integer("head_size", head_size, {.min = 0, .max = 1 << 12},
+              "llama: width of a head; 0 takes hidden_size / num_heads.");
     f.integer("hidden_size", hidden_size, {.min = 1, .max = 1 << 17},
               "Width of the residual stream.");
+    f.integer("feed_forward_size", feed_forward_size, {.min = 0, .max = 1 << 20},
+              "Width between the projections of the feed-forward part; 0 takes 4 hidden_size in "
+              "gpt2, and 8/3 hidden_size, up to a multiple of 256, in llama.");
     f.integer("max_positions", max_positions, {.min = 2, .max = 1 << 20},
-              "Learned positions; at least data.sequence_length.");
+              "Longest sequence, and in gpt2 the learned positions; at least "
+              "data.sequence_length.");
     f.integer(
         "vocab_size", vocab_size, {.min = 0, .max = 1 << 24},
         "Rows of the embedding; 0 takes the tokenizer's vocabulary, a larger number pads it.");
+    f.choice("embeddings", embeddings, {"auto", "tied", "untied"},
+             "Whether the output head shares the table of the token embedding; auto: tied in "
+             "gpt2, untied in llama.");
+    f.boolean("qk_norm", qk_norm,
+              "llama: RMSNorm of each head's queries and keys before rotation (as in Qwen3).");
+    f.section("rope", rope, "llama: rotary positions.");
     f.real("dropout", dropout, {.min = 0.0, .max = 1.0, .max_excluded = true},
            "Probability of dropping an element of embeddings, attention and residual branches.");
-    f.real("layer_norm_eps", layer_norm_eps, {.min = 0.0, .max = 1.0, .min_excluded = true},
-           "Added to the variance in LayerNorm.");
+    f.real("norm_eps", norm_eps, {.min = 0.0, .max = 1.0, .min_excluded = true},
+           "Added to the variance in LayerNorm, to the mean square in RMSNorm.");
     f.real("init_std", init_std, {.min = 0.0, .max = 10.0, .min_excluded = true},
            "Standard deviation of initial weights; residual projections use init_std / sqrt(2 "
            "num_layers).");
   }
 };
+
+// Settings that do not go together.
+struct ModelProblem {
+  std::vector<std::string> keys;  // "model.hidden_size": where the cause is, the likeliest first
+  std::string text;               // what is wrong and what to do
+};
+
+// The first of them, if any; also a setting that this kind of model would ignore.
+std::optional<ModelProblem> find_problem(const ModelConfig& model);
 
 }  // namespace lmtrain

@@ -130,13 +130,14 @@ Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, cons
 struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
                                const at::Tensor& labels, const at::Tensor& weights, double scale,
-                               bool with_gradient, ParameterStore* store, Parameter* table,
-                               Communicator* axis) {
+                               double z_loss, bool with_gradient, ParameterStore* store,
+                               Parameter* table, Communicator* axis) {
     const at::Tensor x = as_rows(hidden);
     const at::Tensor y = labels.reshape({-1});
     const at::Tensor w = weights.reshape({-1});
     const auto type = accumulate_type(hidden.scalar_type());
     at::Tensor log_probs = at::empty({x.size(0)}, hidden.options().dtype(type));
+    at::Tensor log_sums = at::empty_like(log_probs);
     at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
     for (int64_t begin = 0; begin < x.size(0); begin += kChunkRows) {
       const int64_t rows = std::min(kChunkRows, x.size(0) - begin);
@@ -144,10 +145,13 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       at::Tensor logits = at::mm(xc, table->weight().t());
       const Chunk chunk = log_probabilities(logits, y.narrow(0, begin, rows), *table, *axis);
       log_probs.narrow(0, begin, rows).copy_(chunk.log_probabilities);
+      log_sums.narrow(0, begin, rows).copy_(chunk.log_sum);
       if (!with_gradient) continue;
 
       const at::Tensor factor = w.narrow(0, begin, rows).to(type).mul(scale);
-      scaled_softmax_(logits, num_real_columns(*table), chunk.log_sum, factor);
+      const at::Tensor softmax_factor =
+          z_loss == 0.0 ? factor : factor * chunk.log_sum.mul(2.0 * z_loss).add_(1.0);
+      scaled_softmax_(logits, num_real_columns(*table), chunk.log_sum, softmax_factor);
       logits.scatter_add_(1, chunk.local_labels.unsqueeze(1),
                           factor.mul(chunk.is_local).neg().unsqueeze(1).to(logits.scalar_type()));
       at::Tensor dxc = dx.narrow(0, begin, rows);
@@ -159,7 +163,9 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     }
     if (with_gradient) context->save_for_backward({dx.view(hidden.sizes())});
     save_pointer(context, "table", table);
-    const at::Tensor total = log_probs.mul(w).sum().mul(-scale);
+    at::Tensor losses = log_probs.neg();
+    if (z_loss != 0.0) losses.add_(log_sums.square(), z_loss);
+    const at::Tensor total = losses.mul_(w).sum().mul_(scale);
     context->mark_non_differentiable({log_probs});
     return {total, log_probs};
   }
@@ -169,17 +175,17 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     TORCH_CHECK(!gradients[0].is_cpu() || gradients[0].item<double>() == 1.0,
                 "backward of the loss starts with one");
     saved_pointer<Parameter>(context, "table")->report_use();
-    return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}};
+    return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
 VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
-                          const at::Tensor& weights, double scale) const {
+                          const at::Tensor& weights, double scale, double z_loss) const {
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
   const variable_list results = VocabLossFunction::apply(
-      hidden, labels, weights, scale, with_gradient, &store_, &table_, &tensor_axis_);
+      hidden, labels, weights, scale, z_loss, with_gradient, &store_, &table_, &tensor_axis_);
   VocabLoss loss;
   loss.total = results[0];
   loss.log_probabilities = results[1].view(labels.sizes());

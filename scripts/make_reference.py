@@ -1,59 +1,74 @@
 #!/usr/bin/env python3
-"""The reference for lmtrain's models: GPT-2 of the transformers package on PyTorch, random weights, a few tokens.
+"""The reference for lmtrain's models: those of the transformers package on PyTorch, random weights, a few tokens.
 
-  make_reference.py FOLDER            writes FOLDER/gpt2.json: weights, input, logits, loss, gradients, ten AdamW steps
+  make_reference.py FOLDER            writes FOLDER/NAME/ of each model: as save_pretrained does, in fp64, and
+                                      expected.safetensors: input, logits, loss, gradients, ten AdamW steps
   make_reference.py --check FOLDER    computes all afresh and compares with the committed FOLDER
 
-Everything is computed in fp64, so that the fixture is exact to the digits it stores; tests run lmtrain in fp64 and fp32
-against it.
+Everything is computed in fp64; tests run lmtrain in fp64 and fp32 against it. Models and tokens are drawn by the seed, so
+that a fresh computation has the same ones.
 """
-import json
 import pathlib
 import sys
+import tempfile
 
+import safetensors.torch
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+import transformers
 
-LAYERS, HEADS, WIDTH, POSITIONS, VOCAB = 2, 2, 16, 12, 37
-SAMPLES, LENGTH, STEPS = 3, 10, 10
+VOCAB, POSITIONS, SAMPLES, LENGTH, STEPS = 37, 12, 3, 10, 10
 LR, BETAS, EPS, DECAY, CLIP = 1e-2, (0.9, 0.95), 1e-8, 0.1, 1.0
 
-
-def lmtrain_names(layer):
-    """lmtrain's name, transformers' name, whether transformers stores the transpose."""
-    ours, theirs = f"blocks.{layer}", f"transformer.h.{layer}"
-    return [
-        (f"{ours}.attention.norm", f"{theirs}.ln_1", False),
-        (f"{ours}.attention.qkv", f"{theirs}.attn.c_attn", True),
-        (f"{ours}.attention.output", f"{theirs}.attn.c_proj", True),
-        (f"{ours}.feed_forward.norm", f"{theirs}.ln_2", False),
-        (f"{ours}.feed_forward.up", f"{theirs}.mlp.c_fc", True),
-        (f"{ours}.feed_forward.down", f"{theirs}.mlp.c_proj", True),
-    ]
+LLAMA = {"vocab_size": VOCAB, "max_position_embeddings": POSITIONS, "hidden_size": 16, "num_hidden_layers": 2,
+         "intermediate_size": 24, "num_attention_heads": 4, "num_key_value_heads": 2}
+# Of the four frequencies of a head, one is stretched, one left alone, two between.
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 64}
 
 
-def name_map():
-    names = [
-        ("embedding.token.weight", "transformer.wte.weight", False),
-        ("embedding.position.weight", "transformer.wpe.weight", False),
-        ("head.norm.weight", "transformer.ln_f.weight", False),
-        ("head.norm.bias", "transformer.ln_f.bias", False),
-    ]
-    for layer in range(LAYERS):
-        for ours, theirs, transposed in lmtrain_names(layer):
-            names.append((f"{ours}.weight", f"{theirs}.weight", transposed))
-            names.append((f"{ours}.bias", f"{theirs}.bias", False))
-    return names
+def models():
+    """Name, model, whether AdamW steps are part of the reference."""
+    yield "gpt2", transformers.GPT2LMHeadModel(transformers.GPT2Config(
+        vocab_size=VOCAB, n_positions=POSITIONS, n_embd=16, n_layer=2, n_head=2,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)), True
+    yield "llama", transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA)), True
+    yield "llama3", transformers.LlamaForCausalLM(transformers.LlamaConfig(
+        **LLAMA | {"max_position_embeddings": 128}, head_dim=8, tie_word_embeddings=True, rope_parameters=LLAMA3)), False
+    yield "qwen3", transformers.Qwen3ForCausalLM(transformers.Qwen3Config(
+        **LLAMA, head_dim=8, tie_word_embeddings=False)), False
 
 
-def flat(tensor, transposed):
-    tensor = tensor.t() if transposed else tensor
-    return [float(f"{x:.15g}") for x in tensor.detach().reshape(-1).tolist()]
+class Rotary(torch.nn.Module):
+    """Rotary angles in fp64, where those of transformers are fp32 whatever the model's type."""
+
+    def __init__(self, theirs, parameters):
+        super().__init__()
+        dim = 2 * theirs.inv_freq.numel()
+        exponents = torch.arange(0, dim, 2, dtype=torch.float64) / dim
+        frequencies = parameters["rope_theta"] ** -exponents
+        if parameters["rope_type"] == "llama3":
+            old, low, high = (parameters[key] for key in
+                              ("original_max_position_embeddings", "low_freq_factor", "high_freq_factor"))
+            share = (old * frequencies / (2 * torch.pi) - low) / (high - low)
+            share = share.clamp(0.0, 1.0)
+            frequencies = (1 - share) * frequencies / parameters["factor"] + share * frequencies
+        assert (frequencies / theirs.inv_freq.double() - 1).abs().max() < 1e-6, "not the angles of transformers"
+        self.frequencies = frequencies
+
+    def forward(self, x, position_ids):
+        angles = position_ids[..., None].double() * self.frequencies
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos(), angles.sin()
 
 
-def tensors(model, of):
-    parameters = dict(model.named_parameters())
-    return {ours: flat(of(parameters[theirs]), transposed) for ours, theirs, transposed in name_map()}
+def in_fp64(model):
+    """Lets transformers compute in fp64 what it computes in fp32 whatever the model's type."""
+    for module in model.modules():
+        if type(module).__name__.endswith("RMSNorm"):
+            module.forward = lambda x, m=module: torch.nn.functional.rms_norm(
+                x, m.weight.shape, m.weight, m.variance_epsilon)
+    if "rope_parameters" in model.config.to_dict():
+        model.model.rotary_emb = Rotary(model.model.rotary_emb, model.config.rope_parameters)
 
 
 def loss_of(model, ids, labels, weights):
@@ -62,63 +77,68 @@ def loss_of(model, ids, labels, weights):
     return logits, (losses * weights.reshape(-1)).sum() / weights.sum()
 
 
-def compute():
-    torch.manual_seed(20)
-    torch.set_default_dtype(torch.float64)
-    config = GPT2Config(vocab_size=VOCAB, n_positions=POSITIONS, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS,
-                        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
-    model = GPT2LMHeadModel(config).double()
-    for parameter in model.parameters():  # no zeros and ones: every weight must matter
-        parameter.data = torch.randn_like(parameter) * 0.2
-    model.train()
-    tokens = torch.randint(0, VOCAB, (SAMPLES, LENGTH + 1))
-    ids, labels = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
-    weights = torch.ones(SAMPLES, LENGTH)
-    weights[0, 7:] = 0.0  # samples hold unequal numbers of valid tokens
-
-    reference = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "positions": POSITIONS, "vocab": VOCAB,
-                 "samples": SAMPLES, "length": LENGTH, "lr": LR, "betas": BETAS, "eps": EPS, "decay": DECAY,
-                 "clip": CLIP, "ids": ids.reshape(-1).tolist(), "labels": labels.reshape(-1).tolist(),
-                 "weights": weights.reshape(-1).tolist(), "parameters": tensors(model, lambda p: p)}
-    logits, loss = loss_of(model, ids, labels, weights)
-    loss.backward()
-    reference["logits"] = flat(logits, False)
-    reference["gradients"] = tensors(model, lambda p: p.grad)
-
+def adamw_losses(model, ids, labels, weights):
     decayed = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": plain, "weight_decay": 0.0}],
                                   lr=LR, betas=BETAS, eps=EPS)
-    reference["losses"] = []
+    losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()
         _, loss = loss_of(model, ids, labels, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
-        reference["losses"].append(float(loss))
-    reference["updated"] = tensors(model, lambda p: p)
-    return reference
+        losses.append(loss.item())
+    return torch.tensor(losses)
 
 
-def compare(fresh, stored, path=""):
-    if isinstance(fresh, dict):
-        assert sorted(fresh) == sorted(stored), f"{path}: other keys"
-        return max((compare(fresh[key], stored[key], f"{path}/{key}") for key in fresh), default=0.0)
-    fresh, stored = torch.tensor(fresh), torch.tensor(stored)
-    assert fresh.shape == stored.shape, f"{path}: other shape"
-    return float((fresh.double() - stored.double()).abs().max()) if fresh.numel() else 0.0
+def compute(folder):
+    torch.set_default_dtype(torch.float64)
+    for name, model, with_steps in models():
+        torch.manual_seed(20)
+        model = model.double()
+        for parameter in model.parameters():  # no zeros and ones: every weight must matter
+            parameter.data = torch.randn_like(parameter) * 0.2
+        model.train()
+        in_fp64(model)
+        tokens = torch.randint(0, VOCAB, (SAMPLES, LENGTH + 1))
+        ids, labels = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
+        weights = torch.ones(SAMPLES, LENGTH)
+        weights[0, 7:] = 0.0  # samples hold unequal numbers of valid tokens
+        model.save_pretrained(folder / name)
+
+        logits, loss = loss_of(model, ids, labels, weights)
+        loss.backward()
+        expected = {"ids": ids, "labels": labels, "weights": weights, "logits": logits.detach(),
+                    "loss": loss.detach()}
+        expected |= {f"gradient.{key}": parameter.grad.clone() for key, parameter in model.named_parameters()}
+        if with_steps:
+            expected["adamw.settings"] = torch.tensor([LR, *BETAS, EPS, DECAY, CLIP])
+            expected["adamw.losses"] = adamw_losses(model, ids, labels, weights)
+            expected |= {f"updated.{key}": parameter.detach().clone() for key, parameter in model.named_parameters()}
+        safetensors.torch.save_file(expected, folder / name / "expected.safetensors")
+
+
+def difference(fresh, stored):
+    assert fresh.keys() == stored.keys(), f"other tensors: {fresh.keys() ^ stored.keys()}"
+    return max(float((fresh[key].double() - stored[key].double()).abs().max()) for key in fresh)
 
 
 def main():
-    if sys.argv[1] == "--check":
-        stored = json.loads((pathlib.Path(sys.argv[2]) / "gpt2.json").read_text())
-        difference = compare(json.loads(json.dumps(compute())), stored)
-        print(f"gpt2.json: largest difference from transformers now {difference:.3g}")
-        sys.exit(0 if difference < 1e-9 else 1)
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "gpt2.json").write_text(json.dumps(compute()) + "\n")
+    if sys.argv[1] != "--check":
+        compute(pathlib.Path(sys.argv[1]))
+        return
+    stored = pathlib.Path(sys.argv[2])
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        compute(pathlib.Path(folder))
+        for path in sorted(pathlib.Path(folder).glob("*/*.safetensors")):
+            name = path.relative_to(folder)
+            found = difference(safetensors.torch.load_file(path), safetensors.torch.load_file(stored / name))
+            print(f"{name}: largest difference from transformers now {found:.3g}")
+            failed |= found >= 1e-9
+    sys.exit(1 if failed else 0)
 
 
 main()

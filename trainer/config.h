@@ -37,6 +37,7 @@ struct TrainConfig {
   int64_t micro_batch_size = 4;
   std::string precision = "bf16";
   double clip_grad_norm = 1.0;
+  double z_loss = 0.0;
 
   void describe(Fields& f) {
     f.integer("steps", steps, {.min = 0}, "Optimizer steps of the whole run.").warned_on_resume();
@@ -44,12 +45,18 @@ struct TrainConfig {
               "Sequences of one step, over all ranks and micro-batches.")
         .fixed_on_resume();
     f.integer("micro_batch_size", micro_batch_size, {.min = 1, .max = 1 << 20},
-              "Sequences that one rank computes at once.");
+              "Sequences that one rank computes at once.")
+        .warned_on_resume();
     f.choice("precision", precision, {"bf16", "fp32", "fp64"},
              "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64).")
         .fixed_on_resume();
     f.real("clip_grad_norm", clip_grad_norm, {.min = 0.0},
            "Largest global gradient norm; 0 turns clipping off.")
+        .warned_on_resume();
+    f.real(
+         "z_loss", z_loss, {.min = 0.0, .max = 1.0},
+         "Weight of the squared log of the softmax's denominator, added to the trained loss (PaLM "
+         "uses 0.0001); records show the loss without it.")
         .warned_on_resume();
   }
 };

@@ -30,12 +30,8 @@ std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>&
 
 void check_model(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
-  if (c.model.hidden_size % c.model.num_heads != 0) {
-    throw ConfigError(cat(place_of(loaded, {"model.hidden_size", "model.num_heads"}),
-                          "model.hidden_size = ", c.model.hidden_size,
-                          " is not divisible by model.num_heads = ", c.model.num_heads,
-                          "; each head takes an equal part"));
-  }
+  if (const auto problem = find_problem(c.model))
+    throw ConfigError(place_of(loaded, problem->keys) + problem->text);
   if (c.data.sequence_length > c.model.max_positions) {
     throw ConfigError(cat(place_of(loaded, {"data.sequence_length", "model.max_positions"}),
                           "data.sequence_length = ", c.data.sequence_length,

@@ -12,14 +12,11 @@
 namespace lmtrain {
 namespace {
 
-DecoderInput input_of(const std::vector<int32_t>& tokens, size_t begin, size_t end,
-                      at::Device device) {
+// One sequence: int64 [1, end - begin].
+at::Tensor ids_of(const std::vector<int32_t>& tokens, size_t begin, size_t end, at::Device device) {
   const std::vector<int64_t> ids(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
                                  tokens.begin() + static_cast<std::ptrdiff_t>(end));
-  DecoderInput input;
-  input.ids = at::tensor(ids, at::kLong).unsqueeze(0).to(device);
-  input.positions = at::arange(static_cast<int64_t>(ids.size()), at::kLong).unsqueeze(0).to(device);
-  return input;
+  return at::tensor(ids, at::kLong).unsqueeze(0).to(device);
 }
 
 }  // namespace
@@ -56,7 +53,7 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
   return order[count - 1];
 }
 
-std::vector<int32_t> generate_tokens(const Gpt2& model, int64_t max_positions, at::Device device,
+std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
                                      const std::vector<int32_t>& prompt, int32_t end_token,
                                      const SamplingOptions& options) {
   const at::NoGradGuard no_gradients;
@@ -65,7 +62,8 @@ std::vector<int32_t> generate_tokens(const Gpt2& model, int64_t max_positions, a
   for (int64_t i = 0; i < options.max_new_tokens; ++i) {
     const size_t begin =
         tokens.size() - std::min(tokens.size(), static_cast<size_t>(max_positions));
-    const at::Tensor hidden = model.hidden(input_of(tokens, begin, tokens.size(), device));
+    const at::Tensor hidden =
+        model.hidden(whole_sequences(ids_of(tokens, begin, tokens.size(), device)));
     const at::Tensor logits = model.head().logits(hidden.select(1, hidden.size(1) - 1))[0];
     const int32_t next =
         sample_token(logits, options, uniform_number(key, static_cast<uint64_t>(i)));
@@ -75,12 +73,13 @@ std::vector<int32_t> generate_tokens(const Gpt2& model, int64_t max_positions, a
   return {tokens.begin() + static_cast<std::ptrdiff_t>(prompt.size()), tokens.end()};
 }
 
-std::vector<double> score_tokens(const Gpt2& model, at::Device device,
+std::vector<double> score_tokens(const Decoder& model, at::Device device,
                                  const std::vector<int32_t>& tokens) {
   if (tokens.size() < 2) return {};
   const at::NoGradGuard no_gradients;
-  const at::Tensor hidden = model.hidden(input_of(tokens, 0, tokens.size() - 1, device));
-  const at::Tensor labels = input_of(tokens, 1, tokens.size(), device).ids;
+  const at::Tensor hidden =
+      model.hidden(whole_sequences(ids_of(tokens, 0, tokens.size() - 1, device)));
+  const at::Tensor labels = ids_of(tokens, 1, tokens.size(), device);
   const at::Tensor weights = at::ones(labels.sizes(), labels.options().dtype(at::kFloat));
   const at::Tensor scores = model.head()
                                 .loss(hidden, labels, weights, 1.0)

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/gpt2.h"
+#include "models/decoder.h"
 
 namespace lmtrain {
 
@@ -21,7 +21,7 @@ struct SamplingOptions {
 // Tokens that follow `prompt` (not empty), up to `end_token` (left out; -1: none) or
 // max_new_tokens. Where the text is longer than the model's positions the oldest tokens are
 // dropped.
-std::vector<int32_t> generate_tokens(const Gpt2& model, int64_t max_positions, at::Device device,
+std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
                                      const std::vector<int32_t>& prompt, int32_t end_token,
                                      const SamplingOptions& options);
 
@@ -31,7 +31,7 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
 
 // Log-probability of each token after the first, given those before it. At most max_positions + 1
 // tokens.
-std::vector<double> score_tokens(const Gpt2& model, at::Device device,
+std::vector<double> score_tokens(const Decoder& model, at::Device device,
                                  const std::vector<int32_t>& tokens);
 
 }  // namespace lmtrain

@@ -20,8 +20,8 @@ LoadedModel load_model(const std::string& path) {
                      nullptr};
   loaded.store =
       std::make_unique<ParameterStore>(compute_type_of(loaded.config.train.precision), at::kCPU);
-  loaded.model = std::make_unique<Gpt2>(loaded.config.model, loaded.tokenizer.vocab_size(),
-                                        *loaded.store, *loaded.alone);
+  loaded.model = std::make_unique<Decoder>(loaded.config.model, loaded.tokenizer.vocab_size(),
+                                           *loaded.store, *loaded.alone);
   loaded.store->allocate(0);
   load_tensors(loaded.checkpoint, loaded.manifest, *loaded.store, /*with_optimizer=*/false);
   return loaded;

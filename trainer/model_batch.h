@@ -4,7 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "data/batch.h"
-#include "models/gpt2.h"
+#include "models/decoder.h"
 
 namespace lmtrain {
 
@@ -14,7 +14,9 @@ struct ModelBatch {
   at::Tensor weights;  // fp32 [samples, positions]
 };
 
-// `dropout` without its samples, which are taken from the batch.
-ModelBatch to_model_batch(const Batch& batch, DropoutContext dropout, at::Device device);
+// `dropout` without its samples, which are taken from the batch. With isolate_documents, tokens see
+// their own document alone and its positions start at 0.
+ModelBatch to_model_batch(const Batch& batch, DropoutContext dropout, bool isolate_documents,
+                          at::Device device);
 
 }  // namespace lmtrain

@@ -101,8 +101,10 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, double scale, b
   VocabLoss loss;
   {
     const PhaseScope scope(phases_, Phase::kForward);
-    const ModelBatch tensors = to_model_batch(batch, dropout, store_.device());
-    loss = model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, scale);
+    const ModelBatch tensors =
+        to_model_batch(batch, dropout, config_.data.isolate_documents, store_.device());
+    loss = model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, scale,
+                              config_.train.z_loss);
   }
   const PhaseScope scope(phases_, Phase::kBackward);
   loss.total.backward();
@@ -160,7 +162,8 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
   for (int64_t at = share * data.rank(); at < end; at += config_.train.micro_batch_size) {
     const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
-    const ModelBatch tensors = to_model_batch(batch, DropoutContext{}, store_.device());
+    const ModelBatch tensors =
+        to_model_batch(batch, DropoutContext{}, config_.data.isolate_documents, store_.device());
     const VocabLoss loss =
         model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, 1.0);
     losses.narrow(0, at, batch.num_samples).copy_(loss.per_sample);

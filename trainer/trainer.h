@@ -5,7 +5,7 @@
 
 #include "base/phase.h"
 #include "data/loader.h"
-#include "models/gpt2.h"
+#include "models/decoder.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/mesh.h"
 #include "trainer/config.h"
@@ -48,7 +48,7 @@ class Trainer {
   EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
 
   ParameterStore& store() { return store_; }
-  const Gpt2& model() const { return model_; }
+  const Decoder& model() const { return model_; }
 
  private:
   // Sums of one global sample.
@@ -67,7 +67,7 @@ class Trainer {
   Mesh& mesh_;
   PhaseTracker& phases_;
   ParameterStore store_;
-  Gpt2 model_;
+  Decoder model_;
   GradientSync gradient_sync_;
 };
 

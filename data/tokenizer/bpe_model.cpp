@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/byte_alphabet.h"
-#include "data/tokenizer/strict_json.h"
 
 namespace lmtrain {
 

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/bpe_model.h"
-#include "data/tokenizer/strict_json.h"
 
 namespace lmtrain {
 

@@ -1,9 +1,9 @@
 #include "data/tokenizer/decoder.h"
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/byte_alphabet.h"
-#include "data/tokenizer/strict_json.h"
 
 namespace lmtrain {
 

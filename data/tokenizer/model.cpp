@@ -1,9 +1,9 @@
 #include "data/tokenizer/model.h"
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/bpe_model.h"
-#include "data/tokenizer/strict_json.h"
 
 namespace lmtrain {
 

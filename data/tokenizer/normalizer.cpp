@@ -1,8 +1,8 @@
 #include "data/tokenizer/normalizer.h"
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
-#include "data/tokenizer/strict_json.h"
 
 namespace lmtrain {
 

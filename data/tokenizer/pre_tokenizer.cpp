@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
-#include "data/tokenizer/strict_json.h"
 #include "data/tokenizer/unicode_tables.h"
 #include "data/tokenizer/utf8_character.h"
 

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
-#include "data/tokenizer/strict_json.h"
 #include "data/tokenizer/tokenizer_pipeline.h"
 
 namespace lmtrain {

@@ -64,23 +64,41 @@ inline void split_pairs(const uint16_t* pairs, int64_t width, int64_t padded, ui
   }
 }
 
-inline float softmax_row(const float* scores, int64_t count, int64_t padded, float scale,
-                         const float* dropout, uint16_t* weights, float* inverse_sum) {
-  const float largest = scale * max_of(scores, count);
+inline Ints load_ints(const int32_t* from) {
+  Ints x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return x;
+}
+
+// x where `mask` is -1, 0 where it is 0.
+inline Floats kept_where(Ints mask, Floats x) {
+  Ints bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  bits &= mask;
+  Floats result;
+  __builtin_memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+inline float softmax_row(const SoftmaxRow& row) {
+  const float largest = row.scale * max_of(row.scores + row.first, row.end - row.first);
   Floats sum = {};
   int64_t i = 0;
-  for (; i < count; i += kLanes) {
-    Floats weight = exponential(load(scores + i) * scale - largest);
-    if (i + kLanes > count) {
-      for (int64_t lane = count - i; lane < kLanes; ++lane) weight[lane] = 0;
+  for (; i + kLanes <= row.first; i += kLanes) store(row.weights + i, all(0));
+  for (; i < row.end; i += kLanes) {
+    Floats weight = exponential(load(row.scores + i) * row.scale - largest);
+    if (i < row.first || i + kLanes > row.end) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        if (i + lane < row.first || i + lane >= row.end) weight[lane] = 0;
+      }
     }
     sum += weight;
-    if (dropout != nullptr) weight *= load(dropout + i);
-    store(weights + i, weight);
+    if (row.dropout != nullptr) weight *= load(row.dropout + i);
+    store(row.weights + i, weight);
   }
-  for (; i < padded; i += kLanes) store(weights + i, all(0));
+  for (; i < row.padded; i += kLanes) store(row.weights + i, all(0));
   const float total = add_lanes(sum);
-  *inverse_sum = 1.0F / total;
+  *row.inverse_sum = 1.0F / total;
   return largest + __builtin_logf(total);
 }
 
@@ -100,8 +118,10 @@ inline void gradient_tile(const AttentionGradientTile& tile) {
       for (int64_t k = key; k < key + 2; ++k) {
         const int64_t at = k * kAttentionTile + query;
         Floats p = exponential(load(tile.scores + at) * tile.scale - load(tile.log_sums + query));
-        if (tile.on_diagonal) {
-          for (int64_t lane = 0; lane < kLanes && query + lane < k; ++lane) p[lane] = 0;
+        if (tile.first != nullptr) {
+          const Ints index = Ints{} + (tile.first_key + static_cast<int32_t>(k));
+          p = kept_where(
+              (index >= load_ints(tile.first + query)) & (index < load_ints(tile.end + query)), p);
         }
         Floats dp = load(tile.d_probabilities + at);
         Floats kept = p;

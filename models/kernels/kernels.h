@@ -47,12 +47,28 @@ struct AttentionGradientTile {
   const float* deltas;           // [64] d_output . output of each query
   const float* dropout;          // [64, 64] factors, or null
   float scale;                   // of scores
-  bool on_diagonal;              // keys after the query are masked
+  // Query q sees keys first[q] <= key < end[q], counted from the sample's first key, as is the
+  // tile's first key; null where every query sees the whole tile.
+  const int32_t* first;
+  const int32_t* end;
+  int32_t first_key;
   // Out: after dropout, [64, 64]; and the gradient of scores, as it is and with pairs of keys side
   // by side, [32, 64, 2].
   uint16_t* probabilities;
   uint16_t* d_scores;
   uint16_t* d_scores_in_pairs;
+};
+
+// A query's scores on their way to weights.
+struct SoftmaxRow {
+  const float* scores;
+  int64_t first, end;    // the keys that the query sees, at least one
+  int64_t padded;        // a multiple of 64; weights before first and from end on are zero
+  float scale;           // of scores
+  const float* dropout;  // factors, or null
+  // Out: exp(scale * (score - largest)) times dropout, and what weights must be multiplied by.
+  uint16_t* weights;
+  float* inverse_sum;
 };
 
 // A head's [count, width] bf16 numbers; width is a multiple of 32. Written forms have `padded`
@@ -72,11 +88,8 @@ struct AttentionKernels {
   void (*pair_features)(const HeadMatrix& from, uint16_t* to);
   void (*split_pairs)(const uint16_t* pairs, int64_t width, int64_t padded, uint16_t* to);
 
-  // Turns a query's scores, those of `count` keys, into exp(scale * (score - largest)), times
-  // `dropout` where it is not null, followed by zeros up to `padded`, a multiple of 64. Returns the
-  // log of the sum of exp(scale * score); `inverse_sum` is what the weights must be multiplied by.
-  float (*softmax_row)(const float* scores, int64_t count, int64_t padded, float scale,
-                       const float* dropout, uint16_t* weights, float* inverse_sum);
+  // Returns the log of the sum of exp(scale * score).
+  float (*softmax_row)(const SoftmaxRow& row);
   void (*gradient_tile)(const AttentionGradientTile& tile);
   // Dot product of `width` numbers.
   float (*dot)(const uint16_t* a, const uint16_t* b, int64_t width);

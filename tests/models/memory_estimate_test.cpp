@@ -1,6 +1,10 @@
 #include "models/memory_estimate.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
+
+#include "models/decoder.h"
 
 namespace lmtrain {
 namespace {
@@ -28,8 +32,79 @@ TEST(MemoryEstimate, CountsTheParametersOfGpt2) {
   ModelConfig model = gpt2_small();
   EXPECT_EQ(num_parameters(model, 50257), 124'439'808);
   model.num_layers = 48;
+  model.num_heads = 25;
   model.hidden_size = 1600;
   EXPECT_EQ(num_parameters(model, 50257), 1'557'611'200);
+}
+
+ModelConfig llama(int64_t layers, int64_t heads, int64_t kv_heads, int64_t hidden,
+                  int64_t feed_forward) {
+  ModelConfig model;
+  model.kind = "llama";
+  model.num_layers = layers;
+  model.num_heads = heads;
+  model.num_kv_heads = kv_heads;
+  model.hidden_size = hidden;
+  model.feed_forward_size = feed_forward;
+  return model;
+}
+
+// Defect: grouped heads, the gate or the untied head forgotten. The numbers are those published for
+// TinyLlama, Llama 3.2 1B and Llama 3.1 8B.
+TEST(MemoryEstimate, CountsTheParametersOfLlama) {
+  EXPECT_EQ(num_parameters(llama(22, 32, 4, 2048, 5632), 32000), 1'100'048'384);
+  EXPECT_EQ(num_parameters(llama(32, 32, 8, 4096, 14336), 128256), 8'030'261'248);
+  ModelConfig tied = llama(16, 32, 8, 2048, 8192);
+  tied.embeddings = "tied";
+  EXPECT_EQ(num_parameters(tied, 128256), 1'235'814'400);
+}
+
+// Defect: a formula that says another number than the model declares.
+TEST(MemoryEstimate, CountsWhatTheModelDeclares) {
+  ModelConfig wide = llama(2, 4, 2, 24, 0);
+  wide.head_size = 10;
+  wide.qk_norm = true;
+  ModelConfig tied = llama(3, 4, 1, 16, 40);
+  tied.embeddings = "tied";
+  ModelConfig gpt2;
+  gpt2.embeddings = "untied";
+  gpt2.feed_forward_size = 100;
+  for (ModelConfig model : {wide, tied, gpt2, ModelConfig{}, llama(1, 2, 0, 8, 0)}) {
+    model.vocab_size = 33;
+    ParameterStore store(at::kFloat, at::kCPU);
+    const auto alone = make_single_communicator();
+    const Decoder decoder(model, 31, store, *alone);
+    EXPECT_EQ(num_parameters(model, 31), store.num_logical_elements()) << model.kind;
+  }
+}
+
+// Defect: settings that would be ignored or fail in the middle of a forward pass.
+TEST(ModelConfig, SettingsThatDoNotGoTogetherAreFound) {
+  const auto problem = [](const std::function<void(ModelConfig&)>& change, ModelConfig model) {
+    change(model);
+    const auto found = find_problem(model);
+    return found ? found->keys.at(0) : "";
+  };
+  const ModelConfig gpt2;
+  const ModelConfig llama8 = llama(2, 8, 2, 64, 0);
+  EXPECT_EQ(problem([](auto&) {}, gpt2), "");
+  EXPECT_EQ(problem([](auto&) {}, llama8), "");
+  EXPECT_EQ(problem([](auto& m) { m.hidden_size = 65; }, llama8), "model.hidden_size");
+  EXPECT_EQ(problem([](auto& m) { m.num_kv_heads = 3; }, llama8), "model.num_kv_heads");
+  EXPECT_EQ(problem([](auto& m) { m.head_size = 7; }, llama8), "model.head_size");
+  EXPECT_EQ(problem([](auto& m) { m.rope.factor = 2; }, llama8), "model.rope.factor");
+  EXPECT_EQ(problem(
+                [](auto& m) {
+                  m.rope.scaling = "llama3";
+                  m.rope.high_frequency_factor = 1;
+                },
+                llama8),
+            "model.rope.high_frequency_factor");
+  EXPECT_EQ(problem([](auto& m) { m.num_kv_heads = 2; }, gpt2), "model.num_kv_heads");
+  EXPECT_EQ(problem([](auto& m) { m.head_size = 64; }, gpt2), "model.head_size");
+  EXPECT_EQ(problem([](auto& m) { m.qk_norm = true; }, gpt2), "model.qk_norm");
+  EXPECT_EQ(problem([](auto& m) { m.rope.theta = 5e5; }, gpt2), "model.rope.theta");
+  EXPECT_EQ(problem([](auto& m) { m.rope.scaling = "linear"; }, gpt2), "model.rope.scaling");
 }
 
 // Defect: a buffer of the parameter store that is not counted, or in the wrong type.

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include "models/gpt2.h"
+#include "models/decoder.h"
 #include "parallel/cores.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/mesh.h"
@@ -49,6 +49,21 @@ TEST(Collectives, SumInRankOrderToTheBit) {
       EXPECT_TRUE(at::equal(gathered, all));
     }
   }
+}
+
+// Defect: a message that is cut where MPI's counts end or where the library cuts large ones (64
+// MiB) loses or repeats a piece.
+TEST(Collectives, SumTensorsThatTravelInSeveralMessages) {
+  if (world().size() > 2) GTEST_SKIP() << "two ranks show it, four would take a GiB";
+  const int64_t numel = (int64_t{160} << 20) / 4 + 3;  // each rank's half is over 64 MiB
+  at::Tensor tensor = at::arange(numel, at::kFloat).remainder_(1009).add_(world().rank());
+  world().all_reduce(tensor, ReduceOp::kSum)->wait();
+  const int size = world().size();
+  const at::Tensor expected = at::arange(numel, at::kFloat)
+                                  .remainder_(1009)
+                                  .mul_(size)
+                                  .add_(static_cast<float>(size * (size - 1) / 2));
+  EXPECT_TRUE(at::equal(tensor, expected));
 }
 
 // Defect: max that sums, broadcast from the wrong root, groups with wrong members.
@@ -150,17 +165,13 @@ ModelConfig tiny() {
   return config;
 }
 
-DecoderInput input_of(const at::Tensor& ids) {
-  return {ids, at::arange(ids.size(1), at::kLong).expand(ids.sizes()).contiguous(), {}};
-}
-
 // Defect: reduction that waits for the end of backward, or starts in a micro-batch that is not the
 // last.
 TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   CountingCommunicator counting(world());
   ParameterStore store(at::kFloat, at::kCPU);
   const auto alone = make_single_communicator();
-  Gpt2 model(tiny(), 31, store, *alone);
+  Decoder model(tiny(), 31, store, *alone);
   GradientSync sync(store, counting, 1 << 20);
   store.allocate(1);
   const at::Tensor ids = at::arange(16, at::kLong).view({2, 8});
@@ -174,7 +185,9 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   for (const bool last : {false, true}) {
     store.begin_micro_batch(last);
     EXPECT_EQ(counting.started, 0);
-    model.head().loss(model.hidden(input_of(ids)), ids, at::ones({2, 8}), 0.1).total.backward();
+    model.head()
+        .loss(model.hidden(whole_sequences(ids)), ids, at::ones({2, 8}), 0.1)
+        .total.backward();
   }
   EXPECT_EQ(started_before_last_unit, 3);  // head and both blocks, before the embedding's backward
   sync.finish();
@@ -189,7 +202,7 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
   const auto run = [&](Communicator& data) {
     ParameterStore store(at::kDouble, at::kCPU);
     const auto alone = make_single_communicator();
-    Gpt2 model(tiny(), 31, store, *alone);
+    Decoder model(tiny(), 31, store, *alone);
     GradientSync sync(store, data, 4096);
     store.allocate(3);
     std::vector<double> losses;
@@ -199,7 +212,7 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
       store.begin_step();
       store.begin_micro_batch(true);
       const VocabLoss loss =
-          model.head().loss(model.hidden(input_of(mine(ids).narrow(1, 0, 8).contiguous())),
+          model.head().loss(model.hidden(whole_sequences(mine(ids).narrow(1, 0, 8).contiguous())),
                             mine(ids).narrow(1, 1, 8).contiguous(), mine(weights),
                             1.0 / weights.sum().item<double>());
       loss.total.backward();

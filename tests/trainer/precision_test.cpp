@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "models/gpt2.h"
+#include "models/decoder.h"
 #include "trainer/adamw.h"
 
 namespace lmtrain {
@@ -34,20 +34,18 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
   config.vocab_size = kVocabulary;
   ParameterStore store(type, at::kCPU);
   const auto alone = make_single_communicator();
-  Gpt2 model(config, kVocabulary, store, *alone);
+  Decoder model(config, kVocabulary, store, *alone);
   store.allocate(5);
   std::vector<double> losses;
   const at::Tensor weights = at::ones({8, kLength});
   for (int64_t step = 0; step < 50; ++step) {
     const at::Tensor texts = texts_of_step(step);
     const at::Tensor ids = texts.narrow(1, 0, kLength).contiguous();
-    const DecoderInput input{
-        ids, at::arange(kLength, at::kLong).expand(ids.sizes()).contiguous(), {}};
     store.begin_step();
     store.begin_micro_batch(true);
-    const VocabLoss loss =
-        model.head().loss(model.hidden(input), texts.narrow(1, 1, kLength).contiguous(), weights,
-                          1.0 / weights.sum().item<double>());
+    const VocabLoss loss = model.head().loss(model.hidden(whole_sequences(ids)),
+                                             texts.narrow(1, 1, kLength).contiguous(), weights,
+                                             1.0 / weights.sum().item<double>());
     loss.total.backward();
     losses.push_back(loss.per_sample.sum().item<double>() / weights.sum().item<double>());
     adamw_update(store, OptimizerConfig{}, 3e-3, step + 1, 1.0);

@@ -1,4 +1,4 @@
-#include "data/tokenizer/strict_json.h"
+#include "base/strict_json.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,0 +1,27 @@
+#include "models/attention_mask.h"
+
+#include <ATen/ATen.h>
+
+namespace lmtrain {
+
+at::Tensor AttentionMask::matrix() const {
+  const at::Tensor keys = at::arange(end.size(1), end.options());
+  const at::Tensor allowed = keys.ge(first.unsqueeze(-1)).logical_and_(keys.lt(end.unsqueeze(-1)));
+  return allowed.unsqueeze(1);
+}
+
+AttentionMask causal_mask(int64_t samples, int64_t positions, at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kInt).device(device);
+  return {at::zeros({samples, positions}, options),
+          at::arange(1, positions + 1, options).expand({samples, positions}).contiguous(), true};
+}
+
+AttentionMask causal_mask_within(const at::Tensor& document_ids) {
+  AttentionMask mask =
+      causal_mask(document_ids.size(0), document_ids.size(1), document_ids.device());
+  mask.first = at::searchsorted(document_ids, document_ids, /*out_int32=*/true);
+  mask.is_plain_causal = false;
+  return mask;
+}
+
+}  // namespace lmtrain

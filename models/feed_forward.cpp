@@ -1,0 +1,52 @@
+#include "models/feed_forward.h"
+
+#include <ATen/ATen.h>
+
+#include "models/functions.h"
+#include "models/gelu.h"
+
+namespace lmtrain {
+namespace {
+
+LinearOutputs up_outputs(const ModelConfig& config) {
+  const int64_t width = config.intermediate_size();
+  if (config.has_gated_feed_forward()) return {{2, width}, /*cut_dim=*/1};
+  return {{width}};
+}
+
+// SiLU(gate) * up of [.., 2, width]; computes SiLU again in backward, which saves keeping it.
+struct GatedSiluFunction : torch::autograd::Function<GatedSiluFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& both) {
+    context->save_for_backward({both});
+    return at::silu(both.select(-2, 0)).mul_(both.select(-2, 1));
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const at::Tensor both = context->get_saved_variables()[0];
+    const at::Tensor gate = both.select(-2, 0);
+    const at::Tensor up = both.select(-2, 1);
+    at::Tensor d_both = at::empty_like(both);
+    d_both.select(-2, 0).copy_(at::silu_backward(gradients[0] * up, gate));
+    d_both.select(-2, 1).copy_(at::silu(gate).mul_(gradients[0]));
+    return {d_both};
+  }
+};
+
+}  // namespace
+
+FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                         const ModelConfig& config, Communicator& tensor_axis)
+    : has_gate_(config.has_gated_feed_forward()),
+      up_(store, unit, name + ".up", config.hidden_size, up_outputs(config), LinearCut::kColumn,
+          tensor_axis, {.bias = config.has_biases(), .std = config.init_std}),
+      down_(store, unit, name + ".down", config.intermediate_size(), {{config.hidden_size}},
+            LinearCut::kRow, tensor_axis,
+            {.bias = config.has_biases(), .std = config.residual_init_std()}) {}
+
+at::Tensor FeedForward::operator()(const at::Tensor& x) const {
+  const at::Tensor y = up_(x);
+  if (!has_gate_) return down_(gelu_tanh(y));
+  return down_(GatedSiluFunction::apply(y.unflatten(-1, {2, y.size(-1) / 2})));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,27 @@
+// The feed-forward part of a block, cut over the tensor axis: down(GELU(up(x))), or with a gate,
+// down(SiLU(gate(x)) * up(x)) (SwiGLU; Shazeer, "GLU Variants Improve Transformer", 2020).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "models/linear.h"
+#include "models/model_config.h"
+
+namespace lmtrain {
+
+class FeedForward {
+ public:
+  // Declares NAME.up, with a gate of logical outputs [2, width] (gate, then up), and NAME.down.
+  FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+              const ModelConfig& config, Communicator& tensor_axis);
+
+  // x: [.., hidden]; returns the same shape.
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  bool has_gate_;
+  Linear up_;
+  Linear down_;
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,209 @@
+#include "models/huggingface/model_json.h"
+
+#include "base/error.h"
+#include "base/strict_json.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kMaxSize = int64_t{1} << 24;
+
+// Values of config.json by key. Keys that nobody asks for are left alone: transformers writes many
+// that say nothing about the model.
+class Reader {
+ public:
+  Reader(const json& value, const std::string& place) : object_(value, place) {}
+
+  int64_t integer(const std::string& key) {
+    return json_integer(object_.required(key), 1, kMaxSize, what(key));
+  }
+  int64_t integer(const std::string& key, int64_t when_absent) {
+    return is_null(key) ? when_absent : integer(key);
+  }
+  double real(const std::string& key, double when_absent) {
+    if (is_null(key)) return when_absent;
+    const json& value = object_.required(key);
+    if (!value.is_number()) object_.fail(key, cat("must be a number, is ", show_value(value)));
+    return value.get<double>();
+  }
+  std::string text(const std::string& key, const std::string& when_absent) {
+    return is_null(key) ? when_absent : object_.text(key);
+  }
+  bool boolean(const std::string& key, bool when_absent) {
+    return is_null(key) ? when_absent : object_.boolean(key, when_absent);
+  }
+  // A setting of which lmtrain's model has one value only.
+  void must_be(const std::string& key, const json& value) {
+    if (is_null(key) || object_.required(key) == value) return;
+    object_.fail(key, cat("is ", show_value(object_.required(key)), "; lmtrain's model has ",
+                          show_value(value)));
+  }
+  void must_be_absent(const std::string& key) {
+    if (!is_null(key))
+      object_.fail(key,
+                   cat("is ", show_value(object_.required(key)), "; lmtrain has no such thing"));
+  }
+  bool is_null(const std::string& key) {
+    const json* value = object_.find(key);
+    return value == nullptr || value->is_null();
+  }
+  const json& required(const std::string& key) { return object_.required(key); }
+  std::string what(const std::string& key) const { return cat(object_.place(), ".", key); }
+  [[noreturn]] void fail(const std::string& key, const std::string& problem) const {
+    object_.fail(key, problem);
+  }
+
+ private:
+  JsonObject object_;
+};
+
+void read_gpt2(Reader& from, ModelConfig& model) {
+  model.kind = "gpt2";
+  model.num_layers = from.integer("n_layer");
+  model.num_heads = from.integer("n_head");
+  model.hidden_size = from.integer("n_embd");
+  model.max_positions = from.integer("n_positions");
+  model.feed_forward_size = from.integer("n_inner", 0);
+  model.norm_eps = from.real("layer_norm_epsilon", 1e-5);
+  from.must_be("activation_function", "gelu_new");
+  from.must_be("scale_attn_weights", true);
+  from.must_be("scale_attn_by_inverse_layer_idx", false);
+  from.must_be("add_cross_attention", false);
+  // One probability stands for all three.
+  const double dropout = from.real("resid_pdrop", 0.1);
+  if (from.real("embd_pdrop", 0.1) != dropout || from.real("attn_pdrop", 0.1) != dropout)
+    from.fail("resid_pdrop", "differs from embd_pdrop or attn_pdrop; lmtrain has one dropout");
+  model.dropout = dropout;
+}
+
+void read_rope(const json& value, const std::string& place, RopeConfig& rope) {
+  Reader from(value, place);
+  rope.theta = from.real("rope_theta", rope.theta);
+  const std::string kind = from.text("rope_type", from.text("type", "default"));
+  if (kind == "default") return;
+  if (kind != "linear" && kind != "llama3") {
+    from.fail("rope_type",
+              cat(show_text(kind), " is not available; default, linear and llama3 are"));
+  }
+  rope.scaling = kind;
+  rope.factor = from.real("factor", 1.0);
+  if (kind == "linear") return;
+  rope.low_frequency_factor = from.real("low_freq_factor", 1.0);
+  rope.high_frequency_factor = from.real("high_freq_factor", 4.0);
+  rope.original_positions = from.integer("original_max_position_embeddings");
+}
+
+void read_llama(Reader& from, ModelConfig& model, bool is_qwen3) {
+  model.kind = "llama";
+  model.qk_norm = is_qwen3;
+  model.num_layers = from.integer("num_hidden_layers");
+  model.num_heads = from.integer("num_attention_heads");
+  model.num_kv_heads = from.integer("num_key_value_heads", model.num_heads);
+  model.hidden_size = from.integer("hidden_size");
+  model.head_size = from.integer("head_dim", 0);
+  if (model.head_size == model.hidden_size / model.num_heads) model.head_size = 0;
+  model.feed_forward_size = from.integer("intermediate_size");
+  model.max_positions = from.integer("max_position_embeddings");
+  model.norm_eps = from.real("rms_norm_eps", 1e-6);
+  model.dropout = from.real("attention_dropout", 0.0);
+  if (model.dropout != 0.0)
+    from.fail("attention_dropout", "is not 0; lmtrain's dropout is not of attention alone");
+  from.must_be("hidden_act", "silu");
+  from.must_be("attention_bias", false);
+  from.must_be("mlp_bias", false);
+  from.must_be("use_sliding_window", false);
+  from.must_be_absent("sliding_window");
+  model.rope.theta = from.real("rope_theta", 10000.0);
+  for (const std::string key : {"rope_scaling", "rope_parameters"}) {  // transformers 4 and 5
+    if (!from.is_null(key)) read_rope(from.required(key), from.what(key), model.rope);
+  }
+}
+
+json rope_to_json(const RopeConfig& rope) {
+  json value = {{"rope_theta", rope.theta},
+                {"rope_type", rope.scaling == "none" ? "default" : rope.scaling}};
+  if (rope.scaling != "none") value["factor"] = rope.factor;
+  if (rope.scaling == "llama3") {
+    value["low_freq_factor"] = rope.low_frequency_factor;
+    value["high_freq_factor"] = rope.high_frequency_factor;
+    value["original_max_position_embeddings"] = rope.original_positions;
+  }
+  return value;
+}
+
+json gpt2_to_json(const ModelConfig& model) {
+  return {{"model_type", "gpt2"},
+          {"architectures", {"GPT2LMHeadModel"}},
+          {"n_layer", model.num_layers},
+          {"n_head", model.num_heads},
+          {"n_embd", model.hidden_size},
+          {"n_positions", model.max_positions},
+          {"n_inner", model.feed_forward_size == 0 ? json() : json(model.feed_forward_size)},
+          {"layer_norm_epsilon", model.norm_eps},
+          {"activation_function", "gelu_new"},
+          {"resid_pdrop", model.dropout},
+          {"embd_pdrop", model.dropout},
+          {"attn_pdrop", model.dropout},
+          {"scale_attn_weights", true},
+          {"scale_attn_by_inverse_layer_idx", false},
+          {"reorder_and_upcast_attn", false}};
+}
+
+json llama_to_json(const ModelConfig& model) {
+  json value = {{"model_type", model.qk_norm ? "qwen3" : "llama"},
+                {"architectures", {model.qk_norm ? "Qwen3ForCausalLM" : "LlamaForCausalLM"}},
+                {"num_hidden_layers", model.num_layers},
+                {"num_attention_heads", model.num_heads},
+                {"num_key_value_heads", model.kv_heads()},
+                {"hidden_size", model.hidden_size},
+                {"head_dim", model.head_width()},
+                {"intermediate_size", model.intermediate_size()},
+                {"max_position_embeddings", model.max_positions},
+                {"rms_norm_eps", model.norm_eps},
+                {"hidden_act", "silu"},
+                {"attention_bias", false},
+                {"attention_dropout", 0.0},
+                {"rope_parameters", rope_to_json(model.rope)}};
+  if (!model.qk_norm) value["mlp_bias"] = false;
+  return value;
+}
+
+}  // namespace
+
+HuggingfaceModel model_from_json(const json& value, const std::string& place) {
+  Reader from(value, place);
+  HuggingfaceModel model;
+  const std::string kind = from.text("model_type", "");
+  if (kind == "gpt2") {
+    read_gpt2(from, model.config);
+  } else if (kind == "llama" || kind == "qwen3") {
+    read_llama(from, model.config, kind == "qwen3");
+  } else {
+    from.fail("model_type", cat(show_text(kind), " is not available; gpt2, llama and qwen3 are"));
+  }
+  model.num_tokens = from.integer("vocab_size");
+  model.config.vocab_size = model.num_tokens;
+  model.config.init_std = from.real("initializer_range", 0.02);
+  const bool ties = from.boolean("tie_word_embeddings", kind == "gpt2");
+  if (ties != model.config.has_tied_embeddings())
+    model.config.embeddings = ties ? "tied" : "untied";
+  return model;
+}
+
+json model_to_json(const ModelConfig& config, int64_t num_tokens, int64_t end_of_text,
+                   const std::string& type) {
+  json value = config.is_llama() ? llama_to_json(config) : gpt2_to_json(config);
+  value["vocab_size"] = num_tokens;
+  value["initializer_range"] = config.init_std;
+  value["tie_word_embeddings"] = config.has_tied_embeddings();
+  value["bos_token_id"] = end_of_text;
+  value["eos_token_id"] = end_of_text;
+  value["use_cache"] = true;
+  value["dtype"] = type;
+  return value;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,66 @@
+// Files of the safetensors format (Hugging Face): 8 bytes with the length of a JSON header, little
+// endian; the header, of each tensor its type, shape and place; the tensors' bytes, without a gap.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "base/durable_file.h"
+
+namespace lmtrain {
+
+class SafetensorsFile {
+ public:
+  struct Entry {
+    at::ScalarType type = at::kFloat;
+    std::vector<int64_t> shape;
+    int64_t begin = 0;  // bytes within the file
+    int64_t size = 0;
+  };
+
+  // Maps the file and checks its whole header: lengths, types, shapes, and that the tensors fill
+  // the file without gap or overlap. Throws DataError naming the file, the tensor and what is
+  // wrong; IoError when it cannot be opened.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  const std::map<std::string, Entry>& entries() const { return entries_; }
+  // A copy on the CPU, of the stored type and shape. Throws DataError when there is none.
+  at::Tensor read(const std::string& name) const;
+
+ private:
+  std::filesystem::path path_;
+  MappedFile file_;
+  std::map<std::string, Entry> entries_;
+};
+
+// Writes one file, in the order of the names (CPU tensors), durably. Throws IoError.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::map<std::string, at::Tensor>& tensors);
+
+// A folder's model.safetensors, or the files that its model.safetensors.index.json names.
+class SafetensorsFolder {
+ public:
+  // Throws DataError when there is neither, or when index and files disagree.
+  explicit SafetensorsFolder(const std::filesystem::path& folder);
+
+  std::vector<std::string> names() const;
+  bool contains(const std::string& name) const { return file_of_.contains(name); }
+  const SafetensorsFile::Entry& entry(const std::string& name) const;
+  at::Tensor read(const std::string& name) const;
+
+ private:
+  std::filesystem::path folder_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, size_t> file_of_;
+};
+
+// Writes model.safetensors, or, where it would be larger than `max_bytes`, files of at most that
+// size (or of one tensor) and model.safetensors.index.json. Throws IoError.
+void write_safetensors_folder(const std::filesystem::path& folder,
+                              const std::map<std::string, at::Tensor>& tensors, int64_t max_bytes);
+
+}  // namespace lmtrain

@@ -1,0 +1,62 @@
+#include "models/model_config.h"
+
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+std::optional<ModelProblem> find_rope_problem(const RopeConfig& rope) {
+  if (rope.scaling == "none" && rope.factor != 1.0) {
+    return ModelProblem{{"model.rope.factor"},
+                        cat("model.rope.factor = ", rope.factor,
+                            " has no effect with model.rope.scaling = none; choose linear or "
+                            "llama3, or leave it at 1")};
+  }
+  if (rope.scaling == "llama3" && rope.high_frequency_factor <= rope.low_frequency_factor) {
+    return ModelProblem{
+        {"model.rope.high_frequency_factor", "model.rope.low_frequency_factor"},
+        cat("model.rope.high_frequency_factor = ", rope.high_frequency_factor,
+            " must be more than model.rope.low_frequency_factor = ", rope.low_frequency_factor)};
+  }
+  return std::nullopt;
+}
+
+// Settings of llama alone, which gpt2 must not have.
+std::optional<ModelProblem> find_llama_setting(const ModelConfig& model) {
+  const auto only_llama = [](const std::string& key) {
+    return ModelProblem{{key}, key + " is for model.kind = llama; leave it out in gpt2"};
+  };
+  const ModelConfig plain;
+  if (model.kv_heads() != model.num_heads) return only_llama("model.num_kv_heads");
+  if (model.head_size != 0) return only_llama("model.head_size");
+  if (model.qk_norm) return only_llama("model.qk_norm");
+  if (model.rope.theta != plain.rope.theta) return only_llama("model.rope.theta");
+  if (model.rope.scaling != plain.rope.scaling) return only_llama("model.rope.scaling");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ModelProblem> find_problem(const ModelConfig& model) {
+  if (model.head_size == 0 && model.hidden_size % model.num_heads != 0) {
+    return ModelProblem{{"model.hidden_size", "model.num_heads"},
+                        cat("model.hidden_size = ", model.hidden_size,
+                            " is not divisible by model.num_heads = ", model.num_heads,
+                            "; each head takes an equal part")};
+  }
+  if (!model.is_llama()) return find_llama_setting(model);
+  if (model.num_heads % model.kv_heads() != 0) {
+    return ModelProblem{{"model.num_kv_heads", "model.num_heads"},
+                        cat("model.num_kv_heads = ", model.num_kv_heads,
+                            " does not divide model.num_heads = ", model.num_heads,
+                            "; each head of keys serves equally many query heads")};
+  }
+  if (model.head_width() % 2 != 0) {
+    return ModelProblem{{"model.head_size", "model.hidden_size", "model.num_heads"},
+                        cat("heads of ", model.head_width(),
+                            " features cannot be rotated in pairs; make the width even")};
+  }
+  return find_rope_problem(model.rope);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,29 @@
+// Normalisation over the last dim: LayerNorm with weight and bias (Ba, Kiros and Hinton, 2016) or
+// RMSNorm with weight alone (Zhang and Sennrich, 2019).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "parallel/parameter_store.h"
+
+namespace lmtrain {
+
+enum class NormKind { kLayer, kRootMeanSquare };
+
+class Norm {
+ public:
+  // Declares NAME.weight, and for LayerNorm NAME.bias, in `unit`. `eps` is added to the variance or
+  // the mean square.
+  Norm(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t features,
+       NormKind kind, double eps);
+
+  // x: [.., features]; returns the same shape. Statistics are fp32 for bf16.
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  Parameter& weight_;
+  Parameter* bias_;  // null for RMSNorm
+  double eps_;
+};
+
+}  // namespace lmtrain

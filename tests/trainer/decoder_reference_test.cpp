@@ -1,0 +1,246 @@
+// The models and the optimizer against those of the transformers package on PyTorch, from what
+// scripts/make_reference.py computed in fp64 (scripts/test.sh --oracle computes it afresh). Weights
+// come in and gradients go out by the tensor map, under the names of transformers.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
+#include "models/decoder.h"
+#include "models/huggingface/model_json.h"
+#include "models/huggingface/safetensors.h"
+#include "models/huggingface/tensor_map.h"
+#include "parallel/gradient_sync.h"
+#include "trainer/adamw.h"
+
+namespace lmtrain {
+namespace {
+
+double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
+
+// A model of transformers with its weights, and what it computed.
+struct Reference {
+  explicit Reference(const std::string& name)
+      : folder(std::string(LMTRAIN_SOURCE_DIR "/tests/fixtures/models/") + name),
+        model(model_from_json(nlohmann::json::parse(read_file(folder / "config.json")), name)),
+        weights(folder),
+        expected(folder / "expected.safetensors") {}
+
+  std::filesystem::path folder;
+  HuggingfaceModel model;
+  SafetensorsFolder weights;
+  SafetensorsFile expected;
+};
+
+// lmtrain's model of it, in one precision.
+struct Subject {
+  Subject(const Reference& reference, at::ScalarType type) : store(type, at::kCPU) {
+    config = reference.model.config;
+    config.vocab_size += 3;  // padded rows must change nothing
+    config.dropout = 0.0;
+    model = std::make_unique<Decoder>(config, reference.model.num_tokens, store, *alone);
+    parts = tensor_parts(config, reference.model.num_tokens);
+    store.allocate(1);
+    NamedTensors theirs;
+    for (const std::string& name : reference.weights.names())
+      theirs[name] = reference.weights.read(name);
+    std::map<std::string, std::vector<int64_t>> shapes;
+    for (const Parameter* parameter : store.parameters())
+      shapes[parameter->spec().name] = parameter->spec().logical_shape;
+    for (const auto& [name, tensor] : from_huggingface(parts, theirs, shapes))
+      logical(*parameter(name), parameter(name)->master()).copy_(tensor);
+    store.refresh_compute();
+    ids = reference.expected.read("ids");
+    labels = reference.expected.read("labels");
+    weights = reference.expected.read("weights").to(at::kFloat);
+  }
+
+  static at::Tensor logical(const Parameter& parameter, const at::Tensor& tensor) {
+    return tensor.narrow(0, 0, parameter.spec().logical_shape[0]);
+  }
+  Parameter* parameter(const std::string& name) {
+    for (Parameter* parameter : store.parameters()) {
+      if (parameter->spec().name == name) return parameter;
+    }
+    throw std::runtime_error("no parameter " + name);
+  }
+
+  // Masters or gradients of all parameters, as transformers names and cuts them, in fp64.
+  NamedTensors exported(const std::function<at::Tensor(const Parameter&)>& of) {
+    NamedTensors ours;
+    for (const Parameter* parameter : store.parameters())
+      ours[parameter->spec().name] = logical(*parameter, of(*parameter)).to(at::kDouble);
+    return to_huggingface(parts, ours);
+  }
+
+  // One step's loss and gradients, `cuts` micro-batches.
+  double loss_and_gradients(int64_t cuts = 1) {
+    store.begin_step();
+    double total = 0;
+    const double scale = 1.0 / weights.sum().item<double>();
+    for (int64_t cut = 0; cut < cuts; ++cut) {
+      store.begin_micro_batch(cut + 1 == cuts);
+      const int64_t rows = labels.size(0) / cuts;
+      const auto part = [&](const at::Tensor& t) { return t.narrow(0, cut * rows, rows); };
+      const VocabLoss loss = model->head().loss(model->hidden(whole_sequences(part(ids))),
+                                                part(labels), part(weights), scale);
+      loss.total.backward();
+      total += loss.total.item<double>();
+    }
+    return total;
+  }
+
+  ModelConfig config;
+  std::vector<TensorPart> parts;
+  std::unique_ptr<Communicator> alone = make_single_communicator();
+  ParameterStore store;
+  std::unique_ptr<Decoder> model;
+  at::Tensor ids;
+  at::Tensor labels;
+  at::Tensor weights;
+};
+
+// Largest error of any gradient over (largest of that tensor + 1e-3 of the largest of all).
+double gradient_error(Subject& subject, const SafetensorsFile& expected) {
+  const NamedTensors got = subject.exported([](const Parameter& p) { return p.gradient(); });
+  double largest_of_all = 0;
+  for (const auto& [name, tensor] : got)
+    largest_of_all = std::max(largest_of_all, largest(expected.read("gradient." + name)));
+  double worst = 0;
+  for (const auto& [name, tensor] : got) {
+    const at::Tensor want = expected.read("gradient." + name);
+    worst = std::max(worst, largest(tensor - want) / (largest(want) + 1e-3 * largest_of_all));
+  }
+  return worst;
+}
+
+struct Case {
+  std::string family;
+  at::ScalarType type;
+  double logits, loss, gradients;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.family << " in " << c.type; }
+
+class DecoderReference : public testing::TestWithParam<Case> {
+ protected:
+  Reference reference{GetParam().family};
+  Subject subject{reference, GetParam().type};
+};
+
+// Defect: another formula anywhere in the forward pass, padded vocabulary entries that take
+// probability, a tensor of transformers put in the wrong place.
+TEST_P(DecoderReference, LogitsEqualThoseOfTransformers) {
+  const at::NoGradGuard no_gradients;
+  const Decoder& model = *subject.model;
+  const at::Tensor logits =
+      model.head().logits(model.hidden(whole_sequences(subject.ids))).to(at::kDouble);
+  EXPECT_LE(largest(logits - reference.expected.read("logits")), GetParam().logits);
+}
+
+// Defect: any error of a backward function, a missing use of a table, a wrong mean over unequal
+// samples.
+TEST_P(DecoderReference, EveryGradientEqualsThatOfTransformers) {
+  for (const int64_t cuts : {1, 3}) {
+    EXPECT_NEAR(subject.loss_and_gradients(cuts), reference.expected.read("loss").item<double>(),
+                GetParam().loss);
+    EXPECT_LE(gradient_error(subject, reference.expected), GetParam().gradients)
+        << cuts << " micro-batches";
+  }
+}
+
+// Defect: wrong bias correction, decay on norms or biases, decay of the gradient, clipping at the
+// wrong place.
+TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
+  if (!reference.expected.entries().contains("adamw.settings")) return;
+  const at::Tensor settings = reference.expected.read("adamw.settings");
+  const auto* const s = settings.data_ptr<double>();  // lr, both betas, eps, decay, clip
+  OptimizerConfig optimizer;
+  optimizer.betas = {s[1], s[2]};
+  optimizer.eps = s[3];
+  optimizer.weight_decay = s[4];
+  const at::Tensor losses = reference.expected.read("adamw.losses");
+  for (int64_t step = 0; step < losses.numel(); ++step) {
+    EXPECT_NEAR(subject.loss_and_gradients(), losses[step].item<double>(), GetParam().loss)
+        << "step " << step;
+    const double norm = gradient_norm(subject.store);
+    const double clip = norm > s[5] ? s[5] / (norm + 1e-6) : 1.0;
+    adamw_update(subject.store, optimizer, s[0], step + 1, clip);
+  }
+  if (GetParam().type != at::kDouble) return;
+  for (const auto& [name, tensor] :
+       subject.exported([](const Parameter& p) { return p.master(); })) {
+    EXPECT_LE(largest(tensor - reference.expected.read("updated." + name)), 1e-9) << name;
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string family : {"gpt2", "llama", "llama3", "qwen3"}) {
+    all.push_back({family, at::kDouble, 1e-9, 1e-9, 1e-9});
+    all.push_back({family, at::kFloat, 1e-4, 1e-5, 1e-4});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, DecoderReference, testing::ValuesIn(cases()), [](const auto& c) {
+  return c.param.family + (c.param.type == at::kDouble ? "_fp64" : "_fp32");
+});
+
+// Defect: z-loss left out of the gradient, or counted in the loss that records show. The gradient
+// is compared with finite differences.
+TEST(VocabLoss, ZLossIsPartOfTheGradientAndNotOfTheRecordedLoss) {
+  const auto alone = make_single_communicator();
+  ParameterStore store(at::kDouble, at::kCPU);
+  ParameterUnit& unit = store.add_unit("head");
+  Parameter& table = add_embedding_table(store, unit, "table", 5, 6, 4, *alone, 0.5, 1);
+  store.allocate(3);
+  const VocabHead head(store, table, *alone);
+  const at::Tensor hidden = at::randn({1, 2, 4}, at::kDouble).requires_grad_();
+  const at::Tensor labels = at::tensor({1, 4}, at::kLong).view({1, 2});
+  const at::Tensor weights = at::tensor({1.0F, 0.5F}).view({1, 2});
+  const double z = 0.1;
+  const auto total = [&](const at::Tensor& at) {
+    const at::NoGradGuard no_gradients;
+    return head.loss(at, labels, weights, 2.0, z).total.item<double>();
+  };
+  store.begin_step();
+  store.begin_micro_batch(true);
+  const VocabLoss loss = head.loss(hidden, labels, weights, 2.0, z);
+  loss.total.backward();
+  const VocabLoss plain = head.loss(hidden.detach(), labels, weights, 2.0);
+  EXPECT_EQ(loss.per_sample.item<double>(), plain.per_sample.item<double>());
+  EXPECT_GT(loss.total.item<double>(), plain.total.item<double>());
+  const double step = 1e-6;
+  for (int64_t i = 0; i < hidden.numel(); ++i) {
+    at::Tensor nudge = at::zeros_like(hidden);
+    nudge.view({-1})[i] = step;
+    const double slope =
+        (total(hidden.detach() + nudge) - total(hidden.detach() - nudge)) / (2 * step);
+    EXPECT_NEAR(hidden.grad().view({-1})[i].item<double>(), slope, 1e-8);
+  }
+  for (int64_t i = 0; i < 20; ++i) {
+    const at::Tensor number = table.master().view({-1})[i];
+    number.add_(step);
+    const double above = total(hidden.detach());
+    number.sub_(2 * step);
+    const double slope = (above - total(hidden.detach())) / (2 * step);
+    number.add_(step);
+    EXPECT_NEAR(table.gradient().view({-1})[i].item<double>(), slope, 1e-8);
+  }
+}
+
+// Defect: dropout that depends on how samples are cut into micro-batches, or a backward with
+// another mask than forward.
+TEST(Dropout, IsAFunctionOfTheGlobalSample) {
+  const at::Tensor x = at::ones({4, 6, 40}, at::kFloat).requires_grad_();
+  const at::Tensor whole = dropout(x, {0.3, 7, 5, {11, 12, 13, 14}}, 2);
+  const at::Tensor part = dropout(x.narrow(0, 2, 2), {0.3, 7, 5, {13, 14}}, 2);
+  EXPECT_TRUE(at::equal(whole.narrow(0, 2, 2), part));
+  EXPECT_FALSE(at::equal(whole, dropout(x, {0.3, 7, 6, {11, 12, 13, 14}}, 2)));
+  whole.sum().backward();
+  EXPECT_TRUE(at::equal(x.grad(), whole.detach()));
+}
+
+}  // namespace
+}  // namespace lmtrain
