@@ -38,9 +38,6 @@ struct DataError : Error {
 struct CheckpointError : Error {
   explicit CheckpointError(const std::string& message) : Error(ExitCode::kCheckpoint, message) {}
 };
-struct NumericError : Error {
-  explicit NumericError(const std::string& message) : Error(ExitCode::kNumeric, message) {}
-};
 struct IoError : Error {
   explicit IoError(const std::string& message) : Error(ExitCode::kIo, message) {}
 };

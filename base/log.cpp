@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <vector>
 
+#include <spdlog/details/log_msg_buffer.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
@@ -64,6 +66,8 @@ struct Logging {
   std::shared_ptr<TerminalSink> terminal = std::make_shared<TerminalSink>();
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("lmtrain", terminal);
   int rank = 0;
+  std::vector<spdlog::details::log_msg_buffer> early;  // lines before the file is open
+  bool has_file = false;
 
   Logging() {
     logger->set_pattern("%H:%M:%S %^%l%$ %v");
@@ -77,13 +81,16 @@ Logging& logging() {
   return instance;
 }
 
+// A file that is opened later begins with at most so many lines of before.
+constexpr size_t kMaxEarlyLines = 1000;
+
 void write(spdlog::level::level_enum level, std::string_view message) {
   Logging& log = logging();
-  if (log.rank == 0) {
-    log.logger->log(level, message);
-  } else {
-    log.logger->log(level, cat("rank ", log.rank, ": ", message));
-  }
+  const std::string line =
+      log.rank == 0 ? std::string(message) : cat("rank ", log.rank, ": ", message);
+  log.logger->log(level, line);
+  if (!log.has_file && log.early.size() < kMaxEarlyLines)
+    log.early.emplace_back(spdlog::details::log_msg(log.logger->name(), level, line));
 }
 
 }  // namespace
@@ -94,7 +101,11 @@ void open_log_file(const std::string& path) {
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    logging().logger->sinks().push_back(sink);
+    Logging& log = logging();
+    for (const auto& line : log.early) sink->log(line);
+    log.early.clear();
+    log.has_file = true;
+    log.logger->sinks().push_back(sink);
   } catch (const spdlog::spdlog_ex& error) {
     throw IoError(cat("cannot open the log file ", path, ": ", error.what()));
   }

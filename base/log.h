@@ -11,7 +11,8 @@ namespace lmtrain {
 // dropped; warnings and errors of all ranks are kept.
 void set_log_rank(int rank);
 
-// Also append every line to this file (rank 0's log.txt). Throws IoError when it cannot be opened.
+// Also append every line to this file (rank 0's log.txt), those before this call first. Throws
+// IoError when it cannot be opened.
 void open_log_file(const std::string& path);
 
 void log_info(std::string_view message);

@@ -1,4 +1,5 @@
-// The phases of a run. One scope object marks them for timers, power ledger and trace alike.
+// The phases of a run. One scope object marks them for whoever wants to know: the power ledger, and
+// through it the report's times and energies by phase.
 #pragma once
 
 #include <array>

@@ -23,6 +23,11 @@ std::string shortest(double value) {
   return {buffer.data(), result.ptr};
 }
 
+std::string zero_padded(int64_t value, size_t width) {
+  const std::string digits = std::to_string(value);
+  return std::string(width - std::min(width, digits.size()), '0') + digits;
+}
+
 std::string human_bytes(int64_t bytes) {
   static constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
   double value = static_cast<double>(bytes);

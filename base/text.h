@@ -23,6 +23,9 @@ std::string fixed(double value, int digits);
 // The shortest decimal text that reads back as the same double ("0.0006", "6e-05").
 std::string shortest(double value);
 
+// "00012": at least `width` digits.
+std::string zero_padded(int64_t value, size_t width);
+
 // "1.4 GiB"; negative values are not expected.
 std::string human_bytes(int64_t bytes);
 

@@ -27,9 +27,7 @@ bool may_follow_torn_line(const LedgerRecord& record) {
 }  // namespace
 
 fs::path ledger_path(const fs::path& folder, int64_t rank) {
-  const std::string digits = std::to_string(rank);
-  const std::string zeros(digits.size() < 5 ? 5 - digits.size() : 0, '0');
-  return folder / cat("rank-", zeros, digits, ".jsonl");
+  return folder / cat("rank-", zero_padded(rank, 5), ".jsonl");
 }
 
 LedgerWriter::LedgerWriter(const fs::path& path) : file_(path) {

@@ -19,8 +19,8 @@ class GradientSync {
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
 
-  // After the last backward of a step: reduces what has not been announced and waits for all
-  // buckets. Gradients then hold the sum over the data axis, the same bits on every rank.
+  // After the last backward of a step, which announced every unit: waits for all buckets. Gradients
+  // then hold the sum over the data axis, the same bits on every rank.
   void finish();
 
  private:

@@ -8,7 +8,7 @@
 
 namespace lmtrain {
 
-// Ranks that differ only in their place on one axis.
+// A group of an axis holds the ranks that differ in their place on that axis alone.
 class Mesh {
  public:
   // Ranks are numbered with the tensor axis innermost: rank = data_rank * tensor_size +

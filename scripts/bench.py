@@ -93,12 +93,12 @@ def measure(size, precisions, rounds, steps):
             seconds[name].append(statistics.median(all_seconds[WARM_UP_STEPS:]))
             peaks[name].append(peak)
             print(f"{size} round {number + 1}: {name} {seconds[name][-1]:.4f} s", file=sys.stderr)
-    first = next(iter(chosen))
-    base = statistics.median(seconds[first])
     print(f"\n### {size}: {steps} steps, {rounds} rounds in turn, median\n")
-    print(f"| what | s/step | tokens/s | slower than {first} by | peak GiB |\n|---|---|---|---|---|")
+    print("| what | s/step | tokens/s | times lmtrain's | peak GiB |\n|---|---|---|---|---|")
     for name in chosen:
         middle = statistics.median(seconds[name])
+        # lmtrain in the same precision; of ranks, the first arrangement
+        base = statistics.median(seconds.get(f"lmtrain {name.split()[-1]}", next(iter(seconds.values()))))
         if size == "ranks":  # the config's batch; and mpirun's own memory says nothing of its ranks
             rate = peak = "-"
         else:

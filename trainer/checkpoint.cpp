@@ -81,9 +81,7 @@ Manifest::File write_image(const fs::path& path, const std::vector<char>& image)
 Manifest write_share(const fs::path& folder, const std::vector<Item>& share, int rank) {
   Manifest part;
   for (size_t next = 0; next < share.size();) {
-    std::string number = std::to_string(rank);
-    number.insert(0, 5 - std::min<size_t>(5, number.size()), '0');
-    const std::string name = cat("rank-", number, "-", part.files.size(), ".h5");
+    const std::string name = cat("rank-", zero_padded(rank, 5), "-", part.files.size(), ".h5");
     Hdf5Writer writer;
     for (int64_t bytes = 0; next < share.size(); ++next) {
       const Item& item = share[next];
@@ -121,9 +119,7 @@ Vote vote(Communicator& world, const std::function<std::string()>& work) {
 }  // namespace
 
 fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
-  std::string digits = std::to_string(step);
-  digits.insert(0, 8 - std::min<size_t>(8, digits.size()), '0');
-  return checkpoints / ("step-" + digits);
+  return checkpoints / ("step-" + zero_padded(step, 8));
 }
 
 std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store,

@@ -33,9 +33,9 @@ struct CheckpointState {
   std::string data_fingerprint;
   std::string precision;
   int64_t num_ranks = 1;
-  int64_t num_threads = 1;  // of each rank
-  std::string torch_version;
-  std::string cpu_capability;  // "AVX512": other instruction sets give other bits
+  int64_t num_threads = 1;     // of each rank
+  std::string build;           // compiler and LibTorch
+  std::string cpu_capability;  // see compute.h; other instruction sets give other bits
   std::string commit;
   // What a run has taken so far, all attempts and ranks together, each step's tokens counted once.
   int64_t tokens = 0;
@@ -88,8 +88,8 @@ std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest,
                   ParameterStore& store, bool with_optimizer);
 
-// Removes folders without a manifest: what a killed save left. One rank calls it, while no save is
-// under way.
+// Removes step folders without a manifest: what a killed save left. One rank calls it, while no
+// save is under way.
 void remove_unfinished_checkpoints(const std::filesystem::path& checkpoints);
 // Removes every checkpoint that `keep` newer ones make superfluous, which verify. `verified` are
 // those known to, and is added to, so that each is read once. One rank calls it.

@@ -8,6 +8,9 @@
 #include <ATen/Version.h>
 
 #include "base/phase.h"
+#include "base/text.h"
+#include "models/blocked_attention.h"
+#include "models/kernels/kernels.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/cores.h"
 
@@ -59,6 +62,9 @@ double measure_matmul_flops(at::ScalarType type, at::Device device) {
   return best;
 }
 
-std::string cpu_capability() { return at::get_cpu_capability(); }
+std::string cpu_capability() {
+  return cat(at::get_cpu_capability(), ", ", cpu_kernels().instruction_set,
+             has_blocked_attention() ? ", bf16" : "");
+}
 
 }  // namespace lmtrain

@@ -28,7 +28,8 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch);
 // others do the same.
 double measure_matmul_flops(at::ScalarType type, at::Device device);
 
-// "DEFAULT", "AVX2", "AVX512": the instruction set that LibTorch's kernels use.
+// "AVX512, avx512, bf16": the instruction sets that LibTorch's and the project's own kernels use,
+// and whether bf16 attention takes the blocked kernel. Another one gives other last bits.
 std::string cpu_capability();
 
 }  // namespace lmtrain

@@ -13,6 +13,7 @@
 #include "trainer/commands.h"
 #include "trainer/config_document.h"
 #include "trainer/load_config.h"
+#include "trainer/run_data.h"
 
 namespace lmtrain {
 namespace {
@@ -40,15 +41,7 @@ void command_config(const std::string& path, const std::vector<std::string>& ove
 
 void command_prepare(const std::string& path, const std::vector<std::string>& overrides) {
   const LoadedConfig loaded = load_config(path, overrides);
-  std::string shown;
-  const PreparedData data =
-      prepare(loaded.config.data, loaded.config.tokenizer, num_threads(),
-              [&](std::string_view stage, double fraction) {
-                show_progress_line(cat(stage, " ", fixed(100 * fraction, 0), "%"));
-                if (shown != stage && !progress_line_is_live()) log_info(stage);
-                shown = stage;
-              });
-  show_progress_line("");
+  const PreparedData data = prepare_and_show(loaded.config, num_threads());
   std::cout << "tokenizer   " << data.tokenizer_path.string() << " (" << data.tokenizer.vocab_size()
             << " entries)\n"
             << "training    " << data.train.path().string() << " ("

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "energy/carbon_intensity.h"
 #include "energy/doctor.h"
-#include "models/kernels/kernels.h"
 #include "parallel/cores.h"
 #include "parallel/device.h"
 #include "trainer/commands.h"
@@ -37,8 +36,7 @@ void command_doctor() {
   std::cout << version_text() << "\n";
   const std::vector<int> cores = job_cores();
   std::cout << "cores         " << cores.size() << " (" << core_list_text(cores) << ")\n"
-            << "instructions  LibTorch " << cpu_capability() << ", own kernels "
-            << cpu_kernels().instruction_set << "\n";
+            << "instructions  " << cpu_capability() << "\n";
   for (const auto& [name, type] :
        {std::pair{"fp32", at::kFloat}, std::pair{"bf16", at::kBFloat16}}) {
     std::cout << "matmul " << name << "   " << fixed(measure_matmul_flops(type, at::kCPU) / 1e9, 0)

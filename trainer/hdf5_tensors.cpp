@@ -69,7 +69,9 @@ void Hdf5Writer::add(const std::string& group, const std::string& name, const at
           "write " + name);
   const uint64_t hash = checksum(tensor);
   add_attribute(set.id(), "xxh3", H5T_STD_U64LE, &hash, 1);
+  const std::vector<int64_t> offset(dims.size());
   add_attribute(set.id(), "logical_shape", H5T_STD_I64LE, tensor.sizes().data(), dims.size());
+  add_attribute(set.id(), "offset", H5T_STD_I64LE, offset.data(), dims.size());
 }
 
 std::vector<char> Hdf5Writer::finish() {
@@ -92,6 +94,21 @@ Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {
 
 void Hdf5Reader::fail(const std::string& what) const {
   throw CheckpointError(cat(path_.string(), " ", what));
+}
+
+template <class T>
+std::vector<T> Hdf5Reader::attribute(int64_t object, const char* name, size_t count,
+                                     const std::string& place) const {
+  const int64_t id = H5Aopen(object, name, H5P_DEFAULT);
+  if (id < 0) fail(cat("has no ", name, " of ", place));
+  const Hdf5Handle attribute(id, H5Aclose, "open an attribute");
+  const Hdf5Handle space(H5Aget_space(id), H5Sclose, "read an attribute's space");
+  if (H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(count))
+    fail(cat("has another number of values in ", name, " of ", place));
+  std::vector<T> values(count);
+  const int64_t type = std::is_signed_v<T> ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64;
+  if (H5Aread(id, type, values.data()) < 0) fail(cat("cannot be read at ", name, " of ", place));
+  return values;
 }
 
 void Hdf5Reader::read(const std::string& group, const std::string& name, at::Tensor& tensor) const {
@@ -130,12 +147,14 @@ void Hdf5Reader::read(const std::string& group, const std::string& name, at::Ten
   if (H5Dread(set.id(), file_type(tensor), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()) < 0) {
     fail("cannot be read at " + place);
   }
-  uint64_t stored = 0;
-  const int64_t attribute_id = H5Aopen(set.id(), "xxh3", H5P_DEFAULT);
-  if (attribute_id < 0) fail(cat("has no checksum for ", place));
-  const Hdf5Handle attribute(attribute_id, H5Aclose, "open a checksum");
-  H5Aread(attribute.id(), H5T_NATIVE_UINT64, &stored);
-  if (stored != checksum(tensor)) fail(cat("has a wrong checksum for ", place));
+  const auto sizes = tensor.sizes().vec();
+  if (attribute<int64_t>(set.id(), "logical_shape", sizes.size(), place) != sizes ||
+      attribute<int64_t>(set.id(), "offset", sizes.size(), place) !=
+          std::vector<int64_t>(sizes.size())) {
+    fail(cat("holds a part of ", place, ", where all of it is expected"));
+  }
+  if (attribute<uint64_t>(set.id(), "xxh3", 1, place)[0] != checksum(tensor))
+    fail(cat("has a wrong checksum for ", place));
 }
 
 }  // namespace lmtrain

@@ -33,7 +33,8 @@ class Hdf5Writer {
  public:
   Hdf5Writer();
   // A contiguous CPU tensor, fp32 or fp64, as GROUP/NAME with attributes `xxh3` (of its bytes) and
-  // `logical_shape`. Names hold no slash.
+  // its place in the logical tensor: `logical_shape`, and `offset`, zeros while a tensor is stored
+  // whole. Names hold no slash.
   void add(const std::string& group, const std::string& name, const at::Tensor& tensor);
   // The bytes of the finished file; nothing can be added after that.
   std::vector<char> finish();
@@ -47,10 +48,15 @@ class Hdf5Reader {
   // Throws CheckpointError.
   explicit Hdf5Reader(const std::filesystem::path& path);
   // GROUP/NAME into `tensor`, contiguous on the CPU, which says the expected shape and type.
-  // Refuses links, external and virtual storage, filters, other shapes or types, and a wrong xxh3.
+  // Refuses links, external and virtual storage, filters, other shapes or types, a part of a
+  // tensor, and a wrong xxh3.
   void read(const std::string& group, const std::string& name, at::Tensor& tensor) const;
 
  private:
+  // `count` whole numbers, an attribute of `object`.
+  template <class T>
+  std::vector<T> attribute(int64_t object, const char* name, size_t count,
+                           const std::string& place) const;
   [[noreturn]] void fail(const std::string& what) const;
 
   std::filesystem::path path_;

@@ -14,8 +14,13 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 constexpr int64_t kMaxManifestBytes = int64_t{256} << 20;
+
+// Whatever else lies beside the checkpoints is the user's.
+bool is_step_folder(const fs::directory_entry& entry) {
+  return entry.is_directory() && entry.path().filename().string().starts_with("step-");
+}
 
 }  // namespace
 
@@ -40,7 +45,7 @@ json to_json(const Manifest& manifest) {
           {"precision", s.precision},
           {"num_ranks", s.num_ranks},
           {"num_threads", s.num_threads},
-          {"torch_version", s.torch_version},
+          {"build", s.build},
           {"cpu_capability", s.cpu_capability},
           {"commit", s.commit},
           {"tokens", s.tokens},
@@ -62,7 +67,7 @@ Manifest manifest_from_json(const json& from) {
   from.at("precision").get_to(s.precision);
   from.at("num_ranks").get_to(s.num_ranks);
   from.at("num_threads").get_to(s.num_threads);
-  from.at("torch_version").get_to(s.torch_version);
+  from.at("build").get_to(s.build);
   from.at("cpu_capability").get_to(s.cpu_capability);
   from.at("commit").get_to(s.commit);
   from.at("tokens").get_to(s.tokens);
@@ -117,8 +122,8 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   std::vector<fs::path> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(checkpoints, error)) {
-    const bool is_step = entry.path().filename().string().starts_with("step-");
-    if (is_step && fs::exists(entry.path() / "manifest.json")) found.push_back(entry.path());
+    if (is_step_folder(entry) && fs::exists(entry.path() / "manifest.json"))
+      found.push_back(entry.path());
   }
   std::sort(found.rbegin(), found.rend());
   return found;
@@ -165,7 +170,8 @@ fs::path resolve_checkpoint(const fs::path& path) {
 void remove_unfinished_checkpoints(const fs::path& checkpoints) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(checkpoints, ignored)) {
-    if (!fs::exists(entry.path() / "manifest.json")) fs::remove_all(entry.path(), ignored);
+    if (is_step_folder(entry) && !fs::exists(entry.path() / "manifest.json"))
+      fs::remove_all(entry.path(), ignored);
   }
 }
 

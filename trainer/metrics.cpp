@@ -94,7 +94,7 @@ void MetricsLog::validation(int64_t step, double loss, double bits_per_byte) {
 }
 
 void MetricsLog::write(const std::string& line) {
-  const bool written = file_->append_line(line);
+  const bool written = file_->append_line(warned_ ? "\n" + line : line);  // after a torn one
   if (!written && !warned_)
     log_warn("metrics.jsonl cannot be written (disk full?); training goes on without it");
   warned_ = !written;

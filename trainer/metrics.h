@@ -28,12 +28,14 @@ struct StepMetrics {
 // Rank 0's; other ranks have none.
 class MetricsLog {
  public:
-  // Continues a file: lines of steps after `last_step` belong to work that is computed again and
-  // are removed, as is a line that a crash tore. Throws IoError.
+  // Continues a file: lines of steps after `last_step` (-1: all) belong to work that is computed
+  // again and are removed, as is a line that a crash tore. Throws IoError.
   MetricsLog(const std::filesystem::path& path, int64_t last_step);
 
   void step(const StepMetrics& metrics, int64_t num_steps);
   void validation(int64_t step, double loss, double bits_per_byte);
+  // Puts all lines on disk, before a checkpoint that goes with them counts.
+  void sync() { file_->sync(); }
 
   // What the file holds so far, earlier attempts included.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }

@@ -76,7 +76,7 @@ void command_inspect(const std::string& checkpoint, bool with_tensors) {
             << "precision         " << s.precision << "\n"
             << "ranks x threads   " << s.num_ranks << " x " << s.num_threads << "\n"
             << "instruction set   " << s.cpu_capability << "\n"
-            << "built from        " << s.commit << ", " << s.torch_version << "\n"
+            << "built from        " << s.commit << ", " << s.build << "\n"
             << "tokenizer         " << s.tokenizer_hash << "\n"
             << "data fingerprint  " << s.data_fingerprint << "\n"
             << "so far            " << with_commas(s.tokens) << " tokens, "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -49,7 +50,7 @@ class Run {
 
   ExitCode execute() {
     launch_.together([&] { check_before_data(loaded_, launch_.size()); });
-    launch_.together([&] { start_ = find_start_point(config_, folder_); });
+    start_ = find_start_point_together(config_, folder_, launch_);
     if (is_finished()) {
       launch_.together([&] { check_config_of_finished_run(); });
       if (launch_.rank() == 0) {
@@ -59,7 +60,6 @@ class Run {
       }
       return ExitCode::kDone;
     }
-    catch_stop_signals();
     compute_ = set_up_compute(config_.parallel, launch_);
     open_data();
     open_folder();
@@ -68,7 +68,7 @@ class Run {
     grid_ = grid_intensity(config_.energy);
     power_ =
         start_power_logger(config_.energy, folder_, compute_, start_.step() + 1, phases_, launch_);
-    reporter_.emplace(folder_, config_.energy, launch_.world());
+    reporter_.emplace(folder_, config_.energy, launch_.world(), OnDamagedLedger::kWarn);
     earlier_joules_ = reporter_->sum_up().energy.joules;
     write_provenance(folder_, command_line_, start_, *data_, compute_, launch_);
     return train();
@@ -76,7 +76,8 @@ class Run {
 
  private:
   bool is_finished() const {
-    return std::filesystem::exists(folder_.summary()) && start_.step() >= config_.train.steps;
+    return !start_.checkpoint.empty() && std::filesystem::exists(folder_.summary()) &&
+           start_.step() >= config_.train.steps;
   }
 
   // A finished run that is started again may differ in what a resumed one may.
@@ -96,7 +97,10 @@ class Run {
       if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens;
       check_before_training(loaded_, config_, num_tokens, data_->train.num_samples(),
                             launch_.local_size(), compute_.device.free_memory_bytes);
-      if (!start_.checkpoint.empty()) check_start_point(start_, config_, state(start_.step()));
+      if (start_.checkpoint.empty()) return;
+      const auto notes = check_start_point(start_, config_, state(start_.step()));
+      if (launch_.rank() != 0) return;
+      for (const std::string& note : notes) log_warn(note);
     });
   }
 
@@ -106,14 +110,22 @@ class Run {
       make_folders(folder_.checkpoints());
       make_folders(folder_.energy());
       lock_.emplace(folder_);
+      check_still_where_it_was();
       remove_unfinished_checkpoints(folder_.checkpoints());
       if (!start_.checkpoint.empty()) verified_.insert(start_.checkpoint);
       open_log_file(folder_.log());
       std::filesystem::remove(folder_.summary());  // a larger train.steps extends a finished run
       write_file_durably(folder_.config(), print_config(config_));
-      metrics_.emplace(folder_.metrics(), start_.step());
+      metrics_.emplace(folder_.metrics(), start_.checkpoint.empty() ? -1 : start_.step());
       continue_facts();
     });
+  }
+
+  // While this job prepared its data another one may have held the folder and trained on.
+  void check_still_where_it_was() {
+    if (list_checkpoints(folder_.checkpoints()) == start_.own_checkpoints) return;
+    throw ConfigError(cat("another job has trained ", folder_.path.string(),
+                          " while this one was starting; start it again to continue from there"));
   }
 
   // What earlier attempts of this run knew of its beginning; or where another run's checkpoint gave
@@ -149,29 +161,27 @@ class Run {
     launch_.world().all_reduce(flops, ReduceOp::kSum)->wait();
     ceiling_flops_ = flops.item<double>();
     if (launch_.rank() != 0) return;
-    log_info(cat("gpt2 of ", with_commas(trainer_->store().num_logical_elements()), " parameters, ",
-                 with_commas(data_->prepared.train.num_tokens()), " training tokens, ",
-                 launch_.size(), launch_.size() == 1 ? " rank of " : " ranks of ",
-                 compute_.num_threads, compute_.num_threads == 1 ? " thread on " : " threads on ",
+    log_info(cat(config_.model.kind, " of ", with_commas(trainer_->store().num_logical_elements()),
+                 " parameters, ", with_commas(data_->prepared.train.num_tokens()),
+                 " training tokens, ", launch_.size(),
+                 launch_.size() == 1 ? " rank of " : " ranks of ", compute_.num_threads,
+                 compute_.num_threads == 1 ? " thread on " : " threads on ",
                  compute_.device.description, ", ", config_.train.precision, ", matmul ceiling ",
                  fixed(ceiling_flops_ / 1e9, 0), " GFLOP/s"));
   }
 
   ExitCode train() {
     const int64_t steps = config_.train.steps;
-    if (start_.checkpoint.empty()) validate(0);
-    bool stopped = false;
+    bool stopped = any_rank(stop_signal_received());
     int64_t done = start_.step();
-    for (; done < steps && !stopped; ++done) {
-      stopped = one_step(done).signals.stop_requested;
-      const int64_t now = done + 1;
-      const bool last = now == steps;
-      const auto due = [&](int64_t interval) {
-        return last || (interval > 0 && now % interval == 0);
-      };
-      if (due(config_.eval.interval)) validate(now);
-      if (stopped || due(config_.checkpoint.interval)) save(now, /*must=*/stopped || last);
+    if (start_.checkpoint.empty() && !stopped) {
+      at_step(0, [&] {
+        validate(0);
+        if (steps == 0) save(0, /*must=*/true);
+      });
     }
+    for (; done < steps && !stopped; ++done)
+      at_step(done + 1, [&] { stopped = advance_from(done); });
     if (stopped && done < steps) {
       power_->stop();
       write_report(done, false);
@@ -179,30 +189,50 @@ class Run {
         log_info(cat("stopped on request after step ", done, "; the same command continues"));
       return ExitCode::kStopped;
     }
-    finish(done);
+    at_step(done, [&] { finish(done); });
     return ExitCode::kDone;
+  }
+
+  // One step and what is due after it. Returns whether any rank was asked to stop; then the step is
+  // saved.
+  bool advance_from(int64_t done) {
+    const bool stopped = one_step(done).signals.stop_requested;
+    const int64_t now = done + 1;
+    const bool last = now == config_.train.steps;
+    const auto due = [&](int64_t interval) {
+      return last || (interval > 0 && now % interval == 0);
+    };
+    if (due(config_.eval.interval)) validate(now);
+    if (stopped || due(config_.checkpoint.interval)) save(now, /*must=*/stopped || last);
+    return stopped;
+  }
+
+  // Work whose failure on this rank alone names the step. What all ranks know of passes as it is.
+  static void at_step(int64_t step, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const CollectiveError&) {
+      throw;
+    } catch (const std::exception& error) {
+      const Error own = as_error(error);
+      throw Error(own.code(), cat("step ", step, ": ", own.what()));
+    }
+  }
+
+  bool any_rank(bool mine) {
+    const at::Tensor any = at::tensor({int64_t{mine}}, at::kLong);
+    launch_.world().all_reduce(any, ReduceOp::kMax)->wait();
+    return any.item<int64_t>() != 0;
   }
 
   StepResult one_step(int64_t step) {
     const double begin = monotonic_seconds();
     power_->set_step(step + 1);
-    StepResult result;
-    try {
-      result = trainer_->train_step(
-          data_->train, step, {stop_signal_received(), power_->recent_watts(), power_->joules()});
-    } catch (const CollectiveError&) {
-      throw;
-    } catch (const std::exception& error) {
-      rethrow_of_step(step + 1, error);
-    }
+    const StepResult result = trainer_->train_step(
+        data_->train, step, {stop_signal_received(), power_->recent_watts(), power_->joules()});
     attempt_joules_ = result.signals.joules;
     if (launch_.rank() == 0) record(step + 1, result, monotonic_seconds() - begin);
     return result;
-  }
-
-  [[noreturn]] static void rethrow_of_step(int64_t step, const std::exception& error) {
-    const Error own = as_error(error);
-    throw Error(own.code(), cat("step ", step, ": ", own.what()));
   }
 
   void record(int64_t step, const StepResult& result, double seconds) {
@@ -248,7 +278,7 @@ class Run {
     state.precision = config_.train.precision;
     state.num_ranks = launch_.size();
     state.num_threads = compute_.num_threads;
-    state.torch_version = build_description();
+    state.build = build_description();
     state.cpu_capability = cpu_capability();
     state.commit = commit();
     if (metrics_) {  // rank 0, which writes the manifest
@@ -261,12 +291,13 @@ class Run {
 
   void save(int64_t step, bool must) {
     const PhaseScope scope(phases_, Phase::kCheckpoint);
-    if (!weights_are_finite(trainer_->store())) {
+    if (any_rank(!weights_are_finite(trainer_->store()))) {
       throw CollectiveError(ExitCode::kNumeric,
                             cat("weights are not finite after step ", step,
                                 ", so they are not saved. Lower optimizer.lr; the same command "
                                 "continues from the last checkpoint"));
     }
+    if (metrics_) metrics_->sync();
     const std::string error = save_checkpoint(folder_.checkpoints(), trainer_->store(), state(step),
                                               tokenizer().to_json(), launch_.world());
     if (!error.empty()) {

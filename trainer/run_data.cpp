@@ -11,7 +11,6 @@
 #include "data/target_bytes.h"
 
 namespace lmtrain {
-namespace {
 
 PreparedData prepare_and_show(const Config& config, int num_threads) {
   std::string stage_shown;
@@ -25,6 +24,8 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
   show_progress_line("");
   return data;
 }
+
+namespace {
 
 PreparedKeys broadcast(PreparedKeys keys, Launch& launch) {
   static_assert(std::is_trivially_copyable_v<PreparedKeys>);

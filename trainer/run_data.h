@@ -17,6 +17,9 @@ struct RunData {
   int64_t num_validation_samples = 0;  // scored at a time: at most eval.batches global batches
 };
 
+// Prepares what the config's sources need and shows how far it is.
+PreparedData prepare_and_show(const Config& config, int num_threads);
+
 // Collective. Rank 0 prepares what the cache lacks, with `num_threads`, and the others wait; then
 // all open the same files. Throws CollectiveError for what any rank cannot do.
 RunData open_run_data(const Config& config, int num_threads, Launch& launch);

@@ -60,7 +60,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }
 
-std::vector<TextSample> sample_texts(const Gpt2& model, const Tokenizer& tokenizer,
+std::vector<TextSample> sample_texts(const Decoder& model, const Tokenizer& tokenizer,
                                      const Config& config, at::Device device) {
   std::vector<TextSample> samples;
   const int32_t end = tokenizer.end_of_text();

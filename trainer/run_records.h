@@ -6,7 +6,7 @@
 
 #include "energy/report.h"
 #include "energy/run_facts.h"
-#include "models/gpt2.h"
+#include "models/decoder.h"
 #include "parallel/launch.h"
 #include "trainer/compute.h"
 #include "trainer/config.h"
@@ -26,7 +26,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                       Launch& launch);
 
 // Texts that the model writes after an end token, from seeds that follow config.run.seed.
-std::vector<TextSample> sample_texts(const Gpt2& model, const Tokenizer& tokenizer,
+std::vector<TextSample> sample_texts(const Decoder& model, const Tokenizer& tokenizer,
                                      const Config& config, at::Device device);
 
 // Bits per byte of the bigram model of the training tokens on the validation samples.

@@ -8,9 +8,21 @@
 
 namespace lmtrain {
 
+template <class Work>
+auto RunReporter::unless_damaged(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const DataError& error) {
+    if (on_damaged_ == OnDamagedLedger::kThrow) throw;
+    log_warn(cat("the report leaves out energy that cannot be summed up: ", error.what()));
+    return {};
+  }
+}
+
 // On rank 0 the totals of all ranks.
 std::vector<EnergyTotals> RunReporter::collect() {
-  const std::vector<std::string> parts = gather_texts(world_, to_json(ledgers_.refresh()));
+  const std::vector<std::string> parts =
+      gather_texts(world_, to_json(unless_damaged([&] { return ledgers_.refresh(); })));
   std::vector<EnergyTotals> totals;
   if (world_.rank() != 0) return totals;
   for (const std::string& part : parts) {
@@ -19,15 +31,17 @@ std::vector<EnergyTotals> RunReporter::collect() {
   return totals;
 }
 
-EmissionsReport RunReporter::sum_up() {
-  const std::vector<EnergyTotals> totals = collect();
-  return world_.rank() == 0 ? make_emissions_report(totals, config_) : EmissionsReport{};
+EmissionsReport RunReporter::sum_up() { return report_of(collect()); }
+
+EmissionsReport RunReporter::report_of(const std::vector<EnergyTotals>& totals) {
+  if (world_.rank() != 0) return {};
+  return unless_damaged([&] { return make_emissions_report(totals, config_); });
 }
 
 EmissionsReport RunReporter::write(const RunFacts& facts) {
   const std::vector<EnergyTotals> totals = collect();
   if (world_.rank() != 0) return {};
-  const EmissionsReport report = make_emissions_report(totals, config_);
+  const EmissionsReport report = report_of(totals);
   try {
     write_file_durably(folder_.facts(), to_json(facts));
     write_emissions_json(folder_.emissions(), report, facts);
@@ -44,7 +58,8 @@ void rewrite_report(const RunFolder& folder) {
   }
   const RunFacts facts = parse_run_facts(read_file(folder.facts()));
   const std::unique_ptr<Communicator> alone = make_single_communicator();
-  RunReporter reporter(folder, load_config(folder.config(), {}).config.energy, *alone);
+  RunReporter reporter(folder, load_config(folder.config(), {}).config.energy, *alone,
+                       OnDamagedLedger::kThrow);
   reporter.write(facts);
 }
 

@@ -11,13 +11,18 @@
 
 namespace lmtrain {
 
+// What a ledger that is damaged leads to: while a run trains, to a warning and a report without it.
+enum class OnDamagedLedger { kThrow, kWarn };
+
 // Keeps what has been read of the ledgers, so that each report reads only what is new.
 class RunReporter {
  public:
-  RunReporter(RunFolder folder, EnergyConfig config, Communicator& world)
+  RunReporter(RunFolder folder, EnergyConfig config, Communicator& world,
+              OnDamagedLedger on_damaged)
       : folder_(std::move(folder)),
         config_(std::move(config)),
         world_(world),
+        on_damaged_(on_damaged),
         ledgers_(folder_.energy(), world.rank(), world.size()) {}
 
   // Collective: what the ledgers add up to so far; on rank 0, nothing on the others.
@@ -27,11 +32,15 @@ class RunReporter {
   EmissionsReport write(const RunFacts& facts);
 
  private:
+  template <class Work>
+  auto unless_damaged(Work work) -> decltype(work());
   std::vector<EnergyTotals> collect();
+  EmissionsReport report_of(const std::vector<EnergyTotals>& totals);
 
   RunFolder folder_;
   EnergyConfig config_;
   Communicator& world_;
+  OnDamagedLedger on_damaged_;
   RunLedgers ledgers_;
 };
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <string>
+#include <vector>
 
+#include "parallel/launch.h"
 #include "trainer/checkpoint.h"
 #include "trainer/config.h"
 #include "trainer/run_folder.h"
@@ -13,16 +15,21 @@ namespace lmtrain {
 struct StartPoint {
   std::filesystem::path checkpoint;  // empty: from nothing
   Manifest manifest;
+  std::vector<std::filesystem::path> own_checkpoints;  // of the run's folder; on rank 0
   int64_t step() const { return checkpoint.empty() ? 0 : manifest.state.step; }
 };
 
-// As run.resume says; a checkpoint of the run's own folder goes before a PATH. Throws ConfigError,
-// CheckpointError.
+// As run.resume says: the newest checkpoint of the run's own folder; where there is none, PATH's.
+// Throws ConfigError where that would not be what run.resume asks for, CheckpointError.
 StartPoint find_start_point(const Config& config, const RunFolder& folder);
 
-// Refuses a checkpoint of another tokenizer, other data, or a config whose fixed keys differ; warns
-// of what makes the continuation differ in its last bits (ranks, threads, LibTorch, instruction
-// set).
-void check_start_point(const StartPoint& start, const Config& config, const CheckpointState& now);
+// Collective: rank 0's start point, on every rank. Throws CollectiveError.
+StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);
+
+// Refuses a checkpoint of another tokenizer, other data, or a config whose fixed keys differ.
+// Returns what makes the continuation differ in its last bits (ranks, threads, LibTorch,
+// instruction set), a line each.
+std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
+                                           const CheckpointState& now);
 
 }  // namespace lmtrain

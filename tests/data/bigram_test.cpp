@@ -9,7 +9,7 @@
 
 #include "data/token_file_writer.h"
 #include "data/tokenizer/bpe_trainer.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {

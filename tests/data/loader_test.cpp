@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "data/token_file_writer.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {
@@ -96,7 +96,7 @@ TEST_F(LoaderTest, AnySplitOverRanksGivesTheSameGlobalBatch) {
   const auto share = [&](int64_t begin, int64_t end) {
     std::vector<int64_t> indices;
     for (int64_t position = begin; position < end; ++position) {
-      indices.push_back(global_sample_index(kStep, kGlobalBatch, position));
+      indices.push_back(kStep * kGlobalBatch + position);
     }
     return permuted.load(indices);
   };

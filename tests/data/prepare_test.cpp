@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "data/documents.h"
 #include "data/tokenise.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "data/token_file_writer.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {

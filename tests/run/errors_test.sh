@@ -77,3 +77,29 @@ grep -q 'Before that, of runs/e/checkpoints/step-00000020' runs/f/report.md || f
 # A validation loss that was not a number does not stop a resume.
 sed -i 's/"validation_loss":[0-9.]*/"validation_loss":null/' runs/f/metrics.jsonl
 expect 0 "report" config.yaml run.name=f train.steps=30
+
+# PATH is where a run begins, no more: asked for again it continues; another one is refused.
+expect 0 "has finished" config.yaml run.name=f train.steps=30 run.resume=runs/e
+expect 64 "run.resume" config.yaml run.name=f train.steps=35 run.resume=runs/b
+
+# A finished run whose checkpoints are gone never begins anew.
+rm -r runs/b/checkpoints
+expect 66 "without its checkpoints" config.yaml run.name=b train.steps=10
+# No step at all is a run too.
+expect 0 "report" config.yaml run.name=g train.steps=0
+expect 0 "has finished" config.yaml run.name=g train.steps=0
+
+# Loss that is not finite: 70, the step named, and no checkpoint of it.
+expect 70 "of step" config.yaml run.name=h train.steps=20 optimizer.lr=100 train.clip_grad_norm=0 \
+  schedule.warmup_steps=0 model.init_std=10
+
+# Files that may not grow, as on a full disk: 74, and what was saved before stands.
+expect 0 "report" config.yaml run.name=i train.steps=5
+(
+  trap '' XFSZ
+  ulimit -f 64
+  expect 74 "step-00000010" config.yaml run.name=i train.steps=10
+)
+expect 0 "continuing from runs/i/checkpoints/step-00000005" config.yaml run.name=i train.steps=10
+
+expect 0 "Training:" config.yaml --help

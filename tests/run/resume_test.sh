@@ -17,7 +17,7 @@ wait_for_step() {
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed.log 2>&1 &
 job=$!
 wait_for_step killed 12
-pkill -9 -f "run.name=killed" -n || fail "no rank was left to kill"  # the newest process: a rank
+pkill -9 -f "^$LMTRAIN config.yaml run.name=killed" -n || fail "no rank was left to kill"  # the newest process: a rank
 wait "$job" && fail "the killed job ended as if nothing had happened"
 [ ! -e runs/killed/summary.json ] || fail "the killed run calls itself finished"
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed2.log 2>&1 || fail "the resume: $(tail -5 killed2.log)"
@@ -43,3 +43,26 @@ grep -q '"step":42,' runs/whole/metrics.jsonl || fail "the run was not extended"
 for file in report.md emissions.json; do
   [ -s "runs/whole/$file" ] || fail "no $file"
 done
+
+# SIGTERM to a rank that has time: the same as SIGUSR1.
+"$LMTRAIN" config.yaml run.name=terminated > terminated.log 2>&1 &
+job=$!
+wait_for_step terminated 3
+kill -TERM "$job"
+code=0
+wait "$job" || code=$?
+[ "$code" = 75 ] || fail "exit code $code after SIGTERM, expected 75: $(tail -5 terminated.log)"
+grep -q "stopped on request" terminated.log || fail "SIGTERM was not told apart"
+
+# Killed again and again, at whatever it is doing, saves among it: no checkpoint that counts is ever bad.
+for wait_seconds in 0.9 0.5 0.7 0.6 0.8; do
+  "$LMTRAIN" config.yaml run.name=often checkpoint.interval=1 > often.log 2>&1 &
+  job=$!
+  sleep "$wait_seconds"
+  kill -9 "$job" 2> kill.log || true
+  wait "$job" || true
+  ! grep -q "passing over" often.log || fail "a save that was killed left a checkpoint that counts: $(grep "passing over" often.log)"
+done
+"$LMTRAIN" config.yaml run.name=often checkpoint.interval=1 > often.log 2>&1 || fail "after many kills: $(tail -5 often.log)"
+"$LMTRAIN" config.yaml run.name=once > once.log 2>&1 || fail "the uninterrupted run of one rank: $(tail -5 once.log)"
+diff <(trace once 40) <(trace often 40) || fail "many kills changed the run"

@@ -8,7 +8,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "data/tokenizer/strict_json.h"
+#include "base/strict_json.h"
 #include "data/tokenizer/tokenizer.h"
 #include "tests/tokenizer/fixture.h"
 

@@ -11,6 +11,7 @@
 #include "trainer/commands.h"
 #include "trainer/load_config.h"
 #include "trainer/run.h"
+#include "trainer/stop_signal.h"
 
 namespace {
 
@@ -138,9 +139,7 @@ std::string joined_command_line(int argc, char** argv) {
   return join(std::vector<std::string>(argv, argv + argc), " ");
 }
 
-int train(int argc, char** argv) {
-  const std::string command_line = joined_command_line(argc, argv);
-  Launch launch(&argc, &argv);
+int train_as_rank(int argc, char** argv, const std::string& command_line, Launch& launch) {
   try {
     LoadedConfig loaded;
     launch.together([&] { loaded = load_config(argv[1], {argv + 2, argv + argc}); });
@@ -157,9 +156,23 @@ int train(int argc, char** argv) {
   }
 }
 
+int train(int argc, char** argv) {
+  catch_stop_signals();
+  const std::string command_line = joined_command_line(argc, argv);
+  try {
+    Launch launch(&argc, &argv);
+    return train_as_rank(argc, argv, command_line, launch);
+  } catch (const std::exception& error) {  // no job could be started
+    return report_error(error);
+  }
+}
+
 // What is neither a command nor an option is a config to train.
 bool names_a_config(int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return false;
+  for (int i = 2; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return false;
+  }
   const std::string first = argv[1];
   for (const char* command :
        {"config", "prepare", "tokenizer", "generate", "score", "inspect", "report", "doctor"}) {

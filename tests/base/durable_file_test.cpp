@@ -1,0 +1,73 @@
+#include "base/durable_file.h"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "tests/temporary_folder.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+size_t num_files(const fs::path& folder) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(folder), {}));
+}
+
+// Defect: a half-written file under its final name, or a temporary one left behind.
+TEST(DurableFile, IsThereOnlyOnceItIsCommitted) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.write("state", "old");
+  {
+    DurableFile file(path);
+    file.write("new and longer");
+    EXPECT_EQ(read_file(path), "old");
+  }
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_EQ(num_files(folder.path()), 1U);
+  DurableFile file(path, /*expected_bytes=*/1 << 16);  // more than is written in the end
+  file.write("____ body");
+  file.write_at(0, "HEAD", 4);
+  file.commit();
+  EXPECT_EQ(read_file(path), "HEAD body");
+  EXPECT_EQ(num_files(folder.path()), 1U);
+}
+
+// Defect: an error that does not name the file, or a write into nowhere that passes.
+TEST(DurableFile, NamesWhatItCannotDo) {
+  const TemporaryFolder folder;
+  const fs::path inside_file = fs::path(folder.write("plain", "x")) / "state";
+  EXPECT_NE(message_of<IoError>([&] { DurableFile file(inside_file); }).find("plain/state"),
+            std::string::npos);
+  EXPECT_NE(
+      message_of<IoError>([&] { MappedFile file(folder.path()); }).find(folder.path().string()),
+      std::string::npos);
+  EXPECT_NE(message_of<IoError>([&] { read_file(folder / "plain", 0); }).find("plain"),
+            std::string::npos);
+  EXPECT_NE(why_not_writable(inside_file), "");
+  EXPECT_EQ(why_not_writable(folder / "a" / "b"), "");
+  EXPECT_EQ(num_files(folder.path()), 1U);
+}
+
+// Defect: lines of two writers in one another, or a line without its end.
+TEST(AppendFile, AddsWholeLines) {
+  const TemporaryFolder folder;
+  AppendFile one(folder / "log");
+  AppendFile two(folder / "log");
+  EXPECT_TRUE(one.append_line("first"));
+  EXPECT_TRUE(two.append_line("second"));
+  EXPECT_TRUE(one.append_line("third"));
+  EXPECT_EQ(read_file(folder / "log"), "first\nsecond\nthird\n");
+}
+
+// Defect: a disk that is full passes for one that is not.
+TEST(AppendFile, SaysWhenTheDiskIsFull) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  AppendFile full("/dev/full");
+  EXPECT_FALSE(full.append_line("lost"));
+}
+
+}  // namespace
+}  // namespace lmtrain
