@@ -91,7 +91,7 @@ void write_file_durably(const fs::path& path, std::string_view content) {
   file.commit();
 }
 
-AppendFile::AppendFile(fs::path path) {
+AppendFile::AppendFile(const fs::path& path) {
   descriptor_ = open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("open", path);
 }

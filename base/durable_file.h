@@ -44,7 +44,7 @@ void write_file_durably(const std::filesystem::path& path, std::string_view cont
 // Appends one line to a log-like file (metrics, ledger); the line is written with one write call.
 class AppendFile {
  public:
-  explicit AppendFile(std::filesystem::path path);
+  explicit AppendFile(const std::filesystem::path& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;

@@ -134,7 +134,8 @@ void JsonObject::only(const std::string& key, bool value) {
 
 void JsonObject::nothing(const std::string& key) {
   const Json* value = find(key);
-  if (value == nullptr || value->is_null() || *value == "") return;
+  if (value == nullptr || value->is_null()) return;
+  if (value->is_string() && value->get_ref<const std::string&>().empty()) return;
   fail(key, cat("not supported, must be null, is ", show_value(*value)));
 }
 

@@ -7,7 +7,7 @@ namespace lmtrain {
 namespace {
 
 bool eight_ascii_bytes(const char* at) {
-  uint64_t bytes;
+  uint64_t bytes = 0;
   std::memcpy(&bytes, at, sizeof bytes);
   return (bytes & UINT64_C(0x8080808080808080)) == 0;
 }
@@ -43,6 +43,17 @@ size_t find_invalid_utf8(std::string_view text) {
     at += length;
   }
   return at;
+}
+
+std::string shown_as_utf8(std::string_view text) {
+  std::string shown;
+  while (true) {
+    const size_t valid = find_invalid_utf8(text);
+    shown += text.substr(0, valid);
+    if (valid == text.size()) return shown;
+    shown += "\xEF\xBF\xBD";
+    text.remove_prefix(valid + 1);
+  }
 }
 
 }  // namespace lmtrain

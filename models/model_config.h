@@ -40,6 +40,7 @@ struct RopeConfig {
 };
 
 struct ModelConfig {
+  std::string init_from;
   std::string kind = "gpt2";
   int64_t num_layers = 6;
   int64_t num_heads = 6;
@@ -78,6 +79,11 @@ struct ModelConfig {
   }
 
   void describe(Fields& f) {
+    f.text(
+        "init_from", init_from,
+        "Folder of transformers (config.json, safetensors) or checkpoint whose weights a new run "
+        "begins with; the keys of this section but vocab_size, dropout and init_std, and the "
+        "tokenizer where none is named, are then its own.");
     f.choice("kind", kind, {"gpt2", "llama"},
              "Architecture, a decoder with normalisation before each part. gpt2: LayerNorm, "
              "learned positions, GELU, biases; llama: RMSNorm, rotary positions, SwiGLU, no "

@@ -100,7 +100,7 @@ Parameter& ParameterStore::add(ParameterUnit& unit, ParameterSpec spec) {
   return parameter;
 }
 
-void ParameterStore::allocate(uint64_t seed) {
+void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   const auto options = at::TensorOptions().dtype(master_type_).device(device_);
   for (const auto& unit : units_) {
     for (const bool decayed : {true, false}) {
@@ -115,12 +115,15 @@ void ParameterStore::allocate(uint64_t seed) {
     unit->compute_ = compute_type_ == master_type_
                          ? unit->master_
                          : at::zeros({unit->numel_}, options.dtype(compute_type_));
-    unit->gradient_ = at::zeros({unit->numel_}, options);
-    unit->exp_avg_ = at::zeros({unit->numel_}, options);
-    unit->exp_avg_sq_ = at::zeros({unit->numel_}, options);
+    if (use == StoreUse::kTraining) {
+      unit->gradient_ = at::zeros({unit->numel_}, options);
+      unit->exp_avg_ = at::zeros({unit->numel_}, options);
+      unit->exp_avg_sq_ = at::zeros({unit->numel_}, options);
+    }
     for (const auto& parameter : unit->parameters_) {
       const std::vector<int64_t> shape = parameter->spec_.local_shape();
       const auto view = [&](const at::Tensor& buffer) {
+        if (!buffer.defined()) return at::Tensor();
         return buffer.narrow(0, parameter->offset_, numel_of(shape)).view(shape);
       };
       parameter->master_ = view(unit->master_);
@@ -128,12 +131,20 @@ void ParameterStore::allocate(uint64_t seed) {
       parameter->gradient_ = view(unit->gradient_);
       parameter->exp_avg_ = view(unit->exp_avg_);
       parameter->exp_avg_sq_ = view(unit->exp_avg_sq_);
+      if (use == StoreUse::kInference) continue;
       if (parameter->spec_.init == Init::kOnes) parameter->master_.fill_(1.0);
       if (parameter->spec_.init == Init::kNormal)
         draw_normal(parameter->spec_, seed, parameter->master_);
     }
   }
   refresh_compute();
+}
+
+Parameter* ParameterStore::find(const std::string& name) const {
+  for (Parameter* parameter : parameters_) {
+    if (parameter->spec_.name == name) return parameter;
+  }
+  return nullptr;
 }
 
 int64_t ParameterStore::num_logical_elements() const {

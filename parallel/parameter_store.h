@@ -26,6 +26,9 @@ namespace lmtrain {
 
 enum class Init { kNormal, kZeros, kOnes };
 
+// For inference a store has no gradients and moments, and its weights are zeros until loaded.
+enum class StoreUse { kTraining, kInference };
+
 // What a parameter is, whatever the layout.
 struct ParameterSpec {
   std::string name;                    // stable: checkpoints store the tensor under it
@@ -62,6 +65,10 @@ class Parameter {
   const at::Tensor& gradient() const { return gradient_; }
   const at::Tensor& exp_avg() const { return exp_avg_; }
   const at::Tensor& exp_avg_sq() const { return exp_avg_sq_; }
+  // The rows of such a tensor that are not padding.
+  at::Tensor unpadded(const at::Tensor& tensor) const {
+    return tensor.narrow(0, 0, spec_.logical_shape[0]);
+  }
 
   // Adds to the gradient, in the master type. `contribution` has as many elements as the local
   // shape.
@@ -115,8 +122,9 @@ class ParameterStore {
   // once.
   ParameterUnit& add_unit(const std::string& name);
   Parameter& add(ParameterUnit& unit, ParameterSpec spec);
-  // Makes all buffers and draws the initial weights: pure functions of (seed, name, element).
-  void allocate(uint64_t seed);
+  // Makes all buffers and, for training, draws the initial weights: pure functions of (seed, name,
+  // element).
+  void allocate(uint64_t seed, StoreUse use = StoreUse::kTraining);
 
   const std::vector<std::unique_ptr<ParameterUnit>>& units() const { return units_; }
   // All parameters, in the order of their declaration.
@@ -125,6 +133,8 @@ class ParameterStore {
   at::ScalarType compute_type() const { return compute_type_; }
   at::ScalarType master_type() const { return master_type_; }
   at::Device device() const { return device_; }
+
+  Parameter* find(const std::string& name) const;  // null when there is none
 
   // Gradients count as zero again.
   void begin_step();

@@ -33,10 +33,12 @@ if [ ! -e .deps/libtorch.path ]; then scripts/setup.sh; fi
 configure cpu >/dev/null
 cmake --build build --target lmtrain_build_info >/dev/null
 
-# g++ made the precompiled headers that the commands name: clang takes the headers behind them.
+# Beside the header that the commands name lies what g++ made of it, which clang refuses: it takes a copy of the header.
 database=$(mktemp -d)
 trap 'rm -rf "$database"' EXIT
-sed -E 's/ -Winvalid-pch//; s/ -Wno-restrict//; s/ -fpch-[a-z-]+//g' build/compile_commands.json \
+cp build/CMakeFiles/lmtrain_parallel.dir/cmake_pch.hxx "$database/"
+sed -E "s/ -Winvalid-pch//; s/ -Wno-restrict//; s/ -fpch-[a-z-]+//g; s#-include [^ ]*/cmake_pch.hxx#-include $database/cmake_pch.hxx#" \
+  build/compile_commands.json \
   >"$database/compile_commands.json"
 
 mapfile -t units < <(printf '%s\n' "${sources[@]}" | grep -E "^($(IFS='|'; echo "${layers[*]}"))/.*\.cpp$" |

@@ -34,13 +34,10 @@ struct Item {
 std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   std::vector<Item> items;
   for (const Parameter* parameter : store.parameters()) {
-    const auto unpadded = [&](const at::Tensor& t) {
-      return t.narrow(0, 0, parameter->spec().logical_shape[0]);
-    };
-    items.push_back({"weights", parameter, unpadded(parameter->master())});
+    items.push_back({"weights", parameter, parameter->unpadded(parameter->master())});
     if (!with_optimizer) continue;
-    items.push_back({"exp_avg", parameter, unpadded(parameter->exp_avg())});
-    items.push_back({"exp_avg_sq", parameter, unpadded(parameter->exp_avg_sq())});
+    items.push_back({"exp_avg", parameter, parameter->unpadded(parameter->exp_avg())});
+    items.push_back({"exp_avg_sq", parameter, parameter->unpadded(parameter->exp_avg_sq())});
   }
   return items;
 }
@@ -136,8 +133,9 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
   Vote written;
   if (ready.error.empty()) {
     written = vote(world, [&] {
+      const bool with_optimizer = store.units().front()->exp_avg().defined();
       const std::vector<Item> share =
-          share_of_items(all_items(store, true), world.rank(), world.size());
+          share_of_items(all_items(store, with_optimizer), world.rank(), world.size());
       return to_json(write_share(folder, share, world.rank())).dump();
     });
   }
@@ -166,23 +164,54 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
   return committed.error;
 }
 
+namespace {
+
+// The files of a checkpoint, each opened when its first tensor is read.
+class TensorReaders {
+ public:
+  explicit TensorReaders(fs::path checkpoint) : checkpoint_(std::move(checkpoint)) {}
+
+  void read(const Manifest::StoredTensor& stored, at::Tensor& into) {
+    auto reader = readers_.find(stored.file);
+    if (reader == readers_.end())
+      reader = readers_.emplace(stored.file, checkpoint_ / stored.file).first;
+    reader->second.read(stored.group, stored.name, into);
+  }
+
+ private:
+  fs::path checkpoint_;
+  std::map<std::string, Hdf5Reader> readers_;
+};
+
+}  // namespace
+
+std::map<std::string, at::Tensor> read_weights(const fs::path& checkpoint,
+                                               const Manifest& manifest) {
+  TensorReaders readers(checkpoint);
+  std::map<std::string, at::Tensor> weights;
+  for (const auto& stored : manifest.tensors) {
+    if (stored.group != "weights") continue;
+    at::Tensor& tensor = weights[stored.name];
+    tensor = at::empty(stored.shape, manifest.state.precision == "fp64" ? at::kDouble : at::kFloat);
+    readers.read(stored, tensor);
+  }
+  return weights;
+}
+
 void load_tensors(const fs::path& checkpoint, const Manifest& manifest, ParameterStore& store,
                   bool with_optimizer) {
-  std::map<std::pair<std::string, std::string>, std::string> file_of;
-  for (const auto& tensor : manifest.tensors) file_of[{tensor.group, tensor.name}] = tensor.file;
-  std::map<std::string, Hdf5Reader> readers;
+  std::map<std::pair<std::string, std::string>, const Manifest::StoredTensor*> places;
+  for (const auto& tensor : manifest.tensors) places[{tensor.group, tensor.name}] = &tensor;
+  TensorReaders readers(checkpoint);
   for (const Item& item : all_items(store, with_optimizer)) {
     const std::string& name = item.parameter->spec().name;
-    const auto found = file_of.find({item.group, name});
-    if (found == file_of.end()) {
+    const auto found = places.find({item.group, name});
+    if (found == places.end()) {
       throw CheckpointError(cat(checkpoint.string(), " has no tensor ", item.group, "/", name,
                                 "; it is of another model"));
     }
-    auto reader = readers.find(found->second);
-    if (reader == readers.end())
-      reader = readers.emplace(found->second, checkpoint / found->second).first;
     at::Tensor stored = at::empty(item.tensor.sizes(), item.tensor.options().device(at::kCPU));
-    reader->second.read(item.group, name, stored);
+    readers.read(*found->second, stored);
     at::Tensor(item.tensor).copy_(stored);
   }
   store.refresh_compute();

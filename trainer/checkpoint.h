@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,7 +32,9 @@ struct CheckpointState {
   std::string config;          // resolved, YAML
   std::string tokenizer_hash;  // 16 hexadecimal digits
   std::string data_fingerprint;
+  int64_t num_tokens = 0;  // logical rows of the vocabulary
   std::string precision;
+  std::string weights_type = "F32";  // in which an export is written: a safetensors type
   int64_t num_ranks = 1;
   int64_t num_threads = 1;     // of each rank
   std::string build;           // compiler and LibTorch
@@ -63,8 +66,9 @@ struct Manifest {
 // The folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
 
-// Saves into `checkpoints`/step-NNNNNNNN. Collective. Returns "" or, on every rank alike, why the
-// save was abandoned (disk full, ...); the checkpoints before it are untouched then.
+// Saves into `checkpoints`/step-NNNNNNNN, the weights and, of a store for training, the moments.
+// Collective. Returns "" or, on every rank alike, why the save was abandoned (disk full, ...); the
+// checkpoints before it are untouched then.
 std::string save_checkpoint(const std::filesystem::path& checkpoints, const ParameterStore& store,
                             const CheckpointState& state, const std::string& tokenizer_json,
                             Communicator& world);
@@ -87,6 +91,10 @@ std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 // allocated.
 void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest,
                   ParameterStore& store, bool with_optimizer);
+
+// All weights under their names, on the CPU, in the stored type. Throws CheckpointError.
+std::map<std::string, at::Tensor> read_weights(const std::filesystem::path& checkpoint,
+                                               const Manifest& manifest);
 
 // Removes step folders without a manifest: what a killed save left. One rank calls it, while no
 // save is under way.

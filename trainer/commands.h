@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "trainer/generate.h"
+#include "trainer/interchange.h"
 
 namespace lmtrain {
 
@@ -18,6 +19,9 @@ void command_generate(const std::string& checkpoint, const std::string& prompt,
 // One JSON object: ids, tokens' log-probabilities given those before, their sum.
 void command_score(const std::string& checkpoint, const std::string& text);
 void command_inspect(const std::string& checkpoint, bool with_tensors);
+void command_import(const std::string& folder, const std::string& out);
+void command_export(const std::string& checkpoint, const std::string& out,
+                    const ExportOptions& options);
 void command_report(const std::string& run_folder);
 void command_doctor();
 

@@ -54,7 +54,7 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
 }
 
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
-                                     const std::vector<int32_t>& prompt, int32_t end_token,
+                                     const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
                                      const SamplingOptions& options) {
   const at::NoGradGuard no_gradients;
   const PhiloxKey key = purpose_key(options.seed, "sample");
@@ -65,9 +65,10 @@ std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions
     const at::Tensor hidden =
         model.hidden(whole_sequences(ids_of(tokens, begin, tokens.size(), device)));
     const at::Tensor logits = model.head().logits(hidden.select(1, hidden.size(1) - 1))[0];
-    const int32_t next =
-        sample_token(logits, options, uniform_number(key, static_cast<uint64_t>(i)));
-    if (next == end_token) break;
+    // A model may have more rows than its tokenizer has entries.
+    const int32_t next = sample_token(logits.narrow(0, 0, tokenizer.vocab_size()), options,
+                                      uniform_number(key, static_cast<uint64_t>(i)));
+    if (next == tokenizer.end_of_text()) break;
     tokens.push_back(next);
   }
   return {tokens.begin() + static_cast<std::ptrdiff_t>(prompt.size()), tokens.end()};

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/tokenizer/tokenizer.h"
 #include "models/decoder.h"
 
 namespace lmtrain {
@@ -18,11 +19,11 @@ struct SamplingOptions {
   uint64_t seed = 1;
 };
 
-// Tokens that follow `prompt` (not empty), up to `end_token` (left out; -1: none) or
+// Tokens that follow `prompt` (not empty), of the tokenizer's, up to its end token (left out) or
 // max_new_tokens. Where the text is longer than the model's positions the oldest tokens are
 // dropped.
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
-                                     const std::vector<int32_t>& prompt, int32_t end_token,
+                                     const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
                                      const SamplingOptions& options);
 
 // One draw from logits [vocabulary], fp32 or fp64: temperature, then top-k, then top-p; `uniform`

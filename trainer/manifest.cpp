@@ -42,7 +42,9 @@ json to_json(const Manifest& manifest) {
           {"config", s.config},
           {"tokenizer_hash", s.tokenizer_hash},
           {"data_fingerprint", s.data_fingerprint},
+          {"num_tokens", s.num_tokens},
           {"precision", s.precision},
+          {"weights_type", s.weights_type},
           {"num_ranks", s.num_ranks},
           {"num_threads", s.num_threads},
           {"build", s.build},
@@ -64,7 +66,9 @@ Manifest manifest_from_json(const json& from) {
   from.at("config").get_to(s.config);
   from.at("tokenizer_hash").get_to(s.tokenizer_hash);
   from.at("data_fingerprint").get_to(s.data_fingerprint);
+  from.at("num_tokens").get_to(s.num_tokens);
   from.at("precision").get_to(s.precision);
+  from.at("weights_type").get_to(s.weights_type);
   from.at("num_ranks").get_to(s.num_ranks);
   from.at("num_threads").get_to(s.num_threads);
   from.at("build").get_to(s.build);

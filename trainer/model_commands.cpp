@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/commands.h"
+#include "trainer/interchange.h"
 #include "trainer/loaded_model.h"
 #include "trainer/run_report.h"
 
@@ -34,8 +36,8 @@ void command_generate(const std::string& checkpoint, const std::string& prompt,
     throw DataError("the prompt is empty and the tokenizer has no end token to start from");
   const std::vector<int32_t> generated =
       generate_tokens(*loaded.model, loaded.config.model.max_positions, at::kCPU, tokens,
-                      loaded.tokenizer.end_of_text(), options);
-  std::cout << prompt << loaded.tokenizer.decode(generated) << "\n";
+                      loaded.tokenizer, options);
+  std::cout << prompt << shown_as_utf8(loaded.tokenizer.decode(generated)) << "\n";
 }
 
 void command_score(const std::string& checkpoint, const std::string& text) {
@@ -88,6 +90,17 @@ void command_inspect(const std::string& checkpoint, bool with_tensors) {
     std::cout << tensor.group << "/" << tensor.name << "  [" << join(sizes, ", ") << "]  "
               << tensor.file << "\n";
   }
+}
+
+void command_import(const std::string& folder, const std::string& out) {
+  import_model(folder, out);
+  std::cout << checkpoint_path(out, 0).string() << "\n";
+}
+
+void command_export(const std::string& checkpoint, const std::string& out,
+                    const ExportOptions& options) {
+  export_model(checkpoint, out, options);
+  std::cout << out << "\n";
 }
 
 void command_report(const std::string& run_folder) {

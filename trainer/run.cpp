@@ -20,6 +20,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
+#include "trainer/interchange.h"
 #include "trainer/metrics.h"
 #include "trainer/resume_compatibility.h"
 #include "trainer/run_data.h"
@@ -49,7 +50,10 @@ class Run {
         folder_{std::filesystem::path(config_.run.dir) / config_.run.name} {}
 
   ExitCode execute() {
-    launch_.together([&] { check_before_data(loaded_, launch_.size()); });
+    launch_.together([&] {
+      adopt_initial_model(loaded_);
+      check_before_data(loaded_, launch_.size());
+    });
     start_ = find_start_point_together(config_, folder_, launch_);
     if (is_finished()) {
       launch_.together([&] { check_config_of_finished_run(); });
@@ -93,9 +97,9 @@ class Run {
   void open_data() {
     data_.emplace(open_run_data(config_, compute_.num_threads * launch_.local_size(), launch_));
     launch_.together([&] {
-      const int64_t num_tokens = tokenizer().vocab_size();
-      if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens;
-      check_before_training(loaded_, config_, num_tokens, data_->train.num_samples(),
+      num_tokens_ = std::max(tokenizer().vocab_size(), initial_num_tokens(config_));
+      if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens_;
+      check_before_training(loaded_, config_, num_tokens_, data_->train.num_samples(),
                             launch_.local_size(), compute_.device.free_memory_bytes);
       if (start_.checkpoint.empty()) return;
       const auto notes = check_start_point(start_, config_, state(start_.step()));
@@ -148,12 +152,16 @@ class Run {
     device_world_ = make_device_communicator(launch_, compute_.device);
     Communicator& device_world = device_world_ ? *device_world_ : launch_.world();
     mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor));
-    trainer_.emplace(config_, *mesh_, compute_.device.device, tokenizer().vocab_size(), phases_);
-    if (!start_.checkpoint.empty()) {
-      launch_.together(
-          [&] { load_tensors(start_.checkpoint, start_.manifest, trainer_->store(), true); });
-      if (launch_.rank() == 0) log_info(cat("continuing from ", start_.checkpoint.string()));
-    }
+    trainer_.emplace(config_, *mesh_, compute_.device.device, num_tokens_, phases_);
+    launch_.together([&] {
+      if (!start_.checkpoint.empty()) {
+        load_tensors(start_.checkpoint, start_.manifest, trainer_->store(), true);
+        log_info(cat("continuing from ", start_.checkpoint.string()));
+      } else if (!config_.model.init_from.empty()) {
+        load_initial_weights(config_, trainer_->store());
+        log_info(cat("weights of ", config_.model.init_from));
+      }
+    });
     launch_.world().barrier();
     const at::Tensor flops = at::tensor(
         {measure_matmul_flops(compute_type_of(config_.train.precision), compute_.device.device)},
@@ -275,7 +283,9 @@ class Run {
     state.config = print_config(config_);
     state.tokenizer_hash = hex16(tokenizer().hash());
     state.data_fingerprint = hex16(data_->prepared.train.fingerprint());
+    state.num_tokens = num_tokens_;
     state.precision = config_.train.precision;
+    state.weights_type = config_.train.precision == "fp64" ? "F64" : "F32";
     state.num_ranks = launch_.size();
     state.num_threads = compute_.num_threads;
     state.build = build_description();
@@ -388,7 +398,8 @@ class Run {
   std::optional<MetricsLog> metrics_;  // rank 0
   std::unique_ptr<PowerLogger> power_;
   std::optional<RunReporter> reporter_;
-  RunFacts facts_;  // rank 0
+  RunFacts facts_;          // rank 0
+  int64_t num_tokens_ = 0;  // of the vocabulary, without padding
   double ceiling_flops_ = 0;
   double earlier_joules_ = 0;                 // of the attempts before this one, all ranks; rank 0
   double attempt_joules_ = 0;                 // of this one, all ranks

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "data/bigram.h"
 #include "trainer/generate.h"
 
@@ -67,9 +68,9 @@ std::vector<TextSample> sample_texts(const Decoder& model, const Tokenizer& toke
   for (int i = 0; i < kNumSamples; ++i) {
     SamplingOptions options;
     options.seed = static_cast<uint64_t>(config.run.seed + i);
-    samples.push_back(
-        {"", tokenizer.decode(generate_tokens(model, config.model.max_positions, device,
-                                              {std::max(end, 0)}, end, options))});
+    const std::vector<int32_t> tokens = generate_tokens(model, config.model.max_positions, device,
+                                                        {std::max(end, 0)}, tokenizer, options);
+    samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;
 }

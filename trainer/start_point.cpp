@@ -59,7 +59,14 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
                               " holds a finished run without its checkpoints; restore one, or "
                               "choose another run.name"));
   }
-  if (!start.checkpoint.empty()) start.manifest = read_manifest(start.checkpoint);
+  if (start.checkpoint.empty()) return start;
+  start.manifest = read_manifest(start.checkpoint);
+  const auto& tensors = start.manifest.tensors;
+  if (std::ranges::all_of(tensors, [](const auto& t) { return t.group == "weights"; })) {
+    throw CheckpointError(cat(start.checkpoint.string(),
+                              " holds weights alone, no optimizer; start a run from them with "
+                              "model.init_from"));
+  }
   return start;
 }
 

@@ -42,20 +42,6 @@ constexpr std::array<TypeName, 10> kTypes = {{{"F64", at::kDouble},
                                               {"U8", at::kByte},
                                               {"BOOL", at::kBool}}};
 
-at::ScalarType type_of(const std::string& name, const std::string& place) {
-  for (const TypeName& known : kTypes) {
-    if (name == known.name) return known.type;
-  }
-  throw DataError(cat(place, ".dtype: ", show_text(name), " is not a type that lmtrain reads"));
-}
-
-std::string name_of(at::ScalarType type) {
-  const auto* const known =
-      std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeName& t) { return t.type == type; });
-  TORCH_CHECK(known != kTypes.end(), "no name for type ", type);
-  return known->name;
-}
-
 const json& list_of(const json& value, const std::string& what) {
   if (!value.is_array()) throw DataError(cat(what, ": must be a list, is ", show_value(value)));
   return value;
@@ -66,7 +52,7 @@ SafetensorsFile::Entry entry_of(const json& value, const std::string& place, int
                                 int64_t data_size) {
   JsonObject object(value, place);
   SafetensorsFile::Entry entry;
-  entry.type = type_of(object.text("dtype"), place);
+  entry.type = safetensors_type(object.text("dtype"), place + ".dtype");
   const json& shape = list_of(object.required("shape"), place + ".shape");
   if (std::cmp_greater(shape.size(), kMaxDims))
     throw DataError(cat(place, ".shape: has ", shape.size(), " dims, at most ", kMaxDims));
@@ -120,7 +106,7 @@ std::string header_of(const std::map<std::string, at::Tensor>& tensors) {
   int64_t at = 0;
   for (const auto& [name, tensor] : tensors) {
     const auto size = static_cast<int64_t>(tensor.nbytes());
-    header[name] = {{"dtype", name_of(tensor.scalar_type())},
+    header[name] = {{"dtype", safetensors_type_name(tensor.scalar_type())},
                     {"shape", tensor.sizes().vec()},
                     {"data_offsets", {at, at + size}}};
     at += size;
@@ -153,6 +139,20 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 }
 
 }  // namespace
+
+at::ScalarType safetensors_type(const std::string& name, const std::string& place) {
+  for (const TypeName& known : kTypes) {
+    if (name == known.name) return known.type;
+  }
+  throw DataError(cat(place, ": ", show_text(name), " is not a type that lmtrain reads"));
+}
+
+std::string safetensors_type_name(at::ScalarType type) {
+  const auto* const known =
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeName& t) { return t.type == type; });
+  TORCH_CHECK(known != kTypes.end(), "no name for type ", type);
+  return known->name;
+}
 
 SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), file_(path) {
   const std::string origin = path.string();

@@ -37,6 +37,10 @@ class SafetensorsFile {
   std::map<std::string, Entry> entries_;
 };
 
+// "F32" and so on; throws DataError for a name that no such type has, with `place` before it.
+std::string safetensors_type_name(at::ScalarType type);
+at::ScalarType safetensors_type(const std::string& name, const std::string& place);
+
 // Writes one file, in the order of the names (CPU tensors), durably. Throws IoError.
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, at::Tensor>& tensors);

@@ -1,7 +1,11 @@
 #include "models/huggingface/tensor_map.h"
 
+#include <set>
+
 #include <ATen/ATen.h>
 
+#include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
 
 namespace lmtrain {
@@ -76,6 +80,34 @@ void add_llama_block(Parts& parts, const ModelConfig& config, const std::string&
               config.hidden_size);
 }
 
+constexpr const char* kHead = "lm_head.weight";
+
+// Files of the base model leave out the name of the whole: "h.0.ln_1.weight".
+std::string stored_name(const SafetensorsFolder& folder, const std::string& name) {
+  if (folder.contains(name)) return name;
+  const size_t dot = name.find('.');
+  const std::string bare = name.substr(dot + 1);
+  return name != kHead && folder.contains(bare) ? bare : "";
+}
+
+// Causal masks that GPT-2 files carry, and rotary frequencies of old Llama files.
+bool is_buffer(const std::string& name) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+         name.ends_with(".rotary_emb.inv_freq");
+}
+
+bool repeats(const SafetensorsFolder& folder, const std::string& name, const at::Tensor& other) {
+  const SafetensorsFile::Entry& entry = folder.entry(name);
+  return entry.type == other.scalar_type() && at::IntArrayRef(entry.shape) == other.sizes() &&
+         at::equal(folder.read(name), other);
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::vector<std::string> sizes;
+  for (const int64_t size : shape) sizes.push_back(std::to_string(size));
+  return cat("[", join(sizes, ", "), "]");
+}
+
 // The stretch of rows of transformers' tensor.
 at::Tensor rows_of(const TensorPart& part, const at::Tensor& theirs) {
   const at::Tensor by_rows = part.is_transposed ? theirs.t() : theirs;
@@ -104,8 +136,31 @@ std::vector<TensorPart> tensor_parts(const ModelConfig& config, int64_t num_toke
   return parts.take();
 }
 
+NamedShapes huggingface_shapes(const std::vector<TensorPart>& parts,
+                               const NamedShapes& logical_shapes) {
+  NamedShapes shapes;
+  for (const TensorPart& part : parts) {
+    const std::vector<int64_t>& logical = logical_shapes.at(part.parameter);
+    int64_t columns = part.length;
+    for (size_t d = 0; d < logical.size(); ++d)
+      columns *= static_cast<int64_t>(d) == part.dim ? 1 : logical[d];
+    columns /= part.num_rows;
+    // Biases and norms are a number a row.
+    const bool is_matrix = part.name.ends_with(".weight") && logical.size() > 1;
+    std::vector<int64_t>& shape = shapes[part.name];
+    if (shape.empty())
+      shape = is_matrix ? std::vector<int64_t>{0, columns} : std::vector<int64_t>{0};
+    shape[0] += part.num_rows;
+  }
+  for (const TensorPart& part : parts) {
+    std::vector<int64_t>& shape = shapes[part.name];
+    if (part.is_transposed && part.first_row == 0) std::swap(shape[0], shape[1]);
+  }
+  return shapes;
+}
+
 NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& tensors,
-                              const std::map<std::string, std::vector<int64_t>>& logical_shapes) {
+                              const NamedShapes& logical_shapes) {
   NamedTensors logical;
   for (const TensorPart& part : parts) {
     const at::Tensor rows = rows_of(part, tensors.at(part.name));
@@ -118,24 +173,44 @@ NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedT
 }
 
 NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& logical) {
-  std::map<std::string, int64_t> num_rows;
-  for (const TensorPart& part : parts) num_rows[part.name] += part.num_rows;
+  NamedShapes logical_shapes;
+  for (const auto& [name, tensor] : logical) logical_shapes[name] = tensor.sizes().vec();
   NamedTensors tensors;
+  const NamedShapes shapes = huggingface_shapes(parts, logical_shapes);
   for (const TensorPart& part : parts) {
-    const at::Tensor slice = logical.at(part.parameter).narrow(part.dim, part.start, part.length);
-    const int64_t rows = num_rows.at(part.name);
-    const int64_t columns = slice.numel() / part.num_rows;
-    // Whether rows hold anything beside themselves: biases and norms are one number a row.
-    const bool is_matrix = part.name.ends_with(".weight") && logical.at(part.parameter).dim() > 1;
+    const at::Tensor& from = logical.at(part.parameter);
     at::Tensor& to = tensors[part.name];
-    if (!to.defined()) {
-      const std::vector<int64_t> shape = !is_matrix           ? std::vector<int64_t>{rows}
-                                         : part.is_transposed ? std::vector<int64_t>{columns, rows}
-                                                              : std::vector<int64_t>{rows, columns};
-      to = at::empty(shape, slice.options());
-    }
+    if (!to.defined()) to = at::empty(shapes.at(part.name), from.options());
     at::Tensor stretch = rows_of(part, to);
-    stretch.copy_(slice.reshape(stretch.sizes()));
+    stretch.copy_(from.narrow(part.dim, part.start, part.length).reshape(stretch.sizes()));
+  }
+  return tensors;
+}
+
+NamedTensors read_huggingface(const SafetensorsFolder& folder, const std::vector<TensorPart>& parts,
+                              const NamedShapes& logical_shapes, const std::string& place) {
+  const NamedShapes shapes = huggingface_shapes(parts, logical_shapes);
+  NamedTensors tensors;
+  std::set<std::string> used;
+  for (const auto& [name, shape] : shapes) {
+    const std::string stored = stored_name(folder, name);
+    if (stored.empty()) throw DataError(cat(place, ": there is no tensor '", name, "'"));
+    const std::vector<int64_t>& found = folder.entry(stored).shape;
+    if (found != shape) {
+      throw DataError(cat(place, ": the tensor '", stored, "' has shape ", shape_text(found),
+                          ", config.json makes it ", shape_text(shape)));
+    }
+    if (!at::isFloatingType(folder.entry(stored).type))
+      throw DataError(cat(place, ": the tensor '", stored, "' is not of floating point"));
+    tensors[name] = folder.read(stored);
+    used.insert(stored);
+  }
+  for (const std::string& name : folder.names()) {
+    if (used.contains(name) || is_buffer(name)) continue;
+    if (name == kHead && repeats(folder, name, tensors.at(parts.front().name))) continue;
+    throw DataError(cat(place, ": the tensor ", show_text(name),
+                        name == kHead ? " differs from the embedding that config.json ties it to"
+                                      : " is not of this model"));
   }
   return tensors;
 }

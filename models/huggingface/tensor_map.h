@@ -9,8 +9,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "models/huggingface/safetensors.h"
 #include "models/model_config.h"
-#include "parallel/parameter_store.h"
 
 namespace lmtrain {
 
@@ -32,11 +32,22 @@ struct TensorPart {
 std::vector<TensorPart> tensor_parts(const ModelConfig& config, int64_t num_tokens);
 
 using NamedTensors = std::map<std::string, at::Tensor>;
+using NamedShapes = std::map<std::string, std::vector<int64_t>>;
+
+// The shape of each tensor of transformers, from those of lmtrain's logical tensors.
+NamedShapes huggingface_shapes(const std::vector<TensorPart>& parts,
+                               const NamedShapes& logical_shapes);
 
 // lmtrain's logical tensors from transformers' ones and back, as the parts say; the result has the
-// types of what it is made from. Every tensor that a part names must be there, of a fitting shape.
+// types of what it is made from. Every tensor that a part names must be there, of its shape.
 NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& tensors,
-                              const std::map<std::string, std::vector<int64_t>>& logical_shapes);
+                              const NamedShapes& logical_shapes);
 NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& logical);
+
+// The tensors of a folder under the names of the parts, whatever they are called there: with or
+// without the prefix of the model, with buffers that are no weights, with a head that repeats the
+// embedding. Throws DataError naming what is missing, unexpected, or of another shape.
+NamedTensors read_huggingface(const SafetensorsFolder& folder, const std::vector<TensorPart>& parts,
+                              const NamedShapes& logical_shapes, const std::string& place);
 
 }  // namespace lmtrain

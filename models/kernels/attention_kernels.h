@@ -167,9 +167,9 @@ inline void round_transposed_tile(const float* from, int64_t width, int64_t coun
   }
 }
 
-constexpr AttentionKernels kAttention = {copy_rows,   pair_rows,   pair_features,
-                                         split_pairs, softmax_row, gradient_tile,
-                                         dot,         round_row,   round_transposed_tile};
+inline constexpr AttentionKernels kAttention = {copy_rows,   pair_rows,   pair_features,
+                                                split_pairs, softmax_row, gradient_tile,
+                                                dot,         round_row,   round_transposed_tile};
 
 }  // namespace
 }  // namespace lmtrain

@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-constexpr float kLowest = -3.0e38F;
+inline constexpr float kLowest = -3.0e38F;
 
 template <class T>
 float max_of(const T* row, int64_t count) {
@@ -51,9 +51,9 @@ void scaled_exp(T* row, int64_t count, float shift, float factor) {
              exponential(load_tail(row + i, count - i, kLowest) - shift) * factor);
 }
 
-constexpr CrossEntropyKernels kCrossEntropy = {max_of<uint16_t>,     max_of<float>,
-                                               sum_exp<uint16_t>,    sum_exp<float>,
-                                               scaled_exp<uint16_t>, scaled_exp<float>};
+inline constexpr CrossEntropyKernels kCrossEntropy = {max_of<uint16_t>,     max_of<float>,
+                                                      sum_exp<uint16_t>,    sum_exp<float>,
+                                                      scaled_exp<uint16_t>, scaled_exp<float>};
 
 }  // namespace
 }  // namespace lmtrain

@@ -7,8 +7,8 @@
 namespace lmtrain {
 namespace {
 
-constexpr float kGeluSlope = 0.7978845608F;  // sqrt(2 / pi)
-constexpr float kGeluCubic = 0.044715F;
+inline constexpr float kGeluSlope = 0.7978845608F;  // sqrt(2 / pi)
+inline constexpr float kGeluCubic = 0.044715F;
 
 // (1 + tanh(u)) / 2 as the logistic function of 2 u, u = slope (x + cubic x^3).
 inline Floats gelu_gate(Floats x) {
@@ -43,8 +43,8 @@ void gelu_backward(const T* x, const T* dy, int64_t count, T* dx) {
   }
 }
 
-constexpr GeluKernels kGelu = {gelu_forward<uint16_t>, gelu_forward<float>, gelu_backward<uint16_t>,
-                               gelu_backward<float>};
+inline constexpr GeluKernels kGelu = {gelu_forward<uint16_t>, gelu_forward<float>,
+                                      gelu_backward<uint16_t>, gelu_backward<float>};
 
 }  // namespace
 }  // namespace lmtrain

@@ -8,8 +8,8 @@ namespace lmtrain {
 namespace {
 
 // So many rows are added up at a time, which keeps the error of a long sum small.
-constexpr int64_t kRowsAtOnce = 64;
-constexpr int kVectorsAtOnce = 8;
+inline constexpr int64_t kRowsAtOnce = 64;
+inline constexpr int kVectorsAtOnce = 8;
 
 template <class T, int kVectors>
 void sum_columns(const T* rows, int64_t num_rows, int64_t stride, float* sums) {
@@ -39,7 +39,7 @@ void sum_rows(const T* rows, int64_t num_rows, int64_t stride, int64_t columns, 
   store_tail(sums + c, columns - c, total);
 }
 
-constexpr RowSumKernels kRowSum = {sum_rows<uint16_t>, sum_rows<float>};
+inline constexpr RowSumKernels kRowSum = {sum_rows<uint16_t>, sum_rows<float>};
 
 }  // namespace
 }  // namespace lmtrain

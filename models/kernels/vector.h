@@ -8,7 +8,7 @@
 namespace lmtrain {
 namespace {
 
-constexpr int kLanes = 16;
+inline constexpr int kLanes = 16;
 using Floats = float __attribute__((vector_size(4 * kLanes)));
 using Ints = int32_t __attribute__((vector_size(4 * kLanes)));
 using Words = uint32_t __attribute__((vector_size(4 * kLanes)));

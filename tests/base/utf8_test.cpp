@@ -33,5 +33,12 @@ TEST(Utf8, EveryLengthAndPlaceOfABadByte) {
   }
 }
 
+// Defect: bytes that break a terminal or a reader of logs, or valid text that is changed.
+TEST(Utf8, IsShownWithAReplacementForEachStrayByte) {
+  EXPECT_EQ(shown_as_utf8("a\xC3\xA9z"), "a\xC3\xA9z");
+  EXPECT_EQ(shown_as_utf8(""), "");
+  EXPECT_EQ(shown_as_utf8("\xADx\xF0\x9F"), "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
 }  // namespace
 }  // namespace lmtrain

@@ -29,6 +29,8 @@ struct Arguments {
   std::vector<std::string> overrides;
   std::string path;
   std::string text;
+  std::string out;
+  ExportOptions exported;
   bool flag = false;
   SamplingOptions sampling;
   TokenizerTrainArguments tokenizer;
@@ -102,13 +104,35 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   inspect->add_flag("--tensors", a.flag, "List all tensors");
   inspect->callback([&] { command_inspect(a.path, a.flag); });
 
-  CLI::App* report = app.add_subcommand("report", "Write a run's report again from its folder");
-  report->add_option("run", a.path, "Run folder")->required();
-  report->callback([&] { command_report(a.path); });
+  CLI::App* import = app.add_subcommand(
+      "import", "Make a checkpoint of a folder of transformers (GPT-2, Llama, Qwen3)");
+  import->add_option("folder", a.path, "Folder with config.json, safetensors, tokenizer.json")
+      ->required();
+  import->add_option("out", a.out, "New folder for the checkpoint")->required();
+  import->callback([&] { command_import(a.path, a.out);
+});
 
-  app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
-      ->callback(command_doctor);
-}
+CLI::App* export_command =
+    app.add_subcommand("export", "Write a checkpoint as a folder that transformers loads");
+export_command->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
+export_command->add_option("out", a.out, "New folder")->required();
+export_command->add_option("--type", a.exported.type,
+                           "float32, bfloat16, float16 or float64 (default: as imported, else "
+                           "as trained)");
+export_command
+    ->add_option("--max-file-bytes", a.exported.max_file_bytes,
+                 "Largest safetensors file; more are written with an index")
+    ->capture_default_str()
+    ->check(CLI::PositiveNumber);
+export_command->callback([&] { command_export(a.path, a.out, a.exported); });
+
+CLI::App* report = app.add_subcommand("report", "Write a run's report again from its folder");
+report->add_option("run", a.path, "Run folder")->required();
+report->callback([&] { command_report(a.path); });
+
+app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
+    ->callback(command_doctor);
+}  // namespace
 
 // Reports an error of this process and returns its exit code.
 int report_error(const std::exception& error) {
@@ -174,8 +198,8 @@ bool names_a_config(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return false;
   }
   const std::string first = argv[1];
-  for (const char* command :
-       {"config", "prepare", "tokenizer", "generate", "score", "inspect", "report", "doctor"}) {
+  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "inspect",
+                              "import", "export", "report", "doctor"}) {
     if (first == command) return false;
   }
   return true;

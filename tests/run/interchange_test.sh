@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Defect: an export or import that changes a number, a name or a type; weights that a run does not begin with.
+LMTRAIN=$1
+. "$(dirname "$0")/lib.sh"
+
+llama=(model.kind=llama model.num_heads=4 model.num_kv_heads=2 model.qk_norm=true model.feed_forward_size=48)
+"$LMTRAIN" config.yaml run.name=gpt2 train.steps=5 > gpt2.log 2>&1 || fail "$(tail -3 gpt2.log)"
+"$LMTRAIN" config.yaml run.name=llama train.steps=5 data.isolate_documents=true train.z_loss=0.0001 "${llama[@]}" > llama.log 2>&1 ||
+  fail "$(tail -3 llama.log)"
+
+# The model, and with it its tokenizer, comes from a folder.
+grep -vE '^(model|tokenizer):' config.yaml > from.yaml
+
+# refused CODE PATTERN ARGUMENT...
+refused() {
+  local want=$1 pattern=$2 code=0
+  shift 2
+  "$LMTRAIN" "$@" > out.log 2>&1 || code=$?
+  [ "$code" = "$want" ] || fail "exit code $code, expected $want, of: $* ($(tail -3 out.log))"
+  grep -q -- "$pattern" out.log || fail "'$pattern' is not in the output of: $* ($(tail -3 out.log))"
+}
+
+score() { "$LMTRAIN" score "$1" --text "the of and to" | sed 's/"checkpoint":"[^"]*",//'; }
+
+for kind in gpt2 llama; do
+  "$LMTRAIN" export "runs/$kind" "$kind.out" > out.log || fail "export of $kind"
+  "$LMTRAIN" import "$kind.out" "$kind.in" > out.log || fail "import of $kind"
+  "$LMTRAIN" export "$kind.in" "$kind.again" > out.log || fail "second export of $kind"
+  diff -r "$kind.out" "$kind.again" || fail "$kind: import and export changed a file"
+  for type in bfloat16 float16; do
+    "$LMTRAIN" export "runs/$kind" "$kind.$type" --type "$type" --max-file-bytes 20000 > out.log || fail "export of $kind in $type"
+    [ -e "$kind.$type/model.safetensors.index.json" ] || fail "one file, though --max-file-bytes asked for more"
+    "$LMTRAIN" import "$kind.$type" "$kind.$type.in" > out.log || fail "import of $kind in $type"
+    "$LMTRAIN" export "$kind.$type.in" "$kind.$type.again" --max-file-bytes 20000 > out.log || fail "second export of $kind in $type"
+    diff -r "$kind.$type" "$kind.$type.again" || fail "$kind: import and export changed a file of $type"
+  done
+  # The weights of a bf16 run are fp32: its import computes in fp32 and says nearly the same.
+  score "$kind.in" | grep -q '"ids"' || fail "score of the imported $kind"
+  # A run that begins with a folder, or with a checkpoint, has its weights: no step changes none.
+  "$LMTRAIN" from.yaml model.init_from="$kind.out" run.name="$kind.new" train.steps=0 > out.log 2>&1 || fail "init_from a folder: $(tail -3 out.log)"
+  "$LMTRAIN" export "runs/$kind.new" "$kind.new" > out.log
+  diff "$kind.out/model.safetensors" "$kind.new/model.safetensors" || fail "$kind: init_from a folder changed weights"
+  "$LMTRAIN" from.yaml model.init_from="runs/$kind" run.name="$kind.from" train.steps=2 > out.log 2>&1 || fail "init_from a run: $(tail -3 out.log)"
+done
+
+refused 64 "model.num_layers = 3" from.yaml model.init_from=gpt2.out model.num_layers=3 run.name=x
+refused 66 "init_from" from.yaml model.init_from=nowhere run.name=x
+[ ! -e runs/x ] || fail "a refused init_from left a folder behind"
+refused 64 "holds something" export runs/gpt2 gpt2.out
+refused 64 "holds something" import gpt2.out gpt2.in
+refused 64 "float32" export runs/gpt2 other --type int8
+refused 66 "model.init_from" config.yaml run.name=y run.resume=gpt2.in
+
+# Folders that are not what they say.
+broken() {
+  rm -rf broken
+  cp -r gpt2.out broken
+}
+broken; sed -i 's/"n_layer": 2/"n_layer": 3/' broken/config.json
+refused 65 "transformer.h.2" import broken out
+broken; sed -i 's/"n_layer": 2/"n_layer": 1/' broken/config.json
+refused 65 "not of this model" import broken out
+broken; sed -i 's/"n_head": 2/"n_head": 5/' broken/config.json
+refused 65 "num_heads" import broken out
+broken; sed -i 's/gelu_new/relu/' broken/config.json
+refused 65 "activation_function" import broken out
+broken; sed -i 's/"model_type": "gpt2"/"model_type": "mamba"/' broken/config.json
+refused 65 "mamba" import broken out
+broken; rm broken/tokenizer.json
+refused 65 "tokenizer.json" import broken out
+broken; truncate -s -1 broken/model.safetensors
+refused 65 "model.safetensors" import broken out
+[ ! -e out ] || fail "a refused import left a folder behind"

@@ -1,0 +1,279 @@
+#include "trainer/interchange.h"
+
+#include <algorithm>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "base/build_info.h"
+#include "base/config_value.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/strict_json.h"
+#include "base/text.h"
+#include "data/tokenizer/tokenizer.h"
+#include "models/decoder.h"
+#include "models/huggingface/safetensors.h"
+#include "models/huggingface/tensor_map.h"
+#include "trainer/checkpoint.h"
+#include "trainer/compute.h"
+#include "trainer/trainer.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+constexpr int kMaxConfigDepth = 16;
+constexpr const char* kTokenizerFile = "tokenizer.json";
+
+struct ExportType {
+  const char* torch_name;  // in config.json and on the command line
+  at::ScalarType type;
+};
+constexpr ExportType kExportTypes[] = {{"float32", at::kFloat},
+                                       {"bfloat16", at::kBFloat16},
+                                       {"float16", at::kHalf},
+                                       {"float64", at::kDouble}};
+
+const ExportType& export_type(const std::string& name, const std::string& weights_type) {
+  std::vector<std::string> known;
+  for (const ExportType& type : kExportTypes) {
+    if (name.empty() ? safetensors_type_name(type.type) == weights_type : name == type.torch_name)
+      return type;
+    known.emplace_back(type.torch_name);
+  }
+  throw ConfigError(cat("--type ", name, " is not one of ", join(known, ", ")));
+}
+
+void require_empty(const fs::path& folder) {
+  if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder))) {
+    throw ConfigError(cat(folder.string(), " holds something already; name a new folder"));
+  }
+  const std::string reason = why_not_writable(folder);
+  if (!reason.empty()) throw ConfigError(cat(folder.string(), ": ", reason));
+}
+
+NamedShapes logical_shapes(const ParameterStore& store) {
+  NamedShapes shapes;
+  for (const Parameter* parameter : store.parameters())
+    shapes[parameter->spec().name] = parameter->spec().logical_shape;
+  return shapes;
+}
+
+// The weights of a folder of transformers, as lmtrain's logical tensors.
+NamedTensors read_weights_of_folder(const fs::path& folder, const ModelConfig& config,
+                                    int64_t num_tokens, const ParameterStore& store) {
+  const SafetensorsFolder files(folder);
+  const std::vector<TensorPart> parts = tensor_parts(config, num_tokens);
+  const NamedShapes shapes = logical_shapes(store);
+  return from_huggingface(parts, read_huggingface(files, parts, shapes, folder.string()), shapes);
+}
+
+void fill(ParameterStore& store, const NamedTensors& weights) {
+  for (const Parameter* parameter : store.parameters()) {
+    const at::Tensor to = parameter->unpadded(parameter->master());
+    const auto found = weights.find(parameter->spec().name);
+    if (found == weights.end() || found->second.sizes() != to.sizes()) {
+      throw CheckpointError(cat("the initial weights have no tensor ", parameter->spec().name,
+                                " of the model's shape"));
+    }
+    at::Tensor(to).copy_(found->second);
+  }
+  store.refresh_compute();
+}
+
+// The type that all tensors of a folder have; that of the widest where they differ.
+at::ScalarType type_of_folder(const fs::path& folder) {
+  const SafetensorsFolder files(folder);
+  std::set<at::ScalarType> types;
+  for (const std::string& name : files.names()) {
+    const at::ScalarType type = files.entry(name).type;
+    if (at::isFloatingType(type)) types.insert(type);
+  }
+  if (types.size() == 1) return *types.begin();
+  return types.contains(at::kDouble) ? at::kDouble : at::kFloat;
+}
+
+// "has 3 tokens" and the like need a tokenizer that fits.
+Tokenizer tokenizer_of_folder(const fs::path& folder, int64_t num_tokens) {
+  if (!fs::exists(folder / kTokenizerFile)) {
+    throw DataError(cat(folder.string(), ": there is no ", kTokenizerFile,
+                        "; transformers writes one with AutoTokenizer.save_pretrained"));
+  }
+  Tokenizer tokenizer = Tokenizer::load(folder / kTokenizerFile);
+  if (tokenizer.vocab_size() > num_tokens) {
+    throw DataError(cat((folder / kTokenizerFile).string(), ": has ", tokenizer.vocab_size(),
+                        " entries, config.json's vocab_size is ", num_tokens));
+  }
+  return tokenizer;
+}
+
+bool is_huggingface_folder(const fs::path& folder) { return fs::exists(folder / "config.json"); }
+
+// What model.init_from names.
+struct InitialModel {
+  ModelConfig config;
+  int64_t num_tokens = 0;
+  fs::path tokenizer;  // a file
+};
+
+InitialModel read_initial_model(const std::string& path) {
+  if (is_huggingface_folder(path)) {
+    const HuggingfaceModel model = read_huggingface_model(path);
+    return {model.config, model.num_tokens, fs::path(path) / kTokenizerFile};
+  }
+  const fs::path checkpoint = resolve_checkpoint(path);
+  const Manifest manifest = read_manifest(checkpoint);
+  const std::string place = (checkpoint / "manifest.json").string();
+  return {parse_config(manifest.state.config, place).config.model, manifest.state.num_tokens,
+          checkpoint / kTokenizerFile};
+}
+
+std::vector<ConfigValue> values_of(Config& config) {
+  Fields fields;
+  config.describe(fields);
+  return config_values(fields);
+}
+
+// Keys of the model that training may choose, whatever the weights were made with.
+bool is_free(const std::string& key) {
+  return key == "model.init_from" || key == "model.vocab_size" || key == "model.dropout" ||
+         key == "model.init_std";
+}
+
+}  // namespace
+
+HuggingfaceModel read_huggingface_model(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  if (!fs::exists(path)) throw DataError(cat(folder.string(), ": there is no config.json"));
+  const json value =
+      parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
+  HuggingfaceModel model = model_from_json(value, path.string());
+  if (const auto problem = find_problem(model.config))
+    throw DataError(cat(path.string(), ": ", problem->text));
+  return model;
+}
+
+void import_model(const fs::path& folder, const fs::path& out) {
+  const HuggingfaceModel model = read_huggingface_model(folder);
+  const Tokenizer tokenizer = tokenizer_of_folder(folder, model.num_tokens);
+  require_empty(out);
+  const at::ScalarType type = type_of_folder(folder);
+  Config config;
+  config.model = model.config;
+  config.tokenizer.path = folder.string();
+  config.train.precision = type == at::kDouble ? "fp64" : "fp32";
+
+  const std::unique_ptr<Communicator> alone = make_single_communicator();
+  ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
+  const Decoder decoder(config.model, model.num_tokens, store, *alone);
+  store.allocate(0, StoreUse::kInference);
+  fill(store, read_weights_of_folder(folder, config.model, model.num_tokens, store));
+
+  CheckpointState state;
+  state.config = print_config(config);
+  state.tokenizer_hash = hex16(tokenizer.hash());
+  state.num_tokens = model.num_tokens;
+  state.precision = config.train.precision;
+  state.weights_type = safetensors_type_name(type);
+  state.build = build_description();
+  state.cpu_capability = cpu_capability();
+  state.commit = commit();
+  make_folders(out);
+  const std::string error = save_checkpoint(out, store, state, tokenizer.to_json(), *alone);
+  if (!error.empty()) throw IoError(error);
+}
+
+void export_model(const std::string& path, const fs::path& out, const ExportOptions& options) {
+  const fs::path checkpoint = resolve_checkpoint(path);
+  const Manifest manifest = read_manifest(checkpoint);
+  const std::string place = (checkpoint / "manifest.json").string();
+  const ModelConfig model = parse_config(manifest.state.config, place).config.model;
+  const Tokenizer tokenizer = Tokenizer::load(checkpoint / kTokenizerFile);
+  const ExportType& type = export_type(options.type, manifest.state.weights_type);
+  require_empty(out);
+
+  NamedTensors tensors = to_huggingface(tensor_parts(model, manifest.state.num_tokens),
+                                        read_weights(checkpoint, manifest));
+  for (auto& [name, tensor] : tensors) {
+    const bool was_finite = at::isfinite(tensor).all().item<bool>();
+    tensor = tensor.to(type.type);
+    if (was_finite && !at::isfinite(tensor).all().item<bool>()) {
+      throw DataError(cat("weights of ", name, " are beyond what ", type.torch_name,
+                          " holds; export another --type"));
+    }
+  }
+  make_folders(out);
+  write_safetensors_folder(out, tensors, options.max_file_bytes);
+  const int64_t end = tokenizer.end_of_text();
+  write_file_durably(out / kTokenizerFile, tokenizer.to_json());
+  json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                           {"model_max_length", model.max_positions},
+                           {"clean_up_tokenization_spaces", false}};
+  json generation = json::object();
+  if (end >= 0) {
+    tokenizer_config["bos_token"] = tokenizer_config["eos_token"] = kEndOfText;
+    generation = {{"bos_token_id", end}, {"eos_token_id", end}};
+  }
+  write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
+  write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
+  // Last: with it the folder is a model.
+  write_file_durably(
+      out / "config.json",
+      model_to_json(model, manifest.state.num_tokens, end, type.torch_name).dump(2) + "\n");
+}
+
+void adopt_initial_model(LoadedConfig& loaded) {
+  Config& config = loaded.config;
+  if (config.model.init_from.empty()) return;
+  const std::string place = loaded.positions.at("model.init_from");
+  InitialModel initial;
+  try {
+    initial = read_initial_model(config.model.init_from);
+  } catch (const Error& error) {
+    throw Error(error.code(), cat(place, ": model.init_from: ", error.what()));
+  }
+  const auto is_set = [&](const std::string& key) { return loaded.positions.at(key) != "default"; };
+  Config with_initial = config;
+  with_initial.model = initial.config;
+  with_initial.model.init_from = config.model.init_from;
+  if (is_set("model.dropout")) with_initial.model.dropout = config.model.dropout;
+  if (is_set("model.init_std")) with_initial.model.init_std = config.model.init_std;
+  with_initial.model.vocab_size = std::max(config.model.vocab_size, initial.num_tokens);
+
+  const std::vector<ConfigValue> asked = values_of(config);
+  const std::vector<ConfigValue> found = values_of(with_initial);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const std::string& key = asked[i].key;
+    if (!key.starts_with("model.") || is_free(key) || !is_set(key)) continue;
+    if (asked[i].text == found[i].text) continue;
+    throw ConfigError(cat(loaded.positions.at(key), ": ", key, " = ", asked[i].text, ", but ",
+                          config.model.init_from, " has ", found[i].text, "; leave it out"));
+  }
+  config = with_initial;
+  const bool names_tokenizer = is_set("tokenizer.path") || is_set("tokenizer.vocab_size");
+  if (!names_tokenizer) config.tokenizer.path = initial.tokenizer.parent_path().string();
+}
+
+int64_t initial_num_tokens(const Config& config) {
+  if (config.model.init_from.empty()) return 0;
+  return read_initial_model(config.model.init_from).num_tokens;
+}
+
+void load_initial_weights(const Config& config, ParameterStore& store) {
+  const std::string& path = config.model.init_from;
+  if (is_huggingface_folder(path)) {
+    const int64_t num_tokens = initial_num_tokens(config);
+    fill(store, read_weights_of_folder(path, config.model, num_tokens, store));
+  } else {
+    const fs::path checkpoint = resolve_checkpoint(path);
+    fill(store, read_weights(checkpoint, read_manifest(checkpoint)));
+  }
+}
+
+}  // namespace lmtrain
