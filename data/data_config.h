@@ -20,8 +20,10 @@ struct TokenizerConfig {
     f.integer("vocab_size", vocab_size, {.min = 257, .max = 1 << 24},
               "Entries of the trained vocabulary: 1 end token, 256 bytes, the rest merges.")
         .fixed_on_resume();
-    f.text("path", path,
-           "Folder with a tokenizer.json to use as it is; empty trains one on the sources.");
+    f.text(
+        "path", path,
+        "Folder with a tokenizer.json, or vocab.json and merges.txt, to use as it is; empty trains "
+        "one on the sources.");
   }
 };
 

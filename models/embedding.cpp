@@ -29,7 +29,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     context->save_for_backward({ids});
     save_pointer(context, "table", table);
     const LocalIds local = local_ids(ids, *table);
-    const at::Tensor y = at::embedding(table->weight(), local.rows).mul_(local.inside);
+    at::Tensor y = at::embedding(table->weight(), local.rows).mul_(local.inside);
     tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
     return y;
   }

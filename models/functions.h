@@ -21,7 +21,8 @@ void save_pointer(AutogradContext* context, const char* name, T* pointer) {
 
 template <class T>
 T* saved_pointer(AutogradContext* context, const char* name) {
-  return reinterpret_cast<T*>(context->saved_data[name].toInt());
+  return reinterpret_cast<T*>(
+      context->saved_data[name].toInt());  // NOLINT(performance-no-int-to-ptr)
 }
 
 inline void save_dropout(AutogradContext* context, const DropoutSite& site) {

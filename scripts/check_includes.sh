@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Refuses an include that goes up the layers: check_includes.sh [FOLDER]
 #   base <- parallel <- models <- trainer; data and energy know base only; base, data and energy do not
-#   know LibTorch; quoted includes are rooted at the project.
+#   know LibTorch; quoted includes are rooted at the project; no two headers define classes of one name.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -46,4 +46,11 @@ for layer in "${!knows[@]}"; do
       ;;
   esac
 done
+
+# Everything lives in one namespace: two classes of one name would be one class for the linker.
+while IFS=: read -r file line name; do
+  first=$(grep -rlE --include='*.h' "^(class|struct) $name( final)?( : .*)? \\{" "${!knows[@]}" | sort | head -1)
+  refuse "$file:$line: $name is the name of a class of $first too"
+done < <(grep -rnoP --include='*.h' '^(class|struct) \K\w+(?=( final)?( : .*)? \{)' "${!knows[@]}" | sort |
+  awk -F: 'seen[$3]++')
 exit "$failed"

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/yaml_reader.h"
+#include "data/tokenizer/tokenizer.h"
 #include "energy/carbon_intensity.h"
 #include "models/memory_estimate.h"
 
@@ -114,12 +115,10 @@ void check_sources(const LoadedConfig& loaded) {
       throw DataError(cat(place_of(loaded, {key}), key, " = ", path, " does not exist"));
     }
   }
-  const fs::path tokenizer = fs::path(c.tokenizer.path) / "tokenizer.json";
-  std::error_code ignored;
-  if (!c.tokenizer.path.empty() && !fs::exists(tokenizer, ignored)) {
-    throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", c.tokenizer.path,
-                        ": there is no ", tokenizer.string()));
-  }
+  const std::string& tokenizer = c.tokenizer.path;
+  if (tokenizer.empty() || has_tokenizer(tokenizer)) return;
+  throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", tokenizer,
+                      ": there is no tokenizer.json, nor vocab.json with merges.txt"));
 }
 
 void check_region(const LoadedConfig& loaded) {

@@ -101,13 +101,13 @@ at::ScalarType type_of_folder(const fs::path& folder) {
 
 // "has 3 tokens" and the like need a tokenizer that fits.
 Tokenizer tokenizer_of_folder(const fs::path& folder, int64_t num_tokens) {
-  if (!fs::exists(folder / kTokenizerFile)) {
+  if (!has_tokenizer(folder)) {
     throw DataError(cat(folder.string(), ": there is no ", kTokenizerFile,
                         "; transformers writes one with AutoTokenizer.save_pretrained"));
   }
-  Tokenizer tokenizer = Tokenizer::load(folder / kTokenizerFile);
+  Tokenizer tokenizer = Tokenizer::load(folder);
   if (tokenizer.vocab_size() > num_tokens) {
-    throw DataError(cat((folder / kTokenizerFile).string(), ": has ", tokenizer.vocab_size(),
+    throw DataError(cat(folder.string(), ": the tokenizer has ", tokenizer.vocab_size(),
                         " entries, config.json's vocab_size is ", num_tokens));
   }
   return tokenizer;

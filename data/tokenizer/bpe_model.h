@@ -57,7 +57,7 @@ struct BpeMerge {
 
 // Ids must fit the tokens, each byte of the byte alphabet must be a token, and the text of each
 // merge (left, then right) must be a token; else DataError, which `place` opens.
-class BpeModel : public Model {
+class BpeModel : public TokenModel {
  public:
   BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges, const std::string& place);
 

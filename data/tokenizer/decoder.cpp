@@ -15,7 +15,7 @@ std::string ByteLevelDecoder::to_json() const {
   return R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})";
 }
 
-std::unique_ptr<Decoder> parse_decoder(const nlohmann::json& value, const std::string& place) {
+std::unique_ptr<TokenDecoder> parse_decoder(const nlohmann::json& value, const std::string& place) {
   JsonObject object(value, place);
   const std::string type = object.text("type");
   if (type != "ByteLevel") {

@@ -24,8 +24,8 @@ std::vector<std::string> parse_vocabulary(const nlohmann::json& value, int64_t n
   return tokens;
 }
 
-std::unique_ptr<Model> parse_model(const nlohmann::json& value, int64_t num_ids,
-                                   const std::string& place) {
+std::unique_ptr<TokenModel> parse_model(const nlohmann::json& value, int64_t num_ids,
+                                        const std::string& place) {
   JsonObject object(value, place);
   // Files of the format's first years name no type; their models have merges.
   const bool unnamed_bpe = object.find("type") == nullptr && object.find("merges") != nullptr;

@@ -12,9 +12,9 @@
 namespace lmtrain {
 
 // Safe to use from many threads.
-class Model {
+class TokenModel {
  public:
-  virtual ~Model() = default;
+  virtual ~TokenModel() = default;
   // Appends the ids of one word of the pre-tokeniser. A word's ids depend on the word alone, so
   // callers may remember them.
   virtual void encode_word(std::string_view word, std::vector<int32_t>& ids) const = 0;
@@ -31,7 +31,7 @@ std::vector<std::string> parse_vocabulary(const nlohmann::json& value, int64_t n
 
 // Throws DataError on a type or field that lmtrain does not have, on ids out of range or held by
 // two tokens, and on what the model cannot work with; `place` opens the message.
-std::unique_ptr<Model> parse_model(const nlohmann::json& value, int64_t num_ids,
-                                   const std::string& place);
+std::unique_ptr<TokenModel> parse_model(const nlohmann::json& value, int64_t num_ids,
+                                        const std::string& place);
 
 }  // namespace lmtrain

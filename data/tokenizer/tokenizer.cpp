@@ -7,7 +7,9 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/strict_json.h"
 #include "base/text.h"
+#include "data/tokenizer/gpt2_files.h"
 #include "data/tokenizer/tokenizer_pipeline.h"
 #include "data/tokenizer/word_cache.h"
 
@@ -16,6 +18,8 @@ namespace lmtrain {
 namespace {
 
 constexpr int64_t kMaxFileBytes = INT64_C(512) << 20;
+constexpr const char* kFileName = "tokenizer.json";
+constexpr int kMaxDepth = 16;  // of that file
 constexpr size_t kWordsAtOnce = 256;
 
 // Calls encode_words(words, end of the text they are views of) for some words after the others.
@@ -54,15 +58,22 @@ void number_tokens(TokenizerPipeline& pipeline) {
 
 }  // namespace
 
+bool has_tokenizer(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / kFileName) || has_gpt2_files(folder);
+}
+
 Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(file_or_folder, ignored);
-  const auto file = is_folder ? file_or_folder / "tokenizer.json" : file_or_folder;
+  const auto file = is_folder ? file_or_folder / kFileName : file_or_folder;
+  if (is_folder && !std::filesystem::exists(file, ignored) && has_gpt2_files(file_or_folder))
+    return Tokenizer(load_gpt2_files(file_or_folder));
   return parse(read_file(file, kMaxFileBytes), file.string());
 }
 
 Tokenizer Tokenizer::parse(std::string_view json, std::string_view origin) {
-  return Tokenizer(parse_tokenizer_json(json, std::string(origin)));
+  const std::string place(origin);
+  return Tokenizer(parse_tokenizer_json(parse_strict_json(json, place, kMaxDepth), place));
 }
 
 Tokenizer::Tokenizer(TokenizerPipeline pipeline) {

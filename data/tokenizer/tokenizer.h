@@ -18,12 +18,16 @@ class WordCache;
 
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 
+// Whether a folder holds files that Tokenizer::load reads.
+bool has_tokenizer(const std::filesystem::path& folder);
+
 // Cheap to copy, immutable; all functions are safe to call from many threads.
 class Tokenizer {
  public:
-  // A tokenizer.json, or the folder that holds one. Throws IoError when it cannot be read, and
-  // DataError when it is not JSON, contradicts itself, or names a component, type or field value
-  // that lmtrain does not have; the message names the file and the component.
+  // A tokenizer.json, or the folder that holds one or else GPT-2's vocab.json and merges.txt.
+  // Throws IoError when it cannot be read, and DataError when it is not JSON, contradicts itself,
+  // or names a component, type or field value that lmtrain does not have; the message names the
+  // file and the component.
   static Tokenizer load(const std::filesystem::path& file_or_folder);
   // The same of a text; `origin` opens the messages.
   static Tokenizer parse(std::string_view json, std::string_view origin);

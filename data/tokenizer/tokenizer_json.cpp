@@ -13,7 +13,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 16;
 constexpr int64_t kMaxId = INT32_MAX;
 const Json kNull;
 
@@ -112,8 +111,7 @@ std::string special_token_json(const SpecialToken& token) {
 
 }  // namespace
 
-TokenizerPipeline parse_tokenizer_json(std::string_view json, const std::string& origin) {
-  const Json document = parse_strict_json(json, origin, kMaxDepth);
+TokenizerPipeline parse_tokenizer_json(const Json& document, const std::string& origin) {
   JsonObject file(document, origin);
   const auto place = [&](const char* name) { return cat(origin, ": ", name); };
   if (const Json* version = file.find("version"); version != nullptr && *version != "1.0") {

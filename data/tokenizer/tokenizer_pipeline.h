@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/model.h"
 #include "data/tokenizer/normalizer.h"
@@ -28,8 +30,8 @@ struct TokenizerPipeline {
   std::vector<SpecialToken> special_tokens;
   std::unique_ptr<Normalizer> normalizer;
   std::unique_ptr<PreTokenizer> pre_tokenizer;
-  std::unique_ptr<Model> model;
-  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<TokenModel> model;
+  std::unique_ptr<TokenDecoder> decoder;
 
   // By id, made from the above by Tokenizer's constructor.
   std::vector<std::string> texts = {};  // the content of a special token
@@ -39,7 +41,7 @@ struct TokenizerPipeline {
 };
 
 // The components as tokenizer.json holds them; DataError as Tokenizer::parse().
-TokenizerPipeline parse_tokenizer_json(std::string_view json, const std::string& origin);
+TokenizerPipeline parse_tokenizer_json(const nlohmann::json& document, const std::string& origin);
 std::string write_tokenizer_json(const TokenizerPipeline& pipeline);
 
 }  // namespace lmtrain

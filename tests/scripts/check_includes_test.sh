@@ -34,6 +34,12 @@ printf '#include "lmtrain_version.h"\n// #include "trainer/run.h"\n' >"$tree/bas
 printf '#include "parallel/mesh.h"\n#include <ATen/ATen.h>\n' >"$tree/models/gpt2.cpp"
 bash "$check" "$tree" || { echo "refused a tree without a bad include"; exit 1; }
 
+printf 'class Decoder;\nclass Decoder {\n' >"$tree/models/decoder.h"
+expect_refused trainer/a.h 'class Decoder : public Base {' models/decoder.h
+printf 'class Decoder;\n' >"$tree/trainer/a.h"
+bash "$check" "$tree" || { echo "refused a declaration"; exit 1; }
+rm "$tree/trainer/a.h" "$tree/models/decoder.h"
+
 expect_refused base/a.h '#include "data/batch.h"' data/batch.h
 expect_refused data/a.cpp '#include "parallel/mesh.h"' parallel/mesh.h
 expect_refused data/a.cpp '#include "energy/meter.h"' energy/meter.h

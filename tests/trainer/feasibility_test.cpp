@@ -236,5 +236,32 @@ TEST_F(Feasibility, TheProjectsConfigsPass) {
   check_facts(trial, facts);
 }
 
+// Defect: a recipe that does not fit the hardware it is meant for, or a size that is not its
+// name's.
+TEST_F(Feasibility, TheRecipesFitTheirHardware) {
+  struct Recipe {
+    const char* name;
+    int64_t num_tokens, num_parameters;
+  };
+  for (const Recipe& recipe :
+       {Recipe{"gpt2-small", 50257, 124'439'808}, Recipe{"gpt2-medium", 50257, 354'823'168},
+        Recipe{"gpt2-large", 50257, 774'030'080}, Recipe{"gpt2-xl", 50257, 1'557'611'200},
+        Recipe{"llama-1b", 32000, 1'100'048'384}}) {
+    const LoadedConfig loaded =
+        load_config(fs::path(LMTRAIN_SOURCE_DIR) / "configs" / cat(recipe.name, ".yaml"),
+                    {cat("data.sources=[{path: ", (root_ / "text").string(), "}]"),
+                     cat("run.dir=", (root_ / "runs").string())});
+    EXPECT_EQ(num_parameters(loaded.config.model, recipe.num_tokens), recipe.num_parameters)
+        << recipe.name;
+    check_before_data(loaded, 8);
+    MachineFacts node = enough();  // of eight GPUs of 80 GB
+    node.tokenizer_vocab_size = recipe.num_tokens;
+    node.num_training_samples = int64_t{1} << 20;
+    node.ranks_on_node = 8;
+    node.device_memory_bytes = 79 * kGiB;
+    check_facts(loaded, node);
+  }
+}
+
 }  // namespace
 }  // namespace lmtrain
