@@ -31,7 +31,7 @@ at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
   const auto type = accumulate_type(logits.scalar_type());
   if (columns == 0) return at::full({logits.size(0)}, -3e38, logits.options().dtype(type));
   if (!logits.is_cpu() || type == at::kDouble) return logits.narrow(1, 0, columns).amax(1).to(type);
-  const at::Tensor out = at::empty({logits.size(0)}, logits.options().dtype(type));
+  at::Tensor out = at::empty({logits.size(0)}, logits.options().dtype(type));
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   float* const to = out.data_ptr<float>();
   at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
@@ -52,7 +52,7 @@ at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tens
   if (!logits.is_cpu() || type == at::kDouble) {
     return logits.narrow(1, 0, columns).to(type).sub(shift.unsqueeze(1)).exp_().sum(1);
   }
-  const at::Tensor out = at::empty_like(shift);
+  at::Tensor out = at::empty_like(shift);
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   const float* const shifts = shift.data_ptr<float>();
   float* const to = out.data_ptr<float>();
@@ -69,8 +69,8 @@ at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tens
 }
 
 // In place: logits become factor * softmax, padded columns become zero.
-void scaled_softmax_(at::Tensor& logits, int64_t columns, const at::Tensor& log_sum,
-                     const at::Tensor& factor) {
+void scale_softmax_in_place(at::Tensor& logits, int64_t columns, const at::Tensor& log_sum,
+                            const at::Tensor& factor) {
   const int64_t width = logits.size(1);
   if (columns < width) logits.narrow(1, columns, width - columns).zero_();
   if (columns == 0) return;
@@ -151,7 +151,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       const at::Tensor factor = w.narrow(0, begin, rows).to(type).mul(scale);
       const at::Tensor softmax_factor =
           z_loss == 0.0 ? factor : factor * chunk.log_sum.mul(2.0 * z_loss).add_(1.0);
-      scaled_softmax_(logits, num_real_columns(*table), chunk.log_sum, softmax_factor);
+      scale_softmax_in_place(logits, num_real_columns(*table), chunk.log_sum, softmax_factor);
       logits.scatter_add_(1, chunk.local_labels.unsqueeze(1),
                           factor.mul(chunk.is_local).neg().unsqueeze(1).to(logits.scalar_type()));
       at::Tensor dxc = dx.narrow(0, begin, rows);

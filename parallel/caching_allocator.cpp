@@ -23,7 +23,7 @@ constexpr size_t kSmallest = size_t{64} << 10;
 // Sizes are rounded up to one of eight steps per power of two, so that a block fits the next
 // request of about its size and at most an eighth is lost.
 size_t size_class(size_t bytes) {
-  const size_t step = std::bit_floor(bytes) / 8;
+  const size_t step = std::max<size_t>(1, std::bit_floor(bytes) / 8);
   return (bytes + step - 1) / step * step;
 }
 

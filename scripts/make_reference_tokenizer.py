@@ -16,9 +16,10 @@ import sys
 import tempfile
 
 import tokenizers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 END_OF_TEXT = "<|endoftext|>"
+LLAMA3_BEGIN, LLAMA3_END = "<|begin_of_text|>", "<|end_of_text|>"
 SURROGATES = range(0xD800, 0xE000)
 
 # Texts that have broken tokenizers: contractions, white space of all kinds, digits and letters of
@@ -41,6 +42,9 @@ HARD_TEXTS = [
     "\x00\x01\x1c\x1d\x1e\x1f\x7f\x80\x9f\ufeff\ufffd\ufffe\uffff",
     "\U0010ffff\U000e0001\U00020000\ue000 \ud7ff",
     f"before {END_OF_TEXT} after{END_OF_TEXT}",
+    "it'\u017f IT'S DON'T we'RE They'Ve I'LL 'D'm 'M  x'\u017fx 's\n't",
+    " \n \n x \r\n\r\n  y\t\n\tz  \n", "!!!\r\n\n  ?\n!\r", "1234567 12 1\u0661\u0662\u06634 a1b22c333d4444",
+    "\u2028x\u2029\u2029 y\u0085\u0085z\u000b\u000bq", "(word) -word _word $5 #a\u00a0b \u3000\u4e2d",
     "a" * 100 + " " * 100 + "ab" * 50 + "!" * 64 + "\n" * 33,
 ]
 
@@ -63,6 +67,53 @@ def trained(documents, vocab_size):
         show_progress=False,
     )
     tokenizer.train_from_iterator(documents, trainer)
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def byte_level():
+    return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+
+
+def split_of(pattern):
+    """As in the tokenizer.json of Llama 3 and Qwen."""
+    return pre_tokenizers.Sequence([
+        pre_tokenizers.Split(tokenizers.Regex(pattern), behavior="isolated", invert=False),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def digits(count):
+    return (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + count +
+            r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def llama3():
+    return split_of(digits("{1,3}"))
+
+
+def qwen():
+    return split_of(digits(""))
+
+
+def trained_llama3(documents, vocab_size):
+    """With words in the vocabulary that no merges lead to, and a token before each text."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = llama3()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, min_frequency=0,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    tokenizer.train_from_iterator(documents, trainer)
+    file = json.loads(tokenizer.to_str())
+    for word in ("\u0120nobody", "\u0120bridge", "123", "bread", "\u0120again\u010a"):
+        file["model"]["vocab"].setdefault(word, len(file["model"]["vocab"]))
+    file["model"]["ignore_merges"] = True
+    tokenizer = Tokenizer.from_str(json.dumps(file))
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([LLAMA3_BEGIN, LLAMA3_END])
+    begin = tokenizer.token_to_id(LLAMA3_BEGIN)
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single=f"{LLAMA3_BEGIN} $A", pair=f"{LLAMA3_BEGIN} $A {LLAMA3_BEGIN} $B:1",
+                                      special_tokens=[(LLAMA3_BEGIN, begin)])])
     tokenizer.encode_special_tokens = True
     return tokenizer
 
@@ -100,7 +151,7 @@ def prose(rng):
 
 def class_edges():
     """The first and last character of every run of one class, with its neighbours."""
-    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    splitter = byte_level()
     signature = lambda c: tuple(
         len(splitter.pre_tokenize_str(f"{n}{chr(c)}{n}")) == 1 for n in ("!", "x", "1"))
     scalars = [c for c in range(0x110000) if c not in SURROGATES]
@@ -109,13 +160,13 @@ def class_edges():
     return [scalars[i] for change in changes for i in (change - 1, change)]
 
 
-def split_cases():
-    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    edges = class_edges()
+def split_cases(splitter, edges):
     texts = list(HARD_TEXTS)
     for begin in range(0, len(edges), 100):
         chunk = [chr(c) for c in edges[begin : begin + 100]]
         texts.append("".join(f"x{c}1{c}!\n" for c in chunk))
+    rng = random.Random(len(edges))
+    texts += ["".join(rng.choices("a1!' \n\r\tSsdT\u017f\u00a0\u4e2d\u0661", k=60)) for _ in range(60)]
     for text in texts:
         spans = [span for _, span in splitter.pre_tokenize_str(text)]
         sizes = [len(text[begin:end].encode()) for begin, end in spans]
@@ -137,12 +188,18 @@ def make_fixtures():
     corpus = [prose(rng) for _ in range(60)] + HARD_TEXTS
     corpus += [repeated_letters(rng, "the ", 200) for _ in range(20)]
     tokenizer = trained(corpus, 700)
+    llama3_tokenizer = trained_llama3(corpus, 600)
+    edges = class_edges()
     contents = {
         "corpus.json": corpus,
         "tokenizer.json": json.loads(tokenizer.to_str()),
         "encode.json": encoding_cases(rng, tokenizer),
         "train.json": list(training_cases(rng)),
-        "split.json": list(split_cases()),
+        "split.json": list(split_cases(byte_level(), edges)),
+        "split_llama3.json": list(split_cases(llama3(), edges)),
+        "split_qwen.json": list(split_cases(qwen(), edges)),
+        "tokenizer_llama3.json": json.loads(llama3_tokenizer.to_str()),
+        "encode_llama3.json": encoding_cases(random.Random(3), llama3_tokenizer),
         "made_by.json": {"tokenizers": tokenizers.__version__},
     }
     return {
@@ -169,6 +226,20 @@ def large_texts(rng):
 
 def run(*command, text=""):
     return subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
+
+
+def llama3_differences(lmtrain):
+    """Encoding with the pattern of Llama 3 by the program against the package."""
+    texts = large_texts(random.Random(2))
+    tokenizer = trained_llama3(texts, 5000)
+    with tempfile.TemporaryDirectory() as name:
+        file = str(pathlib.Path(name) / "tokenizer.json")
+        tokenizer.save(file)
+        text = "\n".join(texts) + "".join(map(chr, (c for c in range(0x110000) if c not in SURROGATES)))
+        numbers = [int(number) for number in run(lmtrain, "tokenizer", "encode", file, text=text).split()]
+        if numbers != tokenizer.encode(text, add_special_tokens=False).ids:
+            yield "the ids that lmtrain gives differ from those of the package, pattern of Llama 3"
+        print(f"pattern of Llama 3: {len(text.encode()):,} bytes, {len(numbers):,} ids compared")
 
 
 def program_differences(lmtrain):
@@ -208,6 +279,7 @@ def main():
         differences = list(differing_fixtures(arguments.folder))
         if arguments.lmtrain:
             differences += program_differences(arguments.lmtrain)
+            differences += llama3_differences(arguments.lmtrain)
         sys.exit("\n".join(differences) or None)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, text in make_fixtures().items():

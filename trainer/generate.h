@@ -19,6 +19,10 @@ struct SamplingOptions {
   uint64_t seed = 1;
 };
 
+// What a text begins after: the token that its tokenizer puts before each, else the end token,
+// which stands between the documents that models are trained on; -1 when there is neither.
+int32_t start_token(const Tokenizer& tokenizer);
+
 // Tokens that follow `prompt` (not empty), of the tokenizer's, up to its end token (left out) or
 // max_new_tokens. Where the text is longer than the model's positions the oldest tokens are
 // dropped.

@@ -44,7 +44,7 @@ Hdf5Handle::~Hdf5Handle() { close_(id_); }
 Hdf5Writer::Hdf5Writer() {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors are thrown, not printed
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
-  require(H5Pset_fapl_core(access.id(), kCoreIncrement, /*backing_store=*/0),
+  require(H5Pset_fapl_core(access.id(), kCoreIncrement, /*backing_store=*/false),
           "keep a file in memory");
   file_ = std::make_unique<Hdf5Handle>(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()),
                                        H5Fclose, "make a file in memory");

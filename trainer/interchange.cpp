@@ -211,21 +211,24 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   make_folders(out);
   write_safetensors_folder(out, tensors, options.max_file_bytes);
   const int64_t end = tokenizer.end_of_text();
+  const int64_t begin = tokenizer.begin_of_text() >= 0 ? tokenizer.begin_of_text() : end;
   write_file_durably(out / kTokenizerFile, tokenizer.to_json());
   json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                            {"model_max_length", model.max_positions},
                            {"clean_up_tokenization_spaces", false}};
   json generation = json::object();
   if (end >= 0) {
-    tokenizer_config["bos_token"] = tokenizer_config["eos_token"] = kEndOfText;
-    generation = {{"bos_token_id", end}, {"eos_token_id", end}};
+    tokenizer_config["bos_token"] = tokenizer.token_text(static_cast<int32_t>(begin));
+    tokenizer_config["eos_token"] = tokenizer.token_text(static_cast<int32_t>(end));
+    generation = {{"bos_token_id", begin}, {"eos_token_id", end}};
   }
   write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
   write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
   // Last: with it the folder is a model.
   write_file_durably(
       out / "config.json",
-      model_to_json(model, manifest.state.num_tokens, end, type.torch_name).dump(2) + "\n");
+      model_to_json(model, manifest.state.num_tokens, {begin, end}, type.torch_name).dump(2) +
+          "\n");
 }
 
 void adopt_initial_model(LoadedConfig& loaded) {

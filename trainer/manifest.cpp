@@ -164,7 +164,7 @@ fs::path resolve_checkpoint(const fs::path& path) {
     return path;
   }
   for (const fs::path& folder : {path / "checkpoints", path}) {
-    const fs::path newest = newest_checkpoint(folder);
+    fs::path newest = newest_checkpoint(folder);
     if (!newest.empty()) return newest;
   }
   throw CheckpointError(cat("there is no checkpoint at ", path.string(),

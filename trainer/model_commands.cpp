@@ -18,10 +18,9 @@ namespace {
 
 using nlohmann::json;
 
-// Models are trained with the end token between documents, so a text begins after one.
 std::vector<int32_t> with_start(const Tokenizer& tokenizer, const std::string& text) {
   std::vector<int32_t> tokens;
-  if (tokenizer.end_of_text() >= 0) tokens.push_back(tokenizer.end_of_text());
+  if (const int32_t start = start_token(tokenizer); start >= 0) tokens.push_back(start);
   tokenizer.encode(text, tokens);
   return tokens;
 }

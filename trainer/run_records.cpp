@@ -64,12 +64,12 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
 std::vector<TextSample> sample_texts(const Decoder& model, const Tokenizer& tokenizer,
                                      const Config& config, at::Device device) {
   std::vector<TextSample> samples;
-  const int32_t end = tokenizer.end_of_text();
+  const int32_t start = std::max(start_token(tokenizer), 0);
   for (int i = 0; i < kNumSamples; ++i) {
     SamplingOptions options;
     options.seed = static_cast<uint64_t>(config.run.seed + i);
-    const std::vector<int32_t> tokens = generate_tokens(model, config.model.max_positions, device,
-                                                        {std::max(end, 0)}, tokenizer, options);
+    const std::vector<int32_t> tokens =
+        generate_tokens(model, config.model.max_positions, device, {start}, tokenizer, options);
     samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;

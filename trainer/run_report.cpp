@@ -41,7 +41,7 @@ EmissionsReport RunReporter::report_of(const std::vector<EnergyTotals>& totals) 
 EmissionsReport RunReporter::write(const RunFacts& facts) {
   const std::vector<EnergyTotals> totals = collect();
   if (world_.rank() != 0) return {};
-  const EmissionsReport report = report_of(totals);
+  EmissionsReport report = report_of(totals);
   try {
     write_file_durably(folder_.facts(), to_json(facts));
     write_emissions_json(folder_.emissions(), report, facts);

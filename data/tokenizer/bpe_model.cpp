@@ -107,7 +107,7 @@ bool MergeTable::insert(int32_t left, int32_t right, uint32_t rank, int32_t merg
 }
 
 BpeModel::BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges,
-                   const std::string& place)
+                   WholeWords whole_words, const std::string& place)
     : tokens_(std::move(tokens)), merges_(std::move(merges)), table_(merges_.size()) {
   std::unordered_map<std::string_view, int32_t> id_of_token;
   for (size_t id = 0; id < tokens_.size(); ++id) {
@@ -136,9 +136,21 @@ BpeModel::BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges
       throw DataError(cat(place, ".merges[", rank, "]: the same pair as an earlier merge"));
     }
   }
+  if (whole_words == WholeWords::kByMerges) return;
+  for (size_t id = 0; id < tokens_.size(); ++id) {
+    if (tokens_[id].empty()) continue;
+    whole_words_.emplace(read_byte_alphabet(tokens_[id]), static_cast<int32_t>(id));
+  }
 }
 
 void BpeModel::encode_word(std::string_view word, std::vector<int32_t>& ids) const {
+  if (!whole_words_.empty()) {
+    const auto found = whole_words_.find(std::string(word));
+    if (found != whole_words_.end()) {
+      ids.push_back(found->second);
+      return;
+    }
+  }
   if (word.size() <= kMaxShortWord) {
     encode_short(word, ids);
   } else {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "data/tokenizer/model.h"
@@ -55,11 +56,16 @@ struct BpeMerge {
   int32_t right;
 };
 
+// Whether a word that is a token as a whole becomes that token, whatever the merges make of it (as
+// in Llama 3, whose vocabulary holds words that no merges lead to).
+enum class WholeWords { kByMerges, kFirst };
+
 // Ids must fit the tokens, each byte of the byte alphabet must be a token, and the text of each
 // merge (left, then right) must be a token; else DataError, which `place` opens.
 class BpeModel : public TokenModel {
  public:
-  BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges, const std::string& place);
+  BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges, WholeWords whole_words,
+           const std::string& place);
 
   void encode_word(std::string_view word, std::vector<int32_t>& ids) const override;
   const std::vector<std::string>& tokens() const override { return tokens_; }
@@ -73,6 +79,7 @@ class BpeModel : public TokenModel {
   std::vector<std::string> tokens_;
   std::vector<BpeMerge> merges_;  // by rank
   std::array<int32_t, 256> token_of_byte_;
+  std::unordered_map<std::string, int32_t> whole_words_;  // by their bytes; empty: by merges
   MergeTable table_;
 };
 

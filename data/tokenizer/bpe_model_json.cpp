@@ -70,7 +70,8 @@ std::unique_ptr<BpeModel> parse_bpe_model(const Json& value, int64_t num_ids,
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
     object.nothing(key);
   }
-  for (const char* key : {"byte_fallback", "ignore_merges"}) object.only(key, false);
+  object.only("byte_fallback", false);
+  const bool ignores_merges = object.boolean("ignore_merges", false);
   // Never used: every byte has a token.
   const Json* unknown = object.find("unk_token");
   if (unknown != nullptr && !unknown->is_null()) object.text("unk_token");
@@ -79,14 +80,17 @@ std::unique_ptr<BpeModel> parse_bpe_model(const Json& value, int64_t num_ids,
   auto tokens = parse_vocabulary(object.required("vocab"), num_ids, place + ".vocab");
   auto merges = parse_merges(object.required("merges"), tokens, place);
   object.finish();
-  return std::make_unique<BpeModel>(std::move(tokens), std::move(merges), place);
+  return std::make_unique<BpeModel>(std::move(tokens), std::move(merges),
+                                    ignores_merges ? WholeWords::kFirst : WholeWords::kByMerges,
+                                    place);
 }
 
 std::string BpeModel::to_json() const {
   std::string json =
       R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
-      R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":false,)"
-      R"("vocab":{)";
+      R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":)";
+  json += whole_words_.empty() ? "false" : "true";
+  json += R"(,"vocab":{)";
   const char* separator = "";
   for (size_t id = 0; id < tokens_.size(); ++id) {
     if (tokens_[id].empty()) continue;

@@ -75,8 +75,8 @@ Tokenizer train_bpe(const NextDocument& next_document, const BpeTrainerOptions& 
       [&](size_t n) { progress(static_cast<double>(n) / static_cast<double>(max_merges)); });
   progress(1.0);
   auto tokens = write_tokens(merges);
-  pipeline.model =
-      std::make_unique<BpeModel>(std::move(tokens), std::move(merges), "the trained tokenizer");
+  pipeline.model = std::make_unique<BpeModel>(std::move(tokens), std::move(merges),
+                                              WholeWords::kByMerges, "the trained tokenizer");
   return Tokenizer(std::move(pipeline));
 }
 

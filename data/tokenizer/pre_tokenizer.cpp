@@ -1,13 +1,9 @@
 #include "data/tokenizer/pre_tokenizer.h"
 
-#include <array>
-#include <cstdint>
-
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "base/text.h"
-#include "data/tokenizer/unicode_tables.h"
-#include "data/tokenizer/utf8_character.h"
+#include "data/tokenizer/character_reader.h"
 
 namespace lmtrain {
 
@@ -15,23 +11,20 @@ namespace {
 
 using enum CharacterClass;
 
-// The class of each ASCII byte; no class for the bytes of longer characters.
-constexpr uint8_t kNotAscii = 0xFF;
-using ByteClasses = std::array<uint8_t, 256>;
+// The pattern of Llama 3, and that of Qwen with the other run of digits.
+constexpr std::string_view kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kQwenPattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-const ByteClasses& byte_classes() {
-  static const ByteClasses classes = [] {
-    ByteClasses result;
-    result.fill(kNotAscii);
-    for (uint32_t c = 0; c < 128; ++c) result[c] = static_cast<uint8_t>(character_class(c));
-    return result;
-  }();
-  return classes;
-}
+bool is_line_end(char c) { return c == '\r' || c == '\n'; }
 
-class Scanner {
+// Splits by the pattern of GPT-2.
+class Gpt2Scanner {
  public:
-  Scanner(const char* end, const ByteClasses& classes) : end_(end), classes_(classes) {}
+  explicit Gpt2Scanner(const char* end) : reader_(end) {}
 
   // The end of the word that starts at `begin`; begin < end of the text.
   const char* word_end(const char* begin) const {
@@ -39,57 +32,19 @@ class Scanner {
       const char* after = contraction_end(begin);
       if (after != nullptr) return after;
     }
-    const Character first = read(begin);
-    if (first.type != kSpace) return run_end(begin + first.size, first.type);
-    if (*begin == ' ' && begin + 1 < end_) {
-      const Character second = read(begin + 1);
-      if (second.type != kSpace) return run_end(begin + 1 + second.size, second.type);
+    const auto first = reader_.read(begin);
+    if (first.type != kSpace) return reader_.run_end(begin + first.size, first.type);
+    if (*begin == ' ' && begin + 1 < reader_.end()) {
+      const auto second = reader_.read(begin + 1);
+      if (second.type != kSpace) return reader_.run_end(begin + 1 + second.size, second.type);
     }
-    return spaces_end(begin);
+    return reader_.spaces_end(begin);
   }
 
  private:
-  struct Character {
-    CharacterClass type;
-    uint32_t size;
-  };
-
-  Character read(const char* at) const {
-    const uint8_t type = classes_[static_cast<uint8_t>(*at)];
-    if (type != kNotAscii) return {static_cast<CharacterClass>(type), 1};
-    const Utf8Character character = read_utf8(at, end_);
-    if (character.code_point == Utf8Character::kInvalid) return {kOther, 1};
-    return {character_class(character.code_point), character.size};
-  }
-
-  // The end of the characters of one class from `at` on.
-  const char* run_end(const char* at, CharacterClass type) const {
-    while (true) {
-      while (at < end_ && classes_[static_cast<uint8_t>(*at)] == static_cast<uint8_t>(type)) ++at;
-      if (at == end_ || classes_[static_cast<uint8_t>(*at)] != kNotAscii) return at;
-      const Character next = read(at);
-      if (next.type != type) return at;
-      at += next.size;
-    }
-  }
-
-  // White space goes together, but for its last character when a word follows: a space there
-  // belongs to that word, and another character is a word of its own.
-  const char* spaces_end(const char* begin) const {
-    const char* last = begin;
-    const char* at = begin;
-    while (at < end_) {
-      const Character next = read(at);
-      if (next.type != kSpace) return last == begin ? at : last;
-      last = at;
-      at += next.size;
-    }
-    return at;
-  }
-
   // The end of 's, 't, 'm, 'd, 're, 've or 'll at `begin`, or nullptr.
   const char* contraction_end(const char* begin) const {
-    const auto available = end_ - begin;
+    const auto available = reader_.end() - begin;
     if (available < 2) return nullptr;
     const char a = begin[1];
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return begin + 2;
@@ -100,9 +55,95 @@ class Scanner {
     return long_form ? begin + 3 : nullptr;
   }
 
-  const char* end_;
-  const ByteClasses& classes_;
+  CharacterReader reader_;
 };
+
+// Splits by the patterns of Llama 3 and Qwen.
+class Llama3Scanner {
+ public:
+  Llama3Scanner(const char* end, int max_digits) : reader_(end), max_digits_(max_digits) {}
+
+  const char* word_end(const char* begin) const {
+    if (*begin == '\'') {
+      const char* after = contraction_end(begin);
+      if (after != nullptr) return after;
+    }
+    const char* const end = reader_.end();
+    const auto first = reader_.read(begin);
+    const char* const second = begin + first.size;
+    if (first.type == kLetter) return reader_.run_end(second, kLetter);
+    if (first.type == kNumber) return digits_end(second);
+    // One character of any other kind but a line's end goes with the letters behind it.
+    if (!is_line_end(*begin) && second < end && reader_.read(second).type == kLetter)
+      return reader_.run_end(second, kLetter);
+    if (first.type == kOther) return others_end(second);
+    if (*begin == ' ' && second < end && reader_.read(second).type == kOther)
+      return others_end(second);
+    const char* const last_line_end = last_line_end_of_spaces(begin);
+    return last_line_end != nullptr ? last_line_end : reader_.spaces_end(begin);
+  }
+
+ private:
+  // Digits from the second on.
+  const char* digits_end(const char* at) const {
+    for (int count = 1; count < max_digits_ && at < reader_.end(); ++count) {
+      const auto next = reader_.read(at);
+      if (next.type != kNumber) break;
+      at += next.size;
+    }
+    return at;
+  }
+
+  // Characters of no class, then line ends.
+  const char* others_end(const char* at) const {
+    at = reader_.run_end(at, kOther);
+    while (at < reader_.end() && is_line_end(*at)) ++at;
+    return at;
+  }
+
+  // Behind the last line end of the white space that starts at `begin`, or nullptr.
+  const char* last_line_end_of_spaces(const char* begin) const {
+    const char* found = nullptr;
+    const char* const spaces = reader_.run_end(begin, kSpace);
+    for (const char* at = begin; at < spaces; ++at) {
+      if (is_line_end(*at)) found = at + 1;
+    }
+    return found;
+  }
+
+  // As GPT-2's, in either case; the long s (U+017F) is an s in one.
+  const char* contraction_end(const char* begin) const {
+    const auto available = reader_.end() - begin;
+    const auto lower = [&](int i) {
+      return i < available ? static_cast<char>(begin[i] | 0x20) : '\0';
+    };
+    const char a = lower(1);
+    if (a == 's' || a == 't' || a == 'm' || a == 'd') return begin + 2;
+    if (available >= 3 && begin[1] == '\xC5' && begin[2] == '\xBF') return begin + 3;
+    const char b = lower(2);
+    const bool long_form =
+        (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l');
+    return long_form ? begin + 3 : nullptr;
+  }
+
+  CharacterReader reader_;
+  int max_digits_;
+};
+
+template <class Scanner>
+size_t scan(const Scanner& scanner, std::string_view text, size_t& position,
+            std::span<std::string_view> words) {
+  const char* at = text.data() + position;
+  const char* const end = text.data() + text.size();
+  size_t count = 0;
+  for (; count < words.size() && at < end; ++count) {
+    const char* const word_end = scanner.word_end(at);
+    words[count] = {at, static_cast<size_t>(word_end - at)};
+    at = word_end;
+  }
+  position = static_cast<size_t>(at - text.data());
+  return count;
+}
 
 void check_tables(JsonObject& object) {
   const nlohmann::json* tables = object.find("unicode_tables");
@@ -116,17 +157,7 @@ void check_tables(JsonObject& object) {
 
 size_t ByteLevelPreTokenizer::next_words(std::string_view text, size_t& position,
                                          std::span<std::string_view> words) const {
-  const char* at = text.data() + position;
-  const char* end = text.data() + text.size();
-  const Scanner scanner(end, byte_classes());
-  size_t count = 0;
-  for (; count < words.size() && at < end; ++count) {
-    const char* word_end = scanner.word_end(at);
-    words[count] = {at, static_cast<size_t>(word_end - at)};
-    at = word_end;
-  }
-  position = static_cast<size_t>(at - text.data());
-  return count;
+  return scan(Gpt2Scanner(text.data() + text.size()), text, position, words);
 }
 
 std::string ByteLevelPreTokenizer::to_json() const {
@@ -134,20 +165,70 @@ std::string ByteLevelPreTokenizer::to_json() const {
              R"("use_regex":true,"unicode_tables":")", kUnicodeTablesVersion, R"("})");
 }
 
-std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const nlohmann::json& value,
-                                                  const std::string& place) {
-  JsonObject object(value, place);
-  const std::string type = object.text("type");
-  if (type != "ByteLevel") {
-    throw DataError(cat(place, ": the type ", show_text(type), " is not supported; supported is",
-                        " 'ByteLevel'"));
-  }
+size_t SplitPreTokenizer::next_words(std::string_view text, size_t& position,
+                                     std::span<std::string_view> words) const {
+  return scan(Llama3Scanner(text.data() + text.size(), max_digits_), text, position, words);
+}
+
+std::string SplitPreTokenizer::to_json() const {
+  const std::string pattern(max_digits_ == 3 ? kLlama3Pattern : kQwenPattern);
+  return cat(R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)",
+             nlohmann::json(pattern).dump(),
+             R"(},"behavior":"Isolated","invert":false},{"type":"ByteLevel",)",
+             R"("add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})");
+}
+
+namespace {
+
+std::unique_ptr<PreTokenizer> parse_byte_level(JsonObject& object) {
   object.only("add_prefix_space", false);
   object.only("use_regex", true);
   object.boolean("trim_offsets", true);  // about offsets in the text, which lmtrain does not give
   check_tables(object);
   object.finish();
   return std::make_unique<ByteLevelPreTokenizer>();
+}
+
+// Split by a pattern, then the byte alphabet without a pattern of its own.
+std::unique_ptr<PreTokenizer> parse_sequence(JsonObject& object) {
+  const nlohmann::json& parts = object.required("pretokenizers");
+  if (!parts.is_array() || parts.size() != 2)
+    object.fail("pretokenizers", "only a Split and a ByteLevel are supported");
+  object.finish();
+  const std::string place = object.place() + ".pretokenizers";
+
+  JsonObject split(parts[0], place + "[0]");
+  if (split.text("type") != "Split") split.fail("type", "only 'Split' is supported here");
+  JsonObject pattern(split.required("pattern"), place + "[0].pattern");
+  const std::string regex = pattern.text("Regex");
+  pattern.finish();
+  if (split.text("behavior") != "Isolated") split.fail("behavior", "only 'Isolated' is supported");
+  split.only("invert", false);
+  split.finish();
+  if (regex != kLlama3Pattern && regex != kQwenPattern) {
+    throw DataError(cat(place, "[0].pattern: ", show_text(regex),
+                        " is not a pattern that lmtrain has: those of Llama 3 and of Qwen"));
+  }
+
+  JsonObject bytes(parts[1], place + "[1]");
+  if (bytes.text("type") != "ByteLevel") bytes.fail("type", "only 'ByteLevel' is supported here");
+  bytes.only("add_prefix_space", false);
+  if (bytes.boolean("use_regex", true)) bytes.fail("use_regex", "must be false after a Split");
+  bytes.boolean("trim_offsets", true);
+  bytes.finish();
+  return std::make_unique<SplitPreTokenizer>(regex == kLlama3Pattern ? 3 : 1);
+}
+
+}  // namespace
+
+std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const nlohmann::json& value,
+                                                  const std::string& place) {
+  JsonObject object(value, place);
+  const std::string type = object.text("type");
+  if (type == "ByteLevel") return parse_byte_level(object);
+  if (type == "Sequence") return parse_sequence(object);
+  throw DataError(cat(place, ": the type ", show_text(type), " is not supported; supported are",
+                      " 'ByteLevel' and 'Sequence'"));
 }
 
 }  // namespace lmtrain

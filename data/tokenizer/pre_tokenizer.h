@@ -35,6 +35,21 @@ class ByteLevelPreTokenizer : public PreTokenizer {
   std::string to_json() const override;
 };
 
+// The splits of Llama 3 and Qwen, likewise:
+//   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*
+//   |\s*[\r\n]+|\s+(?!\S)|\s+
+class SplitPreTokenizer : public PreTokenizer {
+ public:
+  // Numbers are cut after so many digits: 3 in Llama 3, 1 in Qwen.
+  explicit SplitPreTokenizer(int max_digits) : max_digits_(max_digits) {}
+  size_t next_words(std::string_view text, size_t& position,
+                    std::span<std::string_view> words) const override;
+  std::string to_json() const override;
+
+ private:
+  int max_digits_;
+};
+
 // Throws DataError on a component, type or field that lmtrain does not have.
 std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const nlohmann::json& value,
                                                   const std::string& place);

@@ -18,6 +18,7 @@ namespace lmtrain {
 namespace {
 
 constexpr int64_t kMaxFileBytes = INT64_C(512) << 20;
+constexpr std::string_view kLlama3EndOfText = "<|end_of_text|>";
 constexpr const char* kFileName = "tokenizer.json";
 constexpr int kMaxDepth = 16;  // of that file
 constexpr size_t kWordsAtOnce = 256;
@@ -52,7 +53,8 @@ void number_tokens(TokenizerPipeline& pipeline) {
     const auto id = static_cast<size_t>(token.id);
     pipeline.texts[id] = token.content;
     pipeline.special[id] = true;
-    if (token.content == kEndOfText) pipeline.end_of_text = token.id;
+    if (token.content == kEndOfText || token.content == kLlama3EndOfText)
+      pipeline.end_of_text = token.id;
   }
 }
 
@@ -93,6 +95,8 @@ uint64_t Tokenizer::hash() const { return pipeline_->hash; }
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(pipeline_->texts.size()); }
 
 int32_t Tokenizer::end_of_text() const { return pipeline_->end_of_text; }
+
+int32_t Tokenizer::begin_of_text() const { return pipeline_->begin_of_text; }
 
 void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids) const {
   for_words(*pipeline_, text, [&](std::span<const std::string_view> words, const char*) {

@@ -42,8 +42,12 @@ class Tokenizer {
   uint64_t hash() const;
 
   int64_t vocab_size() const;
-  // The id of the special token "<|endoftext|>"; -1 when there is none.
+  // The id of the special token that ends a text, "<|endoftext|>" or Llama 3's "<|end_of_text|>";
+  // -1 when there is none.
   int32_t end_of_text() const;
+  // The id of the special token that the post-processor puts before a text; -1 when there is none.
+  // encode() leaves it to its callers.
+  int32_t begin_of_text() const;
 
   // Appends the ids of `text`. Bytes that are not UTF-8 are encoded as bytes; a special token
   // written in the text is plain text.
@@ -55,12 +59,12 @@ class Tokenizer {
   // The text of the ids: decode(encode(text)) == text for all bytes. Special tokens are left out
   // unless asked for. Throws DataError on an id outside the vocabulary.
   std::string decode(std::span<const int32_t> ids, bool with_special_tokens = false) const;
+  // The token as it is written: of special tokens their content, of others their bytes.
+  std::string_view token_text(int32_t id) const;
   // Bytes of text that a token stands for; 0 for special tokens.
   int64_t token_num_bytes(int32_t id) const;
 
  private:
-  std::string_view token_text(int32_t id) const;
-
   std::shared_ptr<const TokenizerPipeline> pipeline_;
 };
 

@@ -32,6 +32,7 @@ struct TokenizerPipeline {
   std::unique_ptr<PreTokenizer> pre_tokenizer;
   std::unique_ptr<TokenModel> model;
   std::unique_ptr<TokenDecoder> decoder;
+  int32_t begin_of_text = -1;  // the id that stands before each text, of a special token
 
   // By id, made from the above by Tokenizer's constructor.
   std::vector<std::string> texts = {};  // the content of a special token

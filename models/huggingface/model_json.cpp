@@ -193,14 +193,14 @@ HuggingfaceModel model_from_json(const json& value, const std::string& place) {
   return model;
 }
 
-json model_to_json(const ModelConfig& config, int64_t num_tokens, int64_t end_of_text,
+json model_to_json(const ModelConfig& config, int64_t num_tokens, TextEnds ends,
                    const std::string& type) {
   json value = config.is_llama() ? llama_to_json(config) : gpt2_to_json(config);
   value["vocab_size"] = num_tokens;
   value["initializer_range"] = config.init_std;
   value["tie_word_embeddings"] = config.has_tied_embeddings();
-  value["bos_token_id"] = end_of_text;
-  value["eos_token_id"] = end_of_text;
+  value["bos_token_id"] = ends.begin < 0 ? json() : json(ends.begin);
+  value["eos_token_id"] = ends.end < 0 ? json() : json(ends.end);
   value["use_cache"] = true;
   value["dtype"] = type;
   return value;

@@ -20,9 +20,14 @@ struct HuggingfaceModel {
 // opens messages.
 HuggingfaceModel model_from_json(const nlohmann::json& json, const std::string& place);
 
-// What transformers 5 would save; `end_of_text` is the id of the end token, `type` a safetensors
-// type such as "float32".
-nlohmann::json model_to_json(const ModelConfig& config, int64_t num_tokens, int64_t end_of_text,
+// Ids of the tokens before and after a text; below 0: none.
+struct TextEnds {
+  int64_t begin = -1;
+  int64_t end = -1;
+};
+
+// What transformers 5 would save; `type` is PyTorch's name, such as "float32".
+nlohmann::json model_to_json(const ModelConfig& config, int64_t num_tokens, TextEnds ends,
                              const std::string& type);
 
 }  // namespace lmtrain

@@ -3,15 +3,6 @@
 LMTRAIN=$1
 . "$(dirname "$0")/lib.sh"
 
-# expect CODE PATTERN ARGUMENT...
-expect() {
-  local want=$1 pattern=$2 code=0
-  shift 2
-  "$LMTRAIN" "$@" > out.log 2>&1 || code=$?
-  [ "$code" = "$want" ] || fail "exit code $code, expected $want, of: $* ($(tail -3 out.log))"
-  grep -q -- "$pattern" out.log || fail "'$pattern' is not in the output of: $* ($(tail -3 out.log))"
-}
-
 before=$(find . ! -name out.log | sort)
 expect 64 "train.steps" config.yaml train.stpes=5
 code=0

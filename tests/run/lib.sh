@@ -27,6 +27,15 @@ YAML
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
+# Runs lmtrain and checks exit code and output: expect CODE PATTERN ARGUMENT...
+expect() {
+  local want=$1 pattern=$2 code=0
+  shift 2
+  "$LMTRAIN" "$@" > out.log 2>&1 || code=$?
+  [ "$code" = "$want" ] || fail "exit code $code, expected $want, of: $* ($(tail -3 out.log))"
+  grep -q -- "$pattern" out.log || fail "'$pattern' is not in the output of: $* ($(tail -3 out.log))"
+}
+
 # The folder of a run's newest checkpoint.
 newest_checkpoint() { find "runs/$1/checkpoints" -name 'step-*' | sort | tail -1; }
 

@@ -14,9 +14,13 @@
 namespace lmtrain {
 namespace {
 
+const ByteLevelPreTokenizer kGpt2;
+const SplitPreTokenizer kLlama3(3);
+const SplitPreTokenizer kQwen(1);
+
 // `at_once` words are asked for at a time.
-std::vector<std::string> split(std::string_view text, size_t at_once = 256) {
-  const ByteLevelPreTokenizer pre_tokenizer;
+std::vector<std::string> split(const PreTokenizer& pre_tokenizer, std::string_view text,
+                               size_t at_once = 256) {
   std::vector<std::string> result;
   std::vector<std::string_view> words(at_once);
   size_t position = 0;
@@ -29,14 +33,19 @@ std::vector<std::string> split(std::string_view text, size_t at_once = 256) {
 // Defect: a word boundary that is not where the reference has it: white space, contractions, or the
 // first or last character of a run in the Unicode tables.
 TEST(PreTokenizer, SplitsAsTheReferenceDoes) {
-  const auto cases = read_fixture("split.json");
-  ASSERT_GT(cases.size(), 20u);
-  for (const auto& expected : cases) {
-    std::vector<size_t> sizes;
-    for (const std::string& word : split(expected["text"].get<std::string>())) {
-      sizes.push_back(word.size());
+  const std::vector<std::pair<std::string, const PreTokenizer*>> patterns = {
+      {"split.json", &kGpt2}, {"split_llama3.json", &kLlama3}, {"split_qwen.json", &kQwen}};
+  for (const auto& [file, pre_tokenizer] : patterns) {
+    const auto cases = read_fixture(file);
+    ASSERT_GT(cases.size(), 20u);
+    for (const auto& expected : cases) {
+      std::vector<size_t> sizes;
+      for (const std::string& word : split(*pre_tokenizer, expected["text"].get<std::string>())) {
+        sizes.push_back(word.size());
+      }
+      EXPECT_EQ(sizes, expected["word_bytes"].get<std::vector<size_t>>())
+          << file << ": " << expected["text"];
     }
-    EXPECT_EQ(sizes, expected["word_bytes"].get<std::vector<size_t>>()) << expected["text"];
   }
 }
 
@@ -63,24 +72,30 @@ TEST(PreTokenizer, EveryByteIsInOneWord) {
     for (char& byte : text) {
       byte = static_cast<char>(random() % 3 == 0 ? 0x80 + random() % 128 : " 'a1\n"[random() % 5]);
     }
-    std::string together;
-    for (const std::string& word : split(text)) {
-      EXPECT_FALSE(word.empty());
-      together += word;
+    for (const PreTokenizer* pre_tokenizer :
+         {static_cast<const PreTokenizer*>(&kGpt2), static_cast<const PreTokenizer*>(&kLlama3)}) {
+      std::string together;
+      for (const std::string& word : split(*pre_tokenizer, text)) {
+        EXPECT_FALSE(word.empty());
+        together += word;
+      }
+      EXPECT_EQ(together, text);
     }
-    EXPECT_EQ(together, text);
   }
 }
 
 // Defect: words that depend on how many are asked for at a time.
 TEST(PreTokenizer, ContinuesWhereItStopped) {
   const std::string text = "Don't  stop:\n\n 12 \xC3\xA9t\xC3\xA9 'll   ";
-  for (const size_t at_once : {1, 2, 3, 7}) EXPECT_EQ(split(text, at_once), split(text));
+  for (const size_t at_once : {1, 2, 3, 7}) {
+    EXPECT_EQ(split(kGpt2, text, at_once), split(kGpt2, text));
+    EXPECT_EQ(split(kLlama3, text, at_once), split(kLlama3, text));
+  }
 }
 
 // Defect: a malformed character that swallows the valid ones behind it.
 TEST(PreTokenizer, InvalidBytesStandAlone) {
-  EXPECT_EQ(split("ab\xC3zz \xF0\x9F\x98 9"),
+  EXPECT_EQ(split(kGpt2, "ab\xC3zz \xF0\x9F\x98 9"),
             (std::vector<std::string>{"ab", "\xC3", "zz", " \xF0\x9F\x98", " 9"}));
 }
 

@@ -163,9 +163,51 @@ TEST(TokenizerJson, RefusesWhatItDoesNotHave) {
        "pre_tokenizer: unknown field 'pattern'"},
       {"post-processor",
        [](Json& f) {
+         f["post_processor"] = {{"type", "BertProcessing"}};
+       },
+       "post_processor: the type 'BertProcessing'"},
+      {"template without text",
+       [](Json& f) {
          f["post_processor"] = {{"type", "TemplateProcessing"}};
        },
-       "post_processor: the type 'TemplateProcessing'"},
+       "post_processor: the key 'single' is missing"},
+      {"token behind the text",
+       [](Json& f) {
+         f["post_processor"] = {{"type", "TemplateProcessing"},
+                                {"single",
+                                 {{{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
+                                  {{"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}}}}};
+       },
+       "only one special token before the text"},
+      {"template of an unknown token",
+       [](Json& f) {
+         f["post_processor"] = {{"type", "TemplateProcessing"},
+                                {"single",
+                                 {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
+                                  {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}}};
+       },
+       "'<s>' is none of the added tokens"},
+      {"another pattern",
+       [](Json& f) {
+         f["pre_tokenizer"] = {
+             {"type", "Sequence"},
+             {"pretokenizers",
+              {{{"type", "Split"},
+                {"pattern", {{"Regex", "x+"}}},
+                {"behavior", "Isolated"},
+                {"invert", false}},
+               {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
+       },
+       "'x+' is not a pattern that lmtrain has"},
+      {"a pattern and GPT-2's besides",
+       [](Json& f) {
+         f["pre_tokenizer"] = {
+             {"type", "Sequence"},
+             {"pretokenizers",
+              {read_fixture("tokenizer_llama3.json")["pre_tokenizer"]["pretokenizers"][0],
+               {{"type", "ByteLevel"}, {"add_prefix_space", false}}}}};
+       },
+       "use_regex: must be false after a Split"},
       {"decoder", [](Json& f) { f["decoder"]["type"] = "WordPiece"; },
        "decoder: the type 'WordPiece'"},
       {"model", [](Json& f) { f["model"]["type"] = "Unigram"; }, "model: the type 'Unigram'"},
@@ -177,8 +219,8 @@ TEST(TokenizerJson, RefusesWhatItDoesNotHave) {
       {"dropout", [](Json& f) { f["model"]["dropout"] = 0.1; }, "model.dropout: not supported"},
       {"suffix", [](Json& f) { f["model"]["end_of_word_suffix"] = "</w>"; },
        "model.end_of_word_suffix: not supported"},
-      {"ignore_merges", [](Json& f) { f["model"]["ignore_merges"] = true; },
-       "model.ignore_merges: only false"},
+      {"ignore_merges", [](Json& f) { f["model"]["ignore_merges"] = 1; },
+       "model.ignore_merges: must be true or false"},
       {"added token", [](Json& f) { f["added_tokens"][0]["special"] = false; },
        "added_tokens[0].special: the added token '<|endoftext|>' must be special"},
   };

@@ -51,6 +51,26 @@ TEST(Tokenizer, IdsAreThoseOfTheReference) {
   }
 }
 
+// Defect: words of Llama 3's vocabulary that no merges lead to, its pattern, or the token before a
+// text lost on the way through a file.
+TEST(Tokenizer, IdsAreThoseOfTheReferenceWithThePatternOfLlama3) {
+  const Tokenizer loaded = Tokenizer::load(fixture_path("tokenizer_llama3.json"));
+  const Tokenizer again = Tokenizer::parse(loaded.to_json(), "written");
+  EXPECT_EQ(loaded.to_json(), again.to_json());
+  for (const Tokenizer& tokenizer : {loaded, again}) {
+    EXPECT_EQ(tokenizer.token_text(tokenizer.begin_of_text()), "<|begin_of_text|>");
+    EXPECT_EQ(tokenizer.token_text(tokenizer.end_of_text()), "<|end_of_text|>");
+    Tokenizer::Encoder encoder(tokenizer);
+    for (const auto& expected : read_fixture("encode_llama3.json")) {
+      const auto text = expected["text"].get<std::string>();
+      EXPECT_EQ(encode(tokenizer, text), expected["ids"].get<Ids>()) << text;
+      Ids ids;
+      encoder.encode(text, ids);
+      EXPECT_EQ(ids, expected["ids"].get<Ids>()) << text;
+    }
+  }
+}
+
 // Defect: bytes lost or changed on the way, in text that is no UTF-8 too.
 TEST(Tokenizer, DecodesWhatItEncoded) {
   std::mt19937 random(2);

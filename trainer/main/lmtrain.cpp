@@ -1,4 +1,5 @@
 // The program: the command line, and the one place where errors end.
+#include <cstdio>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
@@ -208,5 +209,10 @@ bool names_a_config(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv);
+  try {
+    return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv);
+  } catch (const std::exception& error) {  // of the reporting itself: the log cannot be written
+    std::fputs(error.what(), stderr);
+    return static_cast<int>(ExitCode::kFailure);
+  }
 }
