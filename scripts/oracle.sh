@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Computes the reference fixtures afresh with PyTorch, transformers and tokenizers, and compares them with
-# the committed ones, which the tests hold lmtrain to; then checks import and export against transformers. The packages (several GB) go into .deps/oracle.
+# the committed ones, which the tests hold lmtrain to; then compares lmtrain itself with tokenizers on larger
+# texts, and its import and export with transformers. The packages (several GB) go into .deps/oracle.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
