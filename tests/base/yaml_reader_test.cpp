@@ -156,7 +156,7 @@ TEST(YamlReader, LimitsTheDepth) {
 
 // Defect: a hostile file of the allowed size takes the memory or the time of the machine.
 TEST(YamlReader, SurvivesHostileDocumentsOfTheLargestSize) {
-  const long peak_before = peak_kib();
+  [[maybe_unused]] const long peak_before = peak_kib();
   for (const char* part : {"[", "{", "- ", "&a ", "'", "\n", "a,", "{},", ":", "[ #]\n"}) {
     const std::string text(part);
     EXPECT_NE(error_of("a: [" + repeated(text, (kMaxYamlBytes - 8) / text.size())), "") << part;
