@@ -5,11 +5,10 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <vector>
 
-#include <spdlog/details/log_msg_buffer.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -62,14 +61,18 @@ class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
   bool progress_shown_ = false;
 };
 
+constexpr size_t kMaxEarlyLines = 1000;
+
 struct Logging {
   std::shared_ptr<TerminalSink> terminal = std::make_shared<TerminalSink>();
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("lmtrain", terminal);
   int rank = 0;
-  std::vector<spdlog::details::log_msg_buffer> early;  // lines before the file is open
-  bool has_file = false;
+  // What a file that is opened later begins with.
+  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> early =
+      std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kMaxEarlyLines);
 
   Logging() {
+    logger->sinks().push_back(early);
     logger->set_pattern("%H:%M:%S %^%l%$ %v");
     logger->flush_on(spdlog::level::info);
   }
@@ -81,16 +84,13 @@ Logging& logging() {
   return instance;
 }
 
-// A file that is opened later begins with at most so many lines of before.
-constexpr size_t kMaxEarlyLines = 1000;
-
 void write(spdlog::level::level_enum level, std::string_view message) {
   Logging& log = logging();
-  const std::string line =
-      log.rank == 0 ? std::string(message) : cat("rank ", log.rank, ": ", message);
-  log.logger->log(level, line);
-  if (!log.has_file && log.early.size() < kMaxEarlyLines)
-    log.early.emplace_back(spdlog::details::log_msg(log.logger->name(), level, line));
+  if (log.rank == 0) {
+    log.logger->log(level, message);
+  } else {
+    log.logger->log(level, cat("rank ", log.rank, ": ", message));
+  }
 }
 
 }  // namespace
@@ -102,10 +102,8 @@ void open_log_file(const std::string& path) {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     Logging& log = logging();
-    for (const auto& line : log.early) sink->log(line);
-    log.early.clear();
-    log.has_file = true;
-    log.logger->sinks().push_back(sink);
+    for (const auto& line : log.early->last_raw()) sink->log(line);
+    log.logger->sinks() = {log.terminal, sink};
   } catch (const spdlog::spdlog_ex& error) {
     throw IoError(cat("cannot open the log file ", path, ": ", error.what()));
   }

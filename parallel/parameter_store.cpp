@@ -140,13 +140,6 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   refresh_compute();
 }
 
-Parameter* ParameterStore::find(const std::string& name) const {
-  for (Parameter* parameter : parameters_) {
-    if (parameter->spec_.name == name) return parameter;
-  }
-  return nullptr;
-}
-
 int64_t ParameterStore::num_logical_elements() const {
   int64_t total = 0;
   for (const Parameter* parameter : parameters_) total += numel_of(parameter->spec_.logical_shape);

@@ -134,8 +134,6 @@ class ParameterStore {
   at::ScalarType master_type() const { return master_type_; }
   at::Device device() const { return device_; }
 
-  Parameter* find(const std::string& name) const;  // null when there is none
-
   // Gradients count as zero again.
   void begin_step();
   // In the last micro-batch of a step, units are announced as they become ready.

@@ -6,7 +6,6 @@
 #include <ATen/ATen.h>
 
 #include "base/build_info.h"
-#include "base/config_value.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -19,6 +18,7 @@
 #include "models/huggingface/tensor_map.h"
 #include "trainer/checkpoint.h"
 #include "trainer/compute.h"
+#include "trainer/generate.h"
 #include "trainer/trainer.h"
 
 namespace lmtrain {
@@ -65,13 +65,13 @@ NamedShapes logical_shapes(const ParameterStore& store) {
   return shapes;
 }
 
-// The weights of a folder of transformers, as lmtrain's logical tensors.
-NamedTensors read_weights_of_folder(const fs::path& folder, const ModelConfig& config,
-                                    int64_t num_tokens, const ParameterStore& store) {
-  const SafetensorsFolder files(folder);
+// The weights of a folder of transformers, as lmtrain's logical tensors. `place` names it.
+NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
+                             int64_t num_tokens, const ParameterStore& store,
+                             const std::string& place) {
   const std::vector<TensorPart> parts = tensor_parts(config, num_tokens);
   const NamedShapes shapes = logical_shapes(store);
-  return from_huggingface(parts, read_huggingface(files, parts, shapes, folder.string()), shapes);
+  return from_huggingface(parts, read_huggingface(files, parts, shapes, place), shapes);
 }
 
 void fill(ParameterStore& store, const NamedTensors& weights) {
@@ -88,8 +88,7 @@ void fill(ParameterStore& store, const NamedTensors& weights) {
 }
 
 // The type that all tensors of a folder have; that of the widest where they differ.
-at::ScalarType type_of_folder(const fs::path& folder) {
-  const SafetensorsFolder files(folder);
+at::ScalarType common_type(const SafetensorsFolder& files) {
   std::set<at::ScalarType> types;
   for (const std::string& name : files.names()) {
     const at::ScalarType type = files.entry(name).type;
@@ -99,7 +98,7 @@ at::ScalarType type_of_folder(const fs::path& folder) {
   return types.contains(at::kDouble) ? at::kDouble : at::kFloat;
 }
 
-// "has 3 tokens" and the like need a tokenizer that fits.
+// Of a folder of transformers; its entries must fit the model.
 Tokenizer tokenizer_of_folder(const fs::path& folder, int64_t num_tokens) {
   if (!has_tokenizer(folder)) {
     throw DataError(cat(folder.string(), ": there is no ", kTokenizerFile,
@@ -115,29 +114,16 @@ Tokenizer tokenizer_of_folder(const fs::path& folder, int64_t num_tokens) {
 
 bool is_huggingface_folder(const fs::path& folder) { return fs::exists(folder / "config.json"); }
 
-// What model.init_from names.
-struct InitialModel {
-  ModelConfig config;
-  int64_t num_tokens = 0;
-  fs::path tokenizer;  // a file
-};
-
 InitialModel read_initial_model(const std::string& path) {
   if (is_huggingface_folder(path)) {
     const HuggingfaceModel model = read_huggingface_model(path);
-    return {model.config, model.num_tokens, fs::path(path) / kTokenizerFile};
+    return {model.config, model.num_tokens, path, std::nullopt};
   }
   const fs::path checkpoint = resolve_checkpoint(path);
   const Manifest manifest = read_manifest(checkpoint);
   const std::string place = (checkpoint / "manifest.json").string();
   return {parse_config(manifest.state.config, place).config.model, manifest.state.num_tokens,
-          checkpoint / kTokenizerFile};
-}
-
-std::vector<ConfigValue> values_of(Config& config) {
-  Fields fields;
-  config.describe(fields);
-  return config_values(fields);
+          checkpoint, manifest};
 }
 
 // Keys of the model that training may choose, whatever the weights were made with.
@@ -163,7 +149,8 @@ void import_model(const fs::path& folder, const fs::path& out) {
   const HuggingfaceModel model = read_huggingface_model(folder);
   const Tokenizer tokenizer = tokenizer_of_folder(folder, model.num_tokens);
   require_empty(out);
-  const at::ScalarType type = type_of_folder(folder);
+  const SafetensorsFolder files(folder);
+  const at::ScalarType type = common_type(files);
   Config config;
   config.model = model.config;
   config.tokenizer.path = folder.string();
@@ -173,7 +160,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
   ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
   const Decoder decoder(config.model, model.num_tokens, store, *alone);
   store.allocate(0, StoreUse::kInference);
-  fill(store, read_weights_of_folder(folder, config.model, model.num_tokens, store));
+  fill(store, logical_weights(files, config.model, model.num_tokens, store, folder.string()));
 
   CheckpointState state;
   state.config = print_config(config);
@@ -211,8 +198,8 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   make_folders(out);
   write_safetensors_folder(out, tensors, options.max_file_bytes);
   const int64_t end = tokenizer.end_of_text();
-  const int64_t begin = tokenizer.begin_of_text() >= 0 ? tokenizer.begin_of_text() : end;
-  write_file_durably(out / kTokenizerFile, tokenizer.to_json());
+  const int64_t begin = start_token(tokenizer);
+  tokenizer.save(out / kTokenizerFile);
   json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                            {"model_max_length", model.max_positions},
                            {"clean_up_tokenization_spaces", false}};
@@ -231,9 +218,9 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
           "\n");
 }
 
-void adopt_initial_model(LoadedConfig& loaded) {
+std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   Config& config = loaded.config;
-  if (config.model.init_from.empty()) return;
+  if (config.model.init_from.empty()) return std::nullopt;
   const std::string place = loaded.positions.at("model.init_from");
   InitialModel initial;
   try {
@@ -260,22 +247,16 @@ void adopt_initial_model(LoadedConfig& loaded) {
   }
   config = with_initial;
   const bool names_tokenizer = is_set("tokenizer.path") || is_set("tokenizer.vocab_size");
-  if (!names_tokenizer) config.tokenizer.path = initial.tokenizer.parent_path().string();
+  if (!names_tokenizer) config.tokenizer.path = initial.folder.string();
+  return initial;
 }
 
-int64_t initial_num_tokens(const Config& config) {
-  if (config.model.init_from.empty()) return 0;
-  return read_initial_model(config.model.init_from).num_tokens;
-}
-
-void load_initial_weights(const Config& config, ParameterStore& store) {
-  const std::string& path = config.model.init_from;
-  if (is_huggingface_folder(path)) {
-    const int64_t num_tokens = initial_num_tokens(config);
-    fill(store, read_weights_of_folder(path, config.model, num_tokens, store));
+void load_initial_weights(const InitialModel& initial, ParameterStore& store) {
+  if (initial.manifest) {
+    fill(store, read_weights(initial.folder, *initial.manifest));
   } else {
-    const fs::path checkpoint = resolve_checkpoint(path);
-    fill(store, read_weights(checkpoint, read_manifest(checkpoint)));
+    fill(store, logical_weights(SafetensorsFolder(initial.folder), initial.config,
+                                initial.num_tokens, store, initial.folder.string()));
   }
 }
 

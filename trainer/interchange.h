@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "models/huggingface/model_json.h"
 #include "parallel/parameter_store.h"
+#include "trainer/checkpoint.h"
 #include "trainer/load_config.h"
 
 namespace lmtrain {
@@ -28,14 +30,19 @@ struct ExportOptions {
 void export_model(const std::string& checkpoint, const std::filesystem::path& out,
                   const ExportOptions& options);
 
-// Where model.init_from names a folder: completes the config's model from it, and the tokenizer
-// where none is named. Throws ConfigError for a key that was set to something else.
-void adopt_initial_model(LoadedConfig& loaded);
+// What model.init_from names: a folder of transformers, or a checkpoint.
+struct InitialModel {
+  ModelConfig config;
+  int64_t num_tokens = 0;
+  std::filesystem::path folder;      // the checkpoint's, where it is one
+  std::optional<Manifest> manifest;  // of a checkpoint
+};
 
-// The vocabulary that the model of model.init_from has; 0 without.
-int64_t initial_num_tokens(const Config& config);
-// Fills the weights of a run that begins from model.init_from, a folder of transformers or a
-// checkpoint. Throws DataError, CheckpointError.
-void load_initial_weights(const Config& config, ParameterStore& store);
+// Completes the config's model from model.init_from, and the tokenizer where none is named. Returns
+// nothing where it is not set. Throws ConfigError for a key that was set to something else.
+std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded);
+
+// Fills the weights of a run that begins from it. Throws DataError, CheckpointError.
+void load_initial_weights(const InitialModel& initial, ParameterStore& store);
 
 }  // namespace lmtrain

@@ -40,4 +40,6 @@ std::string print_config(Config config) {
   return config_yaml(describe(config), describe(defaults));
 }
 
+std::vector<ConfigValue> values_of(Config config) { return config_values(describe(config)); }
+
 }  // namespace lmtrain

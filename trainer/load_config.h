@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/config_positions.h"
+#include "base/config_value.h"
 #include "trainer/config.h"
 
 namespace lmtrain {
@@ -27,5 +28,8 @@ LoadedConfig parse_config(std::string_view text, const std::string& name);
 
 // The whole config as YAML with a comment per key; reads back as the same config.
 std::string print_config(Config config);
+
+// Every key with its value, in the order of the description.
+std::vector<ConfigValue> values_of(Config config);
 
 }  // namespace lmtrain

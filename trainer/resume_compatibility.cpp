@@ -1,22 +1,13 @@
 #include "trainer/resume_compatibility.h"
 
-#include "base/config_value.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "trainer/load_config.h"
 
 namespace lmtrain {
-namespace {
 
-std::vector<ConfigValue> values_of(Config& config) {
-  Fields fields;
-  config.describe(fields);
-  return config_values(fields);
-}
-
-}  // namespace
-
-std::vector<std::string> changed_keys(Config before, Config now, OnResume rule) {
+std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule) {
   const std::vector<ConfigValue> then_values = values_of(before);
   const std::vector<ConfigValue> now_values = values_of(now);
   std::vector<std::string> changed;

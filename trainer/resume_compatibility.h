@@ -11,7 +11,7 @@ namespace lmtrain {
 
 // "train.precision (bf16 in the checkpoint, fp32 now)" for each key of this rule that differs.
 // Sources and paths count by their text here; what they hold is compared by content elsewhere.
-std::vector<std::string> changed_keys(Config before, Config now, OnResume rule);
+std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
 
 // Throws ConfigError that lists the fixed keys which differ; logs those that may, with a note.
 void check_resume_compatibility(const Config& before, const Config& now);

@@ -51,7 +51,7 @@ class Run {
 
   ExitCode execute() {
     launch_.together([&] {
-      adopt_initial_model(loaded_);
+      initial_ = adopt_initial_model(loaded_);
       check_before_data(loaded_, launch_.size());
     });
     start_ = find_start_point_together(config_, folder_, launch_);
@@ -97,7 +97,7 @@ class Run {
   void open_data() {
     data_.emplace(open_run_data(config_, compute_.num_threads * launch_.local_size(), launch_));
     launch_.together([&] {
-      num_tokens_ = std::max(tokenizer().vocab_size(), initial_num_tokens(config_));
+      num_tokens_ = std::max(tokenizer().vocab_size(), initial_ ? initial_->num_tokens : 0);
       if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens_;
       check_before_training(loaded_, config_, num_tokens_, data_->train.num_samples(),
                             launch_.local_size(), compute_.device.free_memory_bytes);
@@ -157,8 +157,8 @@ class Run {
       if (!start_.checkpoint.empty()) {
         load_tensors(start_.checkpoint, start_.manifest, trainer_->store(), true);
         log_info(cat("continuing from ", start_.checkpoint.string()));
-      } else if (!config_.model.init_from.empty()) {
-        load_initial_weights(config_, trainer_->store());
+      } else if (initial_) {
+        load_initial_weights(*initial_, trainer_->store());
         log_info(cat("weights of ", config_.model.init_from));
       }
     });
@@ -386,6 +386,7 @@ class Run {
   const std::string command_line_;
   Launch& launch_;
   const RunFolder folder_;
+  std::optional<InitialModel> initial_;
   StartPoint start_;
   Compute compute_;
   GridIntensity grid_;

@@ -21,6 +21,14 @@ constexpr std::string_view kQwenPattern =
 
 bool is_line_end(char c) { return c == '\r' || c == '\n'; }
 
+// Bytes of 's, 't, 'm, 'd, 're, 've or 'll, whose letters `a` and `b` stand behind the apostrophe
+// (0 where the text ends); 0 when it is none.
+int contraction_size(char a, char b) {
+  if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
+  const bool is_long = (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l');
+  return is_long ? 3 : 0;
+}
+
 // Splits by the pattern of GPT-2.
 class Gpt2Scanner {
  public:
@@ -42,17 +50,12 @@ class Gpt2Scanner {
   }
 
  private:
-  // The end of 's, 't, 'm, 'd, 're, 've or 'll at `begin`, or nullptr.
+  // The end of a contraction at `begin`, or nullptr.
   const char* contraction_end(const char* begin) const {
     const auto available = reader_.end() - begin;
-    if (available < 2) return nullptr;
-    const char a = begin[1];
-    if (a == 's' || a == 't' || a == 'm' || a == 'd') return begin + 2;
-    if (available < 3) return nullptr;
-    const char b = begin[2];
-    const bool long_form =
-        (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l');
-    return long_form ? begin + 3 : nullptr;
+    const auto letter = [&](int i) { return i < available ? begin[i] : '\0'; };
+    const int size = contraction_size(letter(1), letter(2));
+    return size > 0 ? begin + size : nullptr;
   }
 
   CharacterReader reader_;
@@ -117,13 +120,9 @@ class Llama3Scanner {
     const auto lower = [&](int i) {
       return i < available ? static_cast<char>(begin[i] | 0x20) : '\0';
     };
-    const char a = lower(1);
-    if (a == 's' || a == 't' || a == 'm' || a == 'd') return begin + 2;
     if (available >= 3 && begin[1] == '\xC5' && begin[2] == '\xBF') return begin + 3;
-    const char b = lower(2);
-    const bool long_form =
-        (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l');
-    return long_form ? begin + 3 : nullptr;
+    const int size = contraction_size(lower(1), lower(2));
+    return size > 0 ? begin + size : nullptr;
   }
 
   CharacterReader reader_;

@@ -24,14 +24,20 @@ mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed2.log 2>&1 || fail "t
 grep -q "continuing from" killed2.log || fail "the run began anew"
 diff <(trace whole 40) <(trace killed 40) || fail "kill -9 and resume changed the run"
 
+# expect_stop NAME STEP SIGNAL COMMAND...: the command, sent the signal once it is past the step, saves and exits with 75.
+expect_stop() {
+  local name=$1 step=$2 signal=$3 code=0
+  shift 3
+  "$@" config.yaml run.name="$name" > "$name.log" 2>&1 &
+  job=$!
+  wait_for_step "$name" "$step"
+  kill -"$signal" "$job"
+  wait "$job" || code=$?
+  [ "$code" = 75 ] || fail "exit code $code after SIG$signal, expected 75: $(tail -5 "$name.log")"
+}
+
 # SIGUSR1 to mpirun: all ranks save at the next step and exit with 75.
-mpirun -n 2 "$LMTRAIN" config.yaml run.name=stopped > stopped.log 2>&1 &
-job=$!
-wait_for_step stopped 7
-kill -USR1 "$job"
-code=0
-wait "$job" || code=$?
-[ "$code" = 75 ] || fail "exit code $code after SIGUSR1, expected 75: $(tail -5 stopped.log)"
+expect_stop stopped 7 USR1 mpirun -n 2 "$LMTRAIN"
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=stopped > stopped2.log 2>&1 || fail "the resume: $(tail -5 stopped2.log)"
 diff <(trace whole 40) <(trace stopped 40) || fail "stop and resume changed the run"
 
@@ -45,13 +51,7 @@ for file in report.md emissions.json; do
 done
 
 # SIGTERM to a rank that has time: the same as SIGUSR1.
-"$LMTRAIN" config.yaml run.name=terminated > terminated.log 2>&1 &
-job=$!
-wait_for_step terminated 3
-kill -TERM "$job"
-code=0
-wait "$job" || code=$?
-[ "$code" = 75 ] || fail "exit code $code after SIGTERM, expected 75: $(tail -5 terminated.log)"
+expect_stop terminated 3 TERM "$LMTRAIN"
 grep -q "stopped on request" terminated.log || fail "SIGTERM was not told apart"
 
 # Killed again and again, at whatever it is doing, saves among it: no checkpoint that counts is ever bad.
