@@ -23,6 +23,20 @@ PhiloxKey purpose_key(uint64_t seed, std::string_view purpose, uint64_t index = 
 // Uniform in [0, 1) with 53 bits, number `index` of the key's stream.
 double uniform_number(PhiloxKey key, uint64_t index);
 
+// Numbers 0, 1, 2, ... of a key's stream, for what is drawn one after another.
+class UniformStream {
+ public:
+  explicit UniformStream(PhiloxKey key) : key_(key) {}
+
+  double next() { return uniform_number(key_, count_++); }
+  // Uniform in [0, size); size is at least 1.
+  int64_t below(int64_t size) { return static_cast<int64_t>(next() * static_cast<double>(size)); }
+
+ private:
+  PhiloxKey key_;
+  uint64_t count_ = 0;
+};
+
 // Standard normal numbers first .. first+count-1 of the key's stream (Box-Muller in double
 // precision, two numbers of 53 bits a call).
 void fill_normal(PhiloxKey key, int64_t first, int64_t count, double* out);

@@ -18,7 +18,8 @@ struct TokenizerConfig {
     f.choice("kind", kind, {"bpe"}, "Model of the tokenizer that is trained: byte-level BPE.")
         .fixed_on_resume();
     f.integer("vocab_size", vocab_size, {.min = 257, .max = 1 << 24},
-              "Entries of the trained vocabulary: 1 end token, 256 bytes, the rest merges.")
+              "Entries of the trained vocabulary: 1 end token (for bert 5 special tokens as "
+              "RoBERTa's), 256 bytes, the rest merges.")
         .fixed_on_resume();
     f.text(
         "path", path,
@@ -39,12 +40,39 @@ struct SourceConfig {
   }
 };
 
+// Which tokens bert must predict (Devlin et al., 2019).
+struct MaskingConfig {
+  double fraction = 0.15;
+  int64_t max_predictions = 0;
+  bool whole_words = false;
+  bool dynamic = true;
+
+  void describe(Fields& f) {
+    f.real("fraction", fraction, {.min = 0.0, .max = 1.0, .min_excluded = true},
+           "Share of a sequence's tokens that are predicted; of these 80% become the mask token, "
+           "10% a random token, 10% stay.");
+    f.integer("max_predictions", max_predictions, {.min = 0, .max = 1 << 20},
+              "At most so many a sequence; 0: no limit.");
+    f.boolean("whole_words", whole_words,
+              "Whether all tokens of a word are chosen together; a Chinese character is a word.");
+    f.boolean("dynamic", dynamic,
+              "Whether each pass over the text masks other tokens; false: as many times "
+              "differently as data.duplicates says.");
+  }
+};
+
 struct DataConfig {
   std::vector<SourceConfig> sources;
   double validation_fraction = 0.05;
   int64_t sequence_length = 256;
   bool isolate_documents = false;
+  MaskingConfig masking;
+  std::string pairs = "none";
+  double short_fraction = 0.1;
+  int64_t duplicates = 1;
   std::string cache = "cache";
+
+  bool has_pairs() const { return pairs != "none"; }
 
   void describe(Fields& f) {
     f.list("sources", sources, "Where the text is.");
@@ -58,6 +86,20 @@ struct DataConfig {
          "isolate_documents", isolate_documents,
          "Whether tokens see their own document alone, with positions from 0, where a sequence "
          "holds several.")
+        .fixed_on_resume();
+    f.section("masking", masking, "bert: masked tokens.").fixed_on_resume();
+    f.choice("pairs", pairs, {"none", "next_sentence", "sentence_order"},
+             "bert: what a sequence is. none: text without a gap; next_sentence: two segments, of "
+             "which half the second ones come from another document (BERT); sentence_order: two "
+             "that follow each other, half of them swapped (ALBERT). A segment is a run of lines "
+             "of a document.")
+        .fixed_on_resume();
+    f.real("short_fraction", short_fraction, {.min = 0.0, .max = 1.0},
+           "Pairs: share of sequences that are made shorter at random.")
+        .fixed_on_resume();
+    f.integer("duplicates", duplicates, {.min = 1, .max = 1000},
+              "bert: how many times the text is made into sequences, with other pairs and, where "
+              "masks are not dynamic, other masks, before it repeats.")
         .fixed_on_resume();
     f.text("cache", cache, "Folder of trained tokenizers and token files, keyed by content.");
   }

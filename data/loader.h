@@ -1,4 +1,4 @@
-// Batches of a token file's samples, in an order that is a pure function of (seed, epoch, index).
+// Batches of samples, in an order that is a pure function of (seed, epoch, index).
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,16 @@ namespace lmtrain {
 // Training draws each epoch's samples in an order of its own; evaluation takes them as they lie.
 enum class SampleOrder { kPermutedEachEpoch, kAsInFile };
 
-// An index that stands for no sample: its row holds end tokens of weight and padding mask 0. It
-// fills up a batch that has fewer samples than the ranks have rows.
+// An index that stands for no sample: its row holds padding of weight 0. It fills up a batch that
+// has fewer samples than the ranks have rows.
 inline constexpr int64_t kNoSample = -1;
 
-// Samples are windows of sequence_length + 1 tokens at a stride of sequence_length: each token but
-// the file's first is a label once; tokens behind the last whole window are left out. Global index
-// i is sample permutation(seed, i / num_samples)(i % num_samples), so a batch may straddle epochs.
+// Global index i is sample permutation(seed, i / num_samples)(i % num_samples), so a batch may
+// straddle epochs.
 class Loader {
  public:
-  // Throws DataError, saying how many tokens there are and are needed, when not one window fits.
-  Loader(TokenFile file, int64_t sequence_length, SampleOrder order, uint64_t seed = 0);
+  virtual ~Loader() = default;
 
-  const TokenFile& file() const { return file_; }
   int64_t sequence_length() const { return sequence_length_; }
   int64_t num_samples() const { return num_samples_; }
 
@@ -32,17 +29,27 @@ class Loader {
   // file.
   Batch load(std::span<const int64_t> global_sample_indices) const;
 
- private:
-  int64_t window_of(int64_t index) const;
+ protected:
+  Loader(int64_t sequence_length, SampleOrder order, uint64_t seed)
+      : sequence_length_(sequence_length), order_(order), seed_(seed) {}
+  // At least 1; before the first load.
+  void set_num_samples(int64_t num_samples) { num_samples_ = num_samples; }
+  uint64_t seed() const { return seed_; }
 
-  TokenFile file_;
+ private:
+  // Every array at its size, holding rows without a sample.
+  virtual Batch empty_batch(int64_t num_samples) const = 0;
+  // Writes one of the num_samples samples, met as global index `index`, into a row.
+  virtual void fill_row(Batch& batch, size_t row, int64_t sample, int64_t index) const = 0;
+  int64_t sample_of(int64_t index) const;
+
   int64_t sequence_length_;
-  int64_t num_samples_;
+  int64_t num_samples_ = 0;
   SampleOrder order_;
   uint64_t seed_;
 };
 
-// Throws the Loader's DataError without making one.
-void require_one_sample(const TokenFile& file, int64_t sequence_length);
+// A batch of rows without a sample, `pad` in place of tokens.
+Batch batch_without_samples(int64_t num_samples, int64_t sequence_length, int64_t pad);
 
 }  // namespace lmtrain

@@ -12,7 +12,8 @@
 #include "base/text.h"
 #include "data/cache_entry.h"
 #include "data/documents.h"
-#include "data/loader.h"
+#include "data/masked_loader.h"
+#include "data/next_token_loader.h"
 #include "data/source_files.h"
 #include "data/tokenise.h"
 #include "data/tokenizer/bpe_trainer.h"
@@ -57,8 +58,8 @@ void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
   write_file_durably(folder / kTokenizerHashFile, hex16(tokenizer.hash()));
 }
 
-Tokenizer train_tokenizer(const Sources& sources, const TokenizerConfig& config, int num_threads,
-                          const PrepareProgress& progress) {
+Tokenizer train_tokenizer(const Sources& sources, const TokenizerConfig& config,
+                          const PrepareOptions& prepare_options) {
   DocumentReader reader(sources.files);
   Document document;
   const auto next_document = [&](std::string_view& text) {
@@ -66,19 +67,24 @@ Tokenizer train_tokenizer(const Sources& sources, const TokenizerConfig& config,
     text = document.text;
     return found;
   };
+  const auto show = [&](double fraction) {
+    prepare_options.progress("training tokenizer", fraction);
+  };
   BpeTrainerOptions options;
   options.vocab_size = config.vocab_size;
-  options.num_threads = num_threads;
-  Tokenizer tokenizer = train_bpe(
-      next_document, options, [&](double fraction) { progress("training tokenizer", fraction); });
+  options.num_threads = prepare_options.num_threads;
+  if (prepare_options.use == TokenizerUse::kMaskedTokens)
+    options.special_tokens = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};  // RoBERTa's
+  Tokenizer tokenizer = train_bpe(next_document, options, show);
   if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
   return tokenizer;
 }
 
-Tokenizer load_tokenizer(const std::string& path) {
+Tokenizer load_tokenizer(const std::string& path, TokenizerUse use) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) throw DataError(cat("tokenizer.path: ", path, " does not exist"));
   Tokenizer tokenizer = Tokenizer::load(path);
+  if (use == TokenizerUse::kMaskedTokens) require_masking_tokens(tokenizer, "tokenizer.path");
   if (tokenizer.end_of_text() < 0) {
     throw DataError(cat("tokenizer.path: ", path, " has no special token ", kEndOfText,
                         ", which ends documents"));
@@ -108,19 +114,19 @@ struct KeyedTokenizer {
 };
 
 KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
-                                const TokenizerConfig& config, int num_threads,
-                                const PrepareProgress& progress) {
+                                const TokenizerConfig& config, const PrepareOptions& options) {
   if (!config.path.empty()) {
-    const Tokenizer loaded = load_tokenizer(config.path);
+    const Tokenizer loaded = load_tokenizer(config.path, options.use);
     const uint64_t key = loaded.hash();
     return {key, open_or_make(cache, tokenizer_entry(key), open_tokenizer,
                               [&](const fs::path& folder) { save_tokenizer(loaded, folder); })};
   }
-  const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, " ",
+  const char* const use = options.use == TokenizerUse::kMaskedTokens ? " masked" : "";
+  const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, use, " ",
                                      config.vocab_size, " ", hex16(sources.fingerprint)));
   return {key,
           open_or_make(cache, tokenizer_entry(key), open_tokenizer, [&](const fs::path& folder) {
-            save_tokenizer(train_tokenizer(sources, config, num_threads, progress), folder);
+            save_tokenizer(train_tokenizer(sources, config, options), folder);
           })};
 }
 
@@ -149,12 +155,12 @@ void require_unchanged(const Sources& sources, const std::vector<SourceConfig>& 
 uint64_t key_of_tokens(const Sources& sources, const DataConfig& data, const Tokenizer& tokenizer) {
   return hash_text(cat("tokens ", kPrepareVersion, " ", hex16(sources.fingerprint), " ",
                        hex16(tokenizer.hash()), " ",
-                       hex16(std::bit_cast<uint64_t>(data.validation_fraction))));
+                       hex16(std::bit_cast<uint64_t>(data.validation_fraction)),
+                       data.has_pairs() ? " lines" : ""));
 }
 
 TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, uint64_t key,
-                              const Tokenizer& tokenizer, int num_threads,
-                              const PrepareProgress& progress) {
+                              const Tokenizer& tokenizer, const PrepareOptions& options) {
   const auto open = [&](const fs::path& folder) {
     TokenFiles files = open_token_files(folder, data.validation_fraction > 0.0, tokenizer);
     files.train.verify();
@@ -162,8 +168,9 @@ TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, ui
     return files;
   };
   return open_or_make(data.cache, tokens_entry(key), open, [&](const fs::path& folder) {
-    tokenise(sources.files, tokenizer, data.validation_fraction, num_threads, folder,
-             [&](double fraction) { progress("tokenising", fraction); });
+    tokenise(sources.files, tokenizer,
+             {data.validation_fraction, data.has_pairs(), options.num_threads}, folder,
+             [&](double fraction) { options.progress("tokenising", fraction); });
     require_unchanged(sources, data.sources);
   });
 }
@@ -201,18 +208,17 @@ PreparedData assemble(PreparedKeys keys, const fs::path& cache, Tokenizer tokeni
 
 }  // namespace
 
-PreparedData prepare(const DataConfig& data, const TokenizerConfig& config, int num_threads,
-                     const PrepareProgress& progress) {
-  const PrepareProgress report = progress ? progress : [](std::string_view, double) {};
+PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
+                     const PrepareOptions& asked) {
+  PrepareOptions options = asked;
+  if (!options.progress) options.progress = [](std::string_view, double) {};
   Sources sources = {list_source_files(data.sources), 0};
   sources.fingerprint = content_fingerprint(
-      sources.files, [&](double fraction) { report("reading sources", fraction); });
+      sources.files, [&](double fraction) { options.progress("reading sources", fraction); });
 
-  auto [tokenizer_key, tokenizer] =
-      obtain_tokenizer(data.cache, sources, config, num_threads, report);
+  auto [tokenizer_key, tokenizer] = obtain_tokenizer(data.cache, sources, config, options);
   PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer), 0, 0};
-  TokenFiles files =
-      obtain_token_files(sources, data, keys.tokens_key, tokenizer, num_threads, report);
+  TokenFiles files = obtain_token_files(sources, data, keys.tokens_key, tokenizer, options);
   require_enough(files, data);
   keys.train_fingerprint = files.train.fingerprint();
   keys.validation_fingerprint = files.validation ? files.validation->fingerprint() : 0;

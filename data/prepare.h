@@ -1,7 +1,8 @@
 // From the sources that a config names to a tokenizer and token files in the cache.
 //
-//   CACHE/tokenizer-KEY/tokenizer.json, hash   KEY: kind, vocabulary size, content of the sources
-//   CACHE/tokens-KEY/train.tokens, validation.tokens   KEY: tokenizer, content, validation_fraction
+//   CACHE/tokenizer-KEY/tokenizer.json, hash   KEY: kind, vocabulary size, use, content of the
+//   sources CACHE/tokens-KEY/train.tokens, validation.tokens   KEY: tokenizer, content,
+//   validation_fraction, whether lines are kept apart
 //
 // An entry is whole or not there, whatever is killed when; a damaged one is made again, with a
 // warning. Processes that prepare the same at once wait for one another.
@@ -35,16 +36,26 @@ struct PreparedData {
   std::optional<TokenFile> validation;  // none when data.validation_fraction is 0
 };
 
+// What tokens are for: to predict the next one (gpt2, llama) or masked ones (bert), which takes
+// special tokens of its own.
+enum class TokenizerUse { kNextToken, kMaskedTokens };
+
 // Told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it done.
 using PrepareProgress = std::function<void(std::string_view stage, double fraction)>;
+
+struct PrepareOptions {
+  TokenizerUse use = TokenizerUse::kNextToken;
+  int num_threads = 1;
+  PrepareProgress progress = {};
+};
 
 // Returns at once when the cache has it all, but for reading sources and token files once to
 // compare their hashes. The tokenizer is trained on all documents, or loaded from tokenizer.path.
 // Throws DataError when sources are missing, empty or not UTF-8, change meanwhile, or hold too
 // little for one sequence of training and, where asked for, of validation; IoError when the cache
 // cannot be written.
-PreparedData prepare(const DataConfig& data, const TokenizerConfig& tokenizer, int num_threads,
-                     const PrepareProgress& progress = {});
+PreparedData prepare(const DataConfig& data, const TokenizerConfig& tokenizer,
+                     const PrepareOptions& options);
 
 // For the ranks that waited: opens what rank 0 prepared. Throws DataError when this rank does not
 // see the cache entry, or another content in it.

@@ -69,15 +69,35 @@ Chunk next_chunk(DocumentReader& reader) {
   return chunk;
 }
 
-EncodedChunk encode(const Chunk& chunk, double validation_fraction, EncoderPool& encoders) {
+// Between lines stands the end token; behind the last one the writer puts it.
+void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder& encoder,
+                  std::vector<int32_t>& ids) {
+  const size_t start = ids.size();
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const size_t before = ids.size();
+    if (before > start) ids.push_back(end_of_line);
+    const size_t begin = ids.size();
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) encoder.encode(line, ids);
+    if (ids.size() == begin) ids.resize(before);
+  }
+}
+
+EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, int32_t end_of_line,
+                    EncoderPool& encoders) {
   std::unique_ptr<Tokenizer::Encoder> encoder = encoders.take();
   EncodedChunk encoded;
   for (const Document& document : chunk) {
     const size_t before = encoded.ids.size();
-    encoder->encode(document.text, encoded.ids);
+    if (options.keeps_lines_apart) {
+      encode_lines(document.text, end_of_line, *encoder, encoded.ids);
+    } else {
+      encoder->encode(document.text, encoded.ids);
+    }
     encoded.documents.push_back({encoded.ids.size() - before,
                                  static_cast<int64_t>(document.text.size()),
-                                 is_for_validation(document.text, validation_fraction)});
+                                 is_for_validation(document.text, options.validation_fraction)});
   }
   encoders.give_back(std::move(encoder));
   return encoded;
@@ -95,6 +115,10 @@ class SplitWriter {
     std::span<const int32_t> rest = chunk.ids;
     for (const EncodedDocument& document : chunk.documents) {
       TokenFileWriter& writer = document.for_validation ? *validation_ : train_;
+      if (document.num_ids == 0) {  // of characters that the tokenizer drops
+        writer.add_empty_documents(1);
+        continue;
+      }
       writer.add_document(rest.first(document.num_ids), document.num_text_bytes);
       rest = rest.subspan(document.num_ids);
     }
@@ -128,11 +152,11 @@ void refuse_empty_sources(int64_t num_empty_documents) {
 
 // Chunks are encoded side by side and written in the order they were read.
 void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
-              double validation_fraction, int num_threads, const fs::path& folder,
+              const TokeniseOptions& options, const fs::path& folder,
               const std::function<void(double)>& progress) {
   DocumentReader reader(files);
   EncoderPool encoders(tokenizer);
-  SplitWriter writer(folder, identity_of(tokenizer), validation_fraction > 0.0);
+  SplitWriter writer(folder, identity_of(tokenizer), options.validation_fraction > 0.0);
   std::deque<std::future<EncodedChunk>> in_work;
   const auto write_oldest = [&] {
     writer.add(in_work.front().get());
@@ -140,9 +164,9 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
     progress(reader.fraction_done());
   };
   for (Chunk chunk = next_chunk(reader); !chunk.empty(); chunk = next_chunk(reader)) {
-    if (in_work.size() > static_cast<size_t>(num_threads)) write_oldest();
+    if (in_work.size() > static_cast<size_t>(options.num_threads)) write_oldest();
     in_work.push_back(std::async(std::launch::async, [&, chunk = std::move(chunk)] {
-      return encode(chunk, validation_fraction, encoders);
+      return encode(chunk, options, tokenizer.end_of_text(), encoders);
     }));
   }
   while (!in_work.empty()) write_oldest();

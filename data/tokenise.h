@@ -22,12 +22,19 @@ TokenizerIdentity identity_of(const Tokenizer& tokenizer);
 // documents are in expectation, whatever their order, and copies of one stay together.
 bool is_for_validation(std::string_view text, double fraction);
 
+struct TokeniseOptions {
+  double validation_fraction = 0.0;
+  // Each line that is not blank is encoded alone and ends with the end token, as does the document.
+  bool keeps_lines_apart = false;
+  int num_threads = 1;
+};
+
 // Writes FOLDER/train.tokens and, when validation_fraction > 0, FOLDER/validation.tokens, documents
-// in the order of the files. The bytes written do not depend on num_threads. Memory: a few chunks
-// of 1 MiB of text per thread, or the largest document. Throws DataError when the files hold no
-// document.
+// in the order of the files; one that has no token counts as empty. The bytes written do not depend
+// on num_threads. Memory: a few chunks of 1 MiB of text per thread, or the largest document. Throws
+// DataError when the files hold no document.
 void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
-              double validation_fraction, int num_threads, const std::filesystem::path& folder,
+              const TokeniseOptions& options, const std::filesystem::path& folder,
               const std::function<void(double)>& progress);
 
 // Throws DataError that says the sources hold no text.

@@ -134,6 +134,14 @@ std::string training_rows(const RunFacts& facts) {
   if (facts.bigram_bits_per_byte) {
     rows += row({"Bits per byte of a bigram model", fixed(*facts.bigram_bits_per_byte, 4)});
   }
+  const auto percent = [](double share) { return fixed(100 * share, 1) + "%"; };
+  if (facts.masked_accuracy) {
+    rows += row({"Masked tokens predicted", percent(*facts.masked_accuracy)});
+    rows += row({"The same by the most frequent token",
+                 percent(facts.most_frequent_accuracy.value_or(0.0))});
+  }
+  if (facts.sentence_accuracy)
+    rows += row({"Pairs of segments told apart", percent(*facts.sentence_accuracy)});
   return rows;
 }
 

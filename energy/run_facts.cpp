@@ -27,6 +27,9 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("last_validation_loss", facts.last_validation_loss);
   visit("bits_per_byte", facts.bits_per_byte);
   visit("bigram_bits_per_byte", facts.bigram_bits_per_byte);
+  visit("masked_accuracy", facts.masked_accuracy);
+  visit("most_frequent_accuracy", facts.most_frequent_accuracy);
+  visit("sentence_accuracy", facts.sentence_accuracy);
   visit("tokens_per_second", facts.tokens_per_second);
   visit("matmul_share", facts.matmul_share);
   visit("train_loss", facts.train_loss);

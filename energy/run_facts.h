@@ -47,6 +47,9 @@ struct RunFacts {
   std::optional<double> last_validation_loss;
   std::optional<double> bits_per_byte;
   std::optional<double> bigram_bits_per_byte;
+  std::optional<double> masked_accuracy;         // bert: share of masked tokens predicted
+  std::optional<double> most_frequent_accuracy;  // the same of always the most frequent token
+  std::optional<double> sentence_accuracy;       // bert: share of pairs told apart
   std::optional<double> tokens_per_second;
   std::optional<double> matmul_share;  // of the measured ceiling, 0 to 1
   std::vector<CurvePoint> train_loss;

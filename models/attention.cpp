@@ -67,8 +67,10 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const at::Tensor keys = repeated(k, times);
   const at::Tensor values = repeated(v, times);
   if (dropout.context.probability == 0.0) {
-    const auto matrix = mask.is_plain_causal ? c10::optional<at::Tensor>() : mask.matrix();
-    return at::scaled_dot_product_attention(q, keys, values, matrix, 0.0, mask.is_plain_causal);
+    const auto matrix =
+        mask.form == MaskForm::kRanges ? mask.matrix() : c10::optional<at::Tensor>();
+    return at::scaled_dot_product_attention(q, keys, values, matrix, 0.0,
+                                            mask.form == MaskForm::kCausal);
   }
   const at::Tensor scores =
       at::matmul(q, keys.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));

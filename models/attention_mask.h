@@ -6,12 +6,16 @@
 
 namespace lmtrain {
 
+// Kernels have ways of their own for masks of a known form.
+enum class MaskForm { kRanges, kCausal, kFull };
+
 struct AttentionMask {
   // Query t of a sample sees its keys first[t] <= key < end[t], at least one: int32 [samples,
   // positions], contiguous, on the model's device.
   at::Tensor first;
   at::Tensor end;
-  bool is_plain_causal = false;  // first is 0 and end is t + 1 everywhere
+  // kCausal: first is 0 and end is t + 1 everywhere; kFull: every query sees every key.
+  MaskForm form = MaskForm::kRanges;
 
   // The same as a matrix for kernels that want one: bool [samples, 1, queries, keys], true where
   // the query sees the key.
@@ -24,5 +28,11 @@ AttentionMask causal_mask(int64_t samples, int64_t positions, at::Device device)
 // The same within documents: `document_ids` [samples, positions] of any integer type, never falling
 // along a sample.
 AttentionMask causal_mask_within(const at::Tensor& document_ids);
+
+// Every token sees the first lengths[s] tokens of its sample: int32 [samples], 1 to `positions`.
+AttentionMask full_mask(const at::Tensor& lengths, int64_t positions);
+
+// Every token sees its own document, of `document_ids` as above.
+AttentionMask full_mask_within(const at::Tensor& document_ids);
 
 }  // namespace lmtrain

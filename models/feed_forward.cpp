@@ -37,6 +37,7 @@ struct GatedSiluFunction : torch::autograd::Function<GatedSiluFunction> {
 FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                          const ModelConfig& config, Communicator& tensor_axis)
     : has_gate_(config.has_gated_feed_forward()),
+      has_exact_gelu_(config.is_bert()),
       up_(store, unit, name + ".up", config.hidden_size, up_outputs(config), LinearCut::kColumn,
           tensor_axis, {.bias = config.has_biases(), .std = config.init_std}),
       down_(store, unit, name + ".down", config.intermediate_size(), {{config.hidden_size}},
@@ -45,7 +46,7 @@ FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   const at::Tensor y = up_(x);
-  if (!has_gate_) return down_(gelu_tanh(y));
+  if (!has_gate_) return down_(has_exact_gelu_ ? gelu_exact(y) : gelu_tanh(y));
   return down_(GatedSiluFunction::apply(y.unflatten(-1, {2, y.size(-1) / 2})));
 }
 

@@ -1,4 +1,5 @@
-// The feed-forward part of a block, cut over the tensor axis: down(GELU(up(x))), or with a gate,
+// The feed-forward part of a block, cut over the tensor axis: down(GELU(up(x))), GELU in its
+// tanh form or, in bert, exact; or with a gate,
 // down(SiLU(gate(x)) * up(x)) (SwiGLU; Shazeer, "GLU Variants Improve Transformer", 2020).
 #pragma once
 
@@ -20,6 +21,7 @@ class FeedForward {
 
  private:
   bool has_gate_;
+  bool has_exact_gelu_;
   Linear up_;
   Linear down_;
 };

@@ -81,7 +81,13 @@ int64_t num_parameters(const ModelConfig& model, int64_t vocab_size) {
   const int64_t block = matrices + biases + 2 * norm + (model.qk_norm ? 2 * head : 0);
   const int64_t tables = (model.has_tied_embeddings() ? 1 : 2) * vocab_size +
                          (model.has_learned_positions() ? model.max_positions : 0);
-  return tables * hidden + model.num_layers * block + norm;
+  const int64_t total = tables * hidden + model.num_layers * block + norm;
+  if (!model.is_bert()) return total;
+  const int64_t dense = hidden * hidden + hidden;
+  const int64_t token_head = model.has_language_head() ? dense + norm + vocab_size : 0;
+  const int64_t pooler = model.has_pooler() ? dense : 0;
+  const int64_t sentence_head = model.has_sentence_head() ? 2 * hidden + 2 : 0;
+  return total + model.segments() * hidden + token_head + pooler + sentence_head;
 }
 
 int64_t MemoryEstimate::total() const {

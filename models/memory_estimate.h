@@ -11,9 +11,11 @@ namespace lmtrain {
 
 // A block of width H with A query heads and K key heads of width D and a feed-forward width F:
 //   gpt2   (A + 2 K) D H + A D H + 2 F H, biases of each, two LayerNorms of 2 H
+//   bert   as gpt2
 //   llama  (A + 2 K) D H + A D H + 3 F H, two RMSNorms of H, with qk_norm 2 D
-// beside V rows of the embedding and, where untied, of the head, gpt2's P positions and the last
-// norm.
+// beside V rows of the embedding and, where untied, of the head, gpt2's and bert's P positions and
+// one more norm; in bert the segments, and its heads: H H + H, a norm and V of masked tokens, H H +
+// H of the pooler, 2 H + 2 of sentences.
 int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
 
 struct MemoryPlan {

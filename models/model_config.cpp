@@ -21,10 +21,15 @@ std::optional<ModelProblem> find_rope_problem(const RopeConfig& rope) {
   return std::nullopt;
 }
 
-// Settings of llama alone, which gpt2 must not have.
+ModelProblem foreign_setting(const std::string& key, const std::string& kind,
+                             const ModelConfig& model) {
+  return {{key}, cat(key, " is for model.kind = ", kind, "; leave it out in ", model.kind)};
+}
+
+// Settings of llama alone, which others must not have.
 std::optional<ModelProblem> find_llama_setting(const ModelConfig& model) {
-  const auto only_llama = [](const std::string& key) {
-    return ModelProblem{{key}, key + " is for model.kind = llama; leave it out in gpt2"};
+  const auto only_llama = [&](const std::string& key) {
+    return foreign_setting(key, "llama", model);
   };
   const ModelConfig plain;
   if (model.kv_heads() != model.num_heads) return only_llama("model.num_kv_heads");
@@ -32,6 +37,14 @@ std::optional<ModelProblem> find_llama_setting(const ModelConfig& model) {
   if (model.qk_norm) return only_llama("model.qk_norm");
   if (model.rope.theta != plain.rope.theta) return only_llama("model.rope.theta");
   if (model.rope.scaling != plain.rope.scaling) return only_llama("model.rope.scaling");
+  return std::nullopt;
+}
+
+// Likewise of bert.
+std::optional<ModelProblem> find_bert_setting(const ModelConfig& model) {
+  if (model.head != "language_model") return foreign_setting("model.head", "bert", model);
+  if (model.norm_position != "auto") return foreign_setting("model.norm_position", "bert", model);
+  if (model.num_segments != 0) return foreign_setting("model.num_segments", "bert", model);
   return std::nullopt;
 }
 
@@ -43,6 +56,12 @@ std::optional<ModelProblem> find_problem(const ModelConfig& model) {
                         cat("model.hidden_size = ", model.hidden_size,
                             " is not divisible by model.num_heads = ", model.num_heads,
                             "; each head takes an equal part")};
+  }
+  if (!model.is_bert()) {
+    if (auto problem = find_bert_setting(model)) return problem;
+  } else if (!model.has_tied_embeddings()) {
+    return ModelProblem{{"model.embeddings"},
+                        "model.embeddings = untied is not for bert, whose head is tied"};
   }
   if (!model.is_llama()) return find_llama_setting(model);
   if (model.num_heads % model.kv_heads() != 0) {

@@ -51,6 +51,9 @@ struct ModelConfig {
   int64_t max_positions = 256;
   int64_t vocab_size = 0;
   std::string embeddings = "auto";
+  std::string head = "language_model";
+  std::string norm_position = "auto";
+  int64_t num_segments = 0;
   bool qk_norm = false;
   RopeConfig rope;
   double dropout = 0.0;
@@ -58,6 +61,14 @@ struct ModelConfig {
   double init_std = 0.02;
 
   bool is_llama() const { return kind == "llama"; }
+  bool is_bert() const { return kind == "bert"; }
+  bool is_causal() const { return !is_bert(); }
+  // Whether a block's norms come behind its residual sums, as in the original transformer.
+  bool has_norm_after() const { return is_bert() && norm_position != "before"; }
+  bool has_language_head() const { return head != "none"; }
+  bool has_sentence_head() const { return head == "pretraining"; }
+  bool has_pooler() const { return is_bert() && head != "language_model"; }
+  int64_t segments() const { return is_bert() && num_segments == 0 ? 2 : num_segments; }
   bool has_biases() const { return !is_llama(); }
   bool has_learned_positions() const { return !is_llama(); }
   bool has_gated_feed_forward() const { return is_llama(); }
@@ -73,9 +84,9 @@ struct ModelConfig {
     constexpr int64_t kMultiple = 256;
     return (8 * hidden_size / 3 + kMultiple - 1) / kMultiple * kMultiple;
   }
-  // Of projections back onto the residual stream, two a block.
+  // Of projections back onto the residual stream, two a block (GPT-2; BERT has no such rule).
   double residual_init_std() const {
-    return init_std / std::sqrt(2.0 * static_cast<double>(num_layers));
+    return is_bert() ? init_std : init_std / std::sqrt(2.0 * static_cast<double>(num_layers));
   }
 
   void describe(Fields& f) {
@@ -84,10 +95,11 @@ struct ModelConfig {
         "Folder of transformers (config.json, safetensors) or checkpoint whose weights a new run "
         "begins with; the keys of this section but vocab_size, dropout and init_std, and the "
         "tokenizer where none is named, are then its own.");
-    f.choice("kind", kind, {"gpt2", "llama"},
-             "Architecture, a decoder with normalisation before each part. gpt2: LayerNorm, "
-             "learned positions, GELU, biases; llama: RMSNorm, rotary positions, SwiGLU, no "
-             "biases.");
+    f.choice("kind", kind, {"gpt2", "llama", "bert"},
+             "Architecture. gpt2: decoder, LayerNorm, learned positions, GELU, biases; llama: "
+             "decoder, RMSNorm, rotary positions, SwiGLU, no biases; bert: bidirectional encoder, "
+             "LayerNorm, learned positions and segments, exact GELU, biases, trained by masked "
+             "tokens.");
     f.integer("num_layers", num_layers, {.min = 1, .max = 1000}, "Transformer blocks.");
     f.integer("num_heads", num_heads, {.min = 1, .max = 1024},
               "Attention heads; must divide hidden_size where head_size is 0.");
@@ -100,16 +112,25 @@ struct ModelConfig {
               "Width of the residual stream.");
     f.integer("feed_forward_size", feed_forward_size, {.min = 0, .max = 1 << 20},
               "Width between the projections of the feed-forward part; 0 takes 4 hidden_size in "
-              "gpt2, and 8/3 hidden_size, up to a multiple of 256, in llama.");
+              "gpt2 and bert, and 8/3 hidden_size, up to a multiple of 256, in llama.");
     f.integer("max_positions", max_positions, {.min = 2, .max = 1 << 20},
-              "Longest sequence, and in gpt2 the learned positions; at least "
+              "Longest sequence, and in gpt2 and bert the learned positions; at least "
               "data.sequence_length.");
     f.integer(
         "vocab_size", vocab_size, {.min = 0, .max = 1 << 24},
         "Rows of the embedding; 0 takes the tokenizer's vocabulary, a larger number pads it.");
     f.choice("embeddings", embeddings, {"auto", "tied", "untied"},
              "Whether the output head shares the table of the token embedding; auto: tied in "
-             "gpt2, untied in llama.");
+             "gpt2 and bert, untied in llama.");
+    f.choice("head", head, {"language_model", "pretraining", "none"},
+             "What stands on the last block. language_model: the next token, in bert the masked "
+             "one; pretraining: bert's masked token and pair of sentences (data.pairs); none: "
+             "nothing but bert's pooler, as in an imported encoder, which cannot be trained.");
+    f.choice("norm_position", norm_position, {"auto", "before", "after"},
+             "bert: LayerNorm after each residual sum, as published (auto), or before each part "
+             "with one at the end, as in Megatron-LM.");
+    f.integer("num_segments", num_segments, {.min = 0, .max = 16},
+              "bert: kinds of segment that tokens are told apart by; 0 takes 2.");
     f.boolean("qk_norm", qk_norm,
               "llama: RMSNorm of each head's queries and keys before rotation (as in Qwen3).");
     f.section("rope", rope, "llama: rotary positions.");

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include "models/functions.h"
 #include "models/kernels/kernels.h"
+#include "models/row_sum.h"
 
 namespace lmtrain {
 namespace {
@@ -100,12 +102,29 @@ struct Chunk {
   at::Tensor log_probabilities;  // of the labels, [rows]
   at::Tensor log_sum;            // log of the sum of exp over the vocabulary, [rows]
   at::Tensor local_labels;       // column of each label on this rank, 0 where it is on another
-  at::Tensor is_local;  // 1 where the label's column is on this rank, in the accumulate type
+  at::Tensor is_local;     // 1 where the label's column is on this rank, in the accumulate type
+  at::Tensor predictions;  // where asked for
 };
+
+// The token of the largest logit, of equal ones the first: int64 [rows]. `largest` is over all
+// ranks.
+at::Tensor first_of_largest(const at::Tensor& logits, const at::Tensor& largest,
+                            const Parameter& table, Communicator& axis) {
+  const int64_t columns = num_real_columns(table);
+  constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
+  at::Tensor negated = at::full({logits.size(0)}, kNone, logits.options().dtype(at::kLong));
+  if (columns > 0) {
+    const auto [values, places] = logits.narrow(1, 0, columns).max(1);
+    const at::Tensor tokens = places + table.spec().shard_index * logits.size(1);
+    negated = at::where(values.to(largest.scalar_type()).eq(largest), tokens.neg(), negated);
+  }
+  axis.all_reduce(negated, ReduceOp::kMax)->wait();
+  return negated.neg();
+}
 
 // Combines the ranks' parts of the vocabulary.
 Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, const Parameter& table,
-                        Communicator& axis) {
+                        bool with_predictions, Communicator& axis) {
   const int64_t columns = num_real_columns(table);
   at::Tensor largest = row_max(logits, columns);
   axis.all_reduce(largest, ReduceOp::kMax)->wait();
@@ -124,26 +143,34 @@ Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, cons
   axis.all_reduce(label_logit, ReduceOp::kSum)->wait();
   chunk.log_sum = largest.add(sum.log());
   chunk.log_probabilities = label_logit.sub(chunk.log_sum);
+  if (with_predictions) chunk.predictions = first_of_largest(logits, largest, table, axis);
   return chunk;
 }
 
 struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
-                               const at::Tensor& labels, const at::Tensor& weights, double scale,
-                               double z_loss, bool with_gradient, ParameterStore* store,
-                               Parameter* table, Communicator* axis) {
+                               const at::Tensor& labels, const at::Tensor& weights,
+                               const VocabLossOptions& options, bool with_gradient,
+                               ParameterStore* store, Parameter* table, Parameter* bias,
+                               Communicator* axis) {
+    const double scale = options.scale;
+    const double z_loss = options.z_loss;
     const at::Tensor x = as_rows(hidden);
     const at::Tensor y = labels.reshape({-1});
     const at::Tensor w = weights.reshape({-1});
     const auto type = accumulate_type(hidden.scalar_type());
     at::Tensor log_probs = at::empty({x.size(0)}, hidden.options().dtype(type));
     at::Tensor log_sums = at::empty_like(log_probs);
+    at::Tensor predictions = at::empty({options.with_predictions ? x.size(0) : 0}, y.options());
     at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
     for (int64_t begin = 0; begin < x.size(0); begin += kChunkRows) {
       const int64_t rows = std::min(kChunkRows, x.size(0) - begin);
       const at::Tensor xc = x.narrow(0, begin, rows);
-      at::Tensor logits = at::mm(xc, table->weight().t());
-      const Chunk chunk = log_probabilities(logits, y.narrow(0, begin, rows), *table, *axis);
+      at::Tensor logits = bias == nullptr ? at::mm(xc, table->weight().t())
+                                          : at::addmm(bias->weight(), xc, table->weight().t());
+      const Chunk chunk = log_probabilities(logits, y.narrow(0, begin, rows), *table,
+                                            options.with_predictions, *axis);
+      if (options.with_predictions) predictions.narrow(0, begin, rows).copy_(chunk.predictions);
       log_probs.narrow(0, begin, rows).copy_(chunk.log_probabilities);
       log_sums.narrow(0, begin, rows).copy_(chunk.log_sum);
       if (!with_gradient) continue;
@@ -160,14 +187,16 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       at::Tensor dw = store->scratch(table->weight().sizes());
       at::mm_out(dw, logits.t(), xc);
       table->add_gradient(dw);
+      if (bias != nullptr) bias->add_gradient(sum_of_rows(logits));
     }
     if (with_gradient) context->save_for_backward({dx.view(hidden.sizes())});
     save_pointer(context, "table", table);
+    save_pointer(context, "bias", bias);
     at::Tensor losses = log_probs.neg();
     if (z_loss != 0.0) losses.add_(log_sums.square(), z_loss);
     const at::Tensor total = losses.mul_(w).sum().mul_(scale);
-    context->mark_non_differentiable({log_probs});
-    return {total, log_probs};
+    context->mark_non_differentiable({log_probs, predictions});
+    return {total, log_probs, predictions};
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -175,6 +204,8 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     TORCH_CHECK(!gradients[0].is_cpu() || gradients[0].item<double>() == 1.0,
                 "backward of the loss starts with one");
     saved_pointer<Parameter>(context, "table")->report_use();
+    if (auto* const bias = saved_pointer<Parameter>(context, "bias"); bias != nullptr)
+      bias->report_use();
     return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}, {}};
   }
 };
@@ -182,19 +213,20 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
 }  // namespace
 
 VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
-                          const at::Tensor& weights, double scale, double z_loss) const {
+                          const at::Tensor& weights, const VocabLossOptions& options) const {
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
   const variable_list results = VocabLossFunction::apply(
-      hidden, labels, weights, scale, z_loss, with_gradient, &store_, &table_, &tensor_axis_);
+      hidden, labels, weights, options, with_gradient, &store_, &table_, bias_, &tensor_axis_);
   VocabLoss loss;
   loss.total = results[0];
   loss.log_probabilities = results[1].view(labels.sizes());
-  loss.per_sample = loss.log_probabilities.detach().to(at::kDouble).mul(weights).sum(1).neg().cpu();
+  if (options.with_predictions) loss.predictions = results[2].view(labels.sizes());
   return loss;
 }
 
 at::Tensor VocabHead::logits(const at::Tensor& hidden) const {
-  const at::Tensor local = at::matmul(hidden, table_.weight().t());
+  at::Tensor local = at::matmul(hidden, table_.weight().t());
+  if (bias_ != nullptr) local.add_(bias_->weight());
   const at::Tensor wide = local.to(accumulate_type(local.scalar_type()));
   TORCH_CHECK(tensor_axis_.size() == 1, "logits are for one tensor rank");
   return wide.narrow(-1, 0, table_.spec().logical_shape[0]);

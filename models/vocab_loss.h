@@ -11,29 +11,35 @@
 
 namespace lmtrain {
 
+struct VocabLossOptions {
+  double scale = 1.0;   // of the sum over tokens
+  double z_loss = 0.0;  // weight of the square of the log of the softmax's denominator, which keeps
+                        // logits from drifting (PaLM; Chowdhery et al., 2022)
+  bool with_predictions = false;
+};
+
 struct VocabLoss {
-  // Sum of weight * (loss + z-loss) over all tokens, times `scale`: 0-dim, fp32 or fp64. Start
+  // Sum of weight * (loss + z-loss) over all tokens, times the scale: 0-dim, fp32 or fp64. Start
   // backward here, with one.
   at::Tensor total;
-  // Sum of weight * loss of each sample, in nats, without z-loss: [samples] fp64 on the CPU; and
-  // the log-probability of each label, [samples, positions] fp32 or fp64.
-  at::Tensor per_sample;
+  // The log-probability of each label in nats, without z-loss: shaped like labels, fp32 or fp64.
   at::Tensor log_probabilities;
+  // The most likely token, of equal ones the first: like labels, int64; where asked for.
+  at::Tensor predictions;
 };
 
 class VocabHead {
  public:
-  // `table` is [vocabulary rows, hidden], shared with the embedding where tied.
-  VocabHead(ParameterStore& store, Parameter& table, Communicator& tensor_axis)
-      : store_(store), table_(table), tensor_axis_(tensor_axis) {}
+  // `table` is [vocabulary rows, hidden], shared with the embedding where tied; `bias` [vocabulary
+  // rows], cut like the table, or null.
+  VocabHead(ParameterStore& store, Parameter& table, Parameter* bias, Communicator& tensor_axis)
+      : store_(store), table_(table), bias_(bias), tensor_axis_(tensor_axis) {}
 
-  // hidden: [samples, positions, hidden]; labels: int64 and weights: fp32, both [samples,
-  // positions]; a weight of 0 leaves a token out. Where gradients are recorded, this computes those
-  // of the table and of hidden as well. Log-probabilities are fp32 in every precision below fp64.
-  // z-loss adds `z_loss` times the square of the log of the softmax's denominator, which keeps
-  // logits from drifting (PaLM; Chowdhery et al., 2022).
+  // hidden: [.., hidden]; labels: int64 and weights: fp32, both [..]; a weight of 0 leaves a token
+  // out. Where gradients are recorded, this computes those of table, bias and hidden as well.
+  // Log-probabilities are fp32 in every precision below fp64.
   VocabLoss loss(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights,
-                 double scale, double z_loss = 0.0) const;
+                 const VocabLossOptions& options) const;
 
   // [.., logical vocabulary] of hidden [.., hidden], fp32 or fp64, without padded entries. Not for
   // training.
@@ -42,6 +48,7 @@ class VocabHead {
  private:
   ParameterStore& store_;
   Parameter& table_;
+  Parameter* bias_;
   Communicator& tensor_axis_;
 };
 

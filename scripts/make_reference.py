@@ -26,6 +26,17 @@ LLAMA3 = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 4.0, "low_freq_f
           "original_max_position_embeddings": 64}
 
 
+BERT = {"vocab_size": VOCAB, "max_position_embeddings": POSITIONS, "hidden_size": 16, "num_hidden_layers": 2,
+        "intermediate_size": 24, "num_attention_heads": 2, "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0}
+
+
+def bert_models():
+    yield "bert", transformers.BertForPreTraining(transformers.BertConfig(**BERT))
+    yield "bert_masked", transformers.BertForMaskedLM(transformers.BertConfig(**BERT))
+    yield "megatron_bert", transformers.MegatronBertForPreTraining(transformers.MegatronBertConfig(**BERT))
+
+
 def models():
     """Name, model, whether AdamW steps are part of the reference."""
     yield "gpt2", transformers.GPT2LMHeadModel(transformers.GPT2Config(
@@ -93,8 +104,40 @@ def adamw_losses(model, ids, labels, weights):
     return torch.tensor(losses)
 
 
+def compute_bert(folder):
+    """Samples of unequal length, two segments, a few masked places; the loss is the mean over these and the mean over the
+    pairs of segments."""
+    for name, model in bert_models():
+        torch.manual_seed(21)
+        model = model.double()
+        for parameter in model.parameters():
+            parameter.data = torch.randn_like(parameter) * 0.2
+        model.train()
+        model.save_pretrained(folder / name)
+        lengths = torch.tensor([LENGTH, 6, 8])
+        ids = torch.randint(0, VOCAB, (SAMPLES, LENGTH))
+        padding_mask = (torch.arange(LENGTH) < lengths[:, None]).long()
+        segments = (torch.arange(LENGTH) >= 4).long().expand(SAMPLES, LENGTH) * padding_mask
+        places = torch.tensor([1, 5, 9, 12, 15, 27])
+        labels = torch.randint(0, VOCAB, places.shape)
+        sentence_labels = torch.tensor([0, 1, 1])
+        outputs = model(ids, attention_mask=padding_mask, token_type_ids=segments)
+        logits = outputs.prediction_logits if "prediction_logits" in outputs else outputs.logits
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, VOCAB)[places], labels)
+        expected = {"ids": ids, "lengths": lengths, "segments": segments.contiguous(), "places": places,
+                    "labels": labels, "sentence_labels": sentence_labels, "logits": logits.detach()}
+        if "seq_relationship_logits" in outputs:
+            loss = loss + torch.nn.functional.cross_entropy(outputs.seq_relationship_logits, sentence_labels)
+            expected["sentence_logits"] = outputs.seq_relationship_logits.detach()
+        loss.backward()
+        expected["loss"] = loss.detach()
+        expected |= {f"gradient.{key}": parameter.grad.clone() for key, parameter in model.named_parameters()}
+        safetensors.torch.save_file(expected, folder / name / "expected.safetensors")
+
+
 def compute(folder):
     torch.set_default_dtype(torch.float64)
+    compute_bert(folder)
     for name, model, with_steps in models():
         torch.manual_seed(20)
         model = model.double()

@@ -62,10 +62,13 @@ void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
     text = document.text;
     return more;
   };
-  const Tokenizer tokenizer = train_bpe(
-      next, {arguments.vocab_size, num_threads(), kTrainerMemoryBytes}, [](double fraction) {
-        show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%"));
-      });
+  BpeTrainerOptions options;
+  options.vocab_size = arguments.vocab_size;
+  options.num_threads = num_threads();
+  options.max_memory_bytes = kTrainerMemoryBytes;
+  const Tokenizer tokenizer = train_bpe(next, options, [](double fraction) {
+    show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%"));
+  });
   show_progress_line("");
   make_folders(arguments.output);
   tokenizer.save(std::filesystem::path(arguments.output) / "tokenizer.json");

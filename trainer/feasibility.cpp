@@ -48,6 +48,68 @@ void check_model(const LoadedConfig& loaded) {
   }
 }
 
+// A key with another value than its default that the model, or a run without pairs, ignores; ""
+// when there is none.
+std::string find_idle_data_key(const Config& config) {
+  std::vector<std::string> idle;
+  if (config.model.is_causal()) {
+    idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
+  } else if (!config.data.has_pairs()) {
+    idle = {"data.short_fraction"};
+    if (config.data.masking.dynamic) idle.emplace_back("data.duplicates");
+  }
+  const std::vector<ConfigValue> plain = values_of(Config{});
+  const std::vector<ConfigValue> now = values_of(config);
+  for (const std::string& key : idle) {
+    for (const ConfigValue& value : now) {
+      if (!value.key.starts_with(key)) continue;
+      const auto is_same = [&](const ConfigValue& other) {
+        return other.key == value.key && other.text == value.text;
+      };
+      if (std::none_of(plain.begin(), plain.end(), is_same)) return value.key;
+    }
+  }
+  return "";
+}
+
+// Model and data must be after the same thing.
+void check_objective(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (const std::string key = find_idle_data_key(c); !key.empty()) {
+    throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with model.kind = ",
+                          c.model.kind, ", data.pairs = ", c.data.pairs,
+                          c.data.masking.dynamic ? " and dynamic masks" : "", "; leave it out"));
+  }
+  if (c.model.is_causal()) return;
+  if (!c.model.has_language_head()) {
+    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
+                          "model.head = none cannot be trained; make it language_model, or "
+                          "pretraining with data.pairs"));
+  }
+  if (c.model.has_sentence_head() != c.data.has_pairs()) {
+    throw ConfigError(cat(place_of(loaded, {"data.pairs", "model.head"}), "model.head = ",
+                          c.model.head, " does not go with data.pairs = ", c.data.pairs,
+                          "; pairs are what the head of pretraining learns from"));
+  }
+  if (c.data.has_pairs() && c.data.isolate_documents) {
+    throw ConfigError(cat(place_of(loaded, {"data.isolate_documents"}),
+                          "data.isolate_documents = true does not go with data.pairs, whose two "
+                          "segments must see each other"));
+  }
+  if (c.data.has_pairs() && c.model.segments() < 2) {
+    throw ConfigError(cat(place_of(loaded, {"model.num_segments"}),
+                          "model.num_segments = 1 is too few for data.pairs; make it 2"));
+  }
+  constexpr int64_t kLeast = 8;
+  if (c.data.sequence_length < kLeast) {
+    throw ConfigError(cat(place_of(loaded, {"data.sequence_length"}),
+                          "data.sequence_length = ", c.data.sequence_length,
+                          " leaves no room beside the special tokens of "
+                          "bert; make it at least ",
+                          kLeast));
+  }
+}
+
 void check_parallel(const LoadedConfig& loaded, int num_ranks) {
   const Config& c = loaded.config;
   if (num_ranks % c.parallel.tensor != 0) {
@@ -207,6 +269,7 @@ std::vector<std::string> schedule_notes(const Config& config) {
 
 void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_model(loaded);
+  check_objective(loaded);
   check_parallel(loaded, num_ranks);
   check_batch(loaded, num_ranks);
   check_name(loaded);

@@ -87,7 +87,7 @@ std::vector<double> score_tokens(const Decoder& model, at::Device device,
   const at::Tensor labels = ids_of(tokens, 1, tokens.size(), device);
   const at::Tensor weights = at::ones(labels.sizes(), labels.options().dtype(at::kFloat));
   const at::Tensor scores = model.head()
-                                .loss(hidden, labels, weights, 1.0)
+                                .loss(hidden, labels, weights, {})
                                 .log_probabilities.to(at::kDouble)
                                 .cpu()
                                 .contiguous();

@@ -13,9 +13,9 @@
 #include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/tokenizer.h"
-#include "models/decoder.h"
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
+#include "models/model.h"
 #include "trainer/checkpoint.h"
 #include "trainer/compute.h"
 #include "trainer/generate.h"
@@ -158,7 +158,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
 
   const std::unique_ptr<Communicator> alone = make_single_communicator();
   ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
-  const Decoder decoder(config.model, model.num_tokens, store, *alone);
+  const auto declared = make_model(config.model, model.num_tokens, store, *alone);
   store.allocate(0, StoreUse::kInference);
   fill(store, logical_weights(files, config.model, model.num_tokens, store, folder.string()));
 
@@ -204,18 +204,28 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
                            {"model_max_length", model.max_positions},
                            {"clean_up_tokenization_spaces", false}};
   json generation = json::object();
-  if (end >= 0) {
-    tokenizer_config["bos_token"] = tokenizer.token_text(static_cast<int32_t>(begin));
-    tokenizer_config["eos_token"] = tokenizer.token_text(static_cast<int32_t>(end));
+  const auto name = [&](const char* key, int32_t id) {
+    if (id >= 0) tokenizer_config[key] = tokenizer.token_text(id);
+  };
+  if (model.is_bert()) {
+    name("cls_token", tokenizer.class_token());
+    name("sep_token", tokenizer.separator_token());
+    name("pad_token", tokenizer.pad_token());
+    name("mask_token", tokenizer.mask_token());
+  } else if (end >= 0) {
+    name("bos_token", static_cast<int32_t>(begin));
+    name("eos_token", static_cast<int32_t>(end));
     generation = {{"bos_token_id", begin}, {"eos_token_id", end}};
   }
   write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
-  write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
+  if (!model.is_bert())
+    write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
   // Last: with it the folder is a model.
-  write_file_durably(
-      out / "config.json",
-      model_to_json(model, manifest.state.num_tokens, {begin, end}, type.torch_name).dump(2) +
-          "\n");
+  write_file_durably(out / "config.json",
+                     model_to_json(model, manifest.state.num_tokens,
+                                   {begin, end, tokenizer.pad_token()}, type.torch_name)
+                             .dump(2) +
+                         "\n");
 }
 
 std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {

@@ -20,8 +20,8 @@ LoadedModel load_model(const std::string& path) {
                      nullptr};
   loaded.store =
       std::make_unique<ParameterStore>(compute_type_of(loaded.config.train.precision), at::kCPU);
-  loaded.model = std::make_unique<Decoder>(loaded.config.model, loaded.manifest.state.num_tokens,
-                                           *loaded.store, *loaded.alone);
+  loaded.model = make_model(loaded.config.model, loaded.manifest.state.num_tokens, *loaded.store,
+                            *loaded.alone);
   loaded.store->allocate(0, StoreUse::kInference);
   load_tensors(loaded.checkpoint, loaded.manifest, *loaded.store, /*with_optimizer=*/false);
   return loaded;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "data/tokenizer/tokenizer.h"
-#include "models/decoder.h"
+#include "models/model.h"
 #include "parallel/parameter_store.h"
 #include "trainer/checkpoint.h"
 #include "trainer/config.h"
@@ -19,7 +19,7 @@ struct LoadedModel {
   Tokenizer tokenizer;
   std::unique_ptr<Communicator> alone;
   std::unique_ptr<ParameterStore> store;
-  std::unique_ptr<Decoder> model;
+  std::unique_ptr<Model> model;
 };
 
 // `path` as resolve_checkpoint takes it. Computes in the precision of the training (fp32 for bf16

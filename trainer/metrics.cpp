@@ -26,6 +26,35 @@ std::string progress_text(const StepMetrics& m, int64_t num_steps) {
              "  ", fixed(m.result.signals.watts, 0), " W  ", fixed(m.emissions_g, 2), " gCO2e");
 }
 
+// The parts of a validation that only some models have, under the names of metrics.jsonl.
+template <class Metrics, class Visitor>
+void visit_optional(Metrics& metrics, const Visitor& visit) {
+  visit("bits_per_byte", metrics.bits_per_byte);
+  visit("masked_accuracy", metrics.masked_accuracy);
+  visit("sentence_loss", metrics.sentence_loss);
+  visit("sentence_accuracy", metrics.sentence_accuracy);
+}
+
+ValidationMetrics read_validation(const json& record) {
+  ValidationMetrics metrics;
+  metrics.loss = record["validation_loss"].get<double>();
+  visit_optional(metrics, [&](const char* key, std::optional<double>& value) {
+    if (record.contains(key) && record[key].is_number()) value = record[key].get<double>();
+  });
+  return metrics;
+}
+
+std::string validation_text(int64_t step, const ValidationMetrics& m) {
+  std::string text = cat("step ", step, "  validation loss ", fixed(m.loss, 4), "  perplexity ",
+                         fixed(std::exp(m.loss), 1));
+  if (m.bits_per_byte) text += cat("  bits per byte ", fixed(*m.bits_per_byte, 3));
+  if (m.masked_accuracy)
+    text += cat("  masked tokens predicted ", fixed(100 * *m.masked_accuracy, 1), "%");
+  if (m.sentence_accuracy)
+    text += cat("  pairs told apart ", fixed(100 * *m.sentence_accuracy, 1), "%");
+  return text;
+}
+
 }  // namespace
 
 MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
@@ -39,8 +68,8 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
       const auto step = record.at("step").get<int64_t>();
       if (record.contains("validation_loss")) {
         if (!record["validation_loss"].is_number()) continue;  // it was not finite
-        validation_loss_.push_back({step, record["validation_loss"].get<double>()});
-        bits_per_byte_ = record.value("bits_per_byte", 0.0);
+        last_validation_ = read_validation(record);
+        validation_loss_.push_back({step, last_validation_.loss});
       } else if (record.contains("loss")) {
         train_loss_.push_back({step, record["loss"].get<double>()});
         seconds_ += record.value("step_seconds", 0.0);
@@ -54,16 +83,17 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
 
 void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   const StepResult& r = m.result;
-  write(json{{"step", m.step},
-             {"tokens", m.tokens},
-             {"loss", r.loss},
-             {"lr", r.lr},
-             {"grad_norm", r.gradient_norm},
-             {"tokens_per_second", std::round(m.tokens_per_second * 10) / 10},
-             {"step_seconds", std::round(m.step_seconds * 1e6) / 1e6},
-             {"watts", std::round(r.signals.watts * 100) / 100},
-             {"data_hash", hex16(r.data_hash)}}
-            .dump());
+  json record = {{"step", m.step},
+                 {"tokens", m.tokens},
+                 {"loss", r.loss},
+                 {"lr", r.lr},
+                 {"grad_norm", r.gradient_norm},
+                 {"tokens_per_second", std::round(m.tokens_per_second * 10) / 10},
+                 {"step_seconds", std::round(m.step_seconds * 1e6) / 1e6},
+                 {"watts", std::round(r.signals.watts * 100) / 100},
+                 {"data_hash", hex16(r.data_hash)}};
+  if (r.counts.sentences > 0) record["sentence_loss"] = r.sentence_loss;
+  write(record.dump());
   train_loss_.push_back({m.step, r.loss});
   seconds_ += m.step_seconds;
   tokens_ = m.tokens;
@@ -77,20 +107,21 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   }
 }
 
-void MetricsLog::validation(int64_t step, double loss, double bits_per_byte) {
-  write(json{{"step", step},
-             {"validation_loss", loss},
-             {"validation_perplexity", std::exp(loss)},
-             {"bits_per_byte", bits_per_byte}}
-            .dump());
-  if (!std::isfinite(loss)) {
-    log_warn(cat("the validation loss at step ", step, " is ", loss));
+void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
+  json record = {{"step", step},
+                 {"validation_loss", metrics.loss},
+                 {"validation_perplexity", std::exp(metrics.loss)}};
+  visit_optional(metrics, [&](const char* key, const std::optional<double>& value) {
+    if (value) record[key] = *value;
+  });
+  write(record.dump());
+  if (!std::isfinite(metrics.loss)) {
+    log_warn(cat("the validation loss at step ", step, " is ", metrics.loss));
     return;
   }
-  validation_loss_.push_back({step, loss});
-  bits_per_byte_ = bits_per_byte;
-  log_info(cat("step ", step, "  validation loss ", fixed(loss, 4), "  perplexity ",
-               fixed(std::exp(loss), 1), "  bits per byte ", fixed(bits_per_byte, 3)));
+  validation_loss_.push_back({step, metrics.loss});
+  last_validation_ = metrics;
+  log_info(validation_text(step, metrics));
 }
 
 void MetricsLog::write(const std::string& line) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,16 @@ struct StepMetrics {
   double emissions_g = 0;  // of this attempt
 };
 
+// What a validation says beside its loss: of the text in a decoder, of masked tokens and pairs of
+// segments in bert.
+struct ValidationMetrics {
+  double loss = 0;  // nats
+  std::optional<double> bits_per_byte;
+  std::optional<double> masked_accuracy;
+  std::optional<double> sentence_loss;
+  std::optional<double> sentence_accuracy;
+};
+
 // Rank 0's; other ranks have none.
 class MetricsLog {
  public:
@@ -33,15 +44,16 @@ class MetricsLog {
   MetricsLog(const std::filesystem::path& path, int64_t last_step);
 
   void step(const StepMetrics& metrics, int64_t num_steps);
-  void validation(int64_t step, double loss, double bits_per_byte);
+  void validation(int64_t step, const ValidationMetrics& metrics);
   // Puts all lines on disk, before a checkpoint that goes with them counts.
   void sync() { file_->sync(); }
 
   // What the file holds so far, earlier attempts included.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
-  double bits_per_byte() const { return bits_per_byte_; }  // of the last validation
-  double seconds() const { return seconds_; }              // of all steps
+  // The last one.
+  const ValidationMetrics& last_validation() const { return last_validation_; }
+  double seconds() const { return seconds_; }  // of all steps
   int64_t tokens() const { return tokens_; }
 
  private:
@@ -52,7 +64,7 @@ class MetricsLog {
   double last_shown_ = 0;
   std::vector<CurvePoint> train_loss_;
   std::vector<CurvePoint> validation_loss_;
-  double bits_per_byte_ = 0;
+  ValidationMetrics last_validation_;
   double seconds_ = 0;
   int64_t tokens_ = 0;
 };

@@ -4,19 +4,22 @@
 #include <ATen/core/Tensor.h>
 
 #include "data/batch.h"
-#include "models/decoder.h"
+#include "models/model.h"
 
 namespace lmtrain {
 
 struct ModelBatch {
-  DecoderInput input;
-  at::Tensor labels;   // int64 [samples, positions]
-  at::Tensor weights;  // fp32 [samples, positions]
+  ModelInput input;
+  Targets targets;
 };
 
-// `dropout` without its samples, which are taken from the batch. With isolate_documents, tokens see
-// their own document alone and its positions start at 0.
-ModelBatch to_model_batch(const Batch& batch, DropoutContext dropout, bool isolate_documents,
-                          at::Device device);
+struct ModelBatchOptions {
+  bool is_causal = true;
+  // Tokens see their own document alone and its positions start at 0.
+  bool isolate_documents = false;
+  DropoutContext dropout;  // without its samples, which are taken from the batch
+};
+
+ModelBatch to_model_batch(const Batch& batch, const ModelBatchOptions& options, at::Device device);
 
 }  // namespace lmtrain

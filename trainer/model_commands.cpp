@@ -8,9 +8,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "data/masked_loader.h"
+#include "models/decoder.h"
+#include "models/encoder.h"
 #include "trainer/commands.h"
 #include "trainer/interchange.h"
 #include "trainer/loaded_model.h"
+#include "trainer/masked_predictions.h"
 #include "trainer/run_report.h"
 
 namespace lmtrain {
@@ -25,29 +29,22 @@ std::vector<int32_t> with_start(const Tokenizer& tokenizer, const std::string& t
   return tokens;
 }
 
-}  // namespace
-
-void command_generate(const std::string& checkpoint, const std::string& prompt,
-                      const SamplingOptions& options) {
-  const LoadedModel loaded = load_model(checkpoint);
-  const std::vector<int32_t> tokens = with_start(loaded.tokenizer, prompt);
-  if (tokens.empty())
-    throw DataError("the prompt is empty and the tokenizer has no end token to start from");
-  const std::vector<int32_t> generated =
-      generate_tokens(*loaded.model, loaded.config.model.max_positions, at::kCPU, tokens,
-                      loaded.tokenizer, options);
-  std::cout << prompt << shown_as_utf8(loaded.tokenizer.decode(generated)) << "\n";
+const Decoder& decoder_of(const LoadedModel& loaded) {
+  const auto* const decoder = dynamic_cast<const Decoder*>(loaded.model.get());
+  if (decoder != nullptr) return *decoder;
+  throw ConfigError(cat(loaded.checkpoint.string(), " is a ", loaded.config.model.kind,
+                        ", which fills in masked tokens and writes no text; score it instead"));
 }
 
-void command_score(const std::string& checkpoint, const std::string& text) {
-  const LoadedModel loaded = load_model(checkpoint);
-  const std::vector<int32_t> tokens = with_start(loaded.tokenizer, text);
-  const auto limit = static_cast<size_t>(loaded.config.model.max_positions) + 1;
-  if (tokens.size() > limit) {
-    throw DataError(cat("the text has ", tokens.size() - 1, " tokens, more than the model's ",
-                        loaded.config.model.max_positions, " positions; score a shorter text"));
-  }
-  const std::vector<double> scores = score_tokens(*loaded.model, at::kCPU, tokens);
+void require_positions(const LoadedModel& loaded, size_t num_tokens, size_t limit) {
+  if (num_tokens <= limit) return;
+  throw DataError(cat("the text has ", num_tokens, " tokens, more than the ", limit,
+                      " that the model's ", loaded.config.model.max_positions,
+                      " positions hold; score a shorter text"));
+}
+
+void print_scores(const LoadedModel& loaded, const std::vector<int32_t>& tokens,
+                  const std::vector<double>& scores) {
   double sum = 0;
   for (const double score : scores) sum += score;
   std::cout << json{{"checkpoint", loaded.checkpoint.string()},
@@ -56,6 +53,47 @@ void command_score(const std::string& checkpoint, const std::string& text) {
                     {"log_probability", sum}}
                    .dump()
             << "\n";
+}
+
+// Each token given all others; its own place masked.
+void score_encoder(const LoadedModel& loaded, const Encoder& model, const std::string& text) {
+  if (!loaded.config.model.has_language_head()) {
+    throw ConfigError(cat(loaded.checkpoint.string(),
+                          " has model.head = none: it was imported "
+                          "without a head, so that it predicts no tokens"));
+  }
+  std::vector<int32_t> tokens;
+  loaded.tokenizer.encode(text, tokens);
+  require_positions(loaded, tokens.size(),
+                    static_cast<size_t>(loaded.config.model.max_positions) - 2);
+  require_masking_tokens(loaded.tokenizer, loaded.checkpoint.string());
+  print_scores(loaded, tokens, score_masked_tokens(model, loaded.tokenizer, tokens, at::kCPU));
+}
+
+}  // namespace
+
+void command_generate(const std::string& checkpoint, const std::string& prompt,
+                      const SamplingOptions& options) {
+  const LoadedModel loaded = load_model(checkpoint);
+  const Decoder& decoder = decoder_of(loaded);
+  const std::vector<int32_t> tokens = with_start(loaded.tokenizer, prompt);
+  if (tokens.empty())
+    throw DataError("the prompt is empty and the tokenizer has no end token to start from");
+  const std::vector<int32_t> generated = generate_tokens(
+      decoder, loaded.config.model.max_positions, at::kCPU, tokens, loaded.tokenizer, options);
+  std::cout << prompt << shown_as_utf8(loaded.tokenizer.decode(generated)) << "\n";
+}
+
+void command_score(const std::string& checkpoint, const std::string& text) {
+  const LoadedModel loaded = load_model(checkpoint);
+  if (const auto* const encoder = dynamic_cast<const Encoder*>(loaded.model.get())) {
+    score_encoder(loaded, *encoder, text);
+    return;
+  }
+  const std::vector<int32_t> tokens = with_start(loaded.tokenizer, text);
+  require_positions(loaded, tokens.size(),
+                    static_cast<size_t>(loaded.config.model.max_positions) + 1);
+  print_scores(loaded, tokens, score_tokens(decoder_of(loaded), at::kCPU, tokens));
 }
 
 void command_inspect(const std::string& checkpoint, bool with_tensors) {

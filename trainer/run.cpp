@@ -99,7 +99,7 @@ class Run {
     launch_.together([&] {
       num_tokens_ = std::max(tokenizer().vocab_size(), initial_ ? initial_->num_tokens : 0);
       if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens_;
-      check_before_training(loaded_, config_, num_tokens_, data_->train.num_samples(),
+      check_before_training(loaded_, config_, num_tokens_, data_->train->num_samples(),
                             launch_.local_size(), compute_.device.free_memory_bytes);
       if (start_.checkpoint.empty()) return;
       const auto notes = check_start_point(start_, config_, state(start_.step()));
@@ -237,7 +237,7 @@ class Run {
     const double begin = monotonic_seconds();
     power_->set_step(step + 1);
     const StepResult result = trainer_->train_step(
-        data_->train, step, {stop_signal_received(), power_->recent_watts(), power_->joules()});
+        *data_->train, step, {stop_signal_received(), power_->recent_watts(), power_->joules()});
     attempt_joules_ = result.signals.joules;
     if (launch_.rank() == 0) record(step + 1, result, monotonic_seconds() - begin);
     return result;
@@ -246,10 +246,12 @@ class Run {
   void record(int64_t step, const StepResult& result, double seconds) {
     StepMetrics m;
     m.step = step;
-    m.tokens = metrics_->tokens() + result.num_tokens;
+    m.tokens = metrics_->tokens() + result.counts.tokens;
     m.result = result;
     m.step_seconds = seconds;
-    m.tokens_per_second = static_cast<double>(result.num_tokens) / seconds;
+    m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
+    targets_per_token_ = static_cast<double>(result.counts.targets) /
+                         static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
     m.matmul_share = m.tokens_per_second * flops_per_token() / ceiling_flops_;
     recent_seconds_.push_back(seconds);
     if (recent_seconds_.size() > kRecentSteps) recent_seconds_.erase(recent_seconds_.begin());
@@ -262,19 +264,28 @@ class Run {
   }
 
   double flops_per_token() const {
-    return training_flops_per_token(config_.model, config_.data.sequence_length);
+    return training_flops_per_token(config_.model, config_.data.sequence_length,
+                                    targets_per_token_);
   }
 
   void validate(int64_t step) {
     if (data_->num_validation_samples == 0) return;
     const EvaluationResult result =
         trainer_->evaluate(*data_->validation, data_->num_validation_samples);
-    if (validation_bytes_ == 0) validation_bytes_ = count_validation_bytes(*data_);
-    const double bits = result.loss * static_cast<double>(result.num_tokens) / std::log(2.0);
-    if (launch_.rank() == 0) {
-      metrics_->validation(step, result.loss,
-                           bits / static_cast<double>(std::max<int64_t>(1, validation_bytes_)));
+    ValidationMetrics metrics;
+    metrics.loss = result.loss;
+    if (config_.model.is_causal()) {
+      if (validation_bytes_ == 0) validation_bytes_ = count_validation_bytes(*data_);
+      const double bits = result.loss * static_cast<double>(result.counts.targets) / std::log(2.0);
+      metrics.bits_per_byte = bits / static_cast<double>(std::max<int64_t>(1, validation_bytes_));
+    } else {
+      metrics.masked_accuracy = result.accuracy;
     }
+    if (result.counts.sentences > 0) {
+      metrics.sentence_loss = result.sentence_loss;
+      metrics.sentence_accuracy = result.sentence_accuracy;
+    }
+    if (metrics_) metrics_->validation(step, metrics);
   }
 
   CheckpointState state(int64_t step) const {
@@ -353,7 +364,9 @@ class Run {
     if (!facts_.validation_loss.empty()) {
       facts_.first_validation_loss = facts_.validation_loss.front().value;
       facts_.last_validation_loss = facts_.validation_loss.back().value;
-      facts_.bits_per_byte = metrics_->bits_per_byte();
+      facts_.bits_per_byte = metrics_->last_validation().bits_per_byte;
+      facts_.masked_accuracy = metrics_->last_validation().masked_accuracy;
+      facts_.sentence_accuracy = metrics_->last_validation().sentence_accuracy;
     }
     if (facts_.seconds > 0) {
       facts_.tokens_per_second = static_cast<double>(facts_.tokens) / facts_.seconds;
@@ -366,10 +379,8 @@ class Run {
 
   void finish(int64_t step) {
     if (launch_.rank() == 0) {
-      facts_.samples =
-          sample_texts(trainer_->model(), tokenizer(), config_, compute_.device.device);
-      if (data_->num_validation_samples > 0)
-        facts_.bigram_bits_per_byte = bigram_bits_per_byte(*data_);
+      facts_.samples = sample_texts(trainer_->model(), *data_, config_, compute_.device.device);
+      add_baseline(facts_, *data_, config_.model.is_causal());
     }
     power_->stop();
     launch_.world().barrier();
@@ -406,6 +417,7 @@ class Run {
   double attempt_joules_ = 0;                 // of this one, all ranks
   std::set<std::filesystem::path> verified_;  // checkpoints known to verify; rank 0
   int64_t validation_bytes_ = 0;
+  double targets_per_token_ = 1.0;  // of the last step
   int failed_saves_ = 0;
   std::vector<double> recent_seconds_;
 };

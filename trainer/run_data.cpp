@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include <ATen/ATen.h>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "data/masked_loader.h"
+#include "data/next_token_loader.h"
 #include "data/target_bytes.h"
 
 namespace lmtrain {
@@ -20,7 +23,10 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
     if (!progress_line_is_live()) log_info(stage);
     stage_shown = stage;
   };
-  PreparedData data = prepare(config.data, config.tokenizer, num_threads, show);
+  PreparedData data =
+      prepare(config.data, config.tokenizer,
+              {config.model.is_causal() ? TokenizerUse::kNextToken : TokenizerUse::kMaskedTokens,
+               num_threads, show});
   show_progress_line("");
   return data;
 }
@@ -37,19 +43,27 @@ PreparedKeys broadcast(PreparedKeys keys, Launch& launch) {
   return keys;
 }
 
-RunData open_loaders(const Config& config, PreparedData prepared) {
-  const int64_t length = config.data.sequence_length;
-  Loader train(TokenFile::open(prepared.train.path()), length, SampleOrder::kPermutedEachEpoch,
-               static_cast<uint64_t>(config.run.seed));
-  std::optional<Loader> validation;
-  int64_t num_validation_samples = 0;
-  if (prepared.validation) {
-    validation.emplace(TokenFile::open(prepared.validation->path()), length,
-                       SampleOrder::kAsInFile);
-    num_validation_samples =
-        std::min(validation->num_samples(), config.eval.batches * config.train.global_batch_size);
+std::unique_ptr<Loader> open_loader(const Config& config, const TokenFile& file,
+                                    const Tokenizer& tokenizer, SampleOrder order) {
+  TokenFile own = TokenFile::open(file.path());
+  const auto seed = static_cast<uint64_t>(config.run.seed);
+  if (config.model.is_causal()) {
+    return std::make_unique<NextTokenLoader>(std::move(own), config.data.sequence_length, order,
+                                             seed);
   }
-  return {std::move(prepared), std::move(train), std::move(validation), num_validation_samples};
+  return std::make_unique<MaskedLoader>(std::move(own), tokenizer, config.data, order, seed);
+}
+
+RunData open_loaders(const Config& config, PreparedData prepared) {
+  RunData data{std::move(prepared), nullptr, nullptr, 0};
+  const Tokenizer& tokenizer = data.prepared.tokenizer;
+  data.train = open_loader(config, data.prepared.train, tokenizer, SampleOrder::kPermutedEachEpoch);
+  if (!data.prepared.validation) return data;
+  data.validation =
+      open_loader(config, *data.prepared.validation, tokenizer, SampleOrder::kAsInFile);
+  data.num_validation_samples = std::min(data.validation->num_samples(),
+                                         config.eval.batches * config.train.global_batch_size);
+  return data;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The text of a run, ready to be read.
 #pragma once
 
-#include <optional>
+#include <memory>
 
 #include "data/loader.h"
 #include "data/prepare.h"
@@ -12,8 +12,8 @@ namespace lmtrain {
 
 struct RunData {
   PreparedData prepared;
-  Loader train;
-  std::optional<Loader> validation;    // none when data.validation_fraction is 0
+  std::unique_ptr<Loader> train;
+  std::unique_ptr<Loader> validation;  // none when data.validation_fraction is 0
   int64_t num_validation_samples = 0;  // scored at a time: at most eval.batches global batches
 };
 
@@ -24,7 +24,7 @@ PreparedData prepare_and_show(const Config& config, int num_threads);
 // all open the same files. Throws CollectiveError for what any rank cannot do.
 RunData open_run_data(const Config& config, int num_threads, Launch& launch);
 
-// Bytes of text that the validation samples' labels stand for.
+// Of a decoder: bytes of text that the validation samples' labels stand for.
 int64_t count_validation_bytes(const RunData& data);
 
 }  // namespace lmtrain

@@ -13,7 +13,11 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "data/bigram.h"
+#include "data/most_frequent_token.h"
+#include "models/decoder.h"
+#include "models/encoder.h"
 #include "trainer/generate.h"
+#include "trainer/masked_predictions.h"
 
 namespace lmtrain {
 namespace {
@@ -21,6 +25,23 @@ namespace {
 using nlohmann::json;
 
 constexpr int kNumSamples = 3;
+
+// The last validation in terms that can be compared.
+std::string what_it_means(const RunFacts& facts) {
+  std::string text;
+  if (facts.bits_per_byte) {
+    text += cat(", bits per byte ", fixed(*facts.bits_per_byte, 3), ", bigram model ",
+                fixed(facts.bigram_bits_per_byte.value_or(0), 3));
+  }
+  if (facts.masked_accuracy) {
+    text += cat(", masked tokens predicted ", fixed(100 * *facts.masked_accuracy, 1),
+                "%, by the most frequent token ",
+                fixed(100 * facts.most_frequent_accuracy.value_or(0), 1), "%");
+  }
+  if (facts.sentence_accuracy)
+    text += cat(", pairs told apart ", fixed(100 * *facts.sentence_accuracy, 1), "%");
+  return text;
+}
 
 std::string watt_hours(double joules) { return fixed(kwh(joules) * 1000, 2); }
 
@@ -61,35 +82,50 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }
 
-std::vector<TextSample> sample_texts(const Decoder& model, const Tokenizer& tokenizer,
-                                     const Config& config, at::Device device) {
+std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
+                                     at::Device device) {
   std::vector<TextSample> samples;
+  const Tokenizer& tokenizer = data.prepared.tokenizer;
+  if (const auto* const encoder = dynamic_cast<const Encoder*>(&model)) {
+    const int64_t count = std::min<int64_t>(kNumSamples, data.num_validation_samples);
+    for (int64_t i = 0; i < count; ++i) {
+      const Batch batch = data.validation->load(std::span<const int64_t>(&i, 1));
+      samples.push_back({"", show_predictions(*encoder, batch, tokenizer, device)});
+    }
+    return samples;
+  }
   const int32_t start = std::max(start_token(tokenizer), 0);
   for (int i = 0; i < kNumSamples; ++i) {
     SamplingOptions options;
     options.seed = static_cast<uint64_t>(config.run.seed + i);
     const std::vector<int32_t> tokens =
-        generate_tokens(model, config.model.max_positions, device, {start}, tokenizer, options);
+        generate_tokens(dynamic_cast<const Decoder&>(model), config.model.max_positions, device,
+                        {start}, tokenizer, options);
     samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;
 }
 
-double bigram_bits_per_byte(const RunData& data) {
+void add_baseline(RunFacts& facts, const RunData& data, bool is_causal) {
+  if (data.num_validation_samples == 0) return;
   std::vector<int64_t> samples(static_cast<size_t>(data.num_validation_samples));
   std::iota(samples.begin(), samples.end(), 0);
-  return BigramModel::fit(data.prepared.train)
-      .score(*data.validation, samples, TargetBytes(data.prepared.tokenizer))
-      .bits_per_byte;
+  if (!is_causal) {
+    facts.most_frequent_accuracy = most_frequent_token_accuracy(
+        data.prepared.train, data.prepared.tokenizer, *data.validation, samples);
+    return;
+  }
+  facts.bigram_bits_per_byte =
+      BigramModel::fit(data.prepared.train)
+          .score(*data.validation, samples, TargetBytes(data.prepared.tokenizer))
+          .bits_per_byte;
 }
 
 void log_summary(const RunFacts& facts, const EmissionsReport& report, const RunFolder& folder) {
   for (const TextSample& sample : facts.samples) log_info(cat("sample:\n", sample.text));
   if (facts.last_validation_loss) {
     log_info(cat("validation loss ", fixed(*facts.first_validation_loss, 4), " -> ",
-                 fixed(*facts.last_validation_loss, 4), ", bits per byte ",
-                 fixed(*facts.bits_per_byte, 3), ", bigram model ",
-                 fixed(facts.bigram_bits_per_byte.value_or(0), 3)));
+                 fixed(*facts.last_validation_loss, 4), what_it_means(facts)));
   }
   log_info(cat(with_commas(std::llround(facts.tokens_per_second.value_or(0))), " tokens/s over ",
                human_duration(facts.seconds), ", energy ", watt_hours(report.energy.joules),

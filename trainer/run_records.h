@@ -6,7 +6,7 @@
 
 #include "energy/report.h"
 #include "energy/run_facts.h"
-#include "models/decoder.h"
+#include "models/model.h"
 #include "parallel/launch.h"
 #include "trainer/compute.h"
 #include "trainer/config.h"
@@ -25,12 +25,14 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                       const StartPoint& start, const RunData& data, const Compute& compute,
                       Launch& launch);
 
-// Texts that the model writes after an end token, from seeds that follow config.run.seed.
-std::vector<TextSample> sample_texts(const Decoder& model, const Tokenizer& tokenizer,
-                                     const Config& config, at::Device device);
+// What the model says, to look at: of a decoder, texts after an end token, from seeds that follow
+// config.run.seed; of bert, validation text with its predictions of the masked tokens.
+std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
+                                     at::Device device);
 
-// Bits per byte of the bigram model of the training tokens on the validation samples.
-double bigram_bits_per_byte(const RunData& data);
+// What the validation must beat, where there is one: bits per byte of the bigram model of the
+// training tokens, or, for bert, the accuracy of always predicting their most frequent one.
+void add_baseline(RunFacts& facts, const RunData& data, bool is_causal);
 
 // The end of a run, on the terminal and in its log.
 void log_summary(const RunFacts& facts, const EmissionsReport& report, const RunFolder& folder);

@@ -11,15 +11,27 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "trainer/adamw.h"
-#include "trainer/model_batch.h"
 #include "trainer/schedule.h"
 
 namespace lmtrain {
 namespace {
 
-int64_t count_valid(const Batch& batch) {
-  return std::count_if(batch.weights.begin(), batch.weights.end(),
-                       [](float w) { return w != 0.0F; });
+BatchCounts counts_of(const Batch& batch) {
+  BatchCounts counts;
+  for (const uint8_t is_real : batch.padding_mask) counts.tokens += is_real;
+  for (const float weight : batch.weights) counts.targets += weight != 0.0F ? 1 : 0;
+  for (const int64_t label : batch.sentence_labels) counts.sentences += label >= 0 ? 1 : 0;
+  return counts;
+}
+
+void add(BatchCounts& to, const BatchCounts& more) {
+  to.tokens += more.tokens;
+  to.targets += more.targets;
+  to.sentences += more.sentences;
+}
+
+double mean(double sum, int64_t count) {
+  return sum / static_cast<double>(std::max<int64_t>(1, count));
 }
 
 std::vector<int64_t> range(int64_t begin, int64_t end) {
@@ -36,7 +48,7 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
       mesh_(mesh),
       phases_(phases),
       store_(compute_type_of(config.train.precision), device),
-      model_(config.model, num_vocabulary_tokens, store_, mesh.tensor()),
+      model_(make_model(config.model, num_vocabulary_tokens, store_, mesh.tensor())),
       gradient_sync_(store_, mesh.data(),
                      static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20))) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
@@ -54,19 +66,21 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
     const int64_t first = step * train.global_batch_size + share * mesh_.data().rank();
     for (int64_t at = first; at < first + share; at += train.micro_batch_size) {
       batches.push_back(loader.load(range(at, at + train.micro_batch_size)));
-      result.num_tokens += count_valid(batches.back());
+      add(result.counts, counts_of(batches.back()));
     }
   }
-  result.num_tokens = sum_over_data(result.num_tokens);
+  result.counts = sum_over_data(result.counts);
 
-  // Forward and backward. Gradients are of the mean over all valid tokens of the global batch;
-  // while the last backward runs, units that are complete are already being summed over the data
-  // axis.
+  // Forward and backward. Gradients are of the means over all targets and sentences of the global
+  // batch; while the last backward runs, units that are complete are already being summed over the
+  // data axis.
+  const LossScales scales = {mean(1.0, result.counts.targets), mean(1.0, result.counts.sentences),
+                             train.z_loss};
   store_.begin_step();
   std::vector<SampleResult> samples;
   for (const Batch& batch : batches) {
     const bool is_last = &batch == &batches.back();
-    forward_backward(batch, step, 1.0 / static_cast<double>(result.num_tokens), is_last, samples);
+    forward_backward(batch, step, scales, is_last, samples);
   }
   {
     const PhaseScope scope(phases_, Phase::kCommunication);
@@ -93,25 +107,26 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   return result;
 }
 
-void Trainer::forward_backward(const Batch& batch, int64_t step, double scale, bool is_last,
-                               std::vector<SampleResult>& results) {
+ModelBatch Trainer::on_device(const Batch& batch, DropoutContext dropout) const {
+  return to_model_batch(
+      batch, {config_.model.is_causal(), config_.data.isolate_documents, std::move(dropout)},
+      store_.device());
+}
+
+void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScales& scales,
+                               bool is_last, std::vector<SampleResult>& results) {
   store_.begin_micro_batch(is_last);
-  const DropoutContext dropout{
-      config_.model.dropout, static_cast<uint64_t>(config_.run.seed), step, {}};
-  VocabLoss loss;
+  ModelLoss loss;
   {
     const PhaseScope scope(phases_, Phase::kForward);
-    const ModelBatch tensors =
-        to_model_batch(batch, dropout, config_.data.isolate_documents, store_.device());
-    loss = model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, scale,
-                              config_.train.z_loss);
+    const ModelBatch tensors = on_device(
+        batch, {config_.model.dropout, static_cast<uint64_t>(config_.run.seed), step, {}});
+    loss = model_->loss(tensors.input, tensors.targets, scales);
   }
   const PhaseScope scope(phases_, Phase::kBackward);
   loss.total.backward();
-  for (int64_t i = 0; i < batch.num_samples; ++i) {
-    results.push_back(
-        {loss.per_sample.data_ptr<double>()[i], batch.sample_hashes[static_cast<size_t>(i)]});
-  }
+  for (size_t i = 0; i < loss.samples.size(); ++i)
+    results.push_back({loss.samples[i], batch.sample_hashes[i]});
 }
 
 // Every rank gets every sample's sums and adds them in the order of the global batch.
@@ -120,7 +135,8 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
   Communicator& data = mesh_.host_data();
   std::vector<int64_t> words;
   for (const SampleResult& sample : mine) {
-    words.push_back(std::bit_cast<int64_t>(sample.loss));
+    words.push_back(std::bit_cast<int64_t>(sample.score.loss));
+    words.push_back(std::bit_cast<int64_t>(sample.score.sentence_loss));
     words.push_back(std::bit_cast<int64_t>(sample.hash));
   }
   words.push_back(signals.stop_requested ? 1 : 0);
@@ -130,50 +146,64 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
   data.all_gather(all, at::tensor(words, at::kLong))->wait();
 
   double loss = 0;
+  double sentence_loss = 0;
   StreamingHash hash;
   const auto* word = all.data_ptr<int64_t>();
   for (int rank = 0; rank < data.size(); ++rank) {
     for (size_t i = 0; i < mine.size(); ++i) {
       loss += std::bit_cast<double>(*word++);
+      sentence_loss += std::bit_cast<double>(*word++);
       hash.update(word++, sizeof(int64_t));
     }
     result.signals.stop_requested |= *word++ != 0;
     result.signals.watts += std::bit_cast<double>(*word++);
     result.signals.joules += std::bit_cast<double>(*word++);
   }
-  result.loss = loss / static_cast<double>(result.num_tokens);
+  result.loss = mean(loss, result.counts.targets);
+  result.sentence_loss = mean(sentence_loss, result.counts.sentences);
   result.data_hash = hash.digest();
 }
 
-int64_t Trainer::sum_over_data(int64_t mine) {
-  const at::Tensor total = at::tensor({mine}, at::kLong);
+BatchCounts Trainer::sum_over_data(const BatchCounts& mine) {
+  const at::Tensor total = at::tensor({mine.tokens, mine.targets, mine.sentences}, at::kLong);
   mesh_.host_data().all_reduce(total, ReduceOp::kSum)->wait();
-  return total.item<int64_t>();
+  const auto* const sums = total.data_ptr<int64_t>();
+  return {sums[0], sums[1], sums[2]};
 }
 
 EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   const PhaseScope scope(phases_, Phase::kEvaluation);
   const at::NoGradGuard no_gradients;
   Communicator& data = mesh_.host_data();
-  // Losses by sample, each from the rank that computed it, summed in the order of the samples.
-  const at::Tensor losses = at::zeros({num_samples}, at::kDouble);
-  int64_t num_tokens = 0;
+  // Scores by sample, each from the rank that computed it, summed in the order of the samples.
+  const at::Tensor scores = at::zeros({num_samples, 4}, at::kDouble);
+  BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
   for (int64_t at = share * data.rank(); at < end; at += config_.train.micro_batch_size) {
     const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
-    const ModelBatch tensors =
-        to_model_batch(batch, DropoutContext{}, config_.data.isolate_documents, store_.device());
-    const VocabLoss loss =
-        model_.head().loss(model_.hidden(tensors.input), tensors.labels, tensors.weights, 1.0);
-    losses.narrow(0, at, batch.num_samples).copy_(loss.per_sample);
-    num_tokens += count_valid(batch);
+    const ModelBatch tensors = on_device(batch, DropoutContext{});
+    double* row = scores[at].data_ptr<double>();
+    for (const SampleScore& score : model_->loss(tensors.input, tensors.targets, {}).samples) {
+      *row++ = score.loss;
+      *row++ = static_cast<double>(score.num_correct);
+      *row++ = score.sentence_loss;
+      *row++ = score.sentence_is_correct ? 1.0 : 0.0;
+    }
+    add(counts, counts_of(batch));
   }
-  data.all_reduce(losses, ReduceOp::kSum)->wait();
+  data.all_reduce(scores, ReduceOp::kSum)->wait();
   EvaluationResult result;
-  result.num_tokens = sum_over_data(num_tokens);
-  for (int64_t i = 0; i < num_samples; ++i) result.loss += losses.data_ptr<double>()[i];
-  result.loss /= static_cast<double>(std::max<int64_t>(1, result.num_tokens));
+  result.counts = sum_over_data(counts);
+  const auto sum = [&](int64_t column) {
+    double total = 0;
+    for (int64_t i = 0; i < num_samples; ++i) total += scores.data_ptr<double>()[i * 4 + column];
+    return total;
+  };
+  result.loss = mean(sum(0), result.counts.targets);
+  result.accuracy = mean(sum(1), result.counts.targets);
+  result.sentence_loss = mean(sum(2), result.counts.sentences);
+  result.sentence_accuracy = mean(sum(3), result.counts.sentences);
   return result;
 }
 

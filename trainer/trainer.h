@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "base/phase.h"
 #include "data/loader.h"
-#include "models/decoder.h"
+#include "models/model.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/mesh.h"
 #include "trainer/config.h"
+#include "trainer/model_batch.h"
 
 namespace lmtrain {
 
@@ -19,19 +22,31 @@ struct RankSignals {
   double joules = 0;  // since the start of this attempt
 };
 
+// What there is to learn from a batch.
+struct BatchCounts {
+  int64_t tokens = 0;     // that are no padding
+  int64_t targets = 0;    // tokens to predict: as many in a decoder, the masked ones in bert
+  int64_t sentences = 0;  // pairs of segments
+};
+
 // What one step did; the same on every rank.
 struct StepResult {
-  double loss = 0;           // mean over the valid tokens of the global batch, nats
+  double loss = 0;           // mean over the targets of the global batch, nats
+  double sentence_loss = 0;  // mean over its pairs of segments, where there are any
   double gradient_norm = 0;  // before clipping
   double lr = 0;
-  int64_t num_tokens = 0;  // valid tokens of the global batch
+  BatchCounts counts;      // of the global batch
   uint64_t data_hash = 0;  // of the global batch's samples, in order
   RankSignals signals;     // of all ranks: any wish to stop, sums of power and energy
 };
 
+// Means over the evaluated targets or pairs; bert alone has the last three.
 struct EvaluationResult {
-  double loss = 0;  // mean over the evaluated tokens, nats
-  int64_t num_tokens = 0;
+  double loss = 0;  // nats
+  BatchCounts counts;
+  double accuracy = 0;  // share of masked tokens that are the most likely one
+  double sentence_loss = 0;
+  double sentence_accuracy = 0;
 };
 
 class Trainer {
@@ -48,26 +63,27 @@ class Trainer {
   EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
 
   ParameterStore& store() { return store_; }
-  const Decoder& model() const { return model_; }
+  const Model& model() const { return *model_; }
 
  private:
-  // Sums of one global sample.
+  // What one global sample adds to the step's records.
   struct SampleResult {
-    double loss = 0;
+    SampleScore score;
     uint64_t hash = 0;
   };
 
-  void forward_backward(const Batch& batch, int64_t step, double scale, bool is_last,
+  ModelBatch on_device(const Batch& batch, DropoutContext dropout) const;
+  void forward_backward(const Batch& batch, int64_t step, const LossScales& scales, bool is_last,
                         std::vector<SampleResult>& results);
   void combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
                StepResult& result);
-  int64_t sum_over_data(int64_t mine);
+  BatchCounts sum_over_data(const BatchCounts& mine);
 
   const Config& config_;
   Mesh& mesh_;
   PhaseTracker& phases_;
   ParameterStore store_;
-  Decoder model_;
+  std::unique_ptr<Model> model_;
   GradientSync gradient_sync_;
 };
 

@@ -1,24 +1,27 @@
 // Training of a byte-level BPE vocabulary, merge for merge that of the Hugging Face `tokenizers`
 // 0.23 trainer (byte-level pre-tokeniser and alphabet, min_frequency 0).
 //
-// The rule: ids are the special token, the 256 bytes by the code point of their character, then one
-// token per merge. Each merge joins the pair of adjacent tokens that occurs most often ('aaaa'
+// The rule: ids are the special tokens, the 256 bytes by the code point of their character, then
+// one token per merge. Each merge joins the pair of adjacent tokens that occurs most often ('aaaa'
 // holds three pairs), of equal ones that with the smallest left id, then the smallest right id; all
 // its occurrences are merged from left to right.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "data/tokenizer/tokenizer.h"
 
 namespace lmtrain {
 
 struct BpeTrainerOptions {
-  int64_t vocab_size = 4096;  // 257 to 2^24: the special token, 256 bytes, merges
+  int64_t vocab_size = 4096;  // special tokens, 256 bytes, merges: up to 2^24
   int num_threads = 1;
   int64_t max_memory_bytes = INT64_C(16) << 30;  // of what training keeps
+  std::vector<std::string> special_tokens = {std::string(kEndOfText)};  // ids 0, 1, ...
 };
 
 // Fetches the next document, false at the end. The view must stay valid until the next call. It is

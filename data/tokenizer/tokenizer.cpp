@@ -94,9 +94,27 @@ uint64_t Tokenizer::hash() const { return pipeline_->hash; }
 
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(pipeline_->texts.size()); }
 
-int32_t Tokenizer::end_of_text() const { return pipeline_->end_of_text; }
+int32_t Tokenizer::end_of_text() const {
+  return pipeline_->end_of_text >= 0 ? pipeline_->end_of_text : separator_token();
+}
 
 int32_t Tokenizer::begin_of_text() const { return pipeline_->begin_of_text; }
+
+int32_t Tokenizer::special_token(std::string_view one, std::string_view other) const {
+  for (const SpecialToken& token : pipeline_->special_tokens) {
+    if (token.content == one || token.content == other) return token.id;
+  }
+  return -1;
+}
+
+int32_t Tokenizer::mask_token() const { return special_token("[MASK]", "<mask>"); }
+int32_t Tokenizer::pad_token() const { return special_token("[PAD]", "<pad>"); }
+int32_t Tokenizer::class_token() const { return special_token("[CLS]", "<s>"); }
+int32_t Tokenizer::separator_token() const { return special_token("[SEP]", "</s>"); }
+
+bool Tokenizer::is_special(int32_t id) const {
+  return id >= 0 && id < vocab_size() && pipeline_->special[static_cast<size_t>(id)];
+}
 
 void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids) const {
   for_words(*pipeline_, text, [&](std::span<const std::string_view> words, const char*) {

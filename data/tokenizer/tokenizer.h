@@ -42,12 +42,19 @@ class Tokenizer {
   uint64_t hash() const;
 
   int64_t vocab_size() const;
-  // The id of the special token that ends a text, "<|endoftext|>" or Llama 3's "<|end_of_text|>";
-  // -1 when there is none.
+  // The id of the special token that ends a text, "<|endoftext|>", Llama 3's "<|end_of_text|>" or
+  // else the separator; -1 when there is none.
   int32_t end_of_text() const;
   // The id of the special token that the post-processor puts before a text; -1 when there is none.
   // encode() leaves it to its callers.
   int32_t begin_of_text() const;
+
+  // The special tokens of BERT or RoBERTa, by what they are for; -1 when there is none.
+  int32_t mask_token() const;       // "[MASK]" or "<mask>"
+  int32_t pad_token() const;        // "[PAD]" or "<pad>"
+  int32_t class_token() const;      // "[CLS]" or "<s>"
+  int32_t separator_token() const;  // "[SEP]" or "</s>"
+  bool is_special(int32_t id) const;
 
   // Appends the ids of `text`. Bytes that are not UTF-8 are encoded as bytes; a special token
   // written in the text is plain text.
@@ -65,6 +72,8 @@ class Tokenizer {
   int64_t token_num_bytes(int32_t id) const;
 
  private:
+  int32_t special_token(std::string_view one, std::string_view other) const;
+
   std::shared_ptr<const TokenizerPipeline> pipeline_;
 };
 

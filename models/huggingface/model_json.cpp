@@ -60,6 +60,28 @@ class Reader {
   JsonObject object_;
 };
 
+struct BertClass {
+  const char* suffix;  // of the class in transformers, behind Bert or MegatronBert
+  const char* head;    // in lmtrain
+};
+constexpr BertClass kBertClasses[] = {
+    {"ForPreTraining", "pretraining"}, {"ForMaskedLM", "language_model"}, {"Model", "none"}};
+
+// From the class that saved the folder; a folder that names none is the bare encoder.
+std::string bert_head(Reader& from) {
+  if (from.is_null("architectures")) return "none";
+  const json& names = from.required("architectures");
+  if (!names.is_array() || names.size() != 1 || !names[0].is_string())
+    from.fail("architectures", "must be a list of one name");
+  const auto name = names[0].get<std::string>();
+  for (const BertClass& one : kBertClasses) {
+    if (name == cat("Bert", one.suffix) || name == cat("MegatronBert", one.suffix)) return one.head;
+  }
+  from.fail("architectures", cat(show_text(name),
+                                 " is not available; BertForPreTraining, "
+                                 "BertForMaskedLM and BertModel are"));
+}
+
 void read_gpt2(Reader& from, ModelConfig& model) {
   model.kind = "gpt2";
   model.num_layers = from.integer("n_layer");
@@ -122,6 +144,32 @@ void read_llama(Reader& from, ModelConfig& model, bool is_qwen3) {
   }
 }
 
+// bert, or with is_megatron the form with norms before, megatron-bert.
+void read_bert(Reader& from, ModelConfig& model, bool is_megatron) {
+  model.kind = "bert";
+  model.norm_position = is_megatron ? "before" : "auto";
+  model.head = bert_head(from);
+  model.num_layers = from.integer("num_hidden_layers");
+  model.num_heads = from.integer("num_attention_heads");
+  model.hidden_size = from.integer("hidden_size");
+  model.feed_forward_size = from.integer("intermediate_size");
+  if (model.feed_forward_size == 4 * model.hidden_size) model.feed_forward_size = 0;
+  model.max_positions = from.integer("max_position_embeddings");
+  model.num_segments = from.integer("type_vocab_size", 2);
+  if (model.num_segments == 2) model.num_segments = 0;
+  model.norm_eps = from.real("layer_norm_eps", 1e-12);
+  from.must_be("hidden_act", "gelu");
+  from.must_be("position_embedding_type", "absolute");
+  from.must_be("is_decoder", false);
+  from.must_be("add_cross_attention", false);
+  const double dropout = from.real("hidden_dropout_prob", 0.1);
+  if (from.real("attention_probs_dropout_prob", 0.1) != dropout) {
+    from.fail("hidden_dropout_prob",
+              "differs from attention_probs_dropout_prob; lmtrain has one dropout");
+  }
+  model.dropout = dropout;
+}
+
 json rope_to_json(const RopeConfig& rope) {
   json value = {{"rope_theta", rope.theta},
                 {"rope_type", rope.scaling == "none" ? "default" : rope.scaling}};
@@ -171,6 +219,31 @@ json llama_to_json(const ModelConfig& model) {
   return value;
 }
 
+json bert_to_json(const ModelConfig& model) {
+  const char* suffix = "";
+  for (const BertClass& one : kBertClasses) {
+    if (model.head == one.head) suffix = one.suffix;
+  }
+  const bool is_megatron = !model.has_norm_after();
+  json value = {{"model_type", is_megatron ? "megatron-bert" : "bert"},
+                {"architectures", {cat(is_megatron ? "MegatronBert" : "Bert", suffix)}},
+                {"num_hidden_layers", model.num_layers},
+                {"num_attention_heads", model.num_heads},
+                {"hidden_size", model.hidden_size},
+                {"intermediate_size", model.intermediate_size()},
+                {"max_position_embeddings", model.max_positions},
+                {"type_vocab_size", model.segments()},
+                {"layer_norm_eps", model.norm_eps},
+                {"hidden_act", "gelu"},
+                {"hidden_dropout_prob", model.dropout},
+                {"attention_probs_dropout_prob", model.dropout}};
+  if (!is_megatron) {
+    value["position_embedding_type"] = "absolute";
+    value["classifier_dropout"] = json();
+  }
+  return value;
+}
+
 }  // namespace
 
 HuggingfaceModel model_from_json(const json& value, const std::string& place) {
@@ -181,26 +254,37 @@ HuggingfaceModel model_from_json(const json& value, const std::string& place) {
     read_gpt2(from, model.config);
   } else if (kind == "llama" || kind == "qwen3") {
     read_llama(from, model.config, kind == "qwen3");
+  } else if (kind == "bert" || kind == "megatron-bert") {
+    read_bert(from, model.config, kind == "megatron-bert");
   } else {
-    from.fail("model_type", cat(show_text(kind), " is not available; gpt2, llama and qwen3 are"));
+    from.fail("model_type", cat(show_text(kind),
+                                " is not available; gpt2, llama, qwen3, bert and "
+                                "megatron-bert are"));
   }
   model.num_tokens = from.integer("vocab_size");
   model.config.vocab_size = model.num_tokens;
   model.config.init_std = from.real("initializer_range", 0.02);
-  const bool ties = from.boolean("tie_word_embeddings", kind == "gpt2");
+  const bool ties = from.boolean("tie_word_embeddings", !model.config.is_llama());
   if (ties != model.config.has_tied_embeddings())
     model.config.embeddings = ties ? "tied" : "untied";
   return model;
 }
 
-json model_to_json(const ModelConfig& config, int64_t num_tokens, TextEnds ends,
+json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds& ids,
                    const std::string& type) {
-  json value = config.is_llama() ? llama_to_json(config) : gpt2_to_json(config);
+  const auto id = [](int64_t value) { return value < 0 ? json() : json(value); };
+  json value = config.is_bert()    ? bert_to_json(config)
+               : config.is_llama() ? llama_to_json(config)
+                                   : gpt2_to_json(config);
   value["vocab_size"] = num_tokens;
   value["initializer_range"] = config.init_std;
   value["tie_word_embeddings"] = config.has_tied_embeddings();
-  value["bos_token_id"] = ends.begin < 0 ? json() : json(ends.begin);
-  value["eos_token_id"] = ends.end < 0 ? json() : json(ends.end);
+  if (config.is_bert()) {
+    value["pad_token_id"] = id(ids.pad);
+  } else {
+    value["bos_token_id"] = id(ids.begin);
+    value["eos_token_id"] = id(ids.end);
+  }
   value["use_cache"] = true;
   value["dtype"] = type;
   return value;

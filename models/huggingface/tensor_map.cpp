@@ -80,20 +80,99 @@ void add_llama_block(Parts& parts, const ModelConfig& config, const std::string&
               config.hidden_size);
 }
 
-constexpr const char* kHead = "lm_head.weight";
-
-// Files of the base model leave out the name of the whole: "h.0.ln_1.weight".
-std::string stored_name(const SafetensorsFolder& folder, const std::string& name) {
-  if (folder.contains(name)) return name;
-  const size_t dot = name.find('.');
-  const std::string bare = name.substr(dot + 1);
-  return name != kHead && folder.contains(bare) ? bare : "";
+// The names of a block's norms: behind the sums in bert, before the parts in megatron-bert.
+void add_bert_block(Parts& parts, const ModelConfig& config, const std::string& ours,
+                    const std::string& theirs) {
+  const int64_t hidden = config.hidden_size;
+  const bool after = config.has_norm_after();
+  const auto linear = [&](const std::string& to, const std::string& from, int64_t rows) {
+    parts.whole(ours + to + ".weight", theirs + from + ".weight", rows);
+    parts.whole(ours + to + ".bias", theirs + from + ".bias", rows);
+  };
+  add_norm(parts, config, ours + ".attention.norm",
+           theirs + (after ? ".attention.output.LayerNorm" : ".attention.ln"));
+  for (const std::string kind : {".weight", ".bias"}) {
+    int64_t place = 0;
+    for (const std::string name : {"query", "key", "value"}) {
+      parts.slice({ours + ".attention.qkv" + kind, theirs + ".attention.self." + name + kind,
+                   /*is_transposed=*/false, 0, hidden, /*dim=*/1, place++, 1});
+    }
+  }
+  linear(".attention.output", ".attention.output.dense", hidden);
+  add_norm(parts, config, ours + ".feed_forward.norm",
+           theirs + (after ? ".output.LayerNorm" : ".ln"));
+  linear(".feed_forward.up", ".intermediate.dense", config.intermediate_size());
+  linear(".feed_forward.down", ".output.dense", hidden);
 }
 
-// Causal masks that GPT-2 files carry, and rotary frequencies of old Llama files.
+void add_bert(Parts& parts, const ModelConfig& config, int64_t num_tokens) {
+  const int64_t hidden = config.hidden_size;
+  const std::string embeddings = "bert.embeddings.";
+  parts.whole("embedding.token.weight", embeddings + "word_embeddings.weight", num_tokens);
+  parts.whole("embedding.position.weight", embeddings + "position_embeddings.weight",
+              config.max_positions);
+  parts.whole("embedding.segment.weight", embeddings + "token_type_embeddings.weight",
+              config.segments());
+  if (config.has_norm_after()) add_norm(parts, config, "embedding.norm", embeddings + "LayerNorm");
+  for (int64_t i = 0; i < config.num_layers; ++i)
+    add_bert_block(parts, config, cat("blocks.", i), cat("bert.encoder.layer.", i));
+  if (!config.has_norm_after()) add_norm(parts, config, "encoder.norm", "bert.encoder.ln");
+  const auto linear = [&](const std::string& to, const std::string& from, int64_t rows) {
+    parts.whole(to + ".weight", from + ".weight", rows);
+    parts.whole(to + ".bias", from + ".bias", rows);
+  };
+  if (config.has_language_head()) {
+    linear("head.transform", "cls.predictions.transform.dense", hidden);
+    add_norm(parts, config, "head.norm", "cls.predictions.transform.LayerNorm");
+    parts.whole("head.bias", "cls.predictions.bias", num_tokens);
+  }
+  if (config.has_pooler()) linear("pooler", "bert.pooler.dense", hidden);
+  if (config.has_sentence_head()) linear("sentence", "cls.seq_relationship", 2);
+}
+
+constexpr const char* kHead = "lm_head.weight";
+
+// Heads and biases that files may hold beside the tensor they are tied to.
+struct TiedTensor {
+  const char* name;
+  const char* same_as;  // a parameter of lmtrain
+};
+constexpr TiedTensor kTiedTensors[] = {{kHead, "embedding.token.weight"},
+                                       {"cls.predictions.decoder.weight", "embedding.token.weight"},
+                                       {"cls.predictions.decoder.bias", "head.bias"}};
+
+// Files of the base model leave out the name of the whole: "h.0.ln_1.weight".
+// Those of BERT's first years call a LayerNorm's weight gamma and its bias beta.
+std::string stored_name(const SafetensorsFolder& folder, const std::string& name) {
+  std::vector<std::string> names = {name};
+  if (name.ends_with(".LayerNorm.weight"))
+    names.push_back(name.substr(0, name.rfind('.')) + ".gamma");
+  if (name.ends_with(".LayerNorm.bias")) names.push_back(name.substr(0, name.rfind('.')) + ".beta");
+  const bool has_root = name != kHead && !name.starts_with("cls.");
+  for (const std::string& one : names) {
+    if (folder.contains(one)) return one;
+    const std::string bare = one.substr(one.find('.') + 1);
+    if (has_root && folder.contains(bare)) return bare;
+  }
+  return "";
+}
+
+// Causal masks that GPT-2 files carry, rotary frequencies of old Llama files, BERT's counted
+// positions.
 bool is_buffer(const std::string& name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
-         name.ends_with(".rotary_emb.inv_freq");
+  return name.ends_with("embeddings.position_ids") || name.ends_with(".attn.bias") ||
+         name.ends_with(".attn.masked_bias") || name.ends_with(".rotary_emb.inv_freq");
+}
+
+// The tensor of transformers that another one must repeat; "" where it is tied to none.
+std::string tied_to(const std::vector<TensorPart>& parts, const std::string& name) {
+  for (const TiedTensor& tied : kTiedTensors) {
+    if (name != tied.name) continue;
+    for (const TensorPart& part : parts) {
+      if (part.parameter == tied.same_as) return part.name;
+    }
+  }
+  return "";
 }
 
 bool repeats(const SafetensorsFolder& folder, const std::string& name, const at::Tensor& other) {
@@ -118,6 +197,10 @@ at::Tensor rows_of(const TensorPart& part, const at::Tensor& theirs) {
 
 std::vector<TensorPart> tensor_parts(const ModelConfig& config, int64_t num_tokens) {
   Parts parts;
+  if (config.is_bert()) {
+    add_bert(parts, config, num_tokens);
+    return parts.take();
+  }
   const std::string root = config.is_llama() ? "model" : "transformer";
   parts.whole("embedding.token.weight",
               root + (config.is_llama() ? ".embed_tokens" : ".wte") + ".weight", num_tokens);
@@ -207,10 +290,11 @@ NamedTensors read_huggingface(const SafetensorsFolder& folder, const std::vector
   }
   for (const std::string& name : folder.names()) {
     if (used.contains(name) || is_buffer(name)) continue;
-    if (name == kHead && repeats(folder, name, tensors.at(parts.front().name))) continue;
+    const std::string tied = tied_to(parts, name);
+    if (!tied.empty() && repeats(folder, name, tensors.at(tied))) continue;
     throw DataError(cat(place, ": the tensor ", show_text(name),
-                        name == kHead ? " differs from the embedding that config.json ties it to"
-                                      : " is not of this model"));
+                        tied.empty() ? " is not of this model"
+                                     : cat(" differs from ", tied, ", to which it is tied")));
   }
   return tensors;
 }

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/next_token_loader.h"
 #include "data/token_file_writer.h"
 #include "data/tokenizer/bpe_trainer.h"
 #include "tests/temporary_folder.h"
@@ -136,8 +137,8 @@ TEST(Bigram, ExpectationMaximisationImprovesEachStep) {
 TEST(Bigram, ScoresExactlyTheLoadersPairs) {
   const TemporaryFolder folder;
   const TokenFile train = TokenFile::open(write_source(folder, "train", 200, 1));
-  const Loader loader(TokenFile::open(write_source(folder, "validation", 50, 2)), 16,
-                      SampleOrder::kAsInFile);
+  const TokenFile file = TokenFile::open(write_source(folder, "validation", 50, 2));
+  const NextTokenLoader loader(TokenFile::open(file.path()), 16, SampleOrder::kAsInFile);
   const BigramModel model = BigramModel::fit(train);
   std::vector<int64_t> indices(static_cast<size_t>(loader.num_samples()));
   std::iota(indices.begin(), indices.end(), 0);
@@ -150,7 +151,7 @@ TEST(Bigram, ScoresExactlyTheLoadersPairs) {
   const int64_t num_pairs = loader.num_samples() * 16;
   for (int64_t i = 0; i < num_pairs; ++i) {
     std::vector<int32_t> pair(2);
-    loader.file().read(i, pair);
+    file.read(i, pair);
     nats -= std::log(plain.probability(pair[0], pair[1], model.weights()));
     num_bytes += pair[1] == 0 ? 0 : 1;
   }

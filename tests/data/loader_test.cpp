@@ -1,5 +1,3 @@
-#include "data/loader.h"
-
 #include <algorithm>
 #include <numeric>
 #include <set>
@@ -8,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "data/next_token_loader.h"
 #include "data/token_file_writer.h"
 #include "tests/temporary_folder.h"
 
@@ -32,8 +31,8 @@ TokenFile counting_file(const TemporaryFolder& folder) {
 
 class LoaderTest : public testing::Test {
  protected:
-  Loader loader(SampleOrder order, uint64_t seed = 1) const {
-    return Loader(TokenFile::open(folder_ / "file"), kLength, order, seed);
+  NextTokenLoader loader(SampleOrder order, uint64_t seed = 1) const {
+    return NextTokenLoader(TokenFile::open(folder_ / "file"), kLength, order, seed);
   }
 
   TemporaryFolder folder_;
@@ -53,7 +52,7 @@ void append(std::vector<T>& to, const std::vector<T>& more) {
 
 // Defect: windows that overlap, leave a gap, or labels that are not the next token.
 TEST_F(LoaderTest, EachTokenIsALabelOnce) {
-  const Loader ordered = loader(SampleOrder::kAsInFile);
+  const NextTokenLoader ordered = loader(SampleOrder::kAsInFile);
   ASSERT_EQ(ordered.num_samples(), 43);
   const Batch batch = ordered.load(range(0, 43));
   for (size_t i = 0; i < batch.ids.size(); ++i) {
@@ -77,7 +76,7 @@ TEST_F(LoaderTest, DocumentIdsCountWithinASample) {
 
 // Defect: an epoch that repeats a sample before all were seen, or repeats the last epoch's order.
 TEST_F(LoaderTest, EachEpochHoldsEverySampleOnceInItsOwnOrder) {
-  const Loader permuted = loader(SampleOrder::kPermutedEachEpoch);
+  const NextTokenLoader permuted = loader(SampleOrder::kPermutedEachEpoch);
   const std::vector<uint64_t> first = permuted.load(range(0, 43)).sample_hashes;
   const std::vector<uint64_t> second = permuted.load(range(43, 86)).sample_hashes;
   EXPECT_EQ(std::set<uint64_t>(first.begin(), first.end()).size(), 43U);
@@ -90,7 +89,7 @@ TEST_F(LoaderTest, EachEpochHoldsEverySampleOnceInItsOwnOrder) {
 
 // Defect: a global batch that depends on how many ranks share it, also where epochs meet.
 TEST_F(LoaderTest, AnySplitOverRanksGivesTheSameGlobalBatch) {
-  const Loader permuted = loader(SampleOrder::kPermutedEachEpoch);
+  const NextTokenLoader permuted = loader(SampleOrder::kPermutedEachEpoch);
   constexpr int64_t kGlobalBatch = 12;
   constexpr int64_t kStep = 3;  // samples 36 to 47 of 43 an epoch
   const auto share = [&](int64_t begin, int64_t end) {
@@ -152,10 +151,11 @@ TEST_F(LoaderTest, NoSampleWeighsNothing) {
 
 // Defect: the smallest file that has a sample is refused, or one token less is read past its end.
 TEST_F(LoaderTest, NeedsOneTokenMoreThanASequence) {
-  EXPECT_EQ(Loader(TokenFile::open(folder_ / "file"), 349, SampleOrder::kAsInFile).num_samples(),
-            1);
+  EXPECT_EQ(
+      NextTokenLoader(TokenFile::open(folder_ / "file"), 349, SampleOrder::kAsInFile).num_samples(),
+      1);
   const std::string message = message_of<DataError>(
-      [&] { Loader(TokenFile::open(folder_ / "file"), 350, SampleOrder::kAsInFile); });
+      [&] { NextTokenLoader(TokenFile::open(folder_ / "file"), 350, SampleOrder::kAsInFile); });
   EXPECT_NE(message.find("holds 350 tokens"), std::string::npos) << message;
   EXPECT_NE(message.find("at least 351"), std::string::npos) << message;
 }

@@ -48,7 +48,9 @@ class PrepareTest : public testing::Test {
     config_.cache = (folder_ / "cache").string();
   }
 
-  PreparedData run(int num_threads = 2) const { return prepare(config_, kTokenizer, num_threads); }
+  PreparedData run(int num_threads = 2) const {
+    return prepare(config_, kTokenizer, {.num_threads = num_threads});
+  }
   std::string refusal() const {
     return message_of<DataError>([&] { run(); });
   }
@@ -56,8 +58,8 @@ class PrepareTest : public testing::Test {
   // The stages in which work was done.
   std::map<std::string, int> stages_of_run() const {
     std::map<std::string, int> stages;
-    prepare(config_, kTokenizer, 2,
-            [&](std::string_view stage, double) { ++stages[std::string(stage)]; });
+    prepare(config_, kTokenizer,
+            {.progress = [&](std::string_view stage, double) { ++stages[std::string(stage)]; }});
     return stages;
   }
 
@@ -178,11 +180,11 @@ TEST_F(PrepareTest, ALoadedTokenizerIsUsed) {
   fs::create_directory(own);
   fs::copy_file(first.tokenizer_path, own / "tokenizer.json");
   folder_.write("text/a", some_documents(200, 5));
-  const PreparedData second = prepare(config_, {"bpe", 300, own.string()}, 2);
+  const PreparedData second = prepare(config_, {"bpe", 300, own.string()}, {});
   EXPECT_EQ(second.tokenizer.hash(), first.tokenizer.hash());
   EXPECT_NE(second.train.fingerprint(), first.train.fingerprint());
   EXPECT_NE(message_of<DataError>([&] {
-              prepare(config_, {"bpe", 300, (folder_ / "none").string()}, 2);
+              prepare(config_, {"bpe", 300, (folder_ / "none").string()}, {});
             }).find("tokenizer.path"),
             std::string::npos);
 }
@@ -207,7 +209,7 @@ TEST_F(PrepareTest, ADamagedEntryIsMadeAgain) {
 // Defect: another whole tokenizer in the entry's place encodes to ids that mean something else.
 TEST_F(PrepareTest, ASwappedTokenizerIsMadeAgain) {
   const PreparedData first = run();
-  const PreparedData other = prepare(config_, {"bpe", 290, ""}, 2);
+  const PreparedData other = prepare(config_, {"bpe", 290, ""}, {});
   fs::copy_file(other.tokenizer_path, first.tokenizer_path, fs::copy_options::overwrite_existing);
   EXPECT_THROW(open_prepared(config_, first.keys), DataError);
   EXPECT_EQ(run().tokenizer.hash(), first.tokenizer.hash());
@@ -220,7 +222,7 @@ TEST_F(PrepareTest, AKillAtAnyMomentIsHarmless) {
   const auto num_reports = [&] {
     fs::remove_all(config_.cache);
     int num = 0;
-    prepare(config_, kTokenizer, 2, [&](std::string_view, double) { ++num; });
+    prepare(config_, kTokenizer, {.progress = [&](std::string_view, double) { ++num; }});
     return num;
   }();
   for (int kill_at = 1; kill_at <= num_reports; kill_at += 1 + num_reports / 12) {
@@ -228,9 +230,9 @@ TEST_F(PrepareTest, AKillAtAnyMomentIsHarmless) {
     const pid_t child = fork();
     if (child == 0) {
       int num = 0;
-      prepare(config_, kTokenizer, 2, [&](std::string_view, double) {
-        if (++num == kill_at) _exit(9);
-      });
+      prepare(config_, kTokenizer, {.progress = [&](std::string_view, double) {
+                if (++num == kill_at) _exit(9);
+              }});
       _exit(0);
     }
     int status = 0;
@@ -311,7 +313,7 @@ TEST_F(PrepareTest, SourcesThatChangeMeanwhileAreRefused) {
   const auto change = [&](std::string_view stage, double) {
     if (stage == "training tokenizer") folder_.write("text/b", some_documents(150, 3));
   };
-  EXPECT_THROW(prepare(config_, kTokenizer, 2, change), DataError);
+  EXPECT_THROW(prepare(config_, kTokenizer, {.progress = change}), DataError);
   run();
   EXPECT_EQ(stages_of_run().size(), 1U);
 }

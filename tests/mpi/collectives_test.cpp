@@ -186,7 +186,7 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
     store.begin_micro_batch(last);
     EXPECT_EQ(counting.started, 0);
     model.head()
-        .loss(model.hidden(whole_sequences(ids)), ids, at::ones({2, 8}), 0.1)
+        .loss(model.hidden(whole_sequences(ids)), ids, at::ones({2, 8}), {.scale = 0.1})
         .total.backward();
   }
   EXPECT_EQ(started_before_last_unit, 3);  // head and both blocks, before the embedding's backward
@@ -214,7 +214,7 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
       const VocabLoss loss =
           model.head().loss(model.hidden(whole_sequences(mine(ids).narrow(1, 0, 8).contiguous())),
                             mine(ids).narrow(1, 1, 8).contiguous(), mine(weights),
-                            1.0 / weights.sum().item<double>());
+                            {.scale = 1.0 / weights.sum().item<double>()});
       loss.total.backward();
       sync.finish();
       at::Tensor total = loss.total.detach().clone().reshape({1});

@@ -84,7 +84,7 @@ struct Subject {
       const int64_t rows = labels.size(0) / cuts;
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, cut * rows, rows); };
       const VocabLoss loss = model->head().loss(model->hidden(whole_sequences(part(ids))),
-                                                part(labels), part(weights), scale);
+                                                part(labels), part(weights), {.scale = scale});
       loss.total.backward();
       total += loss.total.item<double>();
     }
@@ -195,21 +195,21 @@ TEST(VocabLoss, ZLossIsPartOfTheGradientAndNotOfTheRecordedLoss) {
   ParameterUnit& unit = store.add_unit("head");
   Parameter& table = add_embedding_table(store, unit, "table", 5, 6, 4, *alone, 0.5, 1);
   store.allocate(3);
-  const VocabHead head(store, table, *alone);
+  const VocabHead head(store, table, /*bias=*/nullptr, *alone);
   const at::Tensor hidden = at::randn({1, 2, 4}, at::kDouble).requires_grad_();
   const at::Tensor labels = at::tensor({1, 4}, at::kLong).view({1, 2});
   const at::Tensor weights = at::tensor({1.0F, 0.5F}).view({1, 2});
   const double z = 0.1;
   const auto total = [&](const at::Tensor& at) {
     const at::NoGradGuard no_gradients;
-    return head.loss(at, labels, weights, 2.0, z).total.item<double>();
+    return head.loss(at, labels, weights, {.scale = 2.0, .z_loss = z}).total.item<double>();
   };
   store.begin_step();
   store.begin_micro_batch(true);
-  const VocabLoss loss = head.loss(hidden, labels, weights, 2.0, z);
+  const VocabLoss loss = head.loss(hidden, labels, weights, {.scale = 2.0, .z_loss = z});
   loss.total.backward();
-  const VocabLoss plain = head.loss(hidden.detach(), labels, weights, 2.0);
-  EXPECT_EQ(loss.per_sample.item<double>(), plain.per_sample.item<double>());
+  const VocabLoss plain = head.loss(hidden.detach(), labels, weights, {.scale = 2.0});
+  EXPECT_TRUE(at::equal(loss.log_probabilities, plain.log_probabilities));
   EXPECT_GT(loss.total.item<double>(), plain.total.item<double>());
   const double step = 1e-6;
   for (int64_t i = 0; i < hidden.numel(); ++i) {

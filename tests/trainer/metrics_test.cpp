@@ -22,10 +22,10 @@ class Metrics : public testing::Test {
  protected:
   void SetUp() override {
     MetricsLog log(path_, -1);
-    log.validation(0, 5.0, 3.0);
+    log.validation(0, {.loss = 5.0, .bits_per_byte = 3.0});
     for (int64_t step = 1; step <= 4; ++step)
       log.step(step_metrics(step, 5.0 - static_cast<double>(step)), 4);
-    log.validation(4, 1.5, 0.9);
+    log.validation(4, {.loss = 1.5, .bits_per_byte = 0.9});
   }
 
   TemporaryFolder folder_;
@@ -41,7 +41,7 @@ TEST_F(Metrics, ContinueBehindTheCheckpoint) {
   EXPECT_EQ(log.tokens(), 20);
   EXPECT_EQ(log.seconds(), 1.0);
   ASSERT_EQ(log.validation_loss().size(), 1U);
-  EXPECT_EQ(log.bits_per_byte(), 3.0);
+  EXPECT_EQ(log.last_validation().bits_per_byte.value(), 3.0);
   log.step(step_metrics(3, 1.0), 4);
   EXPECT_EQ(MetricsLog(path_, 4).train_loss().back().value, 1.0);
 }
@@ -59,13 +59,13 @@ TEST_F(Metrics, OfARunWithoutACheckpointBeginAnew) {
 TEST_F(Metrics, TornAndNullLinesDoNoHarm) {
   {
     MetricsLog log(path_, 4);
-    log.validation(4, std::numeric_limits<double>::quiet_NaN(), 0.0);
+    log.validation(4, {.loss = std::numeric_limits<double>::quiet_NaN(), .bits_per_byte = 0.0});
   }
   std::string text = read_file(path_);
   write_file_durably(path_, text + "{\"step\":5,\"lo");
   const MetricsLog log(path_, 5);
   EXPECT_EQ(log.train_loss().size(), 4U);
-  EXPECT_EQ(log.bits_per_byte(), 0.9);
+  EXPECT_EQ(log.last_validation().bits_per_byte.value(), 0.9);
 }
 
 }  // namespace

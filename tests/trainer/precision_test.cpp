@@ -45,9 +45,9 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
     store.begin_micro_batch(true);
     const VocabLoss loss = model.head().loss(model.hidden(whole_sequences(ids)),
                                              texts.narrow(1, 1, kLength).contiguous(), weights,
-                                             1.0 / weights.sum().item<double>());
+                                             {.scale = 1.0 / weights.sum().item<double>()});
     loss.total.backward();
-    losses.push_back(loss.per_sample.sum().item<double>() / weights.sum().item<double>());
+    losses.push_back(-loss.log_probabilities.to(at::kDouble).mean().item<double>());
     adamw_update(store, OptimizerConfig{}, 3e-3, step + 1, 1.0);
   }
   return losses;

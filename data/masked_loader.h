@@ -1,0 +1,51 @@
+// Samples of BERT: masked text without a gap, or masked pairs of segments.
+#pragma once
+
+#include <vector>
+
+#include "data/data_config.h"
+#include "data/loader.h"
+#include "data/masking.h"
+#include "data/segment_pairs.h"
+#include "data/tokenizer/tokenizer.h"
+#include "data/word_starts.h"
+
+namespace lmtrain {
+
+// Without pairs a sample is [CLS], a window of sequence_length - 2 tokens at a stride of as many,
+// which may hold several documents with [SEP] between, and [SEP]. A pair is [CLS] first [SEP]
+// second [SEP], cut at random ends of the longer segment where it is too long, and padded. What is
+// masked is a pure function of the seed and, where masks are dynamic, the global index of the
+// sample, else the sample.
+class MaskedLoader : public Loader {
+ public:
+  // In the order of the file (evaluation) the text is made into samples once. Throws DataError when
+  // there is no sample, or the tokenizer lacks a token that masking needs.
+  MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const DataConfig& config,
+               SampleOrder order, uint64_t seed);
+
+ private:
+  struct Sequence;
+
+  Batch empty_batch(int64_t num_samples) const override;
+  void fill_row(Batch& batch, size_t row, int64_t sample, int64_t index) const override;
+  void append_window(int64_t window, Sequence& sequence) const;
+  void append_pair(const SegmentPair& pair, int64_t sample, Sequence& sequence) const;
+  std::vector<int32_t> tokens_of(const Segment& segment) const;
+
+  TokenFile file_;
+  DataConfig config_;
+  MaskingRule rule_;
+  WordStarts word_starts_;
+  int32_t class_token_;
+  int32_t separator_;
+  int32_t pad_;
+  int64_t num_windows_ = 0;
+  std::vector<SegmentPair> pairs_;
+};
+
+// Throws DataError naming the token that is not there: BERT's [CLS], [SEP], [PAD], [MASK], or
+// RoBERTa's <s>, </s>, <pad>, <mask>. `place` opens the message.
+void require_masking_tokens(const Tokenizer& tokenizer, const std::string& place);
+
+}  // namespace lmtrain

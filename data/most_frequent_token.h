@@ -1,0 +1,19 @@
+// The baseline that a trained bert must beat.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "data/loader.h"
+#include "data/token_file.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace lmtrain {
+
+// The share of the targets of these samples that always predicting the most frequent token of
+// `train`, special ones left out, gets right.
+double most_frequent_token_accuracy(const TokenFile& train, const Tokenizer& tokenizer,
+                                    const Loader& loader,
+                                    std::span<const int64_t> global_sample_indices);
+
+}  // namespace lmtrain

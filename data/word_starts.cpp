@@ -1,0 +1,52 @@
+#include "data/word_starts.h"
+
+#include "data/tokenizer/unicode_tables.h"
+#include "data/tokenizer/utf8_character.h"
+
+namespace lmtrain {
+namespace {
+
+// The blocks of ideographs, of which each is a word.
+bool is_ideograph(uint32_t c) {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3134F);
+}
+
+bool is_continuation_byte(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
+
+}  // namespace
+
+WordStarts::WordStarts(const Tokenizer& tokenizer) {
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
+    edges_.push_back(tokenizer.is_special(id) ? Edges{} : edges_of(tokenizer.token_text(id)));
+}
+
+WordStarts::Edges WordStarts::edges_of(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  const auto edge = [](const Utf8Character& character) {
+    if (character.code_point == Utf8Character::kInvalid) return Edge::kWithinCharacter;
+    if (is_ideograph(character.code_point)) return Edge::kApart;
+    const CharacterClass type = character_class(character.code_point);
+    if (type == CharacterClass::kLetter) return Edge::kLetter;
+    return type == CharacterClass::kNumber ? Edge::kNumber : Edge::kApart;
+  };
+  const char* const end = bytes.data() + bytes.size();
+  Edges edges;
+  edges.first = is_continuation_byte(bytes.front()) ? Edge::kContinuation
+                                                    : edge(read_utf8(bytes.data(), end));
+  const char* last = end - 1;
+  while (last > bytes.data() && is_continuation_byte(*last)) --last;
+  const Utf8Character character = read_utf8(last, end);
+  const bool is_whole = last + character.size == end;
+  edges.last = is_whole ? edge(character) : Edge::kWithinCharacter;
+  return edges;
+}
+
+bool WordStarts::continues_word(int32_t previous, int32_t token) const {
+  const Edge first = edges_[static_cast<size_t>(token)].first;
+  if (first == Edge::kContinuation) return true;
+  const Edge last = edges_[static_cast<size_t>(previous)].last;
+  return first == last && (first == Edge::kLetter || first == Edge::kNumber);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,38 @@
+#include "models/block.h"
+
+#include <ATen/ATen.h>
+
+namespace lmtrain {
+
+Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                const ModelConfig& config) {
+  const NormKind kind = config.is_llama() ? NormKind::kRootMeanSquare : NormKind::kLayer;
+  return {store, unit, name, config.hidden_size, kind, config.norm_eps};
+}
+
+TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name,
+                                   const ModelConfig& config, Communicator& tensor_axis)
+    : has_norm_after_(config.has_norm_after()),
+      unit_(store.add_unit(name)),
+      attention_norm_(model_norm(store, unit_, name + ".attention.norm", config)),
+      attention_(store, unit_, name + ".attention", config, tensor_axis),
+      feed_forward_norm_(model_norm(store, unit_, name + ".feed_forward.norm", config)),
+      feed_forward_(store, unit_, name + ".feed_forward", config, tensor_axis) {}
+
+at::Tensor TransformerBlock::operator()(const at::Tensor& x, const AttentionContext& context,
+                                        const DropoutContext& dropped, int64_t site) const {
+  const auto attended = [&](const at::Tensor& in) {
+    return dropout(attention_(in, context, dropped, site), dropped, site + 1);
+  };
+  const auto fed_forward = [&](const at::Tensor& in) {
+    return dropout(feed_forward_(in), dropped, site + 2);
+  };
+  if (has_norm_after_) {
+    const at::Tensor middle = attention_norm_(x + attended(x));
+    return feed_forward_norm_(middle + fed_forward(middle));
+  }
+  const at::Tensor middle = x + attended(attention_norm_(x));
+  return middle + fed_forward(feed_forward_norm_(middle));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,46 @@
+// One block of a transformer: attention and a feed-forward part, each added to the residual stream
+// and normalised, either before the part (GPT-2, Llama) or after the sum (Vaswani et al., 2017;
+// BERT).
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "models/attention.h"
+#include "models/dropout.h"
+#include "models/feed_forward.h"
+#include "models/model_config.h"
+#include "models/norm.h"
+#include "parallel/parameter_store.h"
+
+namespace lmtrain {
+
+class TransformerBlock {
+ public:
+  // Places of dropout that a block takes, from `site` on.
+  static constexpr int64_t kDropoutSites = 4;
+
+  // Declares a unit NAME with the parameters NAME.attention.*, NAME.feed_forward.*, and their
+  // norms.
+  TransformerBlock(ParameterStore& store, const std::string& name, const ModelConfig& config,
+                   Communicator& tensor_axis);
+
+  // x: [samples, positions, hidden]; returns the same shape.
+  at::Tensor operator()(const at::Tensor& x, const AttentionContext& context,
+                        const DropoutContext& dropout, int64_t site) const;
+
+ private:
+  bool has_norm_after_;
+  ParameterUnit& unit_;
+  Norm attention_norm_;
+  SelfAttention attention_;
+  Norm feed_forward_norm_;
+  FeedForward feed_forward_;
+};
+
+// LayerNorm or RMSNorm of the residual stream, as the model has it.
+Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                const ModelConfig& config);
+
+}  // namespace lmtrain

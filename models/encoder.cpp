@@ -1,0 +1,93 @@
+#include "models/encoder.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/text.h"
+#include "models/functions.h"
+
+namespace lmtrain {
+namespace {
+
+// Places of dropout, numbered for its masks: the embedding, then those of each block.
+constexpr int64_t kEmbeddingSite = 0;
+
+}  // namespace
+
+Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
+                 Communicator& tensor_axis)
+    : embedding_unit_(store.add_unit("embedding")),
+      token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
+                                       config.vocab_size, config.hidden_size, tensor_axis,
+                                       config.init_std,
+                                       /*uses=*/config.has_language_head() ? 2 : 1)),
+      position_table_(add_embedding_table(store, embedding_unit_, "embedding.position.weight",
+                                          config.max_positions, config.max_positions,
+                                          config.hidden_size, *whole_, config.init_std,
+                                          /*uses=*/1)),
+      segment_table_(add_embedding_table(store, embedding_unit_, "embedding.segment.weight",
+                                         config.segments(), config.segments(), config.hidden_size,
+                                         *whole_, config.init_std, /*uses=*/1)),
+      embedding_norm_(config.has_norm_after() ? std::optional(model_norm(store, embedding_unit_,
+                                                                         "embedding.norm", config))
+                                              : std::nullopt),
+      blocks_([&] {
+        std::deque<TransformerBlock> blocks;
+        for (int64_t i = 0; i < config.num_layers; ++i) {
+          blocks.emplace_back(store, cat("blocks.", i), config, tensor_axis);
+        }
+        return blocks;
+      }()),
+      head_unit_(store.add_unit("head")),
+      tensor_axis_(tensor_axis) {
+  if (!config.has_norm_after())
+    final_norm_.emplace(model_norm(store, head_unit_, "encoder.norm", config));
+  if (config.has_language_head())
+    token_head_.emplace(store, head_unit_, config, token_table_, tensor_axis, *whole_);
+  if (config.has_pooler()) pooler_.emplace(store, head_unit_, config, *whole_);
+  if (config.has_sentence_head()) sentence_head_.emplace(store, head_unit_, config, *whole_);
+}
+
+ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
+                        const LossScales& scales) const {
+  const at::Tensor x = hidden(input);
+  const VocabLoss tokens = token_head_->loss(
+      as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
+      {scales.targets, scales.z_loss, /*with_predictions=*/!at::GradMode::is_enabled()});
+  ModelLoss loss = {tokens.total,
+                    score_samples(tokens, targets, input.ids.size(0), input.ids.size(1))};
+  if (!sentence_head_) return loss;
+  const SentenceLoss sentences =
+      sentence_head_->loss((*pooler_)(x), targets.sentence_labels, scales.sentences);
+  loss.total = loss.total + sentences.total;
+  for (size_t i = 0; i < loss.samples.size(); ++i) {
+    loss.samples[i].sentence_loss = sentences.losses[i];
+    loss.samples[i].sentence_is_correct = sentences.is_correct[i];
+  }
+  return loss;
+}
+
+at::Tensor Encoder::hidden(const ModelInput& input) const {
+  at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids) +
+                 Embedding(segment_table_, *whole_)(input.segments) +
+                 Embedding(position_table_, *whole_)(input.positions);
+  if (embedding_norm_) x = (*embedding_norm_)(x);
+  x = dropout(x, input.dropout, kEmbeddingSite);
+  const AttentionContext context{input.mask, {}};
+  int64_t site = kEmbeddingSite + 1;
+  for (const TransformerBlock& block : blocks_) {
+    x = block(x, context, input.dropout, site);
+    site += TransformerBlock::kDropoutSites;
+  }
+  return final_norm_ ? (*final_norm_)(x) : x;
+}
+
+at::Tensor Encoder::log_probabilities(const at::Tensor& rows) const {
+  return token_head_->log_probabilities(rows);
+}
+
+at::Tensor Encoder::sentence_logits(const at::Tensor& hidden) const {
+  return sentence_head_->logits((*pooler_)(hidden));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,55 @@
+// BERT (Devlin et al., 2019): a bidirectional encoder with learned positions and segments,
+// LayerNorm after each residual sum and on the embeddings, exact GELU, and biases everywhere; or,
+// with norm_position = before, the form of Megatron-LM (Shoeybi et al., 2019), LayerNorm before
+// each part and once at the end. Initial weights are normal with std init_std.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include <ATen/core/Tensor.h>
+
+#include "models/block.h"
+#include "models/embedding.h"
+#include "models/encoder_heads.h"
+#include "models/model.h"
+
+namespace lmtrain {
+
+class Encoder : public Model {
+ public:
+  // As make_model.
+  Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
+          Communicator& tensor_axis);
+
+  // Masked tokens, and where the model has a sentence head, pairs of segments: the sum of both
+  // means.
+  ModelLoss loss(const ModelInput& input, const Targets& targets,
+                 const LossScales& scales) const override;
+
+  // [samples, positions, hidden]: what the heads read.
+  at::Tensor hidden(const ModelInput& input) const;
+  // Log-probability of a token at a place of hidden rows, [n, vocabulary]; not for training. The
+  // model has a language head.
+  at::Tensor log_probabilities(const at::Tensor& rows) const;
+  // [samples, 2]: of pairs that belong together, and that do not. The model has a sentence head.
+  at::Tensor sentence_logits(const at::Tensor& hidden) const;
+
+ private:
+  std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
+  ParameterUnit& embedding_unit_;
+  Parameter& token_table_;
+  Parameter& position_table_;
+  Parameter& segment_table_;
+  std::optional<Norm> embedding_norm_;  // with norms after
+  std::deque<TransformerBlock> blocks_;
+  ParameterUnit& head_unit_;
+  std::optional<Norm> final_norm_;  // with norms before
+  std::optional<MaskedTokenHead> token_head_;
+  std::optional<Pooler> pooler_;
+  std::optional<SentenceHead> sentence_head_;
+  Communicator& tensor_axis_;
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,92 @@
+#include "models/encoder_heads.h"
+
+#include <ATen/ATen.h>
+
+#include "models/block.h"
+#include "models/functions.h"
+#include "models/gelu.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr int64_t kNumSentenceLabels = 2;
+
+// Never cut over ranks: all have the same input and the same gradient.
+Linear whole_linear(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                    int64_t outputs, const ModelConfig& config, Communicator& whole) {
+  return {store,       unit,
+          name,        config.hidden_size,
+          {{outputs}}, LinearCut::kColumn,
+          whole,       {.bias = true, .std = config.init_std}};
+}
+
+Parameter& vocab_bias(ParameterStore& store, ParameterUnit& unit, const ParameterSpec& table) {
+  ParameterSpec spec = table;
+  spec.name = "head.bias";
+  spec.logical_shape = {table.logical_shape[0]};
+  spec.padded_shape = {table.padded_shape[0]};
+  spec.weight_decay = false;
+  spec.uses_per_micro_batch = 1;
+  spec.init = Init::kZeros;
+  return store.add(unit, std::move(spec));
+}
+
+}  // namespace
+
+MaskedTokenHead::MaskedTokenHead(ParameterStore& store, ParameterUnit& unit,
+                                 const ModelConfig& config, Parameter& token_table,
+                                 Communicator& tensor_axis, Communicator& whole)
+    : transform_(whole_linear(store, unit, "head.transform", config.hidden_size, config, whole)),
+      norm_(model_norm(store, unit, "head.norm", config)),
+      vocab_(store, token_table, &vocab_bias(store, unit, token_table.spec()), tensor_axis) {}
+
+at::Tensor MaskedTokenHead::transformed(const at::Tensor& rows) const {
+  return norm_(gelu_exact(transform_(rows)));
+}
+
+VocabLoss MaskedTokenHead::loss(const at::Tensor& rows, const at::Tensor& labels,
+                                const at::Tensor& weights, const VocabLossOptions& options) const {
+  return vocab_.loss(transformed(rows), labels, weights, options);
+}
+
+at::Tensor MaskedTokenHead::log_probabilities(const at::Tensor& rows) const {
+  return vocab_.logits(transformed(rows)).log_softmax(-1);
+}
+
+Pooler::Pooler(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
+               Communicator& whole)
+    : linear_(whole_linear(store, unit, "pooler", config.hidden_size, config, whole)) {}
+
+at::Tensor Pooler::operator()(const at::Tensor& hidden) const {
+  return linear_(hidden.select(1, 0)).tanh();
+}
+
+SentenceHead::SentenceHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
+                           Communicator& whole)
+    : linear_(whole_linear(store, unit, "sentence", kNumSentenceLabels, config, whole)) {}
+
+at::Tensor SentenceHead::logits(const at::Tensor& pooled) const {
+  const at::Tensor y = linear_(pooled);
+  return y.scalar_type() == at::kDouble ? y : y.to(at::kFloat);
+}
+
+SentenceLoss SentenceHead::loss(const at::Tensor& pooled, const at::Tensor& labels,
+                                double scale) const {
+  const at::Tensor scores = logits(pooled).log_softmax(-1);
+  const at::Tensor known = labels.ge(0);
+  const at::Tensor losses = scores.gather(1, labels.clamp_min(0).unsqueeze(1))
+                                .squeeze(1)
+                                .neg()
+                                .mul(known.to(scores.scalar_type()));
+  const at::Tensor values = losses.detach().to(at::kDouble).cpu().contiguous();
+  const at::Tensor correct = scores.argmax(-1).eq(labels).cpu().contiguous();
+  SentenceLoss loss;
+  loss.total = losses.sum() * scale;
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    loss.losses.push_back(values.data_ptr<double>()[i]);
+    loss.is_correct.push_back(correct.data_ptr<bool>()[i]);
+  }
+  return loss;
+}
+
+}  // namespace lmtrain
