@@ -18,6 +18,8 @@ import tempfile
 import tokenizers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+import reference_bert
+
 END_OF_TEXT = "<|endoftext|>"
 LLAMA3_BEGIN, LLAMA3_END = "<|begin_of_text|>", "<|end_of_text|>"
 SURROGATES = range(0xD800, 0xE000)
@@ -200,6 +202,7 @@ def make_fixtures():
         "split_qwen.json": list(split_cases(qwen(), edges)),
         "tokenizer_llama3.json": json.loads(llama3_tokenizer.to_str()),
         "encode_llama3.json": encoding_cases(random.Random(3), llama3_tokenizer),
+        **reference_bert.fixtures(HARD_TEXTS, WORDS, random_unicode),
         "made_by.json": {"tokenizers": tokenizers.__version__},
     }
     return {
@@ -280,6 +283,7 @@ def main():
         if arguments.lmtrain:
             differences += program_differences(arguments.lmtrain)
             differences += llama3_differences(arguments.lmtrain)
+            differences += reference_bert.differences(arguments.lmtrain, run, random_unicode)
         sys.exit("\n".join(differences) or None)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, text in make_fixtures().items():

@@ -90,15 +90,8 @@ std::string BpeModel::to_json() const {
       R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
       R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":)";
   json += whole_words_.empty() ? "false" : "true";
-  json += R"(,"vocab":{)";
+  json.append(R"(,"vocab":)").append(vocabulary_json(tokens_)).append(R"(,"merges":[)");
   const char* separator = "";
-  for (size_t id = 0; id < tokens_.size(); ++id) {
-    if (tokens_[id].empty()) continue;
-    json.append(separator).append(json_string(tokens_[id])).append(":").append(std::to_string(id));
-    separator = ",";
-  }
-  json += R"(},"merges":[)";
-  separator = "";
   for (const auto [left, right] : merges_) {
     json.append(separator).append("[").append(json_string(tokens_[static_cast<size_t>(left)]));
     json.append(",").append(json_string(tokens_[static_cast<size_t>(right)])).append("]");

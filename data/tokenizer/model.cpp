@@ -4,6 +4,7 @@
 #include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/bpe_model.h"
+#include "data/tokenizer/wordpiece_model.h"
 
 namespace lmtrain {
 
@@ -24,15 +25,31 @@ std::vector<std::string> parse_vocabulary(const nlohmann::json& value, int64_t n
   return tokens;
 }
 
+std::string vocabulary_json(const std::vector<std::string>& tokens) {
+  std::string json = "{";
+  const char* separator = "";
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (tokens[id].empty()) continue;
+    json.append(separator).append(nlohmann::json(tokens[id]).dump());
+    json.append(":").append(std::to_string(id));
+    separator = ",";
+  }
+  return json + "}";
+}
+
 std::unique_ptr<TokenModel> parse_model(const nlohmann::json& value, int64_t num_ids,
                                         const std::string& place) {
   JsonObject object(value, place);
-  // Files of the format's first years name no type; their models have merges.
-  const bool unnamed_bpe = object.find("type") == nullptr && object.find("merges") != nullptr;
-  const std::string type = unnamed_bpe ? "BPE" : object.text("type");
+  // Files of the format's first years name no type; their models have merges,
+  // or a limit of characters.
+  const bool is_named = object.find("type") != nullptr;
+  const bool is_bpe = !is_named && object.find("merges") != nullptr;
+  const bool is_wordpiece = !is_named && object.find("max_input_chars_per_word") != nullptr;
+  const std::string type = is_bpe ? "BPE" : is_wordpiece ? "WordPiece" : object.text("type");
   if (type == "BPE") return parse_bpe_model(value, num_ids, place);
-  throw DataError(
-      cat(place, ": the type ", show_text(type), " is not supported; supported is 'BPE'"));
+  if (type == "WordPiece") return parse_wordpiece_model(value, num_ids, place);
+  throw DataError(cat(place, ": the type ", show_text(type),
+                      " is not supported; supported are 'BPE' and 'WordPiece'"));
 }
 
 }  // namespace lmtrain

@@ -29,6 +29,9 @@ class TokenModel {
 std::vector<std::string> parse_vocabulary(const nlohmann::json& value, int64_t num_ids,
                                           const std::string& place);
 
+// The same as tokenizer.json holds it, by id.
+std::string vocabulary_json(const std::vector<std::string>& tokens);
+
 // Throws DataError on a type or field that lmtrain does not have, on ids out of range or held by
 // two tokens, and on what the model cannot work with; `place` opens the message.
 std::unique_ptr<TokenModel> parse_model(const nlohmann::json& value, int64_t num_ids,

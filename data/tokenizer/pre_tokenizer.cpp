@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "base/text.h"
+#include "data/tokenizer/bert_pre_tokenizer.h"
 #include "data/tokenizer/character_reader.h"
 
 namespace lmtrain {
@@ -226,8 +227,9 @@ std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const nlohmann::json& value,
   const std::string type = object.text("type");
   if (type == "ByteLevel") return parse_byte_level(object);
   if (type == "Sequence") return parse_sequence(object);
+  if (type == "BertPreTokenizer") return parse_bert_pre_tokenizer(object);
   throw DataError(cat(place, ": the type ", show_text(type), " is not supported; supported are",
-                      " 'ByteLevel' and 'Sequence'"));
+                      " 'ByteLevel', 'BertPreTokenizer' and 'Sequence'"));
 }
 
 }  // namespace lmtrain

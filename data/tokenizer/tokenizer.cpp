@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/strict_json.h"
 #include "base/text.h"
+#include "data/tokenizer/bert_files.h"
 #include "data/tokenizer/gpt2_files.h"
 #include "data/tokenizer/tokenizer_pipeline.h"
 #include "data/tokenizer/word_cache.h"
@@ -45,31 +46,62 @@ void number_tokens(TokenizerPipeline& pipeline) {
     size = std::max(size, static_cast<size_t>(token.id) + 1);
   }
   pipeline.texts.assign(size, "");
-  pipeline.special.assign(size, false);
+  pipeline.special_index.assign(size, -1);
   for (size_t id = 0; id < tokens.size(); ++id) {
     pipeline.texts[id] = pipeline.decoder->token_text(tokens[id]);
   }
-  for (const SpecialToken& token : pipeline.special_tokens) {
-    const auto id = static_cast<size_t>(token.id);
-    pipeline.texts[id] = token.content;
-    pipeline.special[id] = true;
-    if (token.content == kEndOfText || token.content == kLlama3EndOfText)
-      pipeline.end_of_text = token.id;
+  for (size_t i = 0; i < pipeline.special_tokens.size(); ++i) {
+    const auto id = static_cast<size_t>(pipeline.special_tokens[i].id);
+    pipeline.texts[id] = pipeline.decoder->token_text(pipeline.special_tokens[i].content);
+    pipeline.special_index[id] = static_cast<int32_t>(i);
   }
+}
+
+// The id of the first of the contents that is a special token.
+int32_t find_special(const TokenizerPipeline& pipeline,
+                     std::initializer_list<std::string_view> contents) {
+  for (const std::string_view content : contents) {
+    for (const SpecialToken& token : pipeline.special_tokens) {
+      if (token.content == content) return token.id;
+    }
+  }
+  return -1;
+}
+
+void find_roles(TokenizerPipeline& pipeline) {
+  TokenizerPipeline::Roles& roles = pipeline.roles;
+  roles.mask = find_special(pipeline, {"[MASK]", "<mask>"});
+  roles.pad = find_special(pipeline, {"[PAD]", "<pad>"});
+  roles.classification = find_special(pipeline, {"[CLS]", "<s>"});
+  roles.separator = find_special(pipeline, {"[SEP]", "</s>"});
+  roles.unknown = find_special(pipeline, {"[UNK]", "<unk>"});
+  roles.end_of_text = find_special(pipeline, {kEndOfText, kLlama3EndOfText});
+  if (roles.end_of_text < 0) roles.end_of_text = roles.separator;
+  const auto& single = pipeline.post_processor.single;
+  if (!single.empty()) roles.begin_of_text = single.front().token;
+}
+
+// The token as the vocabulary has it.
+const std::string& written_token(const TokenizerPipeline& pipeline, int32_t id) {
+  const SpecialToken* special = pipeline.special_token(id);
+  return special != nullptr ? special->content : pipeline.model->tokens()[static_cast<size_t>(id)];
 }
 
 }  // namespace
 
 bool has_tokenizer(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / kFileName) || has_gpt2_files(folder);
+  return std::filesystem::exists(folder / kFileName) || has_gpt2_files(folder) ||
+         has_bert_files(folder);
 }
 
 Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(file_or_folder, ignored);
   const auto file = is_folder ? file_or_folder / kFileName : file_or_folder;
-  if (is_folder && !std::filesystem::exists(file, ignored) && has_gpt2_files(file_or_folder))
-    return Tokenizer(load_gpt2_files(file_or_folder));
+  if (is_folder && !std::filesystem::exists(file, ignored)) {
+    if (has_gpt2_files(file_or_folder)) return Tokenizer(load_gpt2_files(file_or_folder));
+    if (has_bert_files(file_or_folder)) return Tokenizer(load_bert_files(file_or_folder));
+  }
   return parse(read_file(file, kMaxFileBytes), file.string());
 }
 
@@ -80,6 +112,7 @@ Tokenizer Tokenizer::parse(std::string_view json, std::string_view origin) {
 
 Tokenizer::Tokenizer(TokenizerPipeline pipeline) {
   number_tokens(pipeline);
+  find_roles(pipeline);
   pipeline.hash = hash_text(write_tokenizer_json(pipeline));
   pipeline_ = std::make_shared<const TokenizerPipeline>(std::move(pipeline));
 }
@@ -94,11 +127,46 @@ uint64_t Tokenizer::hash() const { return pipeline_->hash; }
 
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(pipeline_->texts.size()); }
 
-int32_t Tokenizer::end_of_text() const {
-  return pipeline_->end_of_text >= 0 ? pipeline_->end_of_text : separator_token();
+int32_t Tokenizer::end_of_text() const { return pipeline_->roles.end_of_text; }
+int32_t Tokenizer::begin_of_text() const { return pipeline_->roles.begin_of_text; }
+int32_t Tokenizer::mask_token() const { return pipeline_->roles.mask; }
+int32_t Tokenizer::pad_token() const { return pipeline_->roles.pad; }
+int32_t Tokenizer::class_token() const { return pipeline_->roles.classification; }
+int32_t Tokenizer::separator_token() const { return pipeline_->roles.separator; }
+int32_t Tokenizer::unknown_token() const { return pipeline_->roles.unknown; }
+
+void Tokenizer::check_id(int32_t id) const {
+  if (id >= 0 && id < vocab_size()) return;
+  throw DataError(cat("token id ", id, " is not in the vocabulary of ", vocab_size(), " tokens"));
 }
 
-int32_t Tokenizer::begin_of_text() const { return pipeline_->begin_of_text; }
+bool Tokenizer::is_special(int32_t id) const {
+  check_id(id);
+  return pipeline_->special_token(id) != nullptr;
+}
+
+bool Tokenizer::continues_word(int32_t id) const {
+  return !is_special(id) && pipeline_->decoder->continues_word(written_token(*pipeline_, id));
+}
+
+void Tokenizer::add_special_tokens(std::span<const int32_t> first, std::span<const int32_t> second,
+                                   std::vector<int32_t>& ids,
+                                   std::vector<int32_t>& type_ids) const {
+  using Piece = PostProcessor::Piece;
+  static const std::vector<Piece> kPlainPair = {{Piece::Kind::kFirstText},
+                                                {Piece::Kind::kSecondText, -1, 1}};
+  const bool is_pair = !second.empty();
+  const auto& pieces = is_pair ? pipeline_->post_processor.pair : pipeline_->post_processor.single;
+  for (const Piece& piece : pieces.empty() ? kPlainPair : pieces) {
+    if (piece.kind == Piece::Kind::kToken) {
+      ids.push_back(piece.token);
+    } else {
+      const auto& text = piece.kind == Piece::Kind::kFirstText ? first : second;
+      ids.insert(ids.end(), text.begin(), text.end());
+    }
+    type_ids.resize(ids.size(), piece.type_id);
+  }
+}
 
 int32_t Tokenizer::special_token(std::string_view one, std::string_view other) const {
   for (const SpecialToken& token : pipeline_->special_tokens) {
@@ -123,24 +191,28 @@ void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids) const {
 }
 
 std::string_view Tokenizer::token_text(int32_t id) const {
-  if (id < 0 || id >= vocab_size()) {
-    throw DataError(cat("token id ", id, " is not in the vocabulary of ", vocab_size(), " tokens"));
-  }
-  return pipeline_->texts[static_cast<size_t>(id)];
+  check_id(id);
+  const SpecialToken* special = pipeline_->special_token(id);
+  return special != nullptr ? special->content : pipeline_->texts[static_cast<size_t>(id)];
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool with_special_tokens) const {
   std::string text;
+  bool is_first = true;
   for (const int32_t id : ids) {
-    const std::string_view token = token_text(id);
-    if (with_special_tokens || !pipeline_->special[static_cast<size_t>(id)]) text += token;
+    if (is_special(id) && !with_special_tokens) continue;
+    if (is_first) {
+      text += pipeline_->decoder->first_text(written_token(*pipeline_, id));
+    } else {
+      text += pipeline_->texts[static_cast<size_t>(id)];
+    }
+    is_first = false;
   }
   return text;
 }
 
 int64_t Tokenizer::token_num_bytes(int32_t id) const {
-  const std::string_view token = token_text(id);
-  return pipeline_->special[static_cast<size_t>(id)] ? 0 : static_cast<int64_t>(token.size());
+  return is_special(id) ? 0 : std::ssize(pipeline_->texts[static_cast<size_t>(id)]);
 }
 
 Tokenizer::Encoder::Encoder(const Tokenizer& tokenizer)

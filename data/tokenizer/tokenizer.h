@@ -24,7 +24,8 @@ bool has_tokenizer(const std::filesystem::path& folder);
 // Cheap to copy, immutable; all functions are safe to call from many threads.
 class Tokenizer {
  public:
-  // A tokenizer.json, or the folder that holds one or else GPT-2's vocab.json and merges.txt.
+  // A tokenizer.json, or the folder that holds one, or else GPT-2's vocab.json and merges.txt, or
+  // else BERT's vocab.txt.
   // Throws IoError when it cannot be read, and DataError when it is not JSON, contradicts itself,
   // or names a component, type or field value that lmtrain does not have; the message names the
   // file and the component.
@@ -42,37 +43,44 @@ class Tokenizer {
   uint64_t hash() const;
 
   int64_t vocab_size() const;
-  // The id of the special token that ends a text, "<|endoftext|>", Llama 3's "<|end_of_text|>" or
-  // else the separator; -1 when there is none.
+  // Ids of special tokens, -1 when there is none.
+  // What ends a text: "<|endoftext|>", Llama 3's "<|end_of_text|>", or else separator_token().
   int32_t end_of_text() const;
-  // The id of the special token that the post-processor puts before a text; -1 when there is none.
-  // encode() leaves it to its callers.
+  // What the post-processor puts before a text. encode() leaves it to its callers.
   int32_t begin_of_text() const;
-
-  // The special tokens of BERT or RoBERTa, by what they are for; -1 when there is none.
   int32_t mask_token() const;       // "[MASK]" or "<mask>"
   int32_t pad_token() const;        // "[PAD]" or "<pad>"
   int32_t class_token() const;      // "[CLS]" or "<s>"
   int32_t separator_token() const;  // "[SEP]" or "</s>"
+  int32_t unknown_token() const;    // "[UNK]" or "<unk>"
   bool is_special(int32_t id) const;
+  // Whether a token goes on with the word of the token before it, as "##ing" does, and "ing" where
+  // words begin with a space.
+  bool continues_word(int32_t id) const;
 
-  // Appends the ids of `text`. Bytes that are not UTF-8 are encoded as bytes; a special token
-  // written in the text is plain text.
+  // Appends the ids of a text, or of two when `second` is not empty, with the special tokens of the
+  // post-processor around them (none: as they are), and the type id of each.
+  void add_special_tokens(std::span<const int32_t> first, std::span<const int32_t> second,
+                          std::vector<int32_t>& ids, std::vector<int32_t>& type_ids) const;
+
+  // Appends the ids of `text`. Byte-level tokenizers encode bytes that are not UTF-8 as bytes; a
+  // special token written in the text is plain text.
   void encode(std::string_view text, std::vector<int32_t>& ids) const;
 
   // For bulk encoding.
   class Encoder;
 
-  // The text of the ids: decode(encode(text)) == text for all bytes. Special tokens are left out
-  // unless asked for. Throws DataError on an id outside the vocabulary.
+  // The text of the ids: decode(encode(text)) == text for all bytes when the tokenizer is
+  // byte-level, else words with spaces between. Special tokens are left out unless asked for.
+  // Throws DataError on an id outside the vocabulary.
   std::string decode(std::span<const int32_t> ids, bool with_special_tokens = false) const;
-  // The token as it is written: of special tokens their content, of others their bytes.
+  // Of special tokens their content, of others the text that they add behind other tokens.
   std::string_view token_text(int32_t id) const;
   // Bytes of text that a token stands for; 0 for special tokens.
   int64_t token_num_bytes(int32_t id) const;
 
  private:
-  int32_t special_token(std::string_view one, std::string_view other) const;
+  void check_id(int32_t id) const;
 
   std::shared_ptr<const TokenizerPipeline> pipeline_;
 };

@@ -49,89 +49,6 @@ std::vector<SpecialToken> parse_added_tokens(const Json& value, const std::strin
   return tokens;
 }
 
-// {"SpecialToken":{"id":"<|begin_of_text|>","type_id":0}} or {"Sequence":{"id":"A","type_id":0}}
-struct TemplatePiece {
-  bool is_text = false;
-  std::string token;
-};
-TemplatePiece parse_template_piece(const Json& value, const std::string& place) {
-  JsonObject object(value, place);
-  TemplatePiece piece;
-  const Json* token = object.find("SpecialToken");
-  piece.is_text = token == nullptr;
-  JsonObject inner(piece.is_text ? object.required("Sequence") : *token, place);
-  piece.token = inner.text("id");
-  json_integer(inner.required("type_id"), 0, 1, place + ".type_id");
-  inner.finish();
-  object.finish();
-  return piece;
-}
-
-// The token that a TemplateProcessing puts before a text; nothing else is supported around one.
-std::string parse_template(JsonObject& object) {
-  const Json& single = object.required("single");
-  object.find("pair");            // of two texts, which are never encoded together
-  object.find("special_tokens");  // says again what added_tokens say
-  object.finish();
-  const std::string place = object.place() + ".single";
-  if (!single.is_array() || single.size() != 2)
-    throw DataError(place + ": only one special token before the text is supported");
-  const TemplatePiece first = parse_template_piece(single[0], place + "[0]");
-  const TemplatePiece second = parse_template_piece(single[1], place + "[1]");
-  if (first.is_text || !second.is_text)
-    throw DataError(place + ": only one special token before the text is supported");
-  return first.token;
-}
-
-// What some files wrap around the ids: the token before each text, or "".
-std::string parse_post_processor(const Json& value, const std::string& place) {
-  if (value.is_null()) return "";
-  JsonObject object(value, place);
-  const std::string type = object.text("type");
-  if (type == "TemplateProcessing") return parse_template(object);
-  if (type == "ByteLevel") {  // moves offsets, which lmtrain does not give
-    for (const char* key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
-      object.boolean(key, true);
-    }
-    object.finish();
-    return "";
-  }
-  if (type == "Sequence") {
-    const Json& processors = object.required("processors");
-    object.finish();
-    if (!processors.is_array()) object.fail("processors", "must be a list");
-    std::string begin;
-    for (size_t i = 0; i < processors.size(); ++i) {
-      const std::string more =
-          parse_post_processor(processors[i], cat(place, ".processors[", i, "]"));
-      if (!begin.empty() && !more.empty()) object.fail("processors", "two tokens before a text");
-      begin += more;
-    }
-    return begin;
-  }
-  throw DataError(cat(place, ": the type ", show_text(type),
-                      " is not supported; supported are null, 'ByteLevel', 'TemplateProcessing' "
-                      "and a 'Sequence' of them"));
-}
-
-int32_t id_of_special(const std::vector<SpecialToken>& tokens, const std::string& content,
-                      const std::string& place) {
-  for (const SpecialToken& token : tokens) {
-    if (token.content == content) return token.id;
-  }
-  throw DataError(cat(place, ": ", show_text(content), " is none of the added tokens"));
-}
-
-std::string template_json(const SpecialToken& token) {
-  const std::string content = Json(token.content).dump();
-  const std::string before = cat(R"({"SpecialToken":{"id":)", content, R"(,"type_id":0}})");
-  return cat(R"({"type":"TemplateProcessing","single":[)", before,
-             R"(,{"Sequence":{"id":"A","type_id":0}}],"pair":[)", before,
-             R"(,{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":)", content,
-             R"(,"type_id":1}},{"Sequence":{"id":"B","type_id":1}}],"special_tokens":{)", content,
-             R"(:{"id":)", content, R"(,"ids":[)", token.id, R"(],"tokens":[)", content, "]}}}");
-}
-
 // How many ids the file needs: the model's tokens and the added tokens that are not among them.
 int64_t count_ids(const Json& model, const std::vector<SpecialToken>& special_tokens) {
   if (!model.is_object() || !model.contains("vocab") || !model["vocab"].is_object()) return 0;
@@ -185,19 +102,16 @@ TokenizerPipeline parse_tokenizer_json(const Json& document, const std::string& 
   if (const Json* version = file.find("version"); version != nullptr && *version != "1.0") {
     throw DataError(cat(place("version"), ": only '1.0' is known, is ", show_value(*version)));
   }
+  // Settings of a call that are kept with some tokenizers; a user of lmtrain makes them elsewhere.
   for (const char* key : {"truncation", "padding"}) {
-    if (!component(file, key).is_null()) {
-      throw DataError(cat(place(key), ": not supported, must be null"));
-    }
+    const Json& value = component(file, key);
+    if (!value.is_null()) JsonObject(value, place(key));
   }
   TokenizerPipeline pipeline;
   pipeline.special_tokens =
       parse_added_tokens(component(file, "added_tokens"), place("added_tokens"));
-  const std::string begin =
-      parse_post_processor(component(file, "post_processor"), place("post_processor"));
-  if (!begin.empty()) {
-    pipeline.begin_of_text = id_of_special(pipeline.special_tokens, begin, place("post_processor"));
-  }
+  pipeline.post_processor = parse_post_processor(component(file, "post_processor"),
+                                                 pipeline.special_tokens, place("post_processor"));
   const int64_t num_ids = count_ids(component(file, "model"), pipeline.special_tokens);
   pipeline.normalizer = parse_normalizer(component(file, "normalizer"), place("normalizer"));
   pipeline.pre_tokenizer =
@@ -214,14 +128,11 @@ std::string write_tokenizer_json(const TokenizerPipeline& pipeline) {
   for (const SpecialToken& token : pipeline.special_tokens) {
     special_tokens.push_back(special_token_json(token));
   }
-  std::string post_processor = "null";
-  for (const SpecialToken& token : pipeline.special_tokens) {
-    if (token.id == pipeline.begin_of_text) post_processor = template_json(token);
-  }
   return cat(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)",
              join(special_tokens, ","), R"(],"normalizer":)", pipeline.normalizer->to_json(),
              R"(,"pre_tokenizer":)", pipeline.pre_tokenizer->to_json(), R"(,"post_processor":)",
-             post_processor, R"(,"decoder":)", pipeline.decoder->to_json(), R"(,"model":)",
+             post_processor_json(pipeline.post_processor, pipeline.special_tokens),
+             R"(,"decoder":)", pipeline.decoder->to_json(), R"(,"model":)",
              pipeline.model->to_json(), "}");
 }
 

@@ -11,6 +11,7 @@
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/model.h"
 #include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/post_processor.h"
 #include "data/tokenizer/pre_tokenizer.h"
 
 namespace lmtrain {
@@ -32,13 +33,27 @@ struct TokenizerPipeline {
   std::unique_ptr<PreTokenizer> pre_tokenizer;
   std::unique_ptr<TokenModel> model;
   std::unique_ptr<TokenDecoder> decoder;
-  int32_t begin_of_text = -1;  // the id that stands before each text, of a special token
+  PostProcessor post_processor = {};
 
-  // By id, made from the above by Tokenizer's constructor.
-  std::vector<std::string> texts = {};  // the content of a special token
-  std::vector<bool> special = {};
-  int32_t end_of_text = -1;
+  // Made from the above by Tokenizer's constructor. By id: the text of a token among others, and
+  // its index in special_tokens, -1 for the model's own.
+  std::vector<std::string> texts = {};
+  std::vector<int32_t> special_index = {};
+  struct Roles {
+    int32_t end_of_text = -1;
+    int32_t begin_of_text = -1;
+    int32_t mask = -1;
+    int32_t pad = -1;
+    int32_t classification = -1;
+    int32_t separator = -1;
+    int32_t unknown = -1;
+  } roles = {};
   uint64_t hash = 0;
+
+  const SpecialToken* special_token(int32_t id) const {
+    const int32_t index = special_index[static_cast<size_t>(id)];
+    return index < 0 ? nullptr : &special_tokens[static_cast<size_t>(index)];
+  }
 };
 
 // The components as tokenizer.json holds them; DataError as Tokenizer::parse().

@@ -49,4 +49,20 @@ inline void append_short_utf8(uint32_t code_point, std::string& text) {
   }
 }
 
+// Appends the UTF-8 form of any code point.
+inline void append_utf8(uint32_t code_point, std::string& text) {
+  if (code_point < 0x800) return append_short_utf8(code_point, text);
+  const auto continued = [&](int shift) {
+    return static_cast<char>(0x80 | (code_point >> shift & 0x3F));
+  };
+  if (code_point < 0x10000) {
+    text += static_cast<char>(0xE0 | code_point >> 12);
+  } else {
+    text += static_cast<char>(0xF0 | code_point >> 18);
+    text += continued(12);
+  }
+  text += continued(6);
+  text += continued(0);
+}
+
 }  // namespace lmtrain

@@ -1,0 +1,108 @@
+#include "data/tokenizer/bert_files.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/strict_json.h"
+#include "base/text.h"
+#include "data/tokenizer/utf8_character.h"
+
+namespace lmtrain {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr int64_t kMaxFileBytes = INT64_C(64) << 20;
+constexpr int kMaxDepth = 32;
+constexpr const char* kVocabulary = "vocab.txt";
+constexpr const char* kConfig = "tokenizer_config.json";
+
+bool is_utf8(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at < end;) {
+    const Utf8Character character = read_utf8(at, end);
+    if (character.code_point == Utf8Character::kInvalid) return false;
+    at += character.size;
+  }
+  return true;
+}
+
+// Lines end with \n alone: other line ends are characters that a token may hold.
+Json read_vocabulary(const fs::path& path) {
+  const std::string text = read_file(path, kMaxFileBytes);
+  Json vocabulary = Json::object();
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string token = text.substr(at, end - at);
+    const auto line = vocabulary.size() + 1;
+    if (token.empty()) throw DataError(cat(path.string(), ":", line, ": an empty line"));
+    if (!is_utf8(token)) throw DataError(cat(path.string(), ":", line, ": not UTF-8"));
+    if (!vocabulary.emplace(token, line - 1).second) {
+      throw DataError(cat(path.string(), ":", line, ": ", show_text(token), " is there twice"));
+    }
+    at = end + 1;
+  }
+  return vocabulary;
+}
+
+// What transformers wrote beside the vocabulary; most of it is not about the tokens of a text.
+Json read_normalizer(const fs::path& path) {
+  Json normalizer = {{"type", "BertNormalizer"}};
+  if (!fs::exists(path)) return normalizer;
+  const Json file = parse_strict_json(read_file(path, kMaxFileBytes), path.string(), kMaxDepth);
+  JsonObject config(file, path.string());
+  normalizer["lowercase"] = config.boolean("do_lower_case", true);
+  normalizer["handle_chinese_chars"] = config.boolean("tokenize_chinese_chars", true);
+  const Json* strip_accents = config.find("strip_accents");
+  if (strip_accents != nullptr && !strip_accents->is_null())
+    normalizer["strip_accents"] = config.boolean("strip_accents", true);
+  return normalizer;
+}
+
+// By id, as tokenizer.json has them.
+Json added_tokens(const Json& vocabulary) {
+  std::map<int64_t, std::string> contents;
+  for (const char* content : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {
+    if (vocabulary.contains(content)) contents[vocabulary[content].get<int64_t>()] = content;
+  }
+  Json added = Json::array();
+  for (const auto& [id, content] : contents) {
+    added.push_back({{"id", id}, {"content", content}, {"special", true}});
+  }
+  return added;
+}
+
+Json post_processor(const Json& vocabulary) {
+  if (!vocabulary.contains("[CLS]") || !vocabulary.contains("[SEP]")) return nullptr;
+  return {{"type", "BertProcessing"},
+          {"sep", {"[SEP]", vocabulary["[SEP]"]}},
+          {"cls", {"[CLS]", vocabulary["[CLS]"]}}};
+}
+
+}  // namespace
+
+bool has_bert_files(const fs::path& folder) { return fs::exists(folder / kVocabulary); }
+
+TokenizerPipeline load_bert_files(const fs::path& folder) {
+  const Json vocabulary = read_vocabulary(folder / kVocabulary);
+  const Json document = {{"version", "1.0"},
+                         {"added_tokens", added_tokens(vocabulary)},
+                         {"normalizer", read_normalizer(folder / kConfig)},
+                         {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                         {"post_processor", post_processor(vocabulary)},
+                         {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}},
+                         {"model",
+                          {{"type", "WordPiece"},
+                           {"unk_token", "[UNK]"},
+                           {"continuing_subword_prefix", "##"},
+                           {"max_input_chars_per_word", 100},
+                           {"vocab", vocabulary}}}};
+  return parse_tokenizer_json(document, (folder / kVocabulary).string());
+}
+
+}  // namespace lmtrain

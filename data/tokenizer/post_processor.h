@@ -1,0 +1,36 @@
+// Which special tokens stand around one text, or around and between two.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace lmtrain {
+
+struct SpecialToken;  // tokenizer_pipeline.h
+
+// What tokenizer.json calls a TemplateProcessing. Callers of encode() apply it.
+struct PostProcessor {
+  struct Piece {
+    enum class Kind { kToken, kFirstText, kSecondText } kind = Kind::kToken;
+    int32_t token = -1;  // of a kToken
+    int32_t type_id = 0;
+  };
+  std::vector<Piece> single;  // empty: nothing is added
+  std::vector<Piece> pair;
+};
+
+// A TemplateProcessing, a BertProcessing or RobertaProcessing, which are templates too, a
+// ByteLevel, which adds nothing, or a Sequence with at most one template. Throws DataError on
+// anything else and on tokens that are none of the special ones.
+PostProcessor parse_post_processor(const nlohmann::json& value,
+                                   const std::vector<SpecialToken>& special_tokens,
+                                   const std::string& place);
+
+// As a TemplateProcessing, or null.
+std::string post_processor_json(const PostProcessor& post_processor,
+                                const std::vector<SpecialToken>& special_tokens);
+
+}  // namespace lmtrain

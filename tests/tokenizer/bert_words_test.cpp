@@ -1,0 +1,157 @@
+// BERT's normaliser and pre-tokeniser.
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "data/tokenizer/bert_normalizer.h"
+#include "data/tokenizer/bert_pre_tokenizer.h"
+#include "data/tokenizer/utf8_character.h"
+#include "tests/tokenizer/fixture.h"
+
+namespace lmtrain {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class Splitter {
+ public:
+  explicit Splitter(const BertNormalizerOptions& options)
+      : normalizer_(options), pre_tokenizer_(options.profile) {}
+
+  Words words(std::string_view text) const {
+    std::string storage;
+    const std::string_view normal = normalizer_.normalize(text, storage);
+    Words result;
+    std::array<std::string_view, 3> some;
+    size_t position = 0;
+    while (const size_t count = pre_tokenizer_.next_words(normal, position, some)) {
+      result.insert(result.end(), some.begin(), some.begin() + static_cast<ptrdiff_t>(count));
+    }
+    return result;
+  }
+
+ private:
+  BertNormalizer normalizer_;
+  BertPreTokenizer pre_tokenizer_;
+};
+
+std::string normal(const BertNormalizerOptions& options, std::string_view text) {
+  std::string storage;
+  return std::string(BertNormalizer(options).normalize(text, storage));
+}
+
+// As scripts/reference_bert.py has it.
+std::string digest(const Splitter& splitter, uint32_t begin, uint32_t end) {
+  uint64_t number = 0xCBF29CE484222325;
+  const auto take = [&](std::string_view text) {
+    for (const char byte : text) number = (number ^ static_cast<uint8_t>(byte)) * 0x100000001B3;
+  };
+  const char* separator = "";
+  for (uint32_t c = begin; c < end; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    std::string character;
+    append_utf8(c, character);
+    take(separator);
+    take(join(splitter.words(cat("a", character, " ", character, "A")), "\t"));
+    separator = "\n";
+  }
+  return cat(std::hex, std::setw(16), std::setfill('0'), number);
+}
+
+struct Kind {
+  const char* name;
+  BertNormalizerOptions options;
+};
+const Kind kKinds[] = {
+    {"hf_uncased", {}},
+    {"hf_cased", {.lowercase = false}},
+    {"google_uncased", {.profile = BertProfile::kGoogle}},
+    {"google_cased", {.lowercase = false, .profile = BertProfile::kGoogle}},
+};
+
+// Defect: a character that is deleted, split, lower-cased or freed of its accents otherwise than by
+// the reference.
+TEST(BertWords, EveryCharacterBecomesThatOfTheReference) {
+  constexpr uint32_t kBlock = 4096;
+  const auto reference = read_fixture("bert_words.json");
+  for (const Kind& kind : kKinds) {
+    const Splitter splitter(kind.options);
+    uint32_t begin = 0;
+    for (const auto& run : reference[kind.name]["digests"]) {
+      for (int i = 0; i < run[1].get<int>(); ++i, begin += kBlock) {
+        EXPECT_EQ(digest(splitter, begin, begin + kBlock), run[0])
+            << kind.name << ", from " << std::hex << begin;
+      }
+    }
+    EXPECT_EQ(begin, 0x110000u);
+  }
+}
+
+// Defect: what depends on neighbours: the order of marks, the sigma at a word's end.
+TEST(BertWords, TextsBecomeThoseOfTheReference) {
+  const auto reference = read_fixture("bert_words.json");
+  for (const Kind& kind : kKinds) {
+    if (kind.options.profile != BertProfile::kGoogle) continue;  // hf: in the tests of ids
+    const Splitter splitter(kind.options);
+    const auto& cases = reference[kind.name]["words"];
+    EXPECT_GT(cases.size(), 100u);
+    for (const auto& expected : cases) {
+      EXPECT_EQ(splitter.words(expected["text"].get<std::string>()), expected["words"].get<Words>())
+          << kind.name << ": " << expected["text"];
+    }
+  }
+}
+
+// Defect: an option that does another's work, or an accent rule that does not follow lowercase.
+TEST(BertNormalizer, EachOptionDoesItsPart) {
+  const std::string text =
+      "\xC3\x89\x01\t\xE4\xB8\xAD";  // É, a control, a tab, a Chinese character
+  const BertNormalizerOptions off = {false, false, false, false};
+  EXPECT_EQ(normal(off, text), text);
+  EXPECT_EQ(normal({true, false, false, false}, text), "\xC3\x89 \xE4\xB8\xAD");
+  EXPECT_EQ(normal({false, true, false, false}, text), "\xC3\x89\x01\t \xE4\xB8\xAD ");
+  EXPECT_EQ(normal({false, false, true, false}, text), "E\x01\t\xE4\xB8\xAD");
+  EXPECT_EQ(normal({false, false, false, true}, text), "\xC3\xA9\x01\t\xE4\xB8\xAD");
+  EXPECT_EQ(normal({false, false, std::nullopt, true}, text), "e\x01\t\xE4\xB8\xAD");
+  EXPECT_EQ(normal({false, false, std::nullopt, false}, text), text);
+}
+
+// Defect: bytes that are not UTF-8 kept, or valid characters beside them lost.
+TEST(BertNormalizer, InvalidBytesCountAsReplacementCharacters) {
+  EXPECT_EQ(normal({},
+                   "A\xFF"
+                   "B\xC3"),
+            "ab");
+  EXPECT_EQ(normal({.clean_text = false},
+                   "A\xFF"
+                   "B\xC3"),
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD");
+}
+
+// Defect: time that grows with the square of a run of marks, or of what may stand behind a sigma.
+TEST(BertNormalizer, LongRunsOfMarksTakeNoTime) {
+  std::string marks = "a";
+  for (int i = 0; i < 300000; ++i) marks += i % 2 == 0 ? "\xE3\x80\xAE" : "\xF0\x9D\x85\xA5";
+  EXPECT_EQ(normal({}, marks).size(), 1 + 150000u * 7);
+  std::string sigmas;
+  for (int i = 0; i < 300000; ++i) sigmas += "\xCE\xA3\xCC\x81";
+  EXPECT_EQ(normal({.profile = BertProfile::kGoogle}, sigmas).size(), 600000u);
+}
+
+// Defect: a component that does not survive being written.
+TEST(BertNormalizer, IsWrittenAsItIsRead) {
+  for (const Kind& kind : kKinds) {
+    const BertNormalizer normalizer(kind.options);
+    const auto again = parse_normalizer(nlohmann::json::parse(normalizer.to_json()), "x");
+    EXPECT_EQ(again->to_json(), normalizer.to_json());
+    const BertPreTokenizer splitter(kind.options.profile);
+    EXPECT_EQ(parse_pre_tokenizer(nlohmann::json::parse(splitter.to_json()), "x")->to_json(),
+              splitter.to_json());
+  }
+}
+
+}  // namespace
+}  // namespace lmtrain
