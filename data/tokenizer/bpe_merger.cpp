@@ -67,7 +67,7 @@ class Merger {
       : cells_(std::move(cells)), pool_(pool), sizes_(num_base_tokens, 1) {
     const size_t max_tokens = num_base_tokens + max_merges;
     for (int thread = 0; thread < pool.num_threads(); ++thread) shares_.emplace_back(max_tokens);
-    count_byte_pairs();
+    count_initial_pairs();
   }
 
   // False when no pair is left.
@@ -89,7 +89,7 @@ class Merger {
 
  private:
   // The pairs of the untouched words, in two passes over the cells: counts, then positions.
-  void count_byte_pairs() {
+  void count_initial_pairs() {
     const size_t num_tokens = sizes_.size();
     struct Pair {
       int64_t count = 0;
@@ -220,7 +220,7 @@ class Merger {
 
   TokenCells cells_;
   WorkerPool& pool_;
-  std::vector<uint32_t> sizes_;  // bytes of each token
+  std::vector<uint32_t> sizes_;  // cells of each token
   PositionArena arena_;
   PairCounts pairs_;
   std::vector<Share> shares_;  // one per thread

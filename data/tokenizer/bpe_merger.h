@@ -1,11 +1,11 @@
 // The merging half of BPE training.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "data/tokenizer/bpe_model.h"
@@ -15,22 +15,25 @@
 
 namespace lmtrain {
 
-// All distinct words as one array of cells, a cell per byte and a border before, between and after
-// the words. A token of n bytes covers n cells and writes its id into the first and the last one,
-// so that both neighbours are found without links. Words lie in the order of falling counts, so
-// that the count at a position is looked up in few runs, and positions in ascending order go with
-// the words from left to right.
+// All distinct words as one array of cells, a cell per initial token (a byte of BPE, a character of
+// WordPiece) and a border before, between and after the words. A token of n initial ones covers n
+// cells and writes its id into the first and the last one, so that both neighbours are found
+// without links. Words lie in the order of falling counts, so that the count at a position is
+// looked up in few runs, and positions in ascending order go with the words from left to right.
 class TokenCells {
  public:
   static constexpr uint32_t kBorder = 0xFFFFFFFF;
   static constexpr uint32_t kInside = 0xFFFFFFFE;
 
+  // Appends the initial tokens of a word, at most one for each of its bytes.
+  using InitialTokens = std::function<void(std::string_view word, std::vector<uint32_t>& tokens)>;
+
   // Throws DataError when there are over 4 billion cells.
-  TokenCells(const std::vector<WordCounts>& words, const std::array<uint32_t, 256>& token_of_byte);
+  TokenCells(const std::vector<WordCounts>& words, const InitialTokens& initial_tokens);
 
   size_t size() const { return cells_.size(); }
   uint32_t operator[](size_t position) const { return cells_[position]; }
-  // Makes the tokens at `left` and `right` (of `right_size` bytes), which are neighbours, one.
+  // Makes the tokens at `left` and `right` (of `right_size` cells), which are neighbours, one.
   void merge(uint32_t left, uint32_t right, uint32_t right_size, uint32_t token);
 
   // Counts of words by position, for positions that ascend.
@@ -62,7 +65,7 @@ class TokenCells {
 };
 
 // Makes merges until there are `max_merges` or no pair is left, by the rule of bpe_trainer.h. The
-// ids of the merged tokens follow `num_base_tokens`; each token of a byte is one byte long.
+// ids of the merged tokens follow `num_base_tokens`; each of the base tokens covers one cell.
 // `progress` is called now and then with the number of merges done.
 std::vector<BpeMerge> merge_most_frequent_pairs(TokenCells cells, uint32_t num_base_tokens,
                                                 size_t max_merges, WorkerPool& pool,

@@ -1,11 +1,13 @@
 #include "data/tokenizer/bpe_trainer.h"
 
 #include <array>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/bpe_merger.h"
 #include "data/tokenizer/bpe_model.h"
@@ -17,37 +19,47 @@ namespace lmtrain {
 
 namespace {
 
-constexpr int64_t kNumBytes = 256;
 constexpr int64_t kMaxVocabSize = INT64_C(1) << 24;
-constexpr int kMaxThreads = 1024;
 
-int64_t num_base_tokens(const BpeTrainerOptions& options) {
-  return static_cast<int64_t>(options.special_tokens.size()) + kNumBytes;
+size_t num_base_tokens(const BpeTrainerOptions& options) {
+  return options.special_tokens.size() + 256;
+}
+
+// A special token that merges could make too would be two tokens of one text.
+void check_special_tokens(const std::vector<std::string>& tokens, const PreTokenizer& splitter) {
+  std::set<std::string> seen;
+  for (const std::string& token : tokens) {
+    std::array<std::string_view, 2> words;
+    size_t position = 0;
+    if (splitter.next_words(token, position, words) < 2) {
+      throw ConfigError(
+          cat("special token ", show_text(token), ": a text could hold it as one word"));
+    }
+    if (!seen.insert(token).second)
+      throw ConfigError(cat("special token ", show_text(token), " is there twice"));
+  }
 }
 
 void check(const BpeTrainerOptions& options) {
-  if (options.vocab_size < num_base_tokens(options) || options.vocab_size > kMaxVocabSize) {
+  const auto min_vocab_size = static_cast<int64_t>(num_base_tokens(options));
+  if (options.vocab_size < min_vocab_size || options.vocab_size > kMaxVocabSize) {
     throw ConfigError(cat("vocab_size = ", options.vocab_size, ": a trained tokenizer has ",
-                          num_base_tokens(options), " to ", kMaxVocabSize, " tokens"));
+                          min_vocab_size, " to ", kMaxVocabSize, " tokens"));
   }
-  if (options.num_threads < 1 || options.num_threads > kMaxThreads) {
-    throw ConfigError(
-        cat("tokenizer training on ", options.num_threads, " threads: must be 1 to ", kMaxThreads));
-  }
+  check_num_trainer_threads(options.num_threads);
 }
 
-// The bytes follow the special tokens, in the order of their characters.
-std::array<uint32_t, 256> number_bytes(size_t num_special) {
+// The bytes follow the special tokens in the order of their characters.
+std::array<uint32_t, 256> number_bytes(size_t num_special_tokens) {
   std::array<uint32_t, 256> token_of_byte{};
-  auto next = static_cast<uint32_t>(num_special);
+  auto next = static_cast<uint32_t>(num_special_tokens);
   for (const uint8_t byte : bytes_by_code_point()) token_of_byte[byte] = next++;
   return token_of_byte;
 }
 
 // The tokens by id, in the byte alphabet.
-std::vector<std::string> write_tokens(const std::vector<std::string>& special_tokens,
+std::vector<std::string> write_tokens(std::vector<std::string> tokens,
                                       const std::vector<BpeMerge>& merges) {
-  std::vector<std::string> tokens = special_tokens;
   for (const uint8_t byte : bytes_by_code_point()) {
     const char bytes[] = {static_cast<char>(byte)};
     tokens.push_back(write_byte_alphabet({bytes, 1}));
@@ -58,26 +70,36 @@ std::vector<std::string> write_tokens(const std::vector<std::string>& special_to
   return tokens;
 }
 
+TokenizerPipeline untrained_pipeline(const std::vector<std::string>& special_tokens) {
+  TokenizerPipeline pipeline;
+  for (const std::string& content : special_tokens) {
+    pipeline.special_tokens.push_back(
+        {.id = static_cast<int32_t>(pipeline.special_tokens.size()), .content = content});
+  }
+  pipeline.normalizer = std::make_unique<IdentityNormalizer>();
+  pipeline.pre_tokenizer = std::make_unique<ByteLevelPreTokenizer>();
+  pipeline.decoder = std::make_unique<ByteLevelDecoder>();
+  return pipeline;
+}
+
 }  // namespace
 
 Tokenizer train_bpe(const NextDocument& next_document, const BpeTrainerOptions& options,
                     const std::function<void(double fraction)>& progress) {
   check(options);
+  TokenizerPipeline pipeline = untrained_pipeline(options.special_tokens);
+  check_special_tokens(options.special_tokens, *pipeline.pre_tokenizer);
   WorkerPool pool(options.num_threads);
-  TokenizerPipeline pipeline;
-  for (const std::string& content : options.special_tokens) {
-    const auto id = static_cast<int32_t>(pipeline.special_tokens.size());
-    pipeline.special_tokens.push_back({.id = id, .content = content});
-  }
-  pipeline.normalizer = std::make_unique<IdentityNormalizer>();
-  pipeline.pre_tokenizer = std::make_unique<ByteLevelPreTokenizer>();
-  pipeline.decoder = std::make_unique<ByteLevelDecoder>();
 
   progress(0.0);
-  TokenCells cells(
-      count_words(next_document, *pipeline.pre_tokenizer, options.max_memory_bytes, pool),
-      number_bytes(options.special_tokens.size()));
-  const auto max_merges = static_cast<size_t>(options.vocab_size - num_base_tokens(options));
+  const auto token_of_byte = number_bytes(options.special_tokens.size());
+  TokenCells cells(count_words(next_document, *pipeline.normalizer, *pipeline.pre_tokenizer,
+                               options.max_memory_bytes, pool),
+                   [&](std::string_view word, std::vector<uint32_t>& tokens) {
+                     for (const char byte : word)
+                       tokens.push_back(token_of_byte[static_cast<uint8_t>(byte)]);
+                   });
+  const size_t max_merges = static_cast<size_t>(options.vocab_size) - num_base_tokens(options);
   auto merges = merge_most_frequent_pairs(
       std::move(cells), static_cast<uint32_t>(num_base_tokens(options)), max_merges, pool,
       [&](size_t n) { progress(static_cast<double>(n) / static_cast<double>(max_merges)); });

@@ -10,23 +10,20 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/trainer_input.h"
 
 namespace lmtrain {
 
 struct BpeTrainerOptions {
-  int64_t vocab_size = 4096;  // special tokens, 256 bytes, merges: up to 2^24
+  int64_t vocab_size = 4096;  // up to 2^24: the special tokens, 256 bytes, merges
   int num_threads = 1;
   int64_t max_memory_bytes = INT64_C(16) << 30;  // of what training keeps
-  std::vector<std::string> special_tokens = {std::string(kEndOfText)};  // ids 0, 1, ...
+  // The first ids, in this order. None may be what a text could hold as one word.
+  std::vector<std::string> special_tokens = {std::string(kEndOfText)};
 };
-
-// Fetches the next document, false at the end. The view must stay valid until the next call. It is
-// called from the training's threads, by one at a time.
-using NextDocument = std::function<bool(std::string_view& document)>;
 
 // Pulls documents one by one and keeps only their distinct words, so that memory grows with the
 // vocabulary of the text and not with its length; `progress` is told the share of merges done, from

@@ -122,12 +122,7 @@ class Parser {
     const int32_t separator = parse_token(object, "sep");
     const int32_t begin = parse_token(object, "cls");
     object.finish();
-    return {{{kToken, begin}, {kFirstText}, {kToken, separator}},
-            {{kToken, begin},
-             {kFirstText},
-             {kToken, separator},
-             {kSecondText, -1, 1},
-             {kToken, separator, 1}}};
+    return bert_post_processor(begin, separator);
   }
 
   PostProcessor parse_roberta(JsonObject& object) const {
@@ -190,6 +185,13 @@ std::string pieces_json(const Pieces& pieces, const std::vector<SpecialToken>& s
 }
 
 }  // namespace
+
+PostProcessor bert_post_processor(int32_t class_token, int32_t separator_token) {
+  const Piece begin = {kToken, class_token};
+  const Piece end = {kToken, separator_token};
+  return {{begin, {kFirstText}, end},
+          {begin, {kFirstText}, end, {kSecondText, -1, 1}, {kToken, separator_token, 1}}};
+}
 
 PostProcessor parse_post_processor(const Json& value,
                                    const std::vector<SpecialToken>& special_tokens,

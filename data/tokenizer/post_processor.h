@@ -22,6 +22,9 @@ struct PostProcessor {
   std::vector<Piece> pair;
 };
 
+// Those of BERT: [CLS] first [SEP], and [CLS] first [SEP] second [SEP].
+PostProcessor bert_post_processor(int32_t class_token, int32_t separator_token);
+
 // A TemplateProcessing, a BertProcessing or RobertaProcessing, which are templates too, a
 // ByteLevel, which adds nothing, or a Sequence with at most one template. Throws DataError on
 // anything else and on tokens that are none of the special ones.

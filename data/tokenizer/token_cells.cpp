@@ -5,8 +5,7 @@
 
 namespace lmtrain {
 
-TokenCells::TokenCells(const std::vector<WordCounts>& words,
-                       const std::array<uint32_t, 256>& token_of_byte) {
+TokenCells::TokenCells(const std::vector<WordCounts>& words, const InitialTokens& initial_tokens) {
   struct Reference {
     int64_t count;
     uint32_t part;
@@ -31,8 +30,11 @@ TokenCells::TokenCells(const std::vector<WordCounts>& words,
   cells_.reserve(num_cells);
   cells_.push_back(kBorder);
   for (const Reference& word : order) {
-    for (const char byte : words[word.part].word(word.index)) {
-      cells_.push_back(token_of_byte[static_cast<uint8_t>(byte)]);
+    const size_t begin = cells_.size();
+    initial_tokens(words[word.part].word(word.index), cells_);
+    if (cells_.size() < begin + 2) {
+      cells_.resize(begin);
+      continue;
     }
     cells_.push_back(kBorder);
     if (runs_.empty() || runs_.back().count != word.count) runs_.push_back({0, word.count});

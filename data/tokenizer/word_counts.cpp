@@ -72,13 +72,15 @@ class SharedCounts {
 // Counts the words of the documents that one thread gets.
 class LocalCounter {
  public:
-  LocalCounter(const PreTokenizer& pre_tokenizer, SharedCounts& shared)
-      : pre_tokenizer_(pre_tokenizer), shared_(shared) {}
+  LocalCounter(const Normalizer& normalizer, const PreTokenizer& pre_tokenizer,
+               SharedCounts& shared)
+      : normalizer_(normalizer), pre_tokenizer_(pre_tokenizer), shared_(shared) {}
 
   void count(std::string_view document) {
     std::array<std::string_view, 256> words;
+    const std::string_view normal = normalizer_.normalize(document, storage_);
     size_t position = 0;
-    while (const size_t size = pre_tokenizer_.next_words(document, position, words)) {
+    while (const size_t size = pre_tokenizer_.next_words(normal, position, words)) {
       for (size_t i = 0; i < size; ++i) local_.add(words[i], hash_text(words[i]), 1);
       if (local_.size() >= kMaxLocalWords || local_.num_bytes() >= kMaxLocalBytes) finish();
     }
@@ -86,8 +88,10 @@ class LocalCounter {
   void finish() { shared_.take(local_); }
 
  private:
+  const Normalizer& normalizer_;
   const PreTokenizer& pre_tokenizer_;
   SharedCounts& shared_;
+  std::string storage_;
   WordCounts local_;
 };
 
@@ -179,13 +183,13 @@ void WordCounts::grow() {
 }
 
 std::vector<WordCounts> count_words(const std::function<bool(std::string_view&)>& next_document,
-                                    const PreTokenizer& pre_tokenizer, int64_t max_memory_bytes,
-                                    WorkerPool& pool) {
+                                    const Normalizer& normalizer, const PreTokenizer& pre_tokenizer,
+                                    int64_t max_memory_bytes, WorkerPool& pool) {
   SharedCounts shared(max_memory_bytes);
   DocumentQueue documents(next_document);
   pool.run([&](int) {
     try {
-      LocalCounter counter(pre_tokenizer, shared);
+      LocalCounter counter(normalizer, pre_tokenizer, shared);
       while (documents.count_some(counter)) {
       }
       counter.finish();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/pre_tokenizer.h"
 #include "data/tokenizer/worker_pool.h"
 
@@ -49,12 +50,14 @@ class WordCounts {
   std::vector<uint32_t> slots_;  // indexes of words, by open addressing
 };
 
-// Splits all documents into words and counts these on the threads of the pool. `next_document` is
-// called by one thread at a time. The result is in parts that have no word in common; the order of
-// their words depends on the threads, their counts do not. Throws DataError as soon as the distinct
-// words would need more than `max_memory_bytes` in training, and what `next_document` throws.
+// Normalises all documents, splits them into words and counts these on the threads of the pool.
+// `next_document` is called by one thread at a time. The result is in parts that have no word in
+// common; the order of their words depends on the threads, their counts do not. Throws DataError as
+// soon as the distinct words would need more than `max_memory_bytes` in training, and what
+// `next_document` throws.
 std::vector<WordCounts> count_words(
     const std::function<bool(std::string_view& document)>& next_document,
-    const PreTokenizer& pre_tokenizer, int64_t max_memory_bytes, WorkerPool& pool);
+    const Normalizer& normalizer, const PreTokenizer& pre_tokenizer, int64_t max_memory_bytes,
+    WorkerPool& pool);
 
 }  // namespace lmtrain

@@ -149,6 +149,34 @@ TEST(BpeTrainer, ErrorsOfTheSourceReachTheCaller) {
   }
 }
 
+// Defect: special tokens in another order, not special, or in the way of the bytes and merges.
+TEST(BpeTrainer, SpecialTokensAreTheFirstIds) {
+  const std::vector<std::string> special = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
+  const Documents documents = {random_words(2000, 9)};
+  const Tokenizer tokenizer =
+      train_bpe(reader(documents), {.vocab_size = 400, .special_tokens = special}, [](double) {});
+  for (size_t id = 0; id < special.size(); ++id) {
+    EXPECT_TRUE(tokenizer.is_special(static_cast<int32_t>(id)));
+    EXPECT_EQ(tokenizer.token_text(static_cast<int32_t>(id)), special[id]);
+  }
+  EXPECT_FALSE(tokenizer.is_special(5));
+  EXPECT_EQ(tokenizer.vocab_size(), 400);
+  EXPECT_EQ(tokenizer.mask_token(), 4);
+  EXPECT_EQ(tokenizer.class_token(), 0);
+  EXPECT_EQ(tokenizer.end_of_text(), 2);
+  EXPECT_EQ(merges_of(tokenizer), merges_of(train(documents, 396, 1)));
+  EXPECT_EQ(Tokenizer::parse(tokenizer.to_json(), "x").hash(), tokenizer.hash());
+}
+
+// Defect: a special token that merges make too, so that one text has two ids.
+TEST(BpeTrainer, RefusesSpecialTokensThatAreWords) {
+  const std::vector<std::vector<std::string>> cases = {{"the"}, {"!"}, {""}, {"<s>", "<s>"}};
+  for (const auto& special : cases) {
+    const BpeTrainerOptions options = {.vocab_size = 300, .special_tokens = special};
+    EXPECT_THROW(train_bpe(reader({"a"}), options, [](double) {}), ConfigError);
+  }
+}
+
 // Defect: options out of range taken as they are.
 TEST(BpeTrainer, RefusesOptionsOutOfRange) {
   EXPECT_THROW(train({"a"}, 256, 1), ConfigError);
@@ -173,8 +201,8 @@ TEST(WordCounts, CountsEveryWord) {
   WorkerPool pool(3);
   int64_t total = 0;
   size_t num_words = 0;
-  for (const WordCounts& part :
-       count_words(reader(documents), ByteLevelPreTokenizer(), INT64_C(1) << 30, pool)) {
+  for (const WordCounts& part : count_words(reader(documents), IdentityNormalizer(),
+                                            ByteLevelPreTokenizer(), INT64_C(1) << 30, pool)) {
     num_words += part.size();
     for (size_t i = 0; i < part.size(); ++i) total += part.count(i);
   }
