@@ -284,6 +284,8 @@ def main():
             differences += program_differences(arguments.lmtrain)
             differences += llama3_differences(arguments.lmtrain)
             differences += reference_bert.differences(arguments.lmtrain, run, random_unicode)
+            differences += reference_bert.training_differences(
+                arguments.lmtrain, run, large_texts(random.Random(4)))
         sys.exit("\n".join(differences) or None)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, text in make_fixtures().items():

@@ -9,7 +9,7 @@ import random
 import tempfile
 import unicodedata
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SCALARS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
@@ -197,3 +197,26 @@ def differences(lmtrain, run, random_unicode):
             if again != tokenizer.decode(expected[:200000], skip_special_tokens=False):
                 yield f"lmtrain decodes otherwise than the package, BERT, lowercase={lowercase}"
         print(f"BERT, lowercase={lowercase}: {len(text.encode()):,} bytes, {len(numbers):,} ids compared")
+
+
+def training_differences(lmtrain, run, texts, vocab_size=5000):
+    """The package gives another vocabulary at each training, so only the number of tokens is compared."""
+    if b"--kind" not in run(lmtrain, "tokenizer", "train", "--help"):
+        print("training of WordPiece: not compared, lmtrain tokenizer train has no --kind")
+        return
+    theirs = wordpiece(numbered(SPECIAL), True)
+    theirs.train_from_iterator(texts, trainers.WordPieceTrainer(
+        vocab_size=vocab_size, limit_alphabet=1000, special_tokens=SPECIAL, show_progress=False))
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "text").mkdir()
+        for i, text in enumerate(texts):
+            (folder / "text" / f"{i:06}").write_text(text, newline="")
+        output = str(folder / "tokenizer")
+        run(lmtrain, "tokenizer", "train", output, str(folder / "text"), "--kind", "wordpiece",
+            "--vocab-size", str(vocab_size))
+        ours = Tokenizer.from_file(str(folder / "tokenizer" / "tokenizer.json"))
+    counts = [sum(len(e.ids) for e in t.encode_batch_fast(texts, add_special_tokens=False)) for t in (ours, theirs)]
+    print(f"training of WordPiece: {counts[0]:,} tokens, the package's vocabulary gives {counts[1]:,}")
+    if ours.get_vocab_size() != theirs.get_vocab_size() or not 0.99 < counts[0] / counts[1] < 1.01:
+        yield "the vocabulary that lmtrain trains is not as good as the package's, WordPiece"
