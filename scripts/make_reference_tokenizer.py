@@ -18,6 +18,7 @@ import tempfile
 import tokenizers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+import reference_added
 import reference_bert
 
 END_OF_TEXT = "<|endoftext|>"
@@ -203,6 +204,7 @@ def make_fixtures():
         "tokenizer_llama3.json": json.loads(llama3_tokenizer.to_str()),
         "encode_llama3.json": encoding_cases(random.Random(3), llama3_tokenizer),
         **reference_bert.fixtures(HARD_TEXTS, WORDS, random_unicode),
+        **reference_added.fixtures(),
         "made_by.json": {"tokenizers": tokenizers.__version__},
     }
     return {

@@ -5,6 +5,7 @@ asking it about every code point:
 
     unicode_tables.{h,cpp}   the classes that the byte-level pre-tokeniser sees
     canonical_tables.cpp     canonical decompositions and combining classes
+    word_characters.cpp      \\w, as it is around added tokens
     bert_tables.cpp          what BERT's normaliser and pre-tokeniser do to characters; besides, the same
                              of Google's own BERT, which asked Python's unicodedata
 
@@ -14,7 +15,7 @@ import pathlib
 import unicodedata
 
 import tokenizers
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 CLASSES = ["other", "letter", "number", "space"]
 NUM_CODE_POINTS = 0x110000
@@ -116,6 +117,7 @@ def write_classes():
         lines += ["  {" + words[0][3:], *words[1:-1], words[-1] + "},"]
     lines += ["};", "", "}  // namespace lmtrain::unicode_tables", "// clang-format on", ""]
     (FOLDER / "unicode_tables.cpp").write_text("\n".join(lines))
+    return classes
 
 
 def ranges(code_points):
@@ -304,7 +306,24 @@ def write_bert():
     write_tables("bert_tables", lines, public_lines)
 
 
+def write_word_characters(classes):
+    def characters(**flags):
+        """Those that do something to an added token beside which they stand: on both sides the same."""
+        tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
+        tokenizer.add_tokens([AddedToken("<t>", normalized=False, **flags)])
+        alone = lambda text: tokenizer.encode(text).ids == [1]
+        parted = lambda text: 1 in tokenizer.encode(text).ids
+        test = alone if "lstrip" in flags else lambda text: not parted(text)
+        before = [c for c in SCALARS if test(chr(c) + "<t>")]
+        assert before == [c for c in SCALARS if test("<t>" + chr(c))]
+        return before
+
+    assert characters(lstrip=True, rstrip=True) == [c for c in SCALARS if CLASSES[classes[c]] == "space"]
+    write_tables("word_characters", range_array("kRanges", characters(single_word=True)),
+                 ["const std::span<const CodePointRange> kWordCharacters = kRanges;"])
+
+
 if __name__ == "__main__":
-    write_classes()
+    write_word_characters(write_classes())
     write_canonical()
     write_bert()

@@ -60,11 +60,6 @@ uint32_t BertCharacters::lower(uint32_t code_point) const {
   return code_point + static_cast<uint32_t>(run.difference);
 }
 
-bool holds(std::span<const CodePointRange> ranges, uint32_t code_point) {
-  const auto after = std::ranges::upper_bound(ranges, code_point, {}, &CodePointRange::first);
-  return after != ranges.begin() && code_point <= std::prev(after)->last;
-}
-
 BertProfile parse_bert_profile(JsonObject& object) {
   BertProfile profile = BertProfile::kHf;
   if (object.find("profile") != nullptr) {

@@ -46,9 +46,6 @@ class BertCharacters {
   std::unique_ptr<uint8_t[]> flags_;
 };
 
-// Whether one of the ranges, which are sorted, holds a code point.
-bool holds(std::span<const CodePointRange> ranges, uint32_t code_point);
-
 // The field "profile" of a component, absent for kHf, and the version of the tables; DataError when
 // they are others than this program's.
 BertProfile parse_bert_profile(JsonObject& object);

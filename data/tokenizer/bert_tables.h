@@ -6,6 +6,7 @@
 #include <span>
 
 #include "data/tokenizer/canonical_tables.h"
+#include "data/tokenizer/code_point_range.h"
 
 namespace lmtrain {
 

@@ -73,8 +73,8 @@ std::vector<std::string> write_tokens(std::vector<std::string> tokens,
 TokenizerPipeline untrained_pipeline(const std::vector<std::string>& special_tokens) {
   TokenizerPipeline pipeline;
   for (const std::string& content : special_tokens) {
-    pipeline.special_tokens.push_back(
-        {.id = static_cast<int32_t>(pipeline.special_tokens.size()), .content = content});
+    pipeline.added_tokens.push_back(
+        {.id = static_cast<int32_t>(pipeline.added_tokens.size()), .content = content});
   }
   pipeline.normalizer = std::make_unique<IdentityNormalizer>();
   pipeline.pre_tokenizer = std::make_unique<ByteLevelPreTokenizer>();

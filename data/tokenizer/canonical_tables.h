@@ -8,11 +8,6 @@
 
 namespace lmtrain {
 
-struct CodePointRange {
-  uint32_t first;
-  uint32_t last;
-};
-
 struct SingleDecomposition {
   uint32_t from;
   uint32_t to;

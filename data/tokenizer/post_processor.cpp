@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "base/text.h"
-#include "data/tokenizer/tokenizer_pipeline.h"
+#include "data/tokenizer/added_tokens.h"
 
 namespace lmtrain {
 
@@ -19,8 +19,7 @@ using enum PostProcessor::Piece::Kind;
 
 class Parser {
  public:
-  explicit Parser(const std::vector<SpecialToken>& special_tokens)
-      : special_tokens_(special_tokens) {}
+  explicit Parser(const std::vector<AddedToken>& added_tokens) : added_tokens_(added_tokens) {}
 
   PostProcessor parse(const Json& value, const std::string& place) const {
     if (value.is_null()) return {};
@@ -38,8 +37,8 @@ class Parser {
 
  private:
   int32_t id_of(const std::string& content, const std::string& place) const {
-    const auto found = std::ranges::find(special_tokens_, content, &SpecialToken::content);
-    if (found == special_tokens_.end())
+    const auto found = std::ranges::find(added_tokens_, content, &AddedToken::content);
+    if (found == added_tokens_.end())
       throw DataError(cat(place, ": ", show_text(content), " is none of the added tokens"));
     return found->id;
   }
@@ -162,19 +161,19 @@ class Parser {
     return result;
   }
 
-  const std::vector<SpecialToken>& special_tokens_;
+  const std::vector<AddedToken>& added_tokens_;
 };
 
-const SpecialToken& token_of(int32_t id, const std::vector<SpecialToken>& special_tokens) {
-  return *std::ranges::find(special_tokens, id, &SpecialToken::id);
+const AddedToken& token_of(int32_t id, const std::vector<AddedToken>& added_tokens) {
+  return *std::ranges::find(added_tokens, id, &AddedToken::id);
 }
 
-std::string pieces_json(const Pieces& pieces, const std::vector<SpecialToken>& special_tokens) {
+std::string pieces_json(const Pieces& pieces, const std::vector<AddedToken>& added_tokens) {
   std::vector<std::string> parts;
   for (const Piece& piece : pieces) {
     const std::string type_id = cat(R"(,"type_id":)", piece.type_id, "}}");
     if (piece.kind == kToken) {
-      const std::string& content = token_of(piece.token, special_tokens).content;
+      const std::string& content = token_of(piece.token, added_tokens).content;
       parts.push_back(cat(R"({"SpecialToken":{"id":)", Json(content).dump(), type_id));
     } else {
       const char* text = piece.kind == kFirstText ? "A" : "B";
@@ -193,27 +192,26 @@ PostProcessor bert_post_processor(int32_t class_token, int32_t separator_token) 
           {begin, {kFirstText}, end, {kSecondText, -1, 1}, {kToken, separator_token, 1}}};
 }
 
-PostProcessor parse_post_processor(const Json& value,
-                                   const std::vector<SpecialToken>& special_tokens,
+PostProcessor parse_post_processor(const Json& value, const std::vector<AddedToken>& added_tokens,
                                    const std::string& place) {
-  return Parser(special_tokens).parse(value, place);
+  return Parser(added_tokens).parse(value, place);
 }
 
 std::string post_processor_json(const PostProcessor& post_processor,
-                                const std::vector<SpecialToken>& special_tokens) {
+                                const std::vector<AddedToken>& added_tokens) {
   if (post_processor.single.empty()) return "null";
   std::set<std::string> tokens;
   for (const Pieces& pieces : {post_processor.single, post_processor.pair}) {
     for (const Piece& piece : pieces) {
       if (piece.kind != kToken) continue;
-      const std::string content = Json(token_of(piece.token, special_tokens).content).dump();
+      const std::string content = Json(token_of(piece.token, added_tokens).content).dump();
       tokens.insert(cat(content, R"(:{"id":)", content, R"(,"ids":[)", piece.token,
                         R"(],"tokens":[)", content, "]}"));
     }
   }
   return cat(R"({"type":"TemplateProcessing","single":)",
-             pieces_json(post_processor.single, special_tokens), R"(,"pair":)",
-             pieces_json(post_processor.pair, special_tokens), R"(,"special_tokens":{)",
+             pieces_json(post_processor.single, added_tokens), R"(,"pair":)",
+             pieces_json(post_processor.pair, added_tokens), R"(,"special_tokens":{)",
              join({tokens.begin(), tokens.end()}, ","), "}}");
 }
 

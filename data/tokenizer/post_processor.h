@@ -9,7 +9,7 @@
 
 namespace lmtrain {
 
-struct SpecialToken;  // tokenizer_pipeline.h
+struct AddedToken;  // added_tokens.h
 
 // What tokenizer.json calls a TemplateProcessing. Callers of encode() apply it.
 struct PostProcessor {
@@ -29,11 +29,11 @@ PostProcessor bert_post_processor(int32_t class_token, int32_t separator_token);
 // ByteLevel, which adds nothing, or a Sequence with at most one template. Throws DataError on
 // anything else and on tokens that are none of the special ones.
 PostProcessor parse_post_processor(const nlohmann::json& value,
-                                   const std::vector<SpecialToken>& special_tokens,
+                                   const std::vector<AddedToken>& added_tokens,
                                    const std::string& place);
 
 // As a TemplateProcessing, or null.
 std::string post_processor_json(const PostProcessor& post_processor,
-                                const std::vector<SpecialToken>& special_tokens);
+                                const std::vector<AddedToken>& added_tokens);
 
 }  // namespace lmtrain

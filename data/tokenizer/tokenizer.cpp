@@ -26,11 +26,8 @@ constexpr size_t kWordsAtOnce = 256;
 
 // Calls encode_words(words, end of the text they are views of) for some words after the others.
 template <class EncodeWords>
-void for_words(const TokenizerPipeline& pipeline, std::string_view text,
+void for_words(const TokenizerPipeline& pipeline, std::string_view normal, const char* end,
                const EncodeWords& encode_words) {
-  std::string storage;
-  const std::string_view normal = pipeline.normalizer->normalize(text, storage);
-  const char* end = normal.data() + normal.size();
   std::array<std::string_view, kWordsAtOnce> words;
   size_t position = 0;
   while (const size_t count = pipeline.pre_tokenizer->next_words(normal, position, words)) {
@@ -38,22 +35,42 @@ void for_words(const TokenizerPipeline& pipeline, std::string_view text,
   }
 }
 
+// The same of a text, and add_token(id) where an added token stands.
+template <class EncodeWords, class AddToken>
+void for_words_and_tokens(const TokenizerPipeline& pipeline, std::string_view text,
+                          SpecialTokens special_tokens, const EncodeWords& encode_words,
+                          const AddToken& add_token) {
+  const bool with_special = special_tokens == SpecialTokens::kMatched;
+  const bool searches = with_special || pipeline.finders.has_plain;
+  std::string storage;
+  const auto use_text = [&](std::string_view part) {
+    const std::string_view normal = pipeline.normalizer->normalize(part, storage);
+    const char* const end = normal.data() + normal.size();
+    if (!searches) return for_words(pipeline, normal, end, encode_words);
+    pipeline.finders.normalized.cut(
+        normal, with_special,
+        [&](std::string_view words) { for_words(pipeline, words, end, encode_words); }, add_token);
+  };
+  if (!searches) return use_text(text);
+  pipeline.finders.raw.cut(text, with_special, use_text, add_token);
+}
+
 // The id space: the model's tokens, and the special tokens that are not among them.
 void number_tokens(TokenizerPipeline& pipeline) {
   const std::vector<std::string>& tokens = pipeline.model->tokens();
   size_t size = tokens.size();
-  for (const SpecialToken& token : pipeline.special_tokens) {
+  for (const AddedToken& token : pipeline.added_tokens) {
     size = std::max(size, static_cast<size_t>(token.id) + 1);
   }
   pipeline.texts.assign(size, "");
-  pipeline.special_index.assign(size, -1);
+  pipeline.added_index.assign(size, -1);
   for (size_t id = 0; id < tokens.size(); ++id) {
     pipeline.texts[id] = pipeline.decoder->token_text(tokens[id]);
   }
-  for (size_t i = 0; i < pipeline.special_tokens.size(); ++i) {
-    const auto id = static_cast<size_t>(pipeline.special_tokens[i].id);
-    pipeline.texts[id] = pipeline.decoder->token_text(pipeline.special_tokens[i].content);
-    pipeline.special_index[id] = static_cast<int32_t>(i);
+  for (size_t i = 0; i < pipeline.added_tokens.size(); ++i) {
+    const auto id = static_cast<size_t>(pipeline.added_tokens[i].id);
+    pipeline.texts[id] = pipeline.decoder->token_text(pipeline.added_tokens[i].content);
+    pipeline.added_index[id] = static_cast<int32_t>(i);
   }
 }
 
@@ -61,8 +78,8 @@ void number_tokens(TokenizerPipeline& pipeline) {
 int32_t find_special(const TokenizerPipeline& pipeline,
                      std::initializer_list<std::string_view> contents) {
   for (const std::string_view content : contents) {
-    for (const SpecialToken& token : pipeline.special_tokens) {
-      if (token.content == content) return token.id;
+    for (const AddedToken& token : pipeline.added_tokens) {
+      if (token.special && token.content == content) return token.id;
     }
   }
   return -1;
@@ -83,8 +100,8 @@ void find_roles(TokenizerPipeline& pipeline) {
 
 // The token as the vocabulary has it.
 const std::string& written_token(const TokenizerPipeline& pipeline, int32_t id) {
-  const SpecialToken* special = pipeline.special_token(id);
-  return special != nullptr ? special->content : pipeline.model->tokens()[static_cast<size_t>(id)];
+  const AddedToken* added = pipeline.added_token(id);
+  return added != nullptr ? added->content : pipeline.model->tokens()[static_cast<size_t>(id)];
 }
 
 }  // namespace
@@ -113,6 +130,8 @@ Tokenizer Tokenizer::parse(std::string_view json, std::string_view origin) {
 Tokenizer::Tokenizer(TokenizerPipeline pipeline) {
   number_tokens(pipeline);
   find_roles(pipeline);
+  pipeline.finders =
+      make_added_token_finders(pipeline.added_tokens, *pipeline.normalizer, "added_tokens");
   pipeline.hash = hash_text(write_tokenizer_json(pipeline));
   pipeline_ = std::make_shared<const TokenizerPipeline>(std::move(pipeline));
 }
@@ -142,7 +161,8 @@ void Tokenizer::check_id(int32_t id) const {
 
 bool Tokenizer::is_special(int32_t id) const {
   check_id(id);
-  return pipeline_->special_token(id) != nullptr;
+  const AddedToken* added = pipeline_->added_token(id);
+  return added != nullptr && added->special;
 }
 
 bool Tokenizer::continues_word(int32_t id) const {
@@ -168,32 +188,20 @@ void Tokenizer::add_special_tokens(std::span<const int32_t> first, std::span<con
   }
 }
 
-int32_t Tokenizer::special_token(std::string_view one, std::string_view other) const {
-  for (const SpecialToken& token : pipeline_->special_tokens) {
-    if (token.content == one || token.content == other) return token.id;
-  }
-  return -1;
-}
-
-int32_t Tokenizer::mask_token() const { return special_token("[MASK]", "<mask>"); }
-int32_t Tokenizer::pad_token() const { return special_token("[PAD]", "<pad>"); }
-int32_t Tokenizer::class_token() const { return special_token("[CLS]", "<s>"); }
-int32_t Tokenizer::separator_token() const { return special_token("[SEP]", "</s>"); }
-
-bool Tokenizer::is_special(int32_t id) const {
-  return id >= 0 && id < vocab_size() && pipeline_->special[static_cast<size_t>(id)];
-}
-
-void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids) const {
-  for_words(*pipeline_, text, [&](std::span<const std::string_view> words, const char*) {
-    for (const std::string_view word : words) pipeline_->model->encode_word(word, ids);
-  });
+void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids,
+                       SpecialTokens special_tokens) const {
+  for_words_and_tokens(
+      *pipeline_, text, special_tokens,
+      [&](std::span<const std::string_view> words, const char*) {
+        for (const std::string_view word : words) pipeline_->model->encode_word(word, ids);
+      },
+      [&](int32_t id) { ids.push_back(id); });
 }
 
 std::string_view Tokenizer::token_text(int32_t id) const {
   check_id(id);
-  const SpecialToken* special = pipeline_->special_token(id);
-  return special != nullptr ? special->content : pipeline_->texts[static_cast<size_t>(id)];
+  const AddedToken* added = pipeline_->added_token(id);
+  return added != nullptr ? added->content : pipeline_->texts[static_cast<size_t>(id)];
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool with_special_tokens) const {
@@ -220,26 +228,35 @@ Tokenizer::Encoder::Encoder(const Tokenizer& tokenizer)
 Tokenizer::Encoder::~Encoder() = default;
 Tokenizer::Encoder::Encoder(Encoder&&) noexcept = default;
 
-void Tokenizer::Encoder::encode(std::string_view text, std::vector<int32_t>& ids) {
-  for_words(*pipeline_, text, [&](std::span<const std::string_view> words, const char* text_end) {
-    // Room for all words that the cache may know, so that their ids are written without a check.
-    size_t size = ids.size();
-    ids.resize(size + words.size() * WordCache::kMaxIds);
-    for (const std::string_view word : words) {
-      const bool cacheable = word.size() <= WordCache::kMaxWordBytes;
-      const auto key = cacheable ? WordCache::key(word, text_end) : WordCache::Key{};
-      const size_t num_known = cacheable ? cache_->find(key, ids.data() + size) : 0;
-      size += num_known;
-      if (num_known > 0) continue;
-      new_ids_.clear();
-      pipeline_->model->encode_word(word, new_ids_);
-      if (cacheable) cache_->insert(key, new_ids_);
-      ids.resize(ids.size() + (new_ids_.size() > WordCache::kMaxIds ? new_ids_.size() : 0));
-      std::copy(new_ids_.begin(), new_ids_.end(), ids.begin() + static_cast<ptrdiff_t>(size));
-      size += new_ids_.size();
-    }
-    ids.resize(size);
-  });
+void Tokenizer::Encoder::encode(std::string_view text, std::vector<int32_t>& ids,
+                                SpecialTokens special_tokens) {
+  for_words_and_tokens(
+      *pipeline_, text, special_tokens,
+      [&](std::span<const std::string_view> words, const char* text_end) {
+        encode_words(words, text_end, ids);
+      },
+      [&](int32_t id) { ids.push_back(id); });
+}
+
+void Tokenizer::Encoder::encode_words(std::span<const std::string_view> words, const char* text_end,
+                                      std::vector<int32_t>& ids) {
+  // Room for all words that the cache may know, so that their ids are written without a check.
+  size_t size = ids.size();
+  ids.resize(size + words.size() * WordCache::kMaxIds);
+  for (const std::string_view word : words) {
+    const bool cacheable = word.size() <= WordCache::kMaxWordBytes;
+    const auto key = cacheable ? WordCache::key(word, text_end) : WordCache::Key{};
+    const size_t num_known = cacheable ? cache_->find(key, ids.data() + size) : 0;
+    size += num_known;
+    if (num_known > 0) continue;
+    new_ids_.clear();
+    pipeline_->model->encode_word(word, new_ids_);
+    if (cacheable) cache_->insert(key, new_ids_);
+    ids.resize(ids.size() + (new_ids_.size() > WordCache::kMaxIds ? new_ids_.size() : 0));
+    std::copy(new_ids_.begin(), new_ids_.end(), ids.begin() + static_cast<ptrdiff_t>(size));
+    size += new_ids_.size();
+  }
+  ids.resize(size);
 }
 
 }  // namespace lmtrain

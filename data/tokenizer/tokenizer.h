@@ -18,6 +18,11 @@ class WordCache;
 
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 
+// What tokens of a meaning (special ones, like "<|endoftext|>") are where a text has them: text
+// like any other, as in training data, or found as the tokenizers package finds them. Added tokens
+// that are not special are always found.
+enum class SpecialTokens { kAsText, kMatched };
+
 // Whether a folder holds files that Tokenizer::load reads.
 bool has_tokenizer(const std::filesystem::path& folder);
 
@@ -63,9 +68,9 @@ class Tokenizer {
   void add_special_tokens(std::span<const int32_t> first, std::span<const int32_t> second,
                           std::vector<int32_t>& ids, std::vector<int32_t>& type_ids) const;
 
-  // Appends the ids of `text`. Byte-level tokenizers encode bytes that are not UTF-8 as bytes; a
-  // special token written in the text is plain text.
-  void encode(std::string_view text, std::vector<int32_t>& ids) const;
+  // Appends the ids of `text`. Byte-level tokenizers encode bytes that are not UTF-8 as bytes.
+  void encode(std::string_view text, std::vector<int32_t>& ids,
+              SpecialTokens special_tokens = SpecialTokens::kAsText) const;
 
   // For bulk encoding.
   class Encoder;
@@ -93,9 +98,13 @@ class Tokenizer::Encoder {
   ~Encoder();
   Encoder(Encoder&&) noexcept;
 
-  void encode(std::string_view text, std::vector<int32_t>& ids);
+  void encode(std::string_view text, std::vector<int32_t>& ids,
+              SpecialTokens special_tokens = SpecialTokens::kAsText);
 
  private:
+  void encode_words(std::span<const std::string_view> words, const char* text_end,
+                    std::vector<int32_t>& ids);
+
   std::shared_ptr<const TokenizerPipeline> pipeline_;
   std::unique_ptr<WordCache> cache_;
   std::vector<int32_t> new_ids_;  // of one word that the cache does not know

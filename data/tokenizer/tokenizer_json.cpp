@@ -16,9 +16,9 @@ using Json = nlohmann::json;
 constexpr int64_t kMaxId = INT32_MAX;
 const Json kNull;
 
-SpecialToken parse_added_token(const Json& value, const std::string& place) {
+AddedToken parse_added_token(const Json& value, const std::string& place) {
   JsonObject object(value, place);
-  SpecialToken token;
+  AddedToken token;
   token.id = static_cast<int32_t>(json_integer(object.required("id"), 0, kMaxId, place + ".id"));
   token.content = object.text("content");
   if (token.content.empty()) object.fail("content", "an empty token");
@@ -26,16 +26,13 @@ SpecialToken parse_added_token(const Json& value, const std::string& place) {
   token.lstrip = object.boolean("lstrip", false);
   token.rstrip = object.boolean("rstrip", false);
   token.normalized = object.boolean("normalized", false);
-  if (!object.boolean("special", false)) {
-    object.fail("special", cat("the added token ", show_text(token.content),
-                               " must be special: plain", " added tokens are not supported"));
-  }
+  token.special = object.boolean("special", false);
   object.finish();
   return token;
 }
 
-std::vector<SpecialToken> parse_added_tokens(const Json& value, const std::string& place) {
-  std::vector<SpecialToken> tokens;
+std::vector<AddedToken> parse_added_tokens(const Json& value, const std::string& place) {
+  std::vector<AddedToken> tokens;
   if (value.is_null()) return tokens;
   if (!value.is_array()) throw DataError(cat(place, ": must be a list, is ", show_value(value)));
   std::set<std::string> contents;
@@ -50,19 +47,18 @@ std::vector<SpecialToken> parse_added_tokens(const Json& value, const std::strin
 }
 
 // How many ids the file needs: the model's tokens and the added tokens that are not among them.
-int64_t count_ids(const Json& model, const std::vector<SpecialToken>& special_tokens) {
+int64_t count_ids(const Json& model, const std::vector<AddedToken>& added_tokens) {
   if (!model.is_object() || !model.contains("vocab") || !model["vocab"].is_object()) return 0;
   const Json& vocabulary = model["vocab"];
   auto count = static_cast<int64_t>(vocabulary.size());
-  for (const SpecialToken& token : special_tokens) count += !vocabulary.contains(token.content);
+  for (const AddedToken& token : added_tokens) count += !vocabulary.contains(token.content);
   return count;
 }
 
 // Ids are below num_ids and no two tokens share one, so that there is no hole either.
-void check_special_ids(const TokenizerPipeline& pipeline, int64_t num_ids,
-                       const std::string& place) {
+void check_added_ids(const TokenizerPipeline& pipeline, int64_t num_ids, const std::string& place) {
   std::vector<std::string> owner = pipeline.model->tokens();
-  for (const SpecialToken& token : pipeline.special_tokens) {
+  for (const AddedToken& token : pipeline.added_tokens) {
     const std::string what = cat(place, ": the id ", token.id, " of ", show_text(token.content));
     if (token.id >= num_ids) {
       throw DataError(cat(what, " is out of range: the file has ", num_ids, " tokens"));
@@ -86,12 +82,12 @@ const Json& component(JsonObject& file, const std::string& name) {
   return value == nullptr ? kNull : *value;
 }
 
-std::string special_token_json(const SpecialToken& token) {
+std::string added_token_json(const AddedToken& token) {
   const auto flag = [](bool value) { return value ? "true" : "false"; };
   return cat(R"({"id":)", token.id, R"(,"content":)", Json(token.content).dump(),
              R"(,"single_word":)", flag(token.single_word), R"(,"lstrip":)", flag(token.lstrip),
              R"(,"rstrip":)", flag(token.rstrip), R"(,"normalized":)", flag(token.normalized),
-             R"(,"special":true})");
+             R"(,"special":)", flag(token.special), "}");
 }
 
 }  // namespace
@@ -108,32 +104,31 @@ TokenizerPipeline parse_tokenizer_json(const Json& document, const std::string& 
     if (!value.is_null()) JsonObject(value, place(key));
   }
   TokenizerPipeline pipeline;
-  pipeline.special_tokens =
+  pipeline.added_tokens =
       parse_added_tokens(component(file, "added_tokens"), place("added_tokens"));
   pipeline.post_processor = parse_post_processor(component(file, "post_processor"),
-                                                 pipeline.special_tokens, place("post_processor"));
-  const int64_t num_ids = count_ids(component(file, "model"), pipeline.special_tokens);
+                                                 pipeline.added_tokens, place("post_processor"));
+  const int64_t num_ids = count_ids(component(file, "model"), pipeline.added_tokens);
   pipeline.normalizer = parse_normalizer(component(file, "normalizer"), place("normalizer"));
   pipeline.pre_tokenizer =
       parse_pre_tokenizer(component(file, "pre_tokenizer"), place("pre_tokenizer"));
   pipeline.model = parse_model(component(file, "model"), num_ids, place("model"));
   pipeline.decoder = parse_decoder(component(file, "decoder"), place("decoder"));
   file.finish();
-  check_special_ids(pipeline, num_ids, place("added_tokens"));
+  check_added_ids(pipeline, num_ids, place("added_tokens"));
   return pipeline;
 }
 
 std::string write_tokenizer_json(const TokenizerPipeline& pipeline) {
-  std::vector<std::string> special_tokens;
-  for (const SpecialToken& token : pipeline.special_tokens) {
-    special_tokens.push_back(special_token_json(token));
+  std::vector<std::string> added_tokens;
+  for (const AddedToken& token : pipeline.added_tokens) {
+    added_tokens.push_back(added_token_json(token));
   }
   return cat(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)",
-             join(special_tokens, ","), R"(],"normalizer":)", pipeline.normalizer->to_json(),
+             join(added_tokens, ","), R"(],"normalizer":)", pipeline.normalizer->to_json(),
              R"(,"pre_tokenizer":)", pipeline.pre_tokenizer->to_json(), R"(,"post_processor":)",
-             post_processor_json(pipeline.post_processor, pipeline.special_tokens),
-             R"(,"decoder":)", pipeline.decoder->to_json(), R"(,"model":)",
-             pipeline.model->to_json(), "}");
+             post_processor_json(pipeline.post_processor, pipeline.added_tokens), R"(,"decoder":)",
+             pipeline.decoder->to_json(), R"(,"model":)", pipeline.model->to_json(), "}");
 }
 
 }  // namespace lmtrain

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "data/tokenizer/added_tokens.h"
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/model.h"
 #include "data/tokenizer/normalizer.h"
@@ -16,19 +17,8 @@
 
 namespace lmtrain {
 
-// A token with a meaning instead of a text. The flags say how it would be found in a text, which
-// encode() never looks for.
-struct SpecialToken {
-  int32_t id = 0;
-  std::string content;
-  bool single_word = false;
-  bool lstrip = false;
-  bool rstrip = false;
-  bool normalized = false;
-};
-
 struct TokenizerPipeline {
-  std::vector<SpecialToken> special_tokens;
+  std::vector<AddedToken> added_tokens;
   std::unique_ptr<Normalizer> normalizer;
   std::unique_ptr<PreTokenizer> pre_tokenizer;
   std::unique_ptr<TokenModel> model;
@@ -36,9 +26,9 @@ struct TokenizerPipeline {
   PostProcessor post_processor = {};
 
   // Made from the above by Tokenizer's constructor. By id: the text of a token among others, and
-  // its index in special_tokens, -1 for the model's own.
+  // its index in added_tokens, -1 for the model's own.
   std::vector<std::string> texts = {};
-  std::vector<int32_t> special_index = {};
+  std::vector<int32_t> added_index = {};
   struct Roles {
     int32_t end_of_text = -1;
     int32_t begin_of_text = -1;
@@ -48,11 +38,12 @@ struct TokenizerPipeline {
     int32_t separator = -1;
     int32_t unknown = -1;
   } roles = {};
+  AddedTokenFinders finders = {};
   uint64_t hash = 0;
 
-  const SpecialToken* special_token(int32_t id) const {
-    const int32_t index = special_index[static_cast<size_t>(id)];
-    return index < 0 ? nullptr : &special_tokens[static_cast<size_t>(index)];
+  const AddedToken* added_token(int32_t id) const {
+    const int32_t index = added_index[static_cast<size_t>(id)];
+    return index < 0 ? nullptr : &added_tokens[static_cast<size_t>(index)];
   }
 };
 

@@ -1,7 +1,6 @@
 #include "data/tokenizer/wordpiece_model.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "base/error.h"
@@ -28,28 +27,6 @@ bool is_longer(std::string_view word, int64_t max_characters) {
 }
 
 }  // namespace
-
-TokenTrie::TokenTrie(const std::vector<std::string>& tokens) {
-  size_t num_bytes = 0;
-  for (const std::string& token : tokens) num_bytes += token.size();
-  const size_t num_slots = std::bit_ceil(std::max<size_t>(2 * num_bytes, 2));
-  edges_.resize(num_slots);
-  shift_ = 64 - std::countr_zero(num_slots);
-  tokens_.push_back(kNoToken);
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    if (tokens[id].empty()) continue;
-    uint32_t node = kRoot;
-    for (const char byte : tokens[id]) {
-      Edge& edge = edges_[slot_of(key(node, byte))];
-      if (edge.child == kNoNode) {
-        edge = {key(node, byte), static_cast<uint32_t>(tokens_.size())};
-        tokens_.push_back(kNoToken);
-      }
-      node = edge.child;
-    }
-    tokens_[node] = static_cast<int32_t>(id);
-  }
-}
 
 WordPieceModel::WordPieceModel(std::vector<std::string> tokens, WordPieceOptions options,
                                const std::string& place)

@@ -12,47 +12,9 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "data/tokenizer/model.h"
+#include "data/tokenizer/token_trie.h"
 
 namespace lmtrain {
-
-// All tokens by their bytes. The children of a node are found by hashing: open addressing, at most
-// half full.
-class TokenTrie {
- public:
-  static constexpr uint32_t kRoot = 0;
-  static constexpr uint32_t kNoNode = 0xFFFFFFFF;
-  static constexpr int32_t kNoToken = -1;
-
-  // `tokens` by id; empty ones are left out.
-  explicit TokenTrie(const std::vector<std::string>& tokens);
-
-  // The node behind a byte, or kNoNode.
-  uint32_t child(uint32_t node, char byte) const { return edges_[slot_of(key(node, byte))].child; }
-  // The token that ends at a node, or kNoToken.
-  int32_t token(uint32_t node) const { return tokens_[node]; }
-
- private:
-  struct Edge {
-    uint64_t key = kNoKey;
-    uint32_t child = kNoNode;
-  };
-  static constexpr uint64_t kNoKey = ~uint64_t{0};
-
-  static uint64_t key(uint32_t node, char byte) {
-    return uint64_t{node} << 8 | static_cast<uint8_t>(byte);
-  }
-  size_t slot_of(uint64_t key) const {
-    size_t slot = static_cast<size_t>(key * 0x9E3779B97F4A7C15 >> shift_);
-    while (edges_[slot].key != key && edges_[slot].key != kNoKey) {
-      slot = (slot + 1) & (edges_.size() - 1);
-    }
-    return slot;
-  }
-
-  std::vector<Edge> edges_;
-  int shift_;
-  std::vector<int32_t> tokens_;  // by node
-};
 
 struct WordPieceOptions {
   std::string unknown_token = "[UNK]";

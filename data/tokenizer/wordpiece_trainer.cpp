@@ -125,8 +125,8 @@ class Alphabet {
 TokenizerPipeline untrained_pipeline(const WordPieceTrainerOptions& options) {
   TokenizerPipeline pipeline;
   for (const char* content : kSpecialTokens) {
-    pipeline.special_tokens.push_back(
-        {.id = static_cast<int32_t>(pipeline.special_tokens.size()), .content = content});
+    pipeline.added_tokens.push_back(
+        {.id = static_cast<int32_t>(pipeline.added_tokens.size()), .content = content});
   }
   pipeline.normalizer = std::make_unique<BertNormalizer>(
       BertNormalizerOptions{.lowercase = options.lowercase, .profile = options.profile});
