@@ -20,6 +20,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 import reference_added
 import reference_bert
+import reference_nfc
 
 END_OF_TEXT = "<|endoftext|>"
 LLAMA3_BEGIN, LLAMA3_END = "<|begin_of_text|>", "<|end_of_text|>"
@@ -205,6 +206,7 @@ def make_fixtures():
         "encode_llama3.json": encoding_cases(random.Random(3), llama3_tokenizer),
         **reference_bert.fixtures(HARD_TEXTS, WORDS, random_unicode),
         **reference_added.fixtures(),
+        **reference_nfc.fixtures(),
         "made_by.json": {"tokenizers": tokenizers.__version__},
     }
     return {
@@ -286,6 +288,7 @@ def main():
             differences += program_differences(arguments.lmtrain)
             differences += llama3_differences(arguments.lmtrain)
             differences += reference_bert.differences(arguments.lmtrain, run, random_unicode)
+            differences += reference_nfc.differences(arguments.lmtrain, run)
             differences += reference_bert.training_differences(
                 arguments.lmtrain, run, large_texts(random.Random(4)))
         sys.exit("\n".join(differences) or None)

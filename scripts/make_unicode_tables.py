@@ -4,7 +4,7 @@ Hugging Face `tokenizers` package on all characters, so its answers are data of 
 asking it about every code point:
 
     unicode_tables.{h,cpp}   the classes that the byte-level pre-tokeniser sees
-    canonical_tables.cpp     canonical decompositions and combining classes
+    canonical_tables.cpp     canonical decompositions, combining classes, composition exclusions
     word_characters.cpp      \\w, as it is around added tokens
     bert_tables.cpp          what BERT's normaliser and pre-tokeniser do to characters; besides, the same
                              of Google's own BERT, which asked Python's unicodedata
@@ -203,15 +203,19 @@ def write_canonical():
     assert not set(more) & set(hf) and not set(hf) - set(decompositions(python_nfd))
     python_classes = {c: unicodedata.combining(chr(c)) for c in SCALARS
                       if unicodedata.combining(chr(c)) and c not in hf and c not in more}
-    lines = [*array("SingleDecomposition", "kHfSingles", steps(hf)[1]),
+    nfc = normalizers.NFC().normalize_str
+    excluded = [c for c, text in hf.items() if len(text) > 1 and nfc(chr(c)) != chr(c)]
+    for c in SCALARS:
+        assert nfc(chr(c)) == chr(c) or c in hf, hex(c)
+    lines = [*range_array("kHfExclusions", sorted(excluded)), *array("SingleDecomposition", "kHfSingles", steps(hf)[1]),
              *array("PairDecomposition", "kHfPairs", steps(hf)[2]),
              f"// Of Unicode {unicodedata.unidata_version}, which the package's tables are older than.",
              *array("PairDecomposition", "kMorePairs", steps(more)[2]),
              *array("CombiningClassRun", "kHfClasses", class_runs(combining_classes(normalizers.NFD().normalize_str))),
              *array("CombiningClassRun", "kPythonClasses", class_runs(python_classes))]
     write_tables("canonical_tables", lines, [
-        "const CanonicalTables kHfCanonicalTables = {kHfSingles, kHfPairs, {}, kHfClasses};",
-        "const CanonicalTables kPythonCanonicalTables = {kHfSingles, kHfPairs, kMorePairs, kPythonClasses};"])
+        "const CanonicalTables kHfCanonicalTables = {kHfSingles, kHfPairs, {}, kHfClasses, kHfExclusions};",
+        "const CanonicalTables kPythonCanonicalTables = {kHfSingles, kHfPairs, kMorePairs, kPythonClasses, {}};"])
 
 
 def lower_runs(lower):

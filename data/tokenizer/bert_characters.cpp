@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "data/tokenizer/tables_version.h"
 
 namespace lmtrain {
 
@@ -66,12 +67,7 @@ BertProfile parse_bert_profile(JsonObject& object) {
     if (object.text("profile") != "google") object.fail("profile", "only 'google' is known");
     profile = BertProfile::kGoogle;
   }
-  const nlohmann::json* version = object.find("unicode_tables");
-  const char* own = tables_of(profile).version;
-  if (version != nullptr && *version != own) {
-    object.fail("unicode_tables", cat("made with the tables ", show_value(*version),
-                                      ", this program has '", own, "': train the tokenizer again"));
-  }
+  check_tables_version(object, tables_of(profile).version);
   return profile;
 }
 

@@ -1,8 +1,6 @@
 #include "data/tokenizer/bert_normalizer.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -25,18 +23,6 @@ Utf8Character read_or_replace(const char* at, const char* end) {
   const Utf8Character character = read_utf8(at, end);
   if (character.code_point == Utf8Character::kInvalid) return {kReplacement, character.size};
   return character;
-}
-
-const char* ascii_end(const char* at, const char* end) {
-  while (end - at >= 8) {
-    uint64_t bytes;
-    std::memcpy(&bytes, at, sizeof bytes);
-    const uint64_t high = bytes & 0x8080808080808080;
-    if (high != 0) return at + std::countr_zero(high) / 8;
-    at += 8;
-  }
-  while (at < end && static_cast<uint8_t>(*at) < 0x80) ++at;
-  return at;
 }
 
 // Whether a capital sigma is the last letter of a word, as Python's str.lower() sees it: behind a

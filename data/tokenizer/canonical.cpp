@@ -23,6 +23,8 @@ CanonicalCharacters decompose_hangul(uint32_t syllable) {
           tail == 0 ? 2u : 3u};
 }
 
+constexpr uint32_t kNumLeads = 19;
+
 template <class Element>
 const Element* find(std::span<const Element> sorted, uint32_t code_point) {
   const auto found = std::ranges::lower_bound(sorted, code_point, {}, &Element::from);
@@ -49,6 +51,18 @@ CanonicalCharacters decompose(const CanonicalTables& tables, uint32_t code_point
   result.code_points[result.size++] = code_point;
   std::reverse(result.code_points.begin(), result.code_points.begin() + result.size);
   return result;
+}
+
+uint32_t compose_hangul(uint32_t first, uint32_t second) {
+  const uint32_t lead = first - kFirstLead;
+  const uint32_t vowel = second - kFirstVowel;
+  if (lead < kNumLeads && vowel < kNumVowels)
+    return kFirstSyllable + (lead * kNumVowels + vowel) * kNumTails;
+  const uint32_t syllable = first - kFirstSyllable;
+  const uint32_t tail = second - kFirstTail;
+  if (syllable < kNumSyllables && syllable % kNumTails == 0 && tail > 0 && tail < kNumTails)
+    return first + tail;
+  return 0;
 }
 
 uint8_t combining_class(const CanonicalTables& tables, uint32_t code_point) {

@@ -1,10 +1,12 @@
-// Canonical decomposition of characters (Unicode Standard, 3.11), as data of the project:
-// scripts/make_unicode_tables.py writes canonical_tables.cpp.
+// Canonical decomposition and composition of characters (Unicode Standard, 3.11), as data of the
+// project: scripts/make_unicode_tables.py writes canonical_tables.cpp.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <span>
+
+#include "data/tokenizer/code_point_range.h"
 
 namespace lmtrain {
 
@@ -31,6 +33,7 @@ struct CanonicalTables {
   std::span<const PairDecomposition> pairs;
   std::span<const PairDecomposition> more_pairs;  // in a newer version of Unicode
   std::span<const CombiningClassRun> combining_classes;
+  std::span<const CodePointRange> exclusions;  // pairs that composition leaves apart; only of kHf
 };
 
 extern const CanonicalTables kHfCanonicalTables;      // of tokenizers
@@ -42,6 +45,12 @@ struct CanonicalCharacters {
   uint32_t size;
 };
 CanonicalCharacters decompose(const CanonicalTables& tables, uint32_t code_point);
+
+// What Hangul syllables are made of.
+inline constexpr CodePointRange kHangulVowels = {0x1161, 0x1175};
+inline constexpr CodePointRange kHangulTails = {0x11A8, 0x11C2};
+// The syllable of a lead and a vowel, or of a syllable without a tail and a tail; 0: there is none.
+uint32_t compose_hangul(uint32_t first, uint32_t second);
 
 uint8_t combining_class(const CanonicalTables& tables, uint32_t code_point);
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "data/tokenizer/bert_pre_tokenizer.h"
 #include "data/tokenizer/character_reader.h"
+#include "data/tokenizer/tables_version.h"
 
 namespace lmtrain {
 
@@ -145,14 +146,6 @@ size_t scan(const Scanner& scanner, std::string_view text, size_t& position,
   return count;
 }
 
-void check_tables(JsonObject& object) {
-  const nlohmann::json* tables = object.find("unicode_tables");
-  if (tables == nullptr || *tables == kUnicodeTablesVersion) return;
-  object.fail("unicode_tables",
-              cat("made with the tables ", show_value(*tables), ", this program splits text by '",
-                  kUnicodeTablesVersion, "': train the tokenizer again"));
-}
-
 }  // namespace
 
 size_t ByteLevelPreTokenizer::next_words(std::string_view text, size_t& position,
@@ -184,7 +177,7 @@ std::unique_ptr<PreTokenizer> parse_byte_level(JsonObject& object) {
   object.only("add_prefix_space", false);
   object.only("use_regex", true);
   object.boolean("trim_offsets", true);  // about offsets in the text, which lmtrain does not give
-  check_tables(object);
+  check_tables_version(object, kUnicodeTablesVersion);
   object.finish();
   return std::make_unique<ByteLevelPreTokenizer>();
 }

@@ -1,8 +1,10 @@
 // Reading UTF-8 one character at a time.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace lmtrain {
@@ -37,6 +39,19 @@ inline Utf8Character read_utf8(const char* begin, const char* end) {
     if (code_point >= 0x10000 && code_point < 0x110000) return {code_point, 4};
   }
   return {Utf8Character::kInvalid, 1};
+}
+
+// The end of the ASCII characters from `at` on.
+inline const char* ascii_end(const char* at, const char* end) {
+  while (end - at >= 8) {
+    uint64_t bytes;
+    std::memcpy(&bytes, at, sizeof bytes);
+    const uint64_t high = bytes & 0x8080808080808080;
+    if (high != 0) return at + std::countr_zero(high) / 8;
+    at += 8;
+  }
+  while (at < end && static_cast<uint8_t>(*at) < 0x80) ++at;
+  return at;
 }
 
 // Appends the UTF-8 form of a code point below 0x800 (which is all that the byte alphabet needs).

@@ -137,9 +137,9 @@ TEST(TokenizerJson, RefusesWhatItDoesNotHave) {
       {"padding", [](Json& f) { f["padding"] = true; }, "x.json: padding: must be an object"},
       {"normalizer",
        [](Json& f) {
-         f["normalizer"] = {{"type", "NFC"}};
+         f["normalizer"] = {{"type", "NFKC"}};
        },
-       "x.json: normalizer: the type 'NFC' is not supported"},
+       "x.json: normalizer: the type 'NFKC' is not supported"},
       {"pre-tokeniser",
        [](Json& f) {
          f["pre_tokenizer"] = {{"type", "Whitespace"}};
