@@ -13,13 +13,16 @@ struct TokenizerConfig {
   std::string kind = "bpe";
   int64_t vocab_size = 4096;
   std::string path;
+  bool lowercase = true;
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"bpe"}, "Model of the tokenizer that is trained: byte-level BPE.")
+    f.choice("kind", kind, {"bpe", "wordpiece"},
+             "Model of the tokenizer that is trained: byte-level BPE as GPT-2's, or WordPiece as "
+             "BERT's, for model.kind = bert.")
         .fixed_on_resume();
     f.integer("vocab_size", vocab_size, {.min = 257, .max = 1 << 24},
               "Entries of the trained vocabulary: 1 end token (for bert 5 special tokens as "
-              "RoBERTa's), 256 bytes, the rest merges.")
+              "RoBERTa's), 256 bytes (wordpiece: the characters of the text), the rest merges.")
         .fixed_on_resume();
     f.text(
         "path", path,

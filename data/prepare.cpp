@@ -17,6 +17,7 @@
 #include "data/source_files.h"
 #include "data/tokenise.h"
 #include "data/tokenizer/bpe_trainer.h"
+#include "data/tokenizer/wordpiece_trainer.h"
 
 namespace lmtrain {
 namespace {
@@ -70,12 +71,21 @@ Tokenizer train_tokenizer(const Sources& sources, const TokenizerConfig& config,
   const auto show = [&](double fraction) {
     prepare_options.progress("training tokenizer", fraction);
   };
-  BpeTrainerOptions options;
-  options.vocab_size = config.vocab_size;
-  options.num_threads = prepare_options.num_threads;
-  if (prepare_options.use == TokenizerUse::kMaskedTokens)
-    options.special_tokens = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};  // RoBERTa's
-  Tokenizer tokenizer = train_bpe(next_document, options, show);
+  Tokenizer tokenizer = [&] {
+    if (config.kind == "wordpiece") {
+      WordPieceTrainerOptions options;
+      options.vocab_size = config.vocab_size;
+      options.num_threads = prepare_options.num_threads;
+      options.lowercase = config.lowercase;
+      return train_wordpiece(next_document, options, show);
+    }
+    BpeTrainerOptions options;
+    options.vocab_size = config.vocab_size;
+    options.num_threads = prepare_options.num_threads;
+    if (prepare_options.use == TokenizerUse::kMaskedTokens)
+      options.special_tokens = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};  // RoBERTa's
+    return train_bpe(next_document, options, show);
+  }();
   if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
   return tokenizer;
 }
@@ -122,8 +132,9 @@ KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
                               [&](const fs::path& folder) { save_tokenizer(loaded, folder); })};
   }
   const char* const use = options.use == TokenizerUse::kMaskedTokens ? " masked" : "";
-  const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, use, " ",
-                                     config.vocab_size, " ", hex16(sources.fingerprint)));
+  const char* const cased = config.kind == "wordpiece" && !config.lowercase ? " cased" : "";
+  const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, use, cased,
+                                     " ", config.vocab_size, " ", hex16(sources.fingerprint)));
   return {key,
           open_or_make(cache, tokenizer_entry(key), open_tokenizer, [&](const fs::path& folder) {
             save_tokenizer(train_tokenizer(sources, config, options), folder);

@@ -17,8 +17,16 @@ bool is_continuation_byte(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0
 }  // namespace
 
 WordStarts::WordStarts(const Tokenizer& tokenizer) {
-  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
-    edges_.push_back(tokenizer.is_special(id) ? Edges{} : edges_of(tokenizer.token_text(id)));
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.is_special(id)) {
+      edges_.emplace_back();
+    } else if (tokenizer.is_byte_level()) {
+      edges_.push_back(edges_of(tokenizer.token_text(id)));
+    } else {
+      const bool continues = tokenizer.continues_word(id);
+      edges_.push_back({continues ? Edge::kContinuation : Edge::kApart, Edge::kApart});
+    }
+  }
 }
 
 WordStarts::Edges WordStarts::edges_of(std::string_view bytes) {

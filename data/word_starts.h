@@ -10,9 +10,9 @@
 
 namespace lmtrain {
 
-// Of byte-level BPE: a token continues a word when its first character is a letter or a number as
-// the last one before it was, or when it starts within a character. A Chinese, Japanese or Korean
-// ideograph is a word of its own.
+// WordPiece says so itself. In byte-level BPE a token continues a word when its first character is
+// a letter or a number as the last one before it was, or when it starts within a character. A
+// Chinese, Japanese or Korean ideograph is a word of its own in both.
 class WordStarts {
  public:
   explicit WordStarts(const Tokenizer& tokenizer);

@@ -29,6 +29,8 @@ struct TokenizerTrainArguments {
   std::vector<std::string> sources;
   std::string separator;
   int64_t vocab_size = 4096;
+  std::string kind = "bpe";  // or wordpiece
+  bool cased = false;        // wordpiece: keeps case and accents
   std::string output;
 };
 void command_tokenizer_train(const TokenizerTrainArguments& arguments);

@@ -9,6 +9,7 @@
 #include "data/documents.h"
 #include "data/prepare.h"
 #include "data/tokenizer/bpe_trainer.h"
+#include "data/tokenizer/wordpiece_trainer.h"
 #include "parallel/cores.h"
 #include "trainer/commands.h"
 #include "trainer/config_document.h"
@@ -62,13 +63,25 @@ void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
     text = document.text;
     return more;
   };
-  BpeTrainerOptions options;
-  options.vocab_size = arguments.vocab_size;
-  options.num_threads = num_threads();
-  options.max_memory_bytes = kTrainerMemoryBytes;
-  const Tokenizer tokenizer = train_bpe(next, options, [](double fraction) {
+  const auto show = [](double fraction) {
     show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%"));
-  });
+  };
+  const Tokenizer tokenizer = [&] {
+    if (arguments.kind == "wordpiece") {
+      WordPieceTrainerOptions options;
+      options.vocab_size = arguments.vocab_size;
+      options.num_threads = num_threads();
+      options.max_memory_bytes = kTrainerMemoryBytes;
+      options.lowercase = !arguments.cased;
+      return train_wordpiece(next, options, show);
+    }
+    if (arguments.cased) throw ConfigError("--cased is for --kind wordpiece; leave it out");
+    BpeTrainerOptions options;
+    options.vocab_size = arguments.vocab_size;
+    options.num_threads = num_threads();
+    options.max_memory_bytes = kTrainerMemoryBytes;
+    return train_bpe(next, options, show);
+  }();
   show_progress_line("");
   make_folders(arguments.output);
   tokenizer.save(std::filesystem::path(arguments.output) / "tokenizer.json");

@@ -80,6 +80,15 @@ void check_objective(const LoadedConfig& loaded) {
                           c.model.kind, ", data.pairs = ", c.data.pairs,
                           c.data.masking.dynamic ? " and dynamic masks" : "", "; leave it out"));
   }
+  if (c.tokenizer.kind == "wordpiece" && c.tokenizer.path.empty() && c.model.is_causal()) {
+    throw ConfigError(cat(place_of(loaded, {"tokenizer.kind", "model.kind"}),
+                          "tokenizer.kind = wordpiece is for model.kind = bert: its tokens do not "
+                          "give the text back; take bpe"));
+  }
+  if (c.tokenizer.kind != "wordpiece" && !c.tokenizer.lowercase) {
+    throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
+                          "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
+  }
   if (c.model.is_causal()) return;
   if (!c.model.has_language_head()) {
     throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),

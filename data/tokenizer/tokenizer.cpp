@@ -165,6 +165,10 @@ bool Tokenizer::is_special(int32_t id) const {
   return added != nullptr && added->special;
 }
 
+bool Tokenizer::is_byte_level() const {
+  return dynamic_cast<const ByteLevelDecoder*>(pipeline_->decoder.get()) != nullptr;
+}
+
 bool Tokenizer::continues_word(int32_t id) const {
   return !is_special(id) && pipeline_->decoder->continues_word(written_token(*pipeline_, id));
 }

@@ -59,6 +59,8 @@ class Tokenizer {
   int32_t separator_token() const;  // "[SEP]" or "</s>"
   int32_t unknown_token() const;    // "[UNK]" or "<unk>"
   bool is_special(int32_t id) const;
+  // Whether tokens are of bytes, so that decode() gives every text back; else of words.
+  bool is_byte_level() const;
   // Whether a token goes on with the word of the token before it, as "##ing" does, and "ing" where
   // words begin with a space.
   bool continues_word(int32_t id) const;

@@ -58,11 +58,15 @@ void add_data_commands(CLI::App& app, Arguments& a) {
 
   CLI::App* tokenizer = app.add_subcommand("tokenizer", "Train a tokenizer, encode, decode");
   tokenizer->require_subcommand(1);
-  CLI::App* train = tokenizer->add_subcommand("train", "Train a byte-level BPE on text files");
+  CLI::App* train =
+      tokenizer->add_subcommand("train", "Train a byte-level BPE or WordPiece on text files");
   train->add_option("output", a.tokenizer.output, "Folder for tokenizer.json")->required();
   train->add_option("sources", a.tokenizer.sources, "Files or folders of text")->required();
   train->add_option("--vocab-size", a.tokenizer.vocab_size, "Entries of the vocabulary")
       ->capture_default_str();
+  train->add_option("--kind", a.tokenizer.kind, "bpe (GPT-2's) or wordpiece (BERT's)")
+      ->check(CLI::IsMember({"bpe", "wordpiece"}));
+  train->add_flag("--cased", a.tokenizer.cased, "wordpiece: keep case and accents");
   train->add_option("--separator", a.tokenizer.separator,
                     "Line that ends a document; default: a file is one");
   train->callback([&] { command_tokenizer_train(a.tokenizer); });
