@@ -93,7 +93,7 @@ struct ModelConfig {
     f.text(
         "init_from", init_from,
         "Folder of transformers (config.json, safetensors) or checkpoint whose weights a new run "
-        "begins with; the keys of this section but vocab_size, dropout and init_std, and the "
+        "begins with; the keys of this section but vocab_size, head, dropout and init_std, and the "
         "tokenizer where none is named, are then its own.");
     f.choice("kind", kind, {"gpt2", "llama", "bert"},
              "Architecture. gpt2: decoder, LayerNorm, learned positions, GELU, biases; llama: "

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+import safetensors.torch
+import tokenizers
 import torch
 import transformers
 
@@ -20,11 +22,14 @@ LLAMA = {"vocab_size": VOCAB, "max_position_embeddings": 128, "hidden_size": 64,
          "intermediate_size": 160, "num_attention_heads": 8, "num_key_value_heads": 2}
 LLAMA3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 32}
+BERT = {"vocab_size": VOCAB, "max_position_embeddings": 128, "hidden_size": 64, "num_hidden_layers": 3,
+        "intermediate_size": 160, "num_attention_heads": 4, "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0}
 CONFIG = """
 run: {{name: {name}, dir: runs}}
 model: {{num_layers: 2, num_heads: 4, hidden_size: 64, max_positions: 128, {model}}}
-tokenizer: {{path: tokenizer}}
-data: {{sources: [{{path: text}}], validation_fraction: 0.0, sequence_length: 32}}
+tokenizer: {{path: {tokenizer}}}
+data: {{sources: [{{path: text}}], validation_fraction: 0.0, sequence_length: 32{data}}}
 train: {{steps: 5, global_batch_size: 4, micro_batch_size: 4, precision: fp32}}
 """
 
@@ -40,6 +45,25 @@ def random_models():
         **LLAMA, head_dim=16, tie_word_embeddings=False))
 
 
+def bert_models():
+    config = transformers.BertConfig(**BERT)
+    megatron = transformers.MegatronBertConfig(**BERT)
+    yield "bert", transformers.BertForPreTraining(config)
+    yield "bert-masked", transformers.BertForMaskedLM(config)
+    yield "bert-bare", transformers.BertModel(config)
+    yield "megatron-bert", transformers.MegatronBertForPreTraining(megatron)
+    yield "megatron-bert-masked", transformers.MegatronBertForMaskedLM(megatron)
+    yield "megatron-bert-bare", transformers.MegatronBertModel(megatron)
+
+
+def is_bert(model):
+    return "bert" in model.config.model_type
+
+
+def tokenizer_of(model):
+    return "tokenizer-bert" if is_bert(model) else "tokenizer"
+
+
 class Checks:
     def __init__(self, lmtrain, folder):
         self.lmtrain, self.folder = lmtrain, folder
@@ -49,27 +73,48 @@ class Checks:
         return subprocess.run([self.lmtrain, *map(str, arguments)], cwd=self.folder, check=True, capture_output=True,
                               text=True).stdout
 
-    def load(self, name):
-        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+    def load(self, name, kind):
+        model, loading = kind.from_pretrained(
             self.folder / name, dtype="auto", output_loading_info=True)
         wrong = {key: value for key, value in loading.items() if value}
         assert not wrong, f"{name}: transformers reports {wrong}"
         return model.eval()
 
+    def scores(self, model, ids):
+        if not is_bert(model):
+            ids = torch.tensor([ids])
+            return model(ids).logits.float().log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])[:, 0]
+        # Each token with its own place masked.
+        tokenizer = tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer-bert/tokenizer.json"))
+        special = {name: tokenizer.token_to_id(f"[{name}]") for name in ("CLS", "SEP", "MASK")}
+        text = torch.tensor([special["CLS"], *ids, special["SEP"]])
+        places = torch.arange(1, len(ids) + 1)
+        copies = text.repeat(len(ids), 1)
+        copies[torch.arange(len(ids)), places] = special["MASK"]
+        outputs = model(copies)
+        logits = outputs.prediction_logits if "prediction_logits" in outputs else outputs.logits
+        return logits[torch.arange(len(ids)), places].float().log_softmax(-1).gather(1, text[1:-1, None])[:, 0]
+
     def compare_scores(self, checkpoint, model, name):
         ours = json.loads(self.run("score", checkpoint, "--text", TEXT))
-        ids = torch.tensor([ours["ids"]])
         with torch.no_grad():
-            scores = model(ids).logits.float().log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])[:, 0]
+            scores = self.scores(model, ours["ids"])
         difference = (scores - torch.tensor(ours["log_probabilities"])).abs().max().item()
-        print(f"{name}: log-probabilities of {len(ours['ids']) - 1} tokens differ by at most {difference:.2g}")
+        print(f"{name}: log-probabilities of {len(scores)} tokens differ by at most {difference:.2g}")
         self.worst = max(self.worst, difference)
 
-    def compare_tokenizer(self, name):
+    def compare_tokenizer(self, name, model):
         theirs = transformers.AutoTokenizer.from_pretrained(self.folder / name)
-        ours = json.loads(self.run("score", name + ".in", "--text", TEXT))["ids"][1:]
-        assert theirs(TEXT, add_special_tokens=False)["input_ids"] == ours, f"{name}: another tokenizer"
-        assert theirs.eos_token == "<|endoftext|>"
+        ours = subprocess.run([self.lmtrain, "tokenizer", "encode", name], cwd=self.folder, check=True, text=True,
+                              capture_output=True, input=TEXT).stdout
+        assert theirs(TEXT, add_special_tokens=False)["input_ids"] == [int(i) for i in ours.split()], \
+            f"{name}: another tokenizer"
+        if is_bert(model):
+            assert (theirs.cls_token, theirs.mask_token, theirs.pad_token) == ("[CLS]", "[MASK]", "[PAD]")
+            ids = theirs(TEXT, "another")["input_ids"]
+            assert ids.count(theirs.sep_token_id) == 2 and ids[0] == theirs.cls_token_id, f"{name}: no template"
+        else:
+            assert theirs.eos_token == "<|endoftext|>"
 
 
 def compare_tensors(one, other, name):
@@ -84,29 +129,61 @@ def check_random_model(checks, name, model):
     for parameter in model.parameters():  # no zeros and ones: every weight must matter
         parameter.data = torch.randn_like(parameter) * 0.1
     folder = checks.folder
-    model.eval().save_pretrained(folder / name)
-    (folder / name / "tokenizer.json").write_bytes((folder / "tokenizer/tokenizer.json").read_bytes())
+    has_head = not name.endswith("-bare")
+
+    def save(where):
+        model.eval().save_pretrained(folder / where)
+        (folder / where / "tokenizer.json").write_bytes(
+            (folder / tokenizer_of(model) / "tokenizer.json").read_bytes())
+
+    save(name)
     checks.run("import", name, name + ".checkpoint")
-    checks.compare_scores(name + ".checkpoint", model, f"{name} imported")
+    if has_head:
+        checks.compare_scores(name + ".checkpoint", model, f"{name} imported")
     checks.run("export", name + ".checkpoint", name + ".out")
-    compare_tensors(model, checks.load(name + ".out"), name)
+    compare_tensors(model, checks.load(name + ".out", type(model)), name)
     checks.run("import", name + ".out", name + ".out.in")
-    checks.compare_tokenizer(name + ".out")
+    checks.compare_tokenizer(name + ".out", model)
     for dtype in (torch.bfloat16, torch.float16):
         kind = f"{name}.{dtype}"
-        model.to(dtype).save_pretrained(folder / kind)
-        (folder / kind / "tokenizer.json").write_bytes((folder / "tokenizer/tokenizer.json").read_bytes())
+        model.to(dtype)
+        save(kind)
         checks.run("import", kind, kind + ".checkpoint")
         checks.run("export", kind + ".checkpoint", kind + ".out")
-        compare_tensors(model, checks.load(kind + ".out"), kind)
+        compare_tensors(model, checks.load(kind + ".out", type(model)), kind)
         model.float()
 
 
-def check_trained_model(checks, name, settings):
-    (checks.folder / f"{name}.yaml").write_text(CONFIG.format(name=name, model=settings))
+def check_old_bert(checks):
+    """Google's files as they lie on the hub: gamma and beta, counted positions, the tied decoder written out, and a class
+    that names one head of two."""
+    model = transformers.BertForPreTraining(transformers.BertConfig(**BERT)).eval()
+    folder = checks.folder / "bert-old"
+    model.save_pretrained(folder)
+    tensors = {}
+    for name, tensor in safetensors.torch.load_file(folder / "model.safetensors").items():
+        if "LayerNorm" in name:
+            name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        tensors[name] = tensor
+    tensors["bert.embeddings.position_ids"] = torch.arange(128)[None]
+    tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"].clone()
+    safetensors.torch.save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["BertForMaskedLM"]}))
+    vocabulary = json.loads((checks.folder / "tokenizer-bert/tokenizer.json").read_text())["model"]["vocab"]
+    (folder / "vocab.txt").write_text("".join(token + "\n" for token in sorted(vocabulary, key=vocabulary.get)))
+    checks.run("import", "bert-old", "bert-old.checkpoint")
+    checks.compare_scores("bert-old.checkpoint", model, "bert with gamma and beta imported")
+    checks.run("export", "bert-old.checkpoint", "bert-old.out")
+    compare_tensors(model, checks.load("bert-old.out", transformers.BertForPreTraining), "bert-old")
+
+
+def check_trained_model(checks, name, kind, settings, tokenizer="tokenizer", data=""):
+    (checks.folder / f"{name}.yaml").write_text(
+        CONFIG.format(name=name, model=settings, tokenizer=tokenizer, data=data))
     checks.run(f"{name}.yaml")
     checks.run("export", f"runs/{name}", f"{name}.out")
-    checks.compare_scores(f"runs/{name}", checks.load(f"{name}.out"), f"{name} exported")
+    checks.compare_scores(f"runs/{name}", checks.load(f"{name}.out", kind), f"{name} exported")
 
 
 def main():
@@ -116,10 +193,15 @@ def main():
         checks = Checks(pathlib.Path(sys.argv[1]).resolve(), folder)
         (folder / "text").write_text((TEXT + "all that he had seen was this and no other house\n") * 200)
         checks.run("tokenizer", "train", "--vocab-size", "300", "tokenizer", "text")
-        for family, model in random_models():
+        checks.run("tokenizer", "train", "--kind", "wordpiece", "--vocab-size", "300", "tokenizer-bert", "text")
+        for family, model in [*random_models(), *bert_models()]:
             check_random_model(checks, family, model)
-        check_trained_model(checks, "trained-gpt2", "kind: gpt2")
-        check_trained_model(checks, "trained-llama", "kind: llama, num_kv_heads: 2, qk_norm: true")
+        check_old_bert(checks)
+        check_trained_model(checks, "trained-gpt2", transformers.GPT2LMHeadModel, "kind: gpt2")
+        check_trained_model(checks, "trained-llama", transformers.Qwen3ForCausalLM,
+                            "kind: llama, num_kv_heads: 2, qk_norm: true")
+        check_trained_model(checks, "trained-bert", transformers.BertForPreTraining, "kind: bert, head: pretraining",
+                            "tokenizer-bert", ", pairs: next_sentence")
     assert checks.worst <= TOLERANCE, f"{checks.worst} is over {TOLERANCE}"
 
 

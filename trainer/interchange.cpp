@@ -58,7 +58,11 @@ void require_empty(const fs::path& folder) {
   if (!reason.empty()) throw ConfigError(cat(folder.string(), ": ", reason));
 }
 
-NamedShapes logical_shapes(const ParameterStore& store) {
+// Of the parameters that a model declares, which takes no memory.
+NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
+  const std::unique_ptr<Communicator> alone = make_single_communicator();
+  ParameterStore store(at::kFloat, at::kCPU);
+  const auto declared = make_model(config, num_tokens, store, *alone);
   NamedShapes shapes;
   for (const Parameter* parameter : store.parameters())
     shapes[parameter->spec().name] = parameter->spec().logical_shape;
@@ -67,24 +71,38 @@ NamedShapes logical_shapes(const ParameterStore& store) {
 
 // The weights of a folder of transformers, as lmtrain's logical tensors. `place` names it.
 NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
-                             int64_t num_tokens, const ParameterStore& store,
-                             const std::string& place) {
+                             int64_t num_tokens, const std::string& place) {
   const std::vector<TensorPart> parts = tensor_parts(config, num_tokens);
-  const NamedShapes shapes = logical_shapes(store);
+  const NamedShapes shapes = logical_shapes(config, num_tokens);
   return from_huggingface(parts, read_huggingface(files, parts, shapes, place), shapes);
 }
 
-void fill(ParameterStore& store, const NamedTensors& weights) {
+// What may begin anew on top of an encoder from elsewhere.
+bool is_of_encoder_head(const std::string& parameter) {
+  return parameter.starts_with("head.") || parameter.starts_with("pooler.") ||
+         parameter.starts_with("sentence.");
+}
+
+// Returns the parameters that keep their initial values.
+std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights,
+                              bool may_lack_heads) {
+  std::vector<std::string> lacking;
   for (const Parameter* parameter : store.parameters()) {
+    const std::string& name = parameter->spec().name;
     const at::Tensor to = parameter->unpadded(parameter->master());
-    const auto found = weights.find(parameter->spec().name);
+    const auto found = weights.find(name);
+    if (found == weights.end() && may_lack_heads && is_of_encoder_head(name)) {
+      lacking.push_back(name);
+      continue;
+    }
     if (found == weights.end() || found->second.sizes() != to.sizes()) {
-      throw CheckpointError(cat("the initial weights have no tensor ", parameter->spec().name,
-                                " of the model's shape"));
+      throw CheckpointError(
+          cat("the initial weights have no tensor ", name, " of the model's shape"));
     }
     at::Tensor(to).copy_(found->second);
   }
   store.refresh_compute();
+  return lacking;
 }
 
 // The type that all tensors of a folder have; that of the widest where they differ.
@@ -128,8 +146,15 @@ InitialModel read_initial_model(const std::string& path) {
 
 // Keys of the model that training may choose, whatever the weights were made with.
 bool is_free(const std::string& key) {
-  return key == "model.init_from" || key == "model.vocab_size" || key == "model.dropout" ||
-         key == "model.init_std";
+  return key == "model.init_from" || key == "model.head" || key == "model.vocab_size" ||
+         key == "model.dropout" || key == "model.init_std";
+}
+
+// What heads a folder of BERT holds, whatever class its config.json names: Google's own files have
+// both, under the name of one.
+std::string head_of_tensors(const SafetensorsFolder& files) {
+  if (files.contains("cls.seq_relationship.weight")) return "pretraining";
+  return files.contains("cls.predictions.bias") ? "language_model" : "none";
 }
 
 }  // namespace
@@ -140,6 +165,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const json value =
       parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
+  if (model.config.is_bert()) model.config.head = head_of_tensors(SafetensorsFolder(folder));
   if (const auto problem = find_problem(model.config))
     throw DataError(cat(path.string(), ": ", problem->text));
   return model;
@@ -160,7 +186,8 @@ void import_model(const fs::path& folder, const fs::path& out) {
   ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
   const auto declared = make_model(config.model, model.num_tokens, store, *alone);
   store.allocate(0, StoreUse::kInference);
-  fill(store, logical_weights(files, config.model, model.num_tokens, store, folder.string()));
+  fill(store, logical_weights(files, config.model, model.num_tokens, folder.string()),
+       /*may_lack_heads=*/false);
 
   CheckpointState state;
   state.config = print_config(config);
@@ -243,6 +270,7 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   with_initial.model = initial.config;
   with_initial.model.init_from = config.model.init_from;
   if (is_set("model.dropout")) with_initial.model.dropout = config.model.dropout;
+  if (is_set("model.head")) with_initial.model.head = config.model.head;
   if (is_set("model.init_std")) with_initial.model.init_std = config.model.init_std;
   with_initial.model.vocab_size = std::max(config.model.vocab_size, initial.num_tokens);
 
@@ -262,12 +290,14 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
 }
 
 void load_initial_weights(const InitialModel& initial, ParameterStore& store) {
-  if (initial.manifest) {
-    fill(store, read_weights(initial.folder, *initial.manifest));
-  } else {
-    fill(store, logical_weights(SafetensorsFolder(initial.folder), initial.config,
-                                initial.num_tokens, store, initial.folder.string()));
-  }
+  const NamedTensors weights =
+      initial.manifest ? read_weights(initial.folder, *initial.manifest)
+                       : logical_weights(SafetensorsFolder(initial.folder), initial.config,
+                                         initial.num_tokens, initial.folder.string());
+  const std::vector<std::string> lacking =
+      fill(store, weights, /*may_lack_heads=*/initial.config.is_bert());
+  if (!lacking.empty())
+    log_info(cat(initial.folder.string(), " lacks ", join(lacking, ", "), ", which begin anew"));
 }
 
 }  // namespace lmtrain

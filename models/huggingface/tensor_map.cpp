@@ -1,5 +1,6 @@
 #include "models/huggingface/tensor_map.h"
 
+#include <algorithm>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -107,7 +108,8 @@ void add_bert_block(Parts& parts, const ModelConfig& config, const std::string& 
 
 void add_bert(Parts& parts, const ModelConfig& config, int64_t num_tokens) {
   const int64_t hidden = config.hidden_size;
-  const std::string embeddings = "bert.embeddings.";
+  const std::string root = config.has_language_head() ? "bert." : "";  // the encoder by itself
+  const std::string embeddings = root + "embeddings.";
   parts.whole("embedding.token.weight", embeddings + "word_embeddings.weight", num_tokens);
   parts.whole("embedding.position.weight", embeddings + "position_embeddings.weight",
               config.max_positions);
@@ -115,8 +117,8 @@ void add_bert(Parts& parts, const ModelConfig& config, int64_t num_tokens) {
               config.segments());
   if (config.has_norm_after()) add_norm(parts, config, "embedding.norm", embeddings + "LayerNorm");
   for (int64_t i = 0; i < config.num_layers; ++i)
-    add_bert_block(parts, config, cat("blocks.", i), cat("bert.encoder.layer.", i));
-  if (!config.has_norm_after()) add_norm(parts, config, "encoder.norm", "bert.encoder.ln");
+    add_bert_block(parts, config, cat("blocks.", i), cat(root, "encoder.layer.", i));
+  if (!config.has_norm_after()) add_norm(parts, config, "encoder.norm", root + "encoder.ln");
   const auto linear = [&](const std::string& to, const std::string& from, int64_t rows) {
     parts.whole(to + ".weight", from + ".weight", rows);
     parts.whole(to + ".bias", from + ".bias", rows);
@@ -126,7 +128,7 @@ void add_bert(Parts& parts, const ModelConfig& config, int64_t num_tokens) {
     add_norm(parts, config, "head.norm", "cls.predictions.transform.LayerNorm");
     parts.whole("head.bias", "cls.predictions.bias", num_tokens);
   }
-  if (config.has_pooler()) linear("pooler", "bert.pooler.dense", hidden);
+  if (config.has_pooler()) linear("pooler", root + "pooler.dense", hidden);
   if (config.has_sentence_head()) linear("sentence", "cls.seq_relationship", 2);
 }
 
@@ -141,7 +143,8 @@ constexpr TiedTensor kTiedTensors[] = {{kHead, "embedding.token.weight"},
                                        {"cls.predictions.decoder.weight", "embedding.token.weight"},
                                        {"cls.predictions.decoder.bias", "head.bias"}};
 
-// Files of the base model leave out the name of the whole: "h.0.ln_1.weight".
+// Files of the base model leave out the name of the whole, "h.0.ln_1.weight", or have it though the
+// model is but the encoder.
 // Those of BERT's first years call a LayerNorm's weight gamma and its bias beta.
 std::string stored_name(const SafetensorsFolder& folder, const std::string& name) {
   std::vector<std::string> names = {name};
@@ -153,6 +156,7 @@ std::string stored_name(const SafetensorsFolder& folder, const std::string& name
     if (folder.contains(one)) return one;
     const std::string bare = one.substr(one.find('.') + 1);
     if (has_root && folder.contains(bare)) return bare;
+    if (folder.contains("bert." + one)) return "bert." + one;
   }
   return "";
 }
@@ -162,6 +166,13 @@ std::string stored_name(const SafetensorsFolder& folder, const std::string& name
 bool is_buffer(const std::string& name) {
   return name.ends_with("embeddings.position_ids") || name.ends_with(".attn.bias") ||
          name.ends_with(".attn.masked_bias") || name.ends_with(".rotary_emb.inv_freq");
+}
+
+// BERT's pooler in a file whose model has nothing that reads it.
+bool is_idle_pooler(const std::vector<TensorPart>& parts, const std::string& name) {
+  const auto is_pooler = [](const TensorPart& part) { return part.parameter == "pooler.weight"; };
+  return name.starts_with("bert.pooler.dense.") &&
+         std::none_of(parts.begin(), parts.end(), is_pooler);
 }
 
 // The tensor of transformers that another one must repeat; "" where it is tied to none.
@@ -289,7 +300,7 @@ NamedTensors read_huggingface(const SafetensorsFolder& folder, const std::vector
     used.insert(stored);
   }
   for (const std::string& name : folder.names()) {
-    if (used.contains(name) || is_buffer(name)) continue;
+    if (used.contains(name) || is_buffer(name) || is_idle_pooler(parts, name)) continue;
     const std::string tied = tied_to(parts, name);
     if (!tied.empty() && repeats(folder, name, tensors.at(tied))) continue;
     throw DataError(cat(place, ": the tensor ", show_text(name),

@@ -246,7 +246,8 @@ TEST_F(Feasibility, TheRecipesFitTheirHardware) {
   for (const Recipe& recipe :
        {Recipe{"gpt2-small", 50257, 124'439'808}, Recipe{"gpt2-medium", 50257, 354'823'168},
         Recipe{"gpt2-large", 50257, 774'030'080}, Recipe{"gpt2-xl", 50257, 1'557'611'200},
-        Recipe{"llama-1b", 32000, 1'100'048'384}}) {
+        Recipe{"llama-1b", 32000, 1'100'048'384}, Recipe{"bert-base", 30522, 110'106'428},
+        Recipe{"bert-large", 30522, 336'226'108}}) {
     const LoadedConfig loaded =
         load_config(fs::path(LMTRAIN_SOURCE_DIR) / "configs" / cat(recipe.name, ".yaml"),
                     {cat("data.sources=[{path: ", (root_ / "text").string(), "}]"),
