@@ -21,8 +21,8 @@ void save_pointer(AutogradContext* context, const char* name, T* pointer) {
 
 template <class T>
 T* saved_pointer(AutogradContext* context, const char* name) {
-  return reinterpret_cast<T*>(
-      context->saved_data[name].toInt());  // NOLINT(performance-no-int-to-ptr)
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return reinterpret_cast<T*>(context->saved_data[name].toInt());
 }
 
 inline void save_dropout(AutogradContext* context, const DropoutSite& site) {

@@ -39,7 +39,7 @@ bool is_word(const Utf8Character& character) {
 }  // namespace
 
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens,
-                                   std::vector<std::string> contents)
+                                   const std::vector<std::string>& contents)
     : tokens_(std::move(tokens)), trie_(contents) {
   for (const std::string& content : contents) begins_[static_cast<uint8_t>(content[0])] = true;
 }

@@ -32,7 +32,7 @@ class AddedTokenFinder {
   AddedTokenFinder() = default;
   // `contents` are what is looked for, one for each token; none is empty. Of equal ones the first
   // is found.
-  AddedTokenFinder(std::vector<AddedToken> tokens, std::vector<std::string> contents);
+  AddedTokenFinder(std::vector<AddedToken> tokens, const std::vector<std::string>& contents);
 
   bool finds_nothing() const { return tokens_.empty(); }
 

@@ -18,13 +18,13 @@ class BertPreTokenizer::Scanner {
   Scanner(const BertPreTokenizer& owner, const char* end) : owner_(owner), end_(end) {}
 
   const char* skip_whitespace(const char* at) const {
-    for (uint32_t size; at < end_ && read(at, size) == Flag::kWhitespace;) at += size;
+    for (uint32_t size = 0; at < end_ && read(at, size) == Flag::kWhitespace;) at += size;
     return at;
   }
 
   // The end of the word at `at`, where no white space stands.
   const char* word_end(const char* at) const {
-    uint32_t size;
+    uint32_t size = 0;
     if (read(at, size) == Flag::kPunctuation) return at + size;
     do {
       at += size;

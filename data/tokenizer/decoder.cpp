@@ -15,7 +15,7 @@ namespace {
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
   size_t at = 0;
-  for (size_t found; (found = text.find(from, at)) != text.npos; at = found + from.size()) {
+  for (size_t found = 0; (found = text.find(from, at)) != text.npos; at = found + from.size()) {
     result.append(text.substr(at, found - at)).append(to);
   }
   return result.append(text.substr(at));

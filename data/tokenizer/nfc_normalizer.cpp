@@ -161,7 +161,7 @@ class NfcPass {
 
 std::string_view NfcNormalizer::normalize(std::string_view text, std::string& storage) const {
   NfcPass pass(text);
-  const char* before;
+  const char* before = nullptr;
   pass.seek(before);
   if (pass.at_end()) return text;
   storage.clear();

@@ -47,7 +47,7 @@ std::unique_ptr<Normalizer> parse_sequence(JsonObject& object) {
   std::vector<std::unique_ptr<Normalizer>> parts;
   for (const auto& part : list) {
     const std::string place = cat(object.place(), ".normalizers[", parts.size(), "]");
-    JsonObject(part, place);  // null is no part
+    const JsonObject is_an_object(part, place);  // null is no part
     parts.push_back(parse_normalizer(part, place));
   }
   return std::make_unique<NormalizerSequence>(std::move(parts));

@@ -177,11 +177,11 @@ void Tokenizer::add_special_tokens(std::span<const int32_t> first, std::span<con
                                    std::vector<int32_t>& ids,
                                    std::vector<int32_t>& type_ids) const {
   using Piece = PostProcessor::Piece;
-  static const std::vector<Piece> kPlainPair = {{Piece::Kind::kFirstText},
+  static const std::vector<Piece> plain_pair = {{Piece::Kind::kFirstText},
                                                 {Piece::Kind::kSecondText, -1, 1}};
   const bool is_pair = !second.empty();
   const auto& pieces = is_pair ? pipeline_->post_processor.pair : pipeline_->post_processor.single;
-  for (const Piece& piece : pieces.empty() ? kPlainPair : pieces) {
+  for (const Piece& piece : pieces.empty() ? plain_pair : pieces) {
     if (piece.kind == Piece::Kind::kToken) {
       ids.push_back(piece.token);
     } else {

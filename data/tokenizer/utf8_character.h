@@ -44,7 +44,7 @@ inline Utf8Character read_utf8(const char* begin, const char* end) {
 // The end of the ASCII characters from `at` on.
 inline const char* ascii_end(const char* at, const char* end) {
   while (end - at >= 8) {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     std::memcpy(&bytes, at, sizeof bytes);
     const uint64_t high = bytes & 0x8080808080808080;
     if (high != 0) return at + std::countr_zero(high) / 8;
