@@ -35,6 +35,9 @@ std::string human_duration(double seconds);
 // "12,345,678".
 std::string with_commas(int64_t value);
 
+// Takes the first line off `rest`, and returns it without its \n.
+std::string_view cut_line(std::string_view& rest);
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
 // The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours), or

@@ -16,8 +16,6 @@
 #include "data/next_token_loader.h"
 #include "data/source_files.h"
 #include "data/tokenise.h"
-#include "data/tokenizer/bpe_trainer.h"
-#include "data/tokenizer/wordpiece_trainer.h"
 
 namespace lmtrain {
 namespace {
@@ -59,33 +57,12 @@ void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
   write_file_durably(folder / kTokenizerHashFile, hex16(tokenizer.hash()));
 }
 
-Tokenizer train_tokenizer(const Sources& sources, const TokenizerConfig& config,
-                          const PrepareOptions& prepare_options) {
+Tokenizer train_on(const Sources& sources, const TokenizerConfig& config,
+                   const PrepareOptions& options) {
   DocumentReader reader(sources.files);
-  Document document;
-  const auto next_document = [&](std::string_view& text) {
-    const bool found = reader.next(document);
-    text = document.text;
-    return found;
-  };
-  const auto show = [&](double fraction) {
-    prepare_options.progress("training tokenizer", fraction);
-  };
-  Tokenizer tokenizer = [&] {
-    if (config.kind == "wordpiece") {
-      WordPieceTrainerOptions options;
-      options.vocab_size = config.vocab_size;
-      options.num_threads = prepare_options.num_threads;
-      options.lowercase = config.lowercase;
-      return train_wordpiece(next_document, options, show);
-    }
-    BpeTrainerOptions options;
-    options.vocab_size = config.vocab_size;
-    options.num_threads = prepare_options.num_threads;
-    if (prepare_options.use == TokenizerUse::kMaskedTokens)
-      options.special_tokens = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};  // RoBERTa's
-    return train_bpe(next_document, options, show);
-  }();
+  Tokenizer tokenizer =
+      train_tokenizer(reader, config, {.use = options.use, .num_threads = options.num_threads},
+                      [&](double fraction) { options.progress("training tokenizer", fraction); });
   if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
   return tokenizer;
 }
@@ -137,7 +114,7 @@ KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
                                      " ", config.vocab_size, " ", hex16(sources.fingerprint)));
   return {key,
           open_or_make(cache, tokenizer_entry(key), open_tokenizer, [&](const fs::path& folder) {
-            save_tokenizer(train_tokenizer(sources, config, options), folder);
+            save_tokenizer(train_on(sources, config, options), folder);
           })};
 }
 

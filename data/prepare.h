@@ -17,6 +17,7 @@
 #include "data/data_config.h"
 #include "data/token_file.h"
 #include "data/tokenizer/tokenizer.h"
+#include "data/train_tokenizer.h"
 
 namespace lmtrain {
 
@@ -35,10 +36,6 @@ struct PreparedData {
   TokenFile train;
   std::optional<TokenFile> validation;  // none when data.validation_fraction is 0
 };
-
-// What tokens are for: to predict the next one (gpt2, llama) or masked ones (bert), which takes
-// special tokens of its own.
-enum class TokenizerUse { kNextToken, kMaskedTokens };
 
 // Told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it done.
 using PrepareProgress = std::function<void(std::string_view stage, double fraction)>;

@@ -74,8 +74,7 @@ void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder
                   std::vector<int32_t>& ids) {
   const size_t start = ids.size();
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::string_view line = cut_line(text);
     const size_t before = ids.size();
     if (before > start) ids.push_back(end_of_line);
     const size_t begin = ids.size();

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "base/text.h"
+
 namespace lmtrain {
 
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
@@ -33,6 +35,24 @@ at::Tensor TransformerBlock::operator()(const at::Tensor& x, const AttentionCont
   }
   const at::Tensor middle = x + attended(attention_norm_(x));
   return middle + fed_forward(feed_forward_norm_(middle));
+}
+
+std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
+                                        Communicator& tensor_axis) {
+  std::deque<TransformerBlock> blocks;
+  for (int64_t i = 0; i < config.num_layers; ++i)
+    blocks.emplace_back(store, cat("blocks.", i), config, tensor_axis);
+  return blocks;
+}
+
+at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
+                      const AttentionContext& context, const DropoutContext& dropout) {
+  int64_t site = kEmbeddingDropoutSite + 1;
+  for (const TransformerBlock& block : blocks) {
+    x = block(x, context, dropout, site);
+    site += TransformerBlock::kDropoutSites;
+  }
+  return x;
 }
 
 }  // namespace lmtrain

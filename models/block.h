@@ -3,6 +3,7 @@
 // BERT).
 #pragma once
 
+#include <deque>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -38,6 +39,16 @@ class TransformerBlock {
   Norm feed_forward_norm_;
   FeedForward feed_forward_;
 };
+
+// The place of dropout on the embedding; those of the blocks follow it.
+inline constexpr int64_t kEmbeddingDropoutSite = 0;
+
+// The config's blocks, as units "blocks.0", "blocks.1", ...
+std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
+                                        Communicator& tensor_axis);
+// One after the other.
+at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
+                      const AttentionContext& context, const DropoutContext& dropout);
 
 // LayerNorm or RMSNorm of the residual stream, as the model has it.
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,

@@ -2,16 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "base/text.h"
-
 namespace lmtrain {
-namespace {
-
-// Places of dropout, numbered for its masks: the embedding, then those of each block.
-constexpr int64_t kEmbeddingSite = 0;
-
-}  // namespace
-
 ModelInput whole_sequences(const at::Tensor& ids) {
   const at::Tensor positions = at::arange(ids.size(1), ids.options()).expand(ids.sizes());
   ModelInput input;
@@ -39,13 +30,7 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
           config.has_learned_positions()
               ? at::Tensor()
               : rotary_frequencies(config.rope, config.head_width()).to(store.device())),
-      blocks_([&] {
-        std::deque<TransformerBlock> blocks;
-        for (int64_t i = 0; i < config.num_layers; ++i) {
-          blocks.emplace_back(store, cat("blocks.", i), config, tensor_axis);
-        }
-        return blocks;
-      }()),
+      blocks_(add_blocks(store, config, tensor_axis)),
       head_unit_(store.add_unit("head")),
       final_norm_(model_norm(store, head_unit_, "head.norm", config)),
       head_(
@@ -72,12 +57,8 @@ at::Tensor Decoder::hidden(const ModelInput& input) const {
   } else {
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
   }
-  x = dropout(x, input.dropout, kEmbeddingSite);
-  int64_t site = kEmbeddingSite + 1;
-  for (const TransformerBlock& block : blocks_) {
-    x = block(x, context, input.dropout, site);
-    site += TransformerBlock::kDropoutSites;
-  }
+  x = dropout(x, input.dropout, kEmbeddingDropoutSite);
+  x = run_blocks(blocks_, x, context, input.dropout);
   return final_norm_(x);
 }
 

@@ -3,17 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "base/text.h"
 #include "models/functions.h"
 
 namespace lmtrain {
-namespace {
-
-// Places of dropout, numbered for its masks: the embedding, then those of each block.
-constexpr int64_t kEmbeddingSite = 0;
-
-}  // namespace
-
 Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  Communicator& tensor_axis)
     : embedding_unit_(store.add_unit("embedding")),
@@ -31,13 +23,7 @@ Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
       embedding_norm_(config.has_norm_after() ? std::optional(model_norm(store, embedding_unit_,
                                                                          "embedding.norm", config))
                                               : std::nullopt),
-      blocks_([&] {
-        std::deque<TransformerBlock> blocks;
-        for (int64_t i = 0; i < config.num_layers; ++i) {
-          blocks.emplace_back(store, cat("blocks.", i), config, tensor_axis);
-        }
-        return blocks;
-      }()),
+      blocks_(add_blocks(store, config, tensor_axis)),
       head_unit_(store.add_unit("head")),
       tensor_axis_(tensor_axis) {
   if (!config.has_norm_after())
@@ -72,13 +58,9 @@ at::Tensor Encoder::hidden(const ModelInput& input) const {
                  Embedding(segment_table_, *whole_)(input.segments) +
                  Embedding(position_table_, *whole_)(input.positions);
   if (embedding_norm_) x = (*embedding_norm_)(x);
-  x = dropout(x, input.dropout, kEmbeddingSite);
+  x = dropout(x, input.dropout, kEmbeddingDropoutSite);
   const AttentionContext context{input.mask, {}};
-  int64_t site = kEmbeddingSite + 1;
-  for (const TransformerBlock& block : blocks_) {
-    x = block(x, context, input.dropout, site);
-    site += TransformerBlock::kDropoutSites;
-  }
+  x = run_blocks(blocks_, x, context, input.dropout);
   return final_norm_ ? (*final_norm_)(x) : x;
 }
 

@@ -8,8 +8,7 @@
 #include "base/text.h"
 #include "data/documents.h"
 #include "data/prepare.h"
-#include "data/tokenizer/bpe_trainer.h"
-#include "data/tokenizer/wordpiece_trainer.h"
+#include "data/train_tokenizer.h"
 #include "parallel/cores.h"
 #include "trainer/commands.h"
 #include "trainer/config_document.h"
@@ -56,32 +55,18 @@ void command_prepare(const std::string& path, const std::vector<std::string>& ov
 void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
   std::vector<SourceConfig> sources;
   for (const std::string& path : arguments.sources) sources.push_back({path, arguments.separator});
+  if (arguments.cased && arguments.kind != "wordpiece")
+    throw ConfigError("--cased is for --kind wordpiece; leave it out");
   DocumentReader reader(list_source_files(sources));
-  Document document;  // keeps the file mapped that the view points into
-  const auto next = [&](std::string_view& text) {
-    const bool more = reader.next(document);
-    text = document.text;
-    return more;
-  };
-  const auto show = [](double fraction) {
-    show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%"));
-  };
-  const Tokenizer tokenizer = [&] {
-    if (arguments.kind == "wordpiece") {
-      WordPieceTrainerOptions options;
-      options.vocab_size = arguments.vocab_size;
-      options.num_threads = num_threads();
-      options.max_memory_bytes = kTrainerMemoryBytes;
-      options.lowercase = !arguments.cased;
-      return train_wordpiece(next, options, show);
-    }
-    if (arguments.cased) throw ConfigError("--cased is for --kind wordpiece; leave it out");
-    BpeTrainerOptions options;
-    options.vocab_size = arguments.vocab_size;
-    options.num_threads = num_threads();
-    options.max_memory_bytes = kTrainerMemoryBytes;
-    return train_bpe(next, options, show);
-  }();
+  TokenizerConfig config;
+  config.kind = arguments.kind;
+  config.vocab_size = arguments.vocab_size;
+  config.lowercase = !arguments.cased;
+  const Tokenizer tokenizer = train_tokenizer(
+      reader, config, {.num_threads = num_threads(), .max_memory_bytes = kTrainerMemoryBytes},
+      [](double fraction) {
+        show_progress_line(cat("training tokenizer ", fixed(100 * fraction, 0), "%"));
+      });
   show_progress_line("");
   make_folders(arguments.output);
   tokenizer.save(std::filesystem::path(arguments.output) / "tokenizer.json");

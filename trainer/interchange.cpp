@@ -150,13 +150,6 @@ bool is_free(const std::string& key) {
          key == "model.dropout" || key == "model.init_std";
 }
 
-// What heads a folder of BERT holds, whatever class its config.json names: Google's own files have
-// both, under the name of one.
-std::string head_of_tensors(const SafetensorsFolder& files) {
-  if (files.contains("cls.seq_relationship.weight")) return "pretraining";
-  return files.contains("cls.predictions.bias") ? "language_model" : "none";
-}
-
 }  // namespace
 
 HuggingfaceModel read_huggingface_model(const fs::path& folder) {
@@ -165,7 +158,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const json value =
       parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
-  if (model.config.is_bert()) model.config.head = head_of_tensors(SafetensorsFolder(folder));
+  if (model.config.is_bert()) model.config.head = bert_head(SafetensorsFolder(folder));
   if (const auto problem = find_problem(model.config))
     throw DataError(cat(path.string(), ": ", problem->text));
   return model;

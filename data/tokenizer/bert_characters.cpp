@@ -9,10 +9,6 @@ namespace lmtrain {
 
 namespace {
 
-constexpr uint32_t kNumCodePoints = 0x110000;
-constexpr uint32_t kDottedI = 0x130;
-constexpr CodePointRange kHangul = {0xAC00, 0xD7A3};
-
 const BertTables& tables_of(BertProfile profile) {
   return profile == BertProfile::kHf ? kHfBertTables : kGoogleBertTables;
 }
@@ -34,7 +30,7 @@ BertCharacters::BertCharacters(const BertTables& tables)
   set_all(tables.marks, kMark);
   set_all(tables.whitespace, kWhitespace);
   set_all(tables.punctuation, kPunctuation);
-  set_range(kHangul, kComposed);
+  set_range(kHangulSyllables, kComposed);
   for (const auto& entry : tables.canonical.singles) set(entry.from, kComposed);
   for (const auto& entry : tables.canonical.pairs) set(entry.from, kComposed);
   for (const auto& entry : tables.canonical.more_pairs) set(entry.from, kComposed);

@@ -17,6 +17,9 @@ namespace lmtrain {
 // own BERT (Devlin et al. 2018).
 enum class BertProfile { kHf, kGoogle };
 
+// Its lower-case form is two characters: "i" and U+0307.
+inline constexpr uint32_t kDottedI = 0x130;
+
 class BertCharacters {
  public:
   enum Flag : uint8_t {
@@ -38,7 +41,7 @@ class BertCharacters {
   const BertTables& tables() const { return tables_; }
   // Of a code point below 0x110000.
   uint8_t flags(uint32_t code_point) const { return flags_[code_point]; }
-  // For all but U+0130, whose lower-case form is two characters: "i" and U+0307.
+  // For all but kDottedI.
   uint32_t lower(uint32_t code_point) const;
 
  private:

@@ -1,6 +1,5 @@
 #include "data/tokenizer/bert_files.h"
 
-#include <algorithm>
 #include <map>
 #include <string>
 
@@ -8,7 +7,7 @@
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "base/text.h"
-#include "data/tokenizer/utf8_character.h"
+#include "base/utf8.h"
 
 namespace lmtrain {
 
@@ -22,30 +21,19 @@ constexpr int kMaxDepth = 32;
 constexpr const char* kVocabulary = "vocab.txt";
 constexpr const char* kConfig = "tokenizer_config.json";
 
-bool is_utf8(const std::string& text) {
-  const char* const end = text.data() + text.size();
-  for (const char* at = text.data(); at < end;) {
-    const Utf8Character character = read_utf8(at, end);
-    if (character.code_point == Utf8Character::kInvalid) return false;
-    at += character.size;
-  }
-  return true;
-}
-
 // Lines end with \n alone: other line ends are characters that a token may hold.
 Json read_vocabulary(const fs::path& path) {
   const std::string text = read_file(path, kMaxFileBytes);
   Json vocabulary = Json::object();
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string token = text.substr(at, end - at);
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string token(cut_line(rest));
     const auto line = vocabulary.size() + 1;
     if (token.empty()) throw DataError(cat(path.string(), ":", line, ": an empty line"));
-    if (!is_utf8(token)) throw DataError(cat(path.string(), ":", line, ": not UTF-8"));
+    if (find_invalid_utf8(token) != token.size())
+      throw DataError(cat(path.string(), ":", line, ": not UTF-8"));
     if (!vocabulary.emplace(token, line - 1).second) {
       throw DataError(cat(path.string(), ":", line, ": ", show_text(token), " is there twice"));
     }
-    at = end + 1;
   }
   return vocabulary;
 }

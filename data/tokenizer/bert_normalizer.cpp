@@ -14,7 +14,6 @@ namespace {
 using Flag = BertCharacters::Flag;
 
 constexpr uint32_t kReplacement = 0xFFFD;
-constexpr uint32_t kDottedI = 0x130;
 constexpr uint32_t kDotAbove = 0x307;
 constexpr uint32_t kCapitalSigma = 0x3A3;
 constexpr uint32_t kFinalSigma = 0x3C2;

@@ -19,8 +19,6 @@ namespace lmtrain {
 
 namespace {
 
-constexpr int64_t kMaxVocabSize = INT64_C(1) << 24;
-
 size_t num_base_tokens(const BpeTrainerOptions& options) {
   return options.special_tokens.size() + 256;
 }
@@ -42,9 +40,9 @@ void check_special_tokens(const std::vector<std::string>& tokens, const PreToken
 
 void check(const BpeTrainerOptions& options) {
   const auto min_vocab_size = static_cast<int64_t>(num_base_tokens(options));
-  if (options.vocab_size < min_vocab_size || options.vocab_size > kMaxVocabSize) {
+  if (options.vocab_size < min_vocab_size || options.vocab_size > kMaxTrainedVocabSize) {
     throw ConfigError(cat("vocab_size = ", options.vocab_size, ": a trained tokenizer has ",
-                          min_vocab_size, " to ", kMaxVocabSize, " tokens"));
+                          min_vocab_size, " to ", kMaxTrainedVocabSize, " tokens"));
   }
   check_num_trainer_threads(options.num_threads);
 }
@@ -72,10 +70,7 @@ std::vector<std::string> write_tokens(std::vector<std::string> tokens,
 
 TokenizerPipeline untrained_pipeline(const std::vector<std::string>& special_tokens) {
   TokenizerPipeline pipeline;
-  for (const std::string& content : special_tokens) {
-    pipeline.added_tokens.push_back(
-        {.id = static_cast<int32_t>(pipeline.added_tokens.size()), .content = content});
-  }
+  pipeline.added_tokens = number_special_tokens(special_tokens);
   pipeline.normalizer = std::make_unique<IdentityNormalizer>();
   pipeline.pre_tokenizer = std::make_unique<ByteLevelPreTokenizer>();
   pipeline.decoder = std::make_unique<ByteLevelDecoder>();

@@ -7,8 +7,8 @@ namespace lmtrain {
 namespace {
 
 // Unicode Standard, 3.12.
-constexpr uint32_t kFirstSyllable = 0xAC00;
-constexpr uint32_t kNumSyllables = 11172;
+constexpr uint32_t kFirstSyllable = kHangulSyllables.first;
+constexpr uint32_t kNumSyllables = kHangulSyllables.last + 1 - kFirstSyllable;
 constexpr uint32_t kFirstLead = 0x1100;
 constexpr uint32_t kFirstVowel = 0x1161;
 constexpr uint32_t kFirstTail = 0x11A7;  // stands for none

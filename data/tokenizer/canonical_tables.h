@@ -46,7 +46,8 @@ struct CanonicalCharacters {
 };
 CanonicalCharacters decompose(const CanonicalTables& tables, uint32_t code_point);
 
-// What Hangul syllables are made of.
+// Hangul syllables, and what they are made of.
+inline constexpr CodePointRange kHangulSyllables = {0xAC00, 0xD7A3};
 inline constexpr CodePointRange kHangulVowels = {0x1161, 0x1175};
 inline constexpr CodePointRange kHangulTails = {0x11A8, 0x11C2};
 // The syllable of a lead and a vowel, or of a syllable without a tail and a tail; 0: there is none.

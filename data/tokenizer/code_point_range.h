@@ -8,6 +8,8 @@
 
 namespace lmtrain {
 
+inline constexpr uint32_t kNumCodePoints = 0x110000;
+
 struct CodePointRange {
   uint32_t first;
   uint32_t last;

@@ -23,10 +23,8 @@ Json read_merges(const fs::path& path) {
   const std::string text = read_file(path, kMaxFileBytes);
   Json merges = Json::array();
   int64_t line_number = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    at = end + 1;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string line(cut_line(rest));
     ++line_number;
     if (line.empty() || (line_number == 1 && line.starts_with("#version"))) continue;
     const size_t space = line.find(' ');

@@ -107,7 +107,7 @@ class Composer {
   }
 
   const CanonicalTables& tables_ = kHfCanonicalTables;
-  std::bitset<0x110000> active_;
+  std::bitset<kNumCodePoints> active_;
   std::unordered_map<uint64_t, uint32_t> pairs_;
 };
 

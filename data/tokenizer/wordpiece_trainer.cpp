@@ -20,12 +20,10 @@ namespace lmtrain {
 
 namespace {
 
-constexpr const char* kSpecialTokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+const std::string kSpecialTokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 constexpr int32_t kClass = 2;
 constexpr int32_t kSeparator = 3;
-constexpr int64_t kMaxVocabSize = INT64_C(1) << 24;
 constexpr size_t kMaxAlphabet = 1000;
-constexpr uint32_t kNumCodePoints = 0x110000;
 const std::string kPrefix = "##";
 
 using Words = std::vector<WordCounts>;
@@ -45,7 +43,7 @@ class Alphabet {
  public:
   Alphabet(const Words& words, int64_t max_characters)
       : max_characters_(max_characters), first_(kNumCodePoints), continuing_(kNumCodePoints) {
-    for (const char* token : kSpecialTokens) tokens_.push_back(token);
+    for (const std::string& token : kSpecialTokens) tokens_.push_back(token);
     std::vector<uint32_t> characters = most_frequent(words);
     std::ranges::sort(characters);
     for (const uint32_t c : characters) add(c, "", first_);
@@ -124,10 +122,7 @@ class Alphabet {
 
 TokenizerPipeline untrained_pipeline(const WordPieceTrainerOptions& options) {
   TokenizerPipeline pipeline;
-  for (const char* content : kSpecialTokens) {
-    pipeline.added_tokens.push_back(
-        {.id = static_cast<int32_t>(pipeline.added_tokens.size()), .content = content});
-  }
+  pipeline.added_tokens = number_special_tokens(kSpecialTokens);
   pipeline.normalizer = std::make_unique<BertNormalizer>(
       BertNormalizerOptions{.lowercase = options.lowercase, .profile = options.profile});
   pipeline.pre_tokenizer = std::make_unique<BertPreTokenizer>(options.profile);
@@ -157,9 +152,10 @@ void check_vocab_size(const WordPieceTrainerOptions& options, size_t num_base_to
 Tokenizer train_wordpiece(const NextDocument& next_document, const WordPieceTrainerOptions& options,
                           const std::function<void(double fraction)>& progress) {
   check_num_trainer_threads(options.num_threads);
-  if (options.vocab_size < std::ssize(kSpecialTokens) || options.vocab_size > kMaxVocabSize) {
+  if (options.vocab_size < std::ssize(kSpecialTokens) ||
+      options.vocab_size > kMaxTrainedVocabSize) {
     throw ConfigError(cat("vocab_size = ", options.vocab_size, ": must be ",
-                          std::ssize(kSpecialTokens), " to ", kMaxVocabSize));
+                          std::ssize(kSpecialTokens), " to ", kMaxTrainedVocabSize));
   }
   WorkerPool pool(options.num_threads);
   TokenizerPipeline pipeline = untrained_pipeline(options);

@@ -67,15 +67,15 @@ struct BertClass {
 constexpr BertClass kBertClasses[] = {
     {"ForPreTraining", "pretraining"}, {"ForMaskedLM", "language_model"}, {"Model", "none"}};
 
-// From the class that saved the folder; a folder that names none is the bare encoder.
-std::string bert_head(Reader& from) {
-  if (from.is_null("architectures")) return "none";
+// A class with another head would have tensors that no model here has.
+void require_bert_class(Reader& from) {
+  if (from.is_null("architectures")) return;
   const json& names = from.required("architectures");
   if (!names.is_array() || names.size() != 1 || !names[0].is_string())
     from.fail("architectures", "must be a list of one name");
   const auto name = names[0].get<std::string>();
   for (const BertClass& one : kBertClasses) {
-    if (name == cat("Bert", one.suffix) || name == cat("MegatronBert", one.suffix)) return one.head;
+    if (name == cat("Bert", one.suffix) || name == cat("MegatronBert", one.suffix)) return;
   }
   from.fail("architectures", cat(show_text(name),
                                  " is not available; BertForPreTraining, "
@@ -148,7 +148,7 @@ void read_llama(Reader& from, ModelConfig& model, bool is_qwen3) {
 void read_bert(Reader& from, ModelConfig& model, bool is_megatron) {
   model.kind = "bert";
   model.norm_position = is_megatron ? "before" : "auto";
-  model.head = bert_head(from);
+  require_bert_class(from);
   model.num_layers = from.integer("num_hidden_layers");
   model.num_heads = from.integer("num_attention_heads");
   model.hidden_size = from.integer("hidden_size");

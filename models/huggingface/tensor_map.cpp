@@ -281,6 +281,11 @@ NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTen
   return tensors;
 }
 
+std::string bert_head(const SafetensorsFolder& folder) {
+  if (folder.contains("cls.seq_relationship.weight")) return "pretraining";
+  return folder.contains("cls.predictions.bias") ? "language_model" : "none";
+}
+
 NamedTensors read_huggingface(const SafetensorsFolder& folder, const std::vector<TensorPart>& parts,
                               const NamedShapes& logical_shapes, const std::string& place) {
   const NamedShapes shapes = huggingface_shapes(parts, logical_shapes);

@@ -12,6 +12,13 @@ TEST(Text, NearestNameFindsTyposAndOnlyTypos) {
   EXPECT_EQ(nearest_name("zzzzzz", {"steps", "seed"}), "");
 }
 
+// Defect: an empty line or one without its end lost, a carriage return taken for a line's end.
+TEST(Text, LinesAreCutAtNewlinesAlone) {
+  std::string_view rest = "a\n\nb\r\nc";
+  for (const std::string_view line : {"a", "", "b\r", "c", ""}) EXPECT_EQ(cut_line(rest), line);
+  EXPECT_TRUE(rest.empty());
+}
+
 // Defect: digits grouped from the wrong end.
 TEST(Text, ReadableQuantities) {
   EXPECT_EQ(with_commas(1234567), "1,234,567");

@@ -32,6 +32,7 @@ class EncoderReference : public testing::TestWithParam<Case> {
                                   GetParam().family)),
         expected(folder / "expected.safetensors"),
         store(GetParam().type, at::kCPU) {
+    reference.config.head = bert_head(SafetensorsFolder(folder));
     ModelConfig config = reference.config;
     config.vocab_size += 3;  // padded rows must change nothing
     config.dropout = 0.0;
