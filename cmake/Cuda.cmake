@@ -1,4 +1,4 @@
-# lmtrain_add_cuda(TARGET): NCCL communicator and kernels, linked with the GPU half of LibTorch. Needs a CUDA
+# lmtrain_add_cuda(): NCCL communicator and kernels, linked with the GPU half of LibTorch. Needs a CUDA
 # toolkit of LibTorch's major version and NCCL; no GPU.
 
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
@@ -49,13 +49,16 @@ foreach(library ${LMTRAIN_CUDART} ${NCCL_LIBRARY})
   list(APPEND CMAKE_INSTALL_RPATH ${folder})
 endforeach()
 
-function(lmtrain_add_cuda target)
-  file(GLOB sources CONFIGURE_DEPENDS parallel/cuda/*.cpp parallel/cuda/*.cu)
-  target_sources(${target} PRIVATE ${sources})
+function(lmtrain_add_cuda)
+  foreach(folder parallel models)
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/cuda/*.cpp ${folder}/cuda/*.cu)
+    target_sources(lmtrain_${folder} PRIVATE ${sources})
+    target_compile_options(lmtrain_${folder} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Werror;--Werror=all-warnings>")
+  endforeach()
+  set(target lmtrain_parallel)
   # Public, since targets that share the precompiled header must agree on definitions.
   target_compile_definitions(${target} PUBLIC LMTRAIN_WITH_CUDA)
-  target_compile_options(${target} PRIVATE
-    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Werror;--Werror=all-warnings>")
   # LibTorch's headers want cuBLAS's and others', which a small toolkit lacks.
   target_include_directories(${target} SYSTEM PUBLIC
     ${NCCL_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS} ${wheel_cuda}/include)

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "models/cuda_kernels.h"
 #include "models/functions.h"
 
 namespace lmtrain {
@@ -35,7 +36,7 @@ void fill_all(const DropoutRows& rows, const at::Tensor& out) {
 // features].
 at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
   const DropoutRows rows(site);
-  const at::Tensor out = at::empty(x.sizes(), x.options().device(at::kCPU));
+  const at::Tensor out = at::empty(x.sizes(), x.options());
   switch (x.scalar_type()) {
     case at::kBFloat16:
       fill_all<uint16_t>(rows, out);
@@ -46,7 +47,11 @@ at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
     default:
       fill_all<uint64_t>(rows, out);
   }
-  return out.to(x.device());
+  return out;
+}
+
+at::Tensor dropped(const at::Tensor& x, const DropoutSite& site) {
+  return x.is_cuda() ? cuda_dropout(x, site) : x * factors(x, site);
 }
 
 // Draws the mask again in backward rather than keeping it.
@@ -54,22 +59,24 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const DropoutSite& site) {
     save_dropout(context, site);
-    return x * factors(x, site);
+    return dropped(x, site);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    return {gradients[0] * factors(gradients[0], saved_dropout(context)), {}};
+    return {dropped(gradients[0], saved_dropout(context)), {}};
   }
 };
 
 }  // namespace
 
+PhiloxKey dropout_key(const DropoutSite& site) {
+  return purpose_key(
+      site.context.seed, "dropout",
+      static_cast<uint64_t>(site.number) << 40 | static_cast<uint64_t>(site.context.step));
+}
+
 DropoutRows::DropoutRows(const DropoutSite& site)
-    : site_(site),
-      rate_(site.context.probability),
-      key_(purpose_key(
-          site.context.seed, "dropout",
-          static_cast<uint64_t>(site.number) << 40 | static_cast<uint64_t>(site.context.step))) {}
+    : site_(site), rate_(site.context.probability), key_(dropout_key(site)) {}
 
 template <class Bits>
 void DropoutRows::fill(int64_t sample, int64_t head, int64_t row, int64_t count,

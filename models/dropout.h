@@ -27,6 +27,9 @@ struct DropoutSite {
   int64_t first_head = 0;
 };
 
+// The key of a site's random numbers, before the sample's upper half goes into it.
+PhiloxKey dropout_key(const DropoutSite& site);
+
 // The factors of one site, 0 or the scale, a row at a time.
 class DropoutRows {
  public:

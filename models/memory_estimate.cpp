@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "models/vocab_loss.h"
 
 namespace lmtrain {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-constexpr double kLogitRows = 1024.0;  // the head computes so many tokens at once
 constexpr int64_t kCheckpointFile = 128 * kMiB;
 constexpr int64_t kCheckpointCopies = 3;
 constexpr int64_t kProcess = 128 * kMiB;
@@ -51,10 +51,10 @@ int64_t activation_bytes(const ModelConfig& model, const MemoryPlan& plan) {
 int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   const int64_t size = compute_size(plan.precision);
   const auto hidden = static_cast<double>(model.hidden_size);
-  // Kernels for bf16 and fp32 on the CPU work in place; elsewhere two copies in the loss's type.
-  const bool in_place = plan.on_cpu && plan.precision != "fp64";
+  // Kernels work in place; fp64 on the CPU has none and takes two copies.
+  const bool in_place = !plan.on_cpu || plan.precision != "fp64";
   const int64_t per_logit = size + (in_place ? 0 : 2 * master_size(plan.precision));
-  const double rows = std::min(num_tokens(plan), kLogitRows);
+  const double rows = std::min(num_tokens(plan), static_cast<double>(rows_of_logits(plan.on_cpu)));
   const double widest = static_cast<double>(std::max(plan.vocab_size, model.intermediate_size()));
   return bytes_of(8.0 * hidden * num_tokens(plan), size) +
          bytes_of(rows * static_cast<double>(plan.vocab_size), per_logit) +

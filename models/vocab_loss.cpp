@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "models/cuda_kernels.h"
 #include "models/functions.h"
 #include "models/kernels/kernels.h"
 #include "models/row_sum.h"
@@ -14,8 +15,6 @@
 namespace lmtrain {
 namespace {
 
-// Rows of logits that exist at once: enough for a GEMM of full speed, few enough to stay small.
-constexpr int64_t kChunkRows = 1024;
 
 at::ScalarType accumulate_type(at::ScalarType compute) {
   return compute == at::kDouble ? at::kDouble : at::kFloat;
@@ -32,7 +31,8 @@ int64_t num_real_columns(const Parameter& table) {
 at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
   const auto type = accumulate_type(logits.scalar_type());
   if (columns == 0) return at::full({logits.size(0)}, -3e38, logits.options().dtype(type));
-  if (!logits.is_cpu() || type == at::kDouble) return logits.narrow(1, 0, columns).amax(1).to(type);
+  if (logits.is_cuda()) return cuda_row_max(logits, columns);
+  if (type == at::kDouble) return logits.narrow(1, 0, columns).amax(1);
   at::Tensor out = at::empty({logits.size(0)}, logits.options().dtype(type));
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   float* const to = out.data_ptr<float>();
@@ -51,9 +51,9 @@ at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
 at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tensor& shift) {
   const auto type = accumulate_type(logits.scalar_type());
   if (columns == 0) return at::zeros_like(shift);
-  if (!logits.is_cpu() || type == at::kDouble) {
-    return logits.narrow(1, 0, columns).to(type).sub(shift.unsqueeze(1)).exp_().sum(1);
-  }
+  if (logits.is_cuda()) return cuda_row_sum_exp(logits, columns, shift);
+  if (type == at::kDouble)
+    return logits.narrow(1, 0, columns).sub(shift.unsqueeze(1)).exp_().sum(1);
   at::Tensor out = at::empty_like(shift);
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
   const float* const shifts = shift.data_ptr<float>();
@@ -76,10 +76,8 @@ void scale_softmax_in_place(at::Tensor& logits, int64_t columns, const at::Tenso
   const int64_t width = logits.size(1);
   if (columns < width) logits.narrow(1, columns, width - columns).zero_();
   if (columns == 0) return;
-  if (!logits.is_cpu() || logits.scalar_type() == at::kDouble) {
-    at::Tensor real = logits.narrow(1, 0, columns);
-    real.copy_(
-        real.to(log_sum.scalar_type()).sub_(log_sum.unsqueeze(1)).exp_().mul_(factor.unsqueeze(1)));
+  if (logits.scalar_type() == at::kDouble) {
+    logits.narrow(1, 0, columns).sub_(log_sum.unsqueeze(1)).exp_().mul_(factor.unsqueeze(1));
     return;
   }
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
@@ -105,6 +103,20 @@ struct Chunk {
   at::Tensor is_local;     // 1 where the label's column is on this rank, in the accumulate type
   at::Tensor predictions;  // where asked for
 };
+
+// In place: logits become softmax_factor * softmax, less label_factor at this rank's labels.
+void loss_gradient_in_place(at::Tensor& logits, int64_t columns, const Chunk& chunk,
+                            const at::Tensor& softmax_factor, const at::Tensor& label_factor) {
+  const at::Tensor at_label = label_factor.mul(chunk.is_local);
+  if (logits.is_cuda()) {
+    cuda_loss_gradient_in_place(logits, columns, chunk.log_sum, softmax_factor, chunk.local_labels,
+                                at_label);
+    return;
+  }
+  scale_softmax_in_place(logits, columns, chunk.log_sum, softmax_factor);
+  logits.scatter_add_(1, chunk.local_labels.unsqueeze(1),
+                      at_label.neg().unsqueeze(1).to(logits.scalar_type()));
+}
 
 // The token of the largest logit, of equal ones the first: int64 [rows]. `largest` is over all
 // ranks.
@@ -163,8 +175,9 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     at::Tensor log_sums = at::empty_like(log_probs);
     at::Tensor predictions = at::empty({options.with_predictions ? x.size(0) : 0}, y.options());
     at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
-    for (int64_t begin = 0; begin < x.size(0); begin += kChunkRows) {
-      const int64_t rows = std::min(kChunkRows, x.size(0) - begin);
+    const int64_t chunk_rows = rows_of_logits(x.is_cpu());
+    for (int64_t begin = 0; begin < x.size(0); begin += chunk_rows) {
+      const int64_t rows = std::min(chunk_rows, x.size(0) - begin);
       const at::Tensor xc = x.narrow(0, begin, rows);
       at::Tensor logits = bias == nullptr ? at::mm(xc, table->weight().t())
                                           : at::addmm(bias->weight(), xc, table->weight().t());
@@ -178,9 +191,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       const at::Tensor factor = w.narrow(0, begin, rows).to(type).mul(scale);
       const at::Tensor softmax_factor =
           z_loss == 0.0 ? factor : factor * chunk.log_sum.mul(2.0 * z_loss).add_(1.0);
-      scale_softmax_in_place(logits, num_real_columns(*table), chunk.log_sum, softmax_factor);
-      logits.scatter_add_(1, chunk.local_labels.unsqueeze(1),
-                          factor.mul(chunk.is_local).neg().unsqueeze(1).to(logits.scalar_type()));
+      loss_gradient_in_place(logits, num_real_columns(*table), chunk, softmax_factor, factor);
       at::Tensor dxc = dx.narrow(0, begin, rows);
       at::mm_out(dxc, logits, table->weight());
       axis->all_reduce(dxc, ReduceOp::kSum)->wait();
@@ -211,6 +222,8 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
 };
 
 }  // namespace
+
+int64_t rows_of_logits(bool on_cpu) { return on_cpu ? 1024 : 4096; }
 
 VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
                           const at::Tensor& weights, const VocabLossOptions& options) const {

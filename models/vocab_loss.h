@@ -11,6 +11,9 @@
 
 namespace lmtrain {
 
+// Rows of logits that exist at once: enough for a product of full speed, few enough to stay small.
+int64_t rows_of_logits(bool on_cpu);
+
 struct VocabLossOptions {
   double scale = 1.0;   // of the sum over tokens
   double z_loss = 0.0;  // weight of the square of the log of the softmax's denominator, which keeps

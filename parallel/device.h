@@ -18,15 +18,18 @@ struct RankDevice {
   at::Device device = at::kCPU;
   std::string description;                   // "CPU", "NVIDIA H100 80GB HBM3"
   std::string gpu_selector;                  // the GPU's UUID; "" on the CPU
-  std::optional<int64_t> free_memory_bytes;  // of the GPU
+  std::optional<int64_t> free_memory_bytes;  // this rank's share of the GPU's
+  bool is_shared = false;                    // with other ranks
 };
 
-// `wanted` is auto, cpu or cuda. Throws ConfigError when cuda is wanted and cannot be had.
+// `wanted` is auto, cpu or cuda. The node's ranks take its GPUs in turn, and share them where there
+// are more ranks. Throws ConfigError when cuda is wanted and cannot be had.
 RankDevice choose_device(const std::string& wanted, const Launch& launch);
 
-// Collectives for tensors on that device: NCCL for CUDA; null for the CPU, where the host's group
-// does it.
-std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device);
+// Collectives for tensors on that device, one back end for all ranks; `transport` is auto, nccl or
+// mpi. Null for the CPU, where the host's group does it.
+std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,
+                                                       const std::string& transport);
 
 // Lines for `lmtrain doctor` and --version: the GPUs, the driver, NCCL, or why there are none.
 std::vector<std::string> describe_accelerators();

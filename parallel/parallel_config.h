@@ -15,6 +15,7 @@ struct ParallelConfig {
   int64_t threads = 0;
   double timeout_seconds = 1800;
   std::string device = "auto";
+  std::string transport = "auto";
 
   void describe(Fields& f) {
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
@@ -31,6 +32,9 @@ struct ParallelConfig {
            "waits for ever.");
     f.choice("device", device, {"auto", "cpu", "cuda"},
              "Where tensors live; auto takes a GPU where there is one.");
+    f.choice("transport", transport, {"auto", "nccl", "mpi"},
+             "What moves tensors between GPUs: nccl, which takes one rank on each, or mpi through "
+             "host memory; auto takes nccl where every rank has a GPU of its own.");
   }
 };
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Times lmtrain's ordinary training command and its peers on the same work, in turn; prints medians and ratios.
 
-  bench.py [--size gpt2-124m|small|ranks ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+  bench.py [--size gpt2-124m|small|ranks|gpu-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
 
 Sizes: gpt2-124m (12 layers, width 768, V=50304, B=4, T=256), small (6 layers, width 384, V=8192, B=8, T=256): one
 rank of all cores against the GPT-2 of the transformers package, eager and compiled. ranks: the quickstart's model and
-batch on two ranks of one thread against one rank of two. Started by scripts/bench.sh, which installs what it needs.
+batch on two ranks of one thread against one rank of two. gpu-124m: the first on a GPU, B=32, T=1024. Started by
+scripts/bench.sh and scripts/gpu_bench.sh, which see to what it needs.
 """
 import argparse
 import json
@@ -22,9 +23,14 @@ QUICKSTART, GPT2 = "configs/quickstart.yaml", "configs/gpt2-small.yaml"
 WARM_UP_STEPS = 3
 SIZES = {
     "gpt2-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "positions": 1024, "batch": 4, "length": 256},
+    "gpu-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "positions": 1024, "batch": 32, "length": 1024},
     "small": {"layers": 6, "heads": 6, "width": 384, "vocabulary": 8192, "positions": 1024, "batch": 8, "length": 256},
 }
-STEPS = {"gpt2-124m": 8, "small": 25, "ranks": 25}
+STEPS = {"gpt2-124m": 8, "small": 25, "ranks": 25, "gpu-124m": 25}
+
+
+def device_of(size):
+    return "cuda" if size.startswith("gpu-") else "cpu"
 
 
 def run(command, **options):
@@ -40,10 +46,11 @@ def run(command, **options):
     return output, usage.ru_maxrss / 2**20
 
 
-def time_lmtrain(config, overrides, steps, launcher=()):
+def time_lmtrain(config, overrides, steps, launcher=(), device="cpu"):
     """Seconds of each step by lmtrain's own metrics; peak memory in GiB."""
     with tempfile.TemporaryDirectory(prefix="lmtrain-bench.") as runs:
-        command = [*launcher, PROJECT / "build" / "lmtrain", config, f"run.dir={runs}", "run.name=bench",
+        build = "build-cuda" if device == "cuda" else "build"
+        command = [*launcher, PROJECT / build / "lmtrain", config, f"parallel.device={device}", f"run.dir={runs}", "run.name=bench",
                    f"train.steps={steps}", "eval.interval=0", "checkpoint.interval=0", "eval.batches=1",
                    *overrides]
         _, peak = run([str(word) for word in command], stdout=subprocess.DEVNULL)
@@ -62,7 +69,7 @@ def lmtrain_overrides(size, precision):
 
 def time_peer(size, precision, mode, steps):
     words = [f"--{key}={value}" for key, value in SIZES[size].items()]
-    output, peak = run([sys.executable, str(PEER), *words, f"--precision={precision}", f"--mode={mode}", f"--steps={steps}"],
+    output, peak = run([sys.executable, str(PEER), *words, f"--precision={precision}", f"--mode={mode}", f"--steps={steps}", f"--device={device_of(size)}"],
                        stdout=subprocess.PIPE)
     return json.loads(output.splitlines()[-1]), peak
 
@@ -77,7 +84,7 @@ def candidates(size, precisions, steps):
         }
     chosen = {}
     for p in precisions:
-        chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(GPT2, lmtrain_overrides(size, p), steps)
+        chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(GPT2, lmtrain_overrides(size, p), steps, device=device_of(size))
         for mode in ("eager", "compiled"):
             chosen[f"transformers {mode} {p}"] = lambda p=p, mode=mode: time_peer(size, p, mode, steps)
     return chosen
@@ -99,17 +106,18 @@ def measure(size, precisions, rounds, steps):
         middle = statistics.median(seconds[name])
         # lmtrain in the same precision; of ranks, the first arrangement
         base = statistics.median(seconds.get(f"lmtrain {name.split()[-1]}", next(iter(seconds.values()))))
-        if size == "ranks":  # the config's batch; and mpirun's own memory says nothing of its ranks
-            rate = peak = "-"
-        else:
+        rate = peak = "-"  # of ranks: the config's batch; and mpirun's own memory says nothing of its ranks
+        if size != "ranks":
             rate = f"{SIZES[size]['batch'] * SIZES[size]['length'] / middle:,.0f}"
-            peak = f"{max(peaks[name]):.2f}"
+            if device_of(size) == "cpu":
+                peak = f"{max(peaks[name]):.2f}"
         print(f"| {name} | {middle:.4f} | {rate} | {middle / base:.2f} | {peak} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", nargs="+", choices=[*SIZES, "ranks"], default=[*SIZES, "ranks"])
+    parser.add_argument("--size", nargs="+", choices=[*SIZES, "ranks"],
+                        default=["gpt2-124m", "small", "ranks"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="timed steps of a run (default: by size)")
     parser.add_argument("--precision", nargs="+", choices=["bf16", "fp32"], default=["bf16", "fp32"])

@@ -98,6 +98,13 @@ python_with_pip() {
   die "no python3 with pip: install the package python3-pip"
 }
 
+# The folder of the torch package of the python3 on the PATH; empty without one.
+python_torch() {
+  python3 -c 'import importlib.util as u
+s = u.find_spec("torch")
+print(s.submodule_search_locations[0] if s and s.submodule_search_locations else "")' 2>/dev/null
+}
+
 # install_wheels FOLDER PIP_ARGUMENT...: installs beside and renames, so that an interrupted download
 # leaves nothing half.
 install_wheels() {

@@ -41,12 +41,6 @@ usable() {
 # The wheel in .deps must hold the GPU's libraries once there is a GPU.
 whole_enough() { [ "$1" != "$wheel/torch" ] || ! have_gpu || [ -d "$wheel/nvidia/nccl" ]; }
 
-python_torch() {
-  python3 -c 'import importlib.util as u
-s = u.find_spec("torch")
-print(s.submodule_search_locations[0] if s and s.submodule_search_locations else "")' 2>/dev/null
-}
-
 need_disk() {
   local gigabytes=$1 free
   free=$(df --output=avail -B1G "$deps" | tail -1)

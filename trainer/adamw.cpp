@@ -82,6 +82,12 @@ bool weights_are_finite(const ParameterStore& store) {
 }
 
 double gradient_norm(const ParameterStore& store) {
+  if (!store.device().is_cpu()) {  // one wait for the device, not one for each parameter
+    std::vector<at::Tensor> norms;
+    for (const Parameter* parameter : store.parameters())
+      norms.push_back(at::linalg_vector_norm(parameter->gradient(), 2, {}, false, at::kDouble));
+    return at::linalg_vector_norm(at::stack(norms), 2).item<double>();
+  }
   double total = 0;
   for (const Parameter* parameter : store.parameters())
     total += sum_of_squares(parameter->gradient());

@@ -149,7 +149,7 @@ class Run {
   Inherited inherited() const { return facts_.inherited.value_or(Inherited{}); }
 
   void make_trainer() {
-    device_world_ = make_device_communicator(launch_, compute_.device);
+    device_world_ = make_device_communicator(launch_, compute_.device, config_.parallel.transport);
     Communicator& device_world = device_world_ ? *device_world_ : launch_.world();
     mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor));
     trainer_.emplace(config_, *mesh_, compute_.device.device, num_tokens_, phases_);

@@ -11,10 +11,11 @@ RankDevice choose_device(const std::string& wanted, const Launch&) {
         "(docs/install.md) or "
         "set parallel.device=auto");
   }
-  return {at::kCPU, "CPU", "", std::nullopt};
+  return {at::kCPU, "CPU", "", std::nullopt, false};
 }
 
-std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&) {
+std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&,
+                                                       const std::string&) {
   return nullptr;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include <ATen/ATen.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 #include <nccl.h>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "parallel/cuda/nccl_communicator.h"
+#include "parallel/staged_communicator.h"
 
 namespace lmtrain {
 namespace {
@@ -38,15 +40,11 @@ std::string uuid_text(const cudaUUID_t& uuid) {
 RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   const int count = c10::cuda::device_count();
   if (wanted == "cpu" || (wanted == "auto" && count == 0))
-    return {at::kCPU, "CPU", "", std::nullopt};
+    return {at::kCPU, "CPU", "", std::nullopt, false};
   if (count == 0)
     throw ConfigError("parallel.device = cuda, but no GPU is visible (lmtrain doctor says more)");
-  if (launch.local_size() > count) {
-    throw ConfigError(cat("the node has ", count, " GPUs for ", launch.local_size(),
-                          " ranks, and NCCL takes one rank on each; start fewer ranks a node or "
-                          "set parallel.device=cpu"));
-  }
-  const int index = launch.local_rank();
+  const int index = launch.local_rank() % count;
+  const int sharing = (launch.local_size() - 1 - index) / count + 1;
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
   const cudaDeviceProp properties = properties_of(index);
   size_t free = 0;
@@ -54,12 +52,23 @@ RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   if (cudaMemGetInfo(&free, &total) != cudaSuccess)
     throw IoError(cat("GPU ", index, " does not tell its memory"));
   return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), properties.name,
-          uuid_text(properties.uuid), static_cast<int64_t>(free)};
+          uuid_text(properties.uuid), static_cast<int64_t>(free) / sharing, sharing > 1};
 }
 
-std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device) {
+std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,
+                                                       const std::string& transport) {
   if (device.device.is_cpu()) return nullptr;
   if (launch.size() == 1) return make_single_communicator();
+  const at::Tensor any_shares = at::tensor({int64_t{device.is_shared}}, at::kLong);
+  launch.world().all_reduce(any_shares, ReduceOp::kMax)->wait();
+  const bool is_shared = any_shares.item<int64_t>() != 0;
+  if (is_shared && transport == "nccl") {
+    throw CollectiveError(
+        ExitCode::kConfig,
+        "parallel.transport = nccl, but a node has more ranks than GPUs, and NCCL takes one rank "
+        "on each; start fewer ranks a node, or set parallel.transport=auto");
+  }
+  if (is_shared || transport == "mpi") return make_staged_communicator(launch.world());
   return make_nccl_communicator(launch.world(), device.device.index());
 }
 

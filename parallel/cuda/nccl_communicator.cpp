@@ -123,7 +123,10 @@ class NcclCommunicator : public Communicator {
   std::unique_ptr<Communicator> split(int color) override {
     ncclComm_t part = nullptr;
     check(ncclCommSplit(comm_, color, rank_, &part, nullptr), "ncclCommSplit");
-    return std::make_unique<NcclCommunicator>(part, device_index_);
+    auto group = std::make_unique<NcclCommunicator>(part, device_index_);
+    // A group of one has nothing to send: layers call it as often as any other.
+    if (group->size() == 1) return make_single_communicator();
+    return group;
   }
 
  private:

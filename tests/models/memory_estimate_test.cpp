@@ -201,7 +201,7 @@ TEST(MemoryEstimate, RanksShareASave) {
   const MemoryEstimate shared = estimate_memory(gpt2_small(), plan);
   EXPECT_EQ(alone.checkpoint, 3 * std::max<int64_t>(256 << 20, INT64_C(50304) * 768 * 8));
   EXPECT_EQ(shared.checkpoint, 3 * INT64_C(50304) * 768 * 8);
-  EXPECT_EQ(alone.workspace, shared.workspace);  // fp64 copies the logits on the CPU too
+  EXPECT_GT(alone.workspace, shared.workspace);  // fp64 copies the logits on the CPU alone
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
 #include "parallel/gradient_sync.h"
+#include "tests/test_device.h"
 #include "trainer/adamw.h"
 
 namespace lmtrain {
@@ -35,7 +36,7 @@ struct Reference {
 
 // lmtrain's model of it, in one precision.
 struct Subject {
-  Subject(const Reference& reference, at::ScalarType type) : store(type, at::kCPU) {
+  Subject(const Reference& reference, at::ScalarType type) : store(type, kTestDevice) {
     config = reference.model.config;
     config.vocab_size += 3;  // padded rows must change nothing
     config.dropout = 0.0;
@@ -51,9 +52,9 @@ struct Subject {
     for (const auto& [name, tensor] : from_huggingface(parts, theirs, shapes))
       logical(*parameter(name), parameter(name)->master()).copy_(tensor);
     store.refresh_compute();
-    ids = reference.expected.read("ids");
-    labels = reference.expected.read("labels");
-    weights = reference.expected.read("weights").to(at::kFloat);
+    ids = reference.expected.read("ids").to(kTestDevice);
+    labels = reference.expected.read("labels").to(kTestDevice);
+    weights = reference.expected.read("weights").to(kTestDevice, at::kFloat);
   }
 
   static at::Tensor logical(const Parameter& parameter, const at::Tensor& tensor) {
@@ -70,7 +71,7 @@ struct Subject {
   NamedTensors exported(const std::function<at::Tensor(const Parameter&)>& of) {
     NamedTensors ours;
     for (const Parameter* parameter : store.parameters())
-      ours[parameter->spec().name] = logical(*parameter, of(*parameter)).to(at::kDouble);
+      ours[parameter->spec().name] = logical(*parameter, of(*parameter)).to(at::kCPU, at::kDouble);
     return to_huggingface(parts, ours);
   }
 
@@ -134,7 +135,7 @@ TEST_P(DecoderReference, LogitsEqualThoseOfTransformers) {
   const at::NoGradGuard no_gradients;
   const Decoder& model = *subject.model;
   const at::Tensor logits =
-      model.head().logits(model.hidden(whole_sequences(subject.ids))).to(at::kDouble);
+      model.head().logits(model.hidden(whole_sequences(subject.ids))).to(at::kCPU, at::kDouble);
   EXPECT_LE(largest(logits - reference.expected.read("logits")), GetParam().logits);
 }
 
@@ -191,14 +192,14 @@ INSTANTIATE_TEST_SUITE_P(Families, DecoderReference, testing::ValuesIn(cases()),
 // is compared with finite differences.
 TEST(VocabLoss, ZLossIsPartOfTheGradientAndNotOfTheRecordedLoss) {
   const auto alone = make_single_communicator();
-  ParameterStore store(at::kDouble, at::kCPU);
+  ParameterStore store(at::kDouble, kTestDevice);
   ParameterUnit& unit = store.add_unit("head");
   Parameter& table = add_embedding_table(store, unit, "table", 5, 6, 4, *alone, 0.5, 1);
   store.allocate(3);
   const VocabHead head(store, table, /*bias=*/nullptr, *alone);
-  const at::Tensor hidden = at::randn({1, 2, 4}, at::kDouble).requires_grad_();
-  const at::Tensor labels = at::tensor({1, 4}, at::kLong).view({1, 2});
-  const at::Tensor weights = at::tensor({1.0F, 0.5F}).view({1, 2});
+  const at::Tensor hidden = at::randn({1, 2, 4}, at::kDouble).to(kTestDevice).requires_grad_();
+  const at::Tensor labels = at::tensor({1, 4}, at::kLong).view({1, 2}).to(kTestDevice);
+  const at::Tensor weights = at::tensor({1.0F, 0.5F}).view({1, 2}).to(kTestDevice);
   const double z = 0.1;
   const auto total = [&](const at::Tensor& at) {
     const at::NoGradGuard no_gradients;
@@ -233,7 +234,7 @@ TEST(VocabLoss, ZLossIsPartOfTheGradientAndNotOfTheRecordedLoss) {
 // Defect: dropout that depends on how samples are cut into micro-batches, or a backward with
 // another mask than forward.
 TEST(Dropout, IsAFunctionOfTheGlobalSample) {
-  const at::Tensor x = at::ones({4, 6, 40}, at::kFloat).requires_grad_();
+  const at::Tensor x = at::ones({4, 6, 40}, at::kFloat).to(kTestDevice).requires_grad_();
   const at::Tensor whole = dropout(x, {0.3, 7, 5, {11, 12, 13, 14}}, 2);
   const at::Tensor part = dropout(x.narrow(0, 2, 2), {0.3, 7, 5, {13, 14}}, 2);
   EXPECT_TRUE(at::equal(whole.narrow(0, 2, 2), part));

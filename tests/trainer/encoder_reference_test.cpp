@@ -11,6 +11,7 @@
 #include "models/huggingface/model_json.h"
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
+#include "tests/test_device.h"
 
 namespace lmtrain {
 namespace {
@@ -31,7 +32,7 @@ class EncoderReference : public testing::TestWithParam<Case> {
         reference(model_from_json(nlohmann::json::parse(read_file(folder / "config.json")),
                                   GetParam().family)),
         expected(folder / "expected.safetensors"),
-        store(GetParam().type, at::kCPU) {
+        store(GetParam().type, kTestDevice) {
     reference.config.head = bert_head(SafetensorsFolder(folder));
     ModelConfig config = reference.config;
     config.vocab_size += 3;  // padded rows must change nothing
@@ -48,15 +49,17 @@ class EncoderReference : public testing::TestWithParam<Case> {
       }
     }
     store.refresh_compute();
-    input.ids = expected.read("ids");
-    input.positions = at::arange(input.ids.size(1), at::kLong).expand_as(input.ids).contiguous();
-    input.segments = expected.read("segments");
-    input.mask = full_mask(expected.read("lengths").to(at::kInt), input.ids.size(1));
-    targets.places = expected.read("places");
-    targets.labels = expected.read("labels");
-    targets.weights = at::ones({targets.labels.numel()});
-    targets.sentence_labels = expected.read("sentence_labels");
+    input.ids = on_device("ids");
+    input.positions = at::arange(input.ids.size(1), input.ids.options()).expand_as(input.ids).contiguous();
+    input.segments = on_device("segments");
+    input.mask = full_mask(on_device("lengths").to(at::kInt), input.ids.size(1));
+    targets.places = on_device("places");
+    targets.labels = on_device("labels");
+    targets.weights = at::ones({targets.labels.numel()}).to(kTestDevice);
+    targets.sentence_labels = on_device("sentence_labels");
   }
+
+  at::Tensor on_device(const std::string& name) const { return expected.read(name).to(kTestDevice); }
 
   // Where a sample has tokens; padded places have no meaning.
   at::Tensor is_real() const {
@@ -80,11 +83,11 @@ class EncoderReference : public testing::TestWithParam<Case> {
 TEST_P(EncoderReference, LogitsEqualThoseOfTransformers) {
   const at::NoGradGuard no_gradients;
   const at::Tensor hidden = model->hidden(input);
-  const at::Tensor got = model->log_probabilities(as_rows(hidden)).to(at::kDouble);
+  const at::Tensor got = model->log_probabilities(as_rows(hidden)).to(at::kCPU, at::kDouble);
   const at::Tensor want = expected.read("logits").log_softmax(-1);
   EXPECT_LE(largest((got.view_as(want) - want) * is_real()), GetParam().tolerance);
   if (!expected.entries().contains("sentence_logits")) return;
-  EXPECT_LE(largest(model->sentence_logits(hidden) - expected.read("sentence_logits")),
+  EXPECT_LE(largest(model->sentence_logits(hidden).cpu() - expected.read("sentence_logits")),
             GetParam().tolerance);
 }
 
@@ -105,7 +108,7 @@ TEST_P(EncoderReference, LossAndEveryGradientEqualThoseOfTransformers) {
 
   NamedTensors ours;
   for (const Parameter* parameter : store.parameters())
-    ours[parameter->spec().name] = parameter->unpadded(parameter->gradient()).to(at::kDouble);
+    ours[parameter->spec().name] = parameter->unpadded(parameter->gradient()).to(at::kCPU, at::kDouble);
   double largest_of_all = 0;
   const NamedTensors got = to_huggingface(parts, ours);
   for (const auto& [name, tensor] : got)
@@ -122,8 +125,8 @@ TEST_P(EncoderReference, LossAndEveryGradientEqualThoseOfTransformers) {
 // vocabulary.
 TEST_P(EncoderReference, CountsCorrectPredictions) {
   const at::NoGradGuard no_gradients;
-  const at::Tensor best = expected.read("logits").flatten(0, 1).index_select(0, targets.places);
-  targets.labels = best.argmax(-1);
+  const at::Tensor best = expected.read("logits").flatten(0, 1).index_select(0, targets.places.cpu());
+  targets.labels = best.argmax(-1).to(kTestDevice);
   targets.labels[0] = (targets.labels[0] + 1).remainder(reference.num_tokens);
   int64_t correct = 0;
   for (const SampleScore& sample : model->loss(input, targets, {}).samples)

@@ -1,0 +1,18 @@
+#include "models/cuda_kernels.h"
+
+#include <c10/util/Exception.h>
+
+namespace lmtrain {
+namespace {
+[[noreturn]] void never() { TORCH_CHECK(false, "a CUDA tensor in a build without CUDA"); }
+}  // namespace
+
+at::Tensor cuda_dropout(const at::Tensor&, const DropoutSite&) { never(); }
+at::Tensor cuda_row_max(const at::Tensor&, int64_t) { never(); }
+at::Tensor cuda_row_sum_exp(const at::Tensor&, int64_t, const at::Tensor&) { never(); }
+void cuda_loss_gradient_in_place(const at::Tensor&, int64_t, const at::Tensor&, const at::Tensor&,
+                                 const at::Tensor&, const at::Tensor&) {
+  never();
+}
+
+}  // namespace lmtrain
