@@ -9,19 +9,33 @@
 
 namespace lmtrain {
 
-// x times the factors of the site, as DropoutRows draws them on the host. x is contiguous bf16, fp32
-// or fp64, [samples, positions, features] or [samples, heads, positions, keys].
+// x times the factors of the site, as DropoutRows draws them on the host. x is contiguous bf16,
+// fp32 or fp64, [samples, positions, features] or [samples, heads, positions, keys].
 at::Tensor cuda_dropout(const at::Tensor& x, const DropoutSite& site);
 
 // Logits are contiguous bf16, fp32 or fp64 [rows, width], of which the first `columns` are real;
 // statistics are fp32 (fp64 for fp64), [rows].
-at::Tensor cuda_row_max(const at::Tensor& logits, int64_t columns);
-// Sum of exp(logit - shift).
-at::Tensor cuda_row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tensor& shift);
+struct SoftmaxStatistics {
+  at::Tensor largest;
+  at::Tensor sum_exp;  // of exp(logit - largest)
+};
+SoftmaxStatistics cuda_softmax_statistics(const at::Tensor& logits, int64_t columns);
 // In place: factor exp(logit - log_sum), less label_factor at the label's column (int64 [rows]);
 // columns that are not real become zero.
 void cuda_loss_gradient_in_place(const at::Tensor& logits, int64_t columns,
                                  const at::Tensor& log_sum, const at::Tensor& factor,
                                  const at::Tensor& labels, const at::Tensor& label_factor);
+
+// Sum of the rows of a contiguous matrix in bf16, fp32 or fp64: fp32 (fp64 for fp64) [columns].
+at::Tensor cuda_sum_of_rows(const at::Tensor& rows);
+
+// Gradients of a LayerNorm's weight and bias, [features], as cuda_sum_of_rows gives them. dy, x:
+// [.., features], contiguous; mean and rstd of each row of x, as native_layer_norm returns them.
+struct NormGradients {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+NormGradients cuda_norm_gradients(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& mean,
+                                  const at::Tensor& rstd);
 
 }  // namespace lmtrain

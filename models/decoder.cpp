@@ -34,7 +34,6 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
       head_unit_(store.add_unit("head")),
       final_norm_(model_norm(store, head_unit_, "head.norm", config)),
       head_(
-          store,
           config.has_tied_embeddings()
               ? token_table_
               : add_embedding_table(store, head_unit_, "head.weight", num_tokens, config.vocab_size,

@@ -29,16 +29,20 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     context->save_for_backward({ids});
     save_pointer(context, "table", table);
     const LocalIds local = local_ids(ids, *table);
-    at::Tensor y = at::embedding(table->weight(), local.rows).mul_(local.inside);
-    tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
+    at::Tensor y = at::embedding(table->weight(), local.rows);
+    if (tensor_axis->size() > 1) {
+      y.mul_(local.inside);
+      tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
+    }
     return y;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     auto* table = saved_pointer<Parameter>(context, "table");
     const LocalIds local = local_ids(context->get_saved_variables()[0], *table);
-    const at::Tensor dy = as_rows(gradients[0] * local.inside);
-    table->add_gradient_at(local.rows.reshape({-1}), dy);
+    const bool is_whole = table->spec().num_shards == 1;
+    const at::Tensor dy = is_whole ? gradients[0] : gradients[0] * local.inside;
+    table->add_gradient_at(local.rows.reshape({-1}), as_rows(dy));
     table->report_use();
     return {{}, {}, {}, {}};
   }

@@ -38,7 +38,7 @@ MaskedTokenHead::MaskedTokenHead(ParameterStore& store, ParameterUnit& unit,
                                  Communicator& tensor_axis, Communicator& whole)
     : transform_(whole_linear(store, unit, "head.transform", config.hidden_size, config, whole)),
       norm_(model_norm(store, unit, "head.norm", config)),
-      vocab_(store, token_table, &vocab_bias(store, unit, token_table.spec()), tensor_axis) {}
+      vocab_(token_table, &vocab_bias(store, unit, token_table.spec()), tensor_axis) {}
 
 at::Tensor MaskedTokenHead::transformed(const at::Tensor& rows) const {
   return norm_(gelu_exact(transform_(rows)));

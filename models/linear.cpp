@@ -12,17 +12,16 @@ namespace {
 at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.size(-1)}); }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, ParameterStore* store,
-                            Parameter* weight, Parameter* bias, LinearCut cut,
-                            Communicator* tensor_axis) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Parameter* weight,
+                            Parameter* bias, LinearCut cut, Communicator* tensor_axis) {
     context->save_for_backward({x});
-    save_pointer(context, "store", store);
     save_pointer(context, "weight", weight);
     save_pointer(context, "bias", bias);
     save_pointer(context, "tensor_axis", tensor_axis);
     context->saved_data["cut"] = static_cast<int64_t>(cut);
     const at::Tensor b = bias == nullptr ? at::Tensor() : bias->weight().view({-1});
-    if (cut == LinearCut::kColumn) return at::linear(x, matrix(weight->weight()), b);
+    if (cut == LinearCut::kColumn || tensor_axis->size() == 1)
+      return at::linear(x, matrix(weight->weight()), b);
     at::Tensor y = at::linear(x, matrix(weight->weight()));
     tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
     return b.defined() ? y.add_(b) : y;
@@ -31,7 +30,6 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const at::Tensor x = context->get_saved_variables()[0];
     const at::Tensor dy = as_rows(gradients[0]).contiguous();
-    auto* store = saved_pointer<ParameterStore>(context, "store");
     auto* weight = saved_pointer<Parameter>(context, "weight");
     auto* bias = saved_pointer<Parameter>(context, "bias");
     auto* tensor_axis = saved_pointer<Communicator>(context, "tensor_axis");
@@ -42,16 +40,14 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     WorkPtr dx_summed;  // overlaps with the weight gradient
     if (cut == LinearCut::kColumn) dx_summed = tensor_axis->all_reduce(dx, ReduceOp::kSum);
 
-    at::Tensor dw = store->scratch(w.sizes());
-    at::mm_out(dw, dy.t(), as_rows(x));
-    weight->add_gradient(dw);
+    weight->add_product(dy.t(), as_rows(x));
     weight->report_use();
     if (bias != nullptr) {
       bias->add_gradient(sum_of_rows(dy));
       bias->report_use();
     }
     if (dx_summed) dx_summed->wait();
-    return {dx.view(x.sizes()), {}, {}, {}, {}, {}};
+    return {dx.view(x.sizes()), {}, {}, {}, {}};
   }
 };
 
@@ -89,14 +85,13 @@ ParameterSpec bias_spec(const std::string& name, const LinearOutputs& outputs, L
 Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
                const LinearOutputs& outputs, LinearCut cut, Communicator& tensor_axis,
                LinearOptions options)
-    : store_(store),
-      weight_(store.add(unit, weight_spec(name, inputs, outputs, cut, tensor_axis, options.std))),
+    : weight_(store.add(unit, weight_spec(name, inputs, outputs, cut, tensor_axis, options.std))),
       bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, tensor_axis)) : nullptr),
       cut_(cut),
       tensor_axis_(tensor_axis) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return LinearFunction::apply(x, &store_, &weight_, bias_, cut_, &tensor_axis_);
+  return LinearFunction::apply(x, &weight_, bias_, cut_, &tensor_axis_);
 }
 
 }  // namespace lmtrain

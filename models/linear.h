@@ -36,7 +36,6 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
-  ParameterStore& store_;
   Parameter& weight_;
   Parameter* bias_;  // null where there is none
   LinearCut cut_;

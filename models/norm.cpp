@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/cuda_kernels.h"
 #include "models/functions.h"
 
 namespace lmtrain {
@@ -23,9 +24,16 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
     const at::Tensor& x = saved[0];
     auto* weight = saved_pointer<Parameter>(context, "weight");
     auto* bias = saved_pointer<Parameter>(context, "bias");
-    auto [dx, dw, db] = at::native_layer_norm_backward(gradients[0].contiguous(), x, {x.size(-1)},
-                                                       saved[1], saved[2], weight->weight(),
-                                                       bias->weight(), {true, true, true});
+    const at::Tensor dy = gradients[0].contiguous();
+    const bool own = x.is_cuda() && x.is_contiguous();  // LibTorch's sums over rows take longer
+    auto [dx, dw, db] =
+        at::native_layer_norm_backward(dy, x, {x.size(-1)}, saved[1], saved[2], weight->weight(),
+                                       bias->weight(), {true, !own, !own});
+    if (own) {
+      const NormGradients sums = cuda_norm_gradients(dy, x, saved[1], saved[2]);
+      dw = sums.weight;
+      db = sums.bias;
+    }
     weight->add_gradient(dw);
     weight->report_use();
     bias->add_gradient(db);

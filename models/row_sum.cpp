@@ -5,15 +5,14 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "models/cuda_kernels.h"
 #include "models/kernels/kernels.h"
 
 namespace lmtrain {
 
 at::Tensor sum_of_rows(const at::Tensor& rows) {
-  if (!rows.is_cpu() || rows.scalar_type() == at::kDouble) {
-    return rows.sum(0, /*keepdim=*/false,
-                    rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-  }
+  if (rows.is_cuda()) return cuda_sum_of_rows(rows);
+  if (rows.scalar_type() == at::kDouble) return rows.sum(0);
   const int64_t columns = rows.size(1);
   at::Tensor sums = at::empty({columns}, rows.options().dtype(at::kFloat));
   const RowSumKernels& kernels = cpu_kernels().row_sum;

@@ -15,7 +15,6 @@
 namespace lmtrain {
 namespace {
 
-
 at::ScalarType accumulate_type(at::ScalarType compute) {
   return compute == at::kDouble ? at::kDouble : at::kFloat;
 }
@@ -27,47 +26,41 @@ int64_t num_real_columns(const Parameter& table) {
   return std::clamp<int64_t>(spec.logical_shape[0] - spec.shard_index * columns, 0, columns);
 }
 
-// Per-row statistics of this rank's columns: largest logit, and sum of exp(logit - shift).
-at::Tensor row_max(const at::Tensor& logits, int64_t columns) {
-  const auto type = accumulate_type(logits.scalar_type());
-  if (columns == 0) return at::full({logits.size(0)}, -3e38, logits.options().dtype(type));
-  if (logits.is_cuda()) return cuda_row_max(logits, columns);
-  if (type == at::kDouble) return logits.narrow(1, 0, columns).amax(1);
-  at::Tensor out = at::empty({logits.size(0)}, logits.options().dtype(type));
+// Of this rank's columns of each row of logits, on the CPU below fp64.
+SoftmaxStatistics statistics_by_kernels(const at::Tensor& logits, int64_t columns) {
+  const auto options = logits.options().dtype(at::kFloat);
+  const SoftmaxStatistics found = {at::empty({logits.size(0)}, options),
+                                   at::empty({logits.size(0)}, options)};
   const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
-  float* const to = out.data_ptr<float>();
-  at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      to[r] =
-          logits.scalar_type() == at::kFloat
-              ? kernels.max_fp32(logits.data_ptr<float>() + r * logits.size(1), columns)
-              : kernels.max_bf16(
-                    static_cast<const uint16_t*>(logits.data_ptr()) + r * logits.size(1), columns);
-    }
-  });
-  return out;
-}
-
-at::Tensor row_sum_exp(const at::Tensor& logits, int64_t columns, const at::Tensor& shift) {
-  const auto type = accumulate_type(logits.scalar_type());
-  if (columns == 0) return at::zeros_like(shift);
-  if (logits.is_cuda()) return cuda_row_sum_exp(logits, columns, shift);
-  if (type == at::kDouble)
-    return logits.narrow(1, 0, columns).sub(shift.unsqueeze(1)).exp_().sum(1);
-  at::Tensor out = at::empty_like(shift);
-  const CrossEntropyKernels& kernels = cpu_kernels().cross_entropy;
-  const float* const shifts = shift.data_ptr<float>();
-  float* const to = out.data_ptr<float>();
+  auto* const largest = found.largest.data_ptr<float>();
+  auto* const sum_exp = found.sum_exp.data_ptr<float>();
   at::parallel_for(0, logits.size(0), 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t at = r * logits.size(1);
-      to[r] = logits.scalar_type() == at::kFloat
-                  ? kernels.sum_exp_fp32(logits.data_ptr<float>() + at, columns, shifts[r])
-                  : kernels.sum_exp_bf16(static_cast<const uint16_t*>(logits.data_ptr()) + at,
-                                         columns, shifts[r]);
+      if (logits.scalar_type() == at::kFloat) {
+        const float* const row = logits.data_ptr<float>() + at;
+        largest[r] = kernels.max_fp32(row, columns);
+        sum_exp[r] = kernels.sum_exp_fp32(row, columns, largest[r]);
+      } else {
+        const auto* const row = static_cast<const uint16_t*>(logits.data_ptr()) + at;
+        largest[r] = kernels.max_bf16(row, columns);
+        sum_exp[r] = kernels.sum_exp_bf16(row, columns, largest[r]);
+      }
     }
   });
-  return out;
+  return found;
+}
+
+SoftmaxStatistics softmax_statistics(const at::Tensor& logits, int64_t columns) {
+  if (columns == 0) {
+    const auto options = logits.options().dtype(accumulate_type(logits.scalar_type()));
+    return {at::full({logits.size(0)}, -3e38, options), at::zeros({logits.size(0)}, options)};
+  }
+  if (logits.is_cuda()) return cuda_softmax_statistics(logits, columns);
+  if (logits.scalar_type() != at::kDouble) return statistics_by_kernels(logits, columns);
+  const at::Tensor real = logits.narrow(1, 0, columns);
+  const at::Tensor largest = real.amax(1);
+  return {largest, real.sub(largest.unsqueeze(1)).exp_().sum(1)};
 }
 
 // In place: logits become factor * softmax, padded columns become zero.
@@ -138,10 +131,15 @@ at::Tensor first_of_largest(const at::Tensor& logits, const at::Tensor& largest,
 Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, const Parameter& table,
                         bool with_predictions, Communicator& axis) {
   const int64_t columns = num_real_columns(table);
-  at::Tensor largest = row_max(logits, columns);
-  axis.all_reduce(largest, ReduceOp::kMax)->wait();
-  at::Tensor sum = row_sum_exp(logits, columns, largest);
-  axis.all_reduce(sum, ReduceOp::kSum)->wait();
+  const auto [own_largest, own_sum] = softmax_statistics(logits, columns);
+  at::Tensor largest = own_largest;
+  at::Tensor sum = own_sum;
+  if (axis.size() > 1) {
+    largest = own_largest.clone();
+    axis.all_reduce(largest, ReduceOp::kMax)->wait();
+    sum = own_sum * own_largest.sub(largest).exp_();
+    axis.all_reduce(sum, ReduceOp::kSum)->wait();
+  }
 
   Chunk chunk;
   const at::Tensor shifted = labels - table.spec().shard_index * logits.size(1);
@@ -163,8 +161,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
                                const at::Tensor& labels, const at::Tensor& weights,
                                const VocabLossOptions& options, bool with_gradient,
-                               ParameterStore* store, Parameter* table, Parameter* bias,
-                               Communicator* axis) {
+                               Parameter* table, Parameter* bias, Communicator* axis) {
     const double scale = options.scale;
     const double z_loss = options.z_loss;
     const at::Tensor x = as_rows(hidden);
@@ -195,9 +192,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       at::Tensor dxc = dx.narrow(0, begin, rows);
       at::mm_out(dxc, logits, table->weight());
       axis->all_reduce(dxc, ReduceOp::kSum)->wait();
-      at::Tensor dw = store->scratch(table->weight().sizes());
-      at::mm_out(dw, logits.t(), xc);
-      table->add_gradient(dw);
+      table->add_product(logits.t(), xc);
       if (bias != nullptr) bias->add_gradient(sum_of_rows(logits));
     }
     if (with_gradient) context->save_for_backward({dx.view(hidden.sizes())});
@@ -217,7 +212,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     saved_pointer<Parameter>(context, "table")->report_use();
     if (auto* const bias = saved_pointer<Parameter>(context, "bias"); bias != nullptr)
       bias->report_use();
-    return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}, {}};
+    return {context->get_saved_variables()[0], {}, {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -229,7 +224,7 @@ VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
                           const at::Tensor& weights, const VocabLossOptions& options) const {
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
   const variable_list results = VocabLossFunction::apply(
-      hidden, labels, weights, options, with_gradient, &store_, &table_, bias_, &tensor_axis_);
+      hidden, labels, weights, options, with_gradient, &table_, bias_, &tensor_axis_);
   VocabLoss loss;
   loss.total = results[0];
   loss.log_probabilities = results[1].view(labels.sizes());

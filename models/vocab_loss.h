@@ -35,8 +35,8 @@ class VocabHead {
  public:
   // `table` is [vocabulary rows, hidden], shared with the embedding where tied; `bias` [vocabulary
   // rows], cut like the table, or null.
-  VocabHead(ParameterStore& store, Parameter& table, Parameter* bias, Communicator& tensor_axis)
-      : store_(store), table_(table), bias_(bias), tensor_axis_(tensor_axis) {}
+  VocabHead(Parameter& table, Parameter* bias, Communicator& tensor_axis)
+      : table_(table), bias_(bias), tensor_axis_(tensor_axis) {}
 
   // hidden: [.., hidden]; labels: int64 and weights: fp32, both [..]; a weight of 0 leaves a token
   // out. Where gradients are recorded, this computes those of table, bias and hidden as well.
@@ -49,7 +49,6 @@ class VocabHead {
   at::Tensor logits(const at::Tensor& hidden) const;
 
  private:
-  ParameterStore& store_;
   Parameter& table_;
   Parameter* bias_;
   Communicator& tensor_axis_;

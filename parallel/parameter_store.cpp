@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include "base/philox.h"
+#include "parallel/parameter_kernels.h"
 
 namespace lmtrain {
 namespace {
@@ -70,10 +71,32 @@ void Parameter::add_gradient(const at::Tensor& contribution) {
   }
 }
 
+void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
+  const bool widens = a.scalar_type() != gradient_.scalar_type();
+  at::Tensor gradient = gradient_.view({a.size(0), b.size(1)});
+  if (widens && gradient.is_cpu()) {
+    at::Tensor product = unit_->store_->scratch(gradient.sizes());
+    at::mm_out(product, a, b);
+    add_gradient(product);
+    return;
+  }
+  if (gradient_is_set_) {
+    widens ? at::addmm_out(gradient, gradient, a, b, gradient.scalar_type())
+           : at::addmm_out(gradient, gradient, a, b);
+  } else {
+    widens ? at::mm_out(gradient, a, b, gradient.scalar_type()) : at::mm_out(gradient, a, b);
+  }
+  gradient_is_set_ = true;
+}
+
 void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
   if (!gradient_is_set_) gradient_.zero_();
   gradient_is_set_ = true;
-  gradient_.index_add_(0, ids, rows.to(gradient_.scalar_type()));
+  if (gradient_.is_cuda()) {
+    cuda_add_rows(gradient_, ids, rows.contiguous());
+  } else {
+    gradient_.index_add_(0, ids, rows.to(gradient_.scalar_type()));
+  }
 }
 
 void Parameter::report_use() { unit_->store_->report_use(*unit_); }

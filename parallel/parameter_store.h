@@ -73,6 +73,8 @@ class Parameter {
   // Adds to the gradient, in the master type. `contribution` has as many elements as the local
   // shape.
   void add_gradient(const at::Tensor& contribution);
+  // Adds the product of two matrices of the compute type to the gradient as a matrix of a's rows.
+  void add_product(const at::Tensor& a, const at::Tensor& b);
   // Adds rows[i] to row ids[i], in the order of i and in the master type: the gradient of a table.
   void add_gradient_at(const at::Tensor& ids, const at::Tensor& rows);
   // Marks one use of this micro-batch as done in backward.

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+
+#include "parallel/parameter_kernels.h"
 
 namespace lmtrain {
 namespace {
@@ -26,9 +29,7 @@ void update_slice(const ParameterUnit& unit, int64_t begin, int64_t length,
 
 // Sum of squares of one tensor in double, over fixed stretches so that threads do not matter.
 double sum_of_squares(const at::Tensor& tensor) {
-  if (!tensor.is_cpu() || tensor.scalar_type() == at::kDouble) {
-    return tensor.to(at::kDouble).square().sum().item<double>();
-  }
+  if (tensor.scalar_type() == at::kDouble) return tensor.square().sum().item<double>();
   constexpr int64_t kStretch = 1 << 14;
   constexpr int kLanes = 16;
   const float* const values = tensor.data_ptr<float>();
@@ -55,6 +56,14 @@ double sum_of_squares(const at::Tensor& tensor) {
   return total;
 }
 
+// Sums of squares over all units, with one wait for the device. Padding of the buffers is zero.
+double sum_on_device(const ParameterStore& store,
+                     const std::function<at::Tensor(const ParameterUnit&)>& of) {
+  std::vector<at::Tensor> sums;
+  for (const auto& unit : store.units()) sums.push_back(cuda_sum_of_squares(of(*unit)));
+  return at::cat(sums).sum().item<double>();
+}
+
 }  // namespace
 
 void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr,
@@ -76,18 +85,16 @@ void adamw_update(ParameterStore& store, const OptimizerConfig& config, double l
 }
 
 bool weights_are_finite(const ParameterStore& store) {
+  if (store.device().is_cuda())
+    return std::isfinite(sum_on_device(store, [](const auto& unit) { return unit.master(); }));
   return std::ranges::all_of(store.units(), [](const auto& unit) {
     return std::isfinite(sum_of_squares(unit->master()));
   });
 }
 
 double gradient_norm(const ParameterStore& store) {
-  if (!store.device().is_cpu()) {  // one wait for the device, not one for each parameter
-    std::vector<at::Tensor> norms;
-    for (const Parameter* parameter : store.parameters())
-      norms.push_back(at::linalg_vector_norm(parameter->gradient(), 2, {}, false, at::kDouble));
-    return at::linalg_vector_norm(at::stack(norms), 2).item<double>();
-  }
+  if (store.device().is_cuda())
+    return std::sqrt(sum_on_device(store, [](const auto& unit) { return unit.gradient(); }));
   double total = 0;
   for (const Parameter* parameter : store.parameters())
     total += sum_of_squares(parameter->gradient());

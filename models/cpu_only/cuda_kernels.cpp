@@ -8,10 +8,14 @@ namespace {
 }  // namespace
 
 at::Tensor cuda_dropout(const at::Tensor&, const DropoutSite&) { never(); }
-at::Tensor cuda_row_max(const at::Tensor&, int64_t) { never(); }
-at::Tensor cuda_row_sum_exp(const at::Tensor&, int64_t, const at::Tensor&) { never(); }
+SoftmaxStatistics cuda_softmax_statistics(const at::Tensor&, int64_t) { never(); }
 void cuda_loss_gradient_in_place(const at::Tensor&, int64_t, const at::Tensor&, const at::Tensor&,
                                  const at::Tensor&, const at::Tensor&) {
+  never();
+}
+at::Tensor cuda_sum_of_rows(const at::Tensor&) { never(); }
+NormGradients cuda_norm_gradients(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                  const at::Tensor&) {
   never();
 }
 

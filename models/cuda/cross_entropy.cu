@@ -1,21 +1,16 @@
 // Statistics of rows of logits and the gradient of their cross-entropy: one block a row, sums in an
 // order that depends on the width alone.
 #include <cmath>
+#include <type_traits>
 
-#include "models/cuda/number.cuh"
+#include "models/cuda/launch.h"
+#include "parallel/cuda/block_reduce.cuh"
+#include "parallel/cuda/number.cuh"
 
 namespace lmtrain::cuda {
 namespace {
 
 constexpr int kThreads = 512;
-constexpr int kWarps = kThreads / 32;
-
-// 16 bytes of a row, read and written at once.
-template <class T>
-struct alignas(16) Pack {
-  static constexpr int kSize = 16 / sizeof(T);
-  T values[kSize];
-};
 
 // Rows begin at a multiple of 16 bytes.
 template <class T>
@@ -39,39 +34,45 @@ __device__ void for_each(const T* row, int64_t columns, F f) {
   for (int64_t i = done + threadIdx.x; i < columns; i += kThreads) f(widen(row[i]));
 }
 
-// The result is thread 0's.
-template <class A, class Combine>
-__device__ A over_block(A value, A neutral, Combine combine) {
-  __shared__ A of_warps[kWarps];
-  for (int offset = 16; offset > 0; offset /= 2)
-    value = combine(value, __shfl_down_sync(0xFFFFFFFFU, value, offset));
-  if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
-  __syncthreads();
-  if (threadIdx.x >= 32) return value;
-  value = threadIdx.x < kWarps ? of_warps[threadIdx.x] : neutral;
-  for (int offset = 16; offset > 0; offset /= 2)
-    value = combine(value, __shfl_down_sync(0xFFFFFFFFU, value, offset));
-  return value;
+// The largest number of some, and the sum of exp(number - largest).
+template <class A>
+struct Statistics {
+  A largest;
+  A sum;
+
+  // A number that is not one stays.
+  __device__ void add(A x) {
+    if (x <= largest) {
+      sum += exp(x - largest);
+    } else {
+      sum = sum * exp(largest - x) + 1;
+      largest = x;
+    }
+  }
+  __device__ Statistics with(const Statistics& other) const {
+    const A top = other.largest <= largest ? largest : other.largest;
+    return {top, sum * exp(largest - top) + other.sum * exp(other.largest - top)};
+  }
+};
+
+template <class A>
+__device__ Statistics<A> shifted_down(const Statistics<A>& value, int offset) {
+  return {__shfl_down_sync(0xFFFFFFFFU, value.largest, offset),
+          __shfl_down_sync(0xFFFFFFFFU, value.sum, offset)};
 }
 
+// In one pass (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
 template <bool kPacked, class T, class A>
-__global__ void row_max_kernel(const T* logits, int64_t width, int64_t columns, A* out) {
-  constexpr A kLowest = static_cast<A>(-3e38);
-  A largest = kLowest;
-  for_each<kPacked>(logits + blockIdx.x * width, columns,
-                    [&](A x) { largest = x > largest || isnan(x) ? x : largest; });
-  largest = over_block(largest, kLowest, [](A a, A b) { return b > a || isnan(b) ? b : a; });
-  if (threadIdx.x == 0) out[blockIdx.x] = largest;
-}
-
-template <bool kPacked, class T, class A>
-__global__ void row_sum_exp_kernel(const T* logits, int64_t width, int64_t columns, const A* shifts,
-                                   A* out) {
-  const A shift = shifts[blockIdx.x];
-  A sum = 0;
-  for_each<kPacked>(logits + blockIdx.x * width, columns, [&](A x) { sum += exp(x - shift); });
-  sum = over_block(sum, A{0}, [](A a, A b) { return a + b; });
-  if (threadIdx.x == 0) out[blockIdx.x] = sum;
+__global__ void softmax_statistics_kernel(const T* logits, int64_t width, int64_t columns,
+                                          A* largest, A* sum_exp) {
+  constexpr Statistics<A> kNone = {static_cast<A>(-3e38), A{0}};
+  Statistics<A> found = kNone;
+  for_each<kPacked>(logits + blockIdx.x * width, columns, [&](A x) { found.add(x); });
+  found = over_block<kThreads>(
+      found, kNone, [](const Statistics<A>& a, const Statistics<A>& b) { return a.with(b); });
+  if (threadIdx.x != 0) return;
+  largest[blockIdx.x] = found.largest;
+  sum_exp[blockIdx.x] = found.sum;
 }
 
 template <bool kPacked, class T, class A>
@@ -119,23 +120,13 @@ int launch_rows(const RowsLaunch& launch, F f) {
 
 }  // namespace
 
-int launch_row_max(const RowsLaunch& l, void* out) {
+int launch_softmax_statistics(const RowsLaunch& l, void* largest, void* sum_exp) {
   return launch_rows(l, [&](auto* logits, auto packed) {
     using T = std::remove_pointer_t<decltype(logits)>;
     using A = typename Accumulate<T>::type;
-    row_max_kernel<decltype(packed)::value, T, A>
+    softmax_statistics_kernel<decltype(packed)::value, T, A>
         <<<static_cast<unsigned>(l.rows), kThreads, 0, static_cast<cudaStream_t>(l.stream)>>>(
-            logits, l.width, l.columns, static_cast<A*>(out));
-  });
-}
-
-int launch_row_sum_exp(const RowsLaunch& l, const void* shift, void* out) {
-  return launch_rows(l, [&](auto* logits, auto packed) {
-    using T = std::remove_pointer_t<decltype(logits)>;
-    using A = typename Accumulate<T>::type;
-    row_sum_exp_kernel<decltype(packed)::value, T, A>
-        <<<static_cast<unsigned>(l.rows), kThreads, 0, static_cast<cudaStream_t>(l.stream)>>>(
-            logits, l.width, l.columns, static_cast<const A*>(shift), static_cast<A*>(out));
+            logits, l.width, l.columns, static_cast<A*>(largest), static_cast<A*>(sum_exp));
   });
 }
 
@@ -150,7 +141,5 @@ int launch_loss_gradient(const RowsLaunch& l, const void* log_sum, const void* f
             static_cast<const A*>(factor), labels, static_cast<const A*>(label_factor));
   });
 }
-
-const char* error_text(int code) { return cudaGetErrorString(static_cast<cudaError_t>(code)); }
 
 }  // namespace lmtrain::cuda

@@ -1,6 +1,7 @@
 // Dropout by Philox4x32-10, to the bit as base/philox.h draws on the host: eight elements of a row a
 // counter, 16 bits each.
-#include "models/cuda/number.cuh"
+#include "models/cuda/launch.h"
+#include "parallel/cuda/number.cuh"
 
 namespace lmtrain::cuda {
 namespace {

@@ -1,12 +1,9 @@
-// What the kernels' files and the file that calls them agree on: plain pointers, since nvcc takes
-// long over LibTorch's headers and reads C++17.
+// As parallel/cuda/launch.h, for kernels of models.
 #pragma once
 
-#include <cstdint>
+#include "parallel/cuda/launch.h"
 
 namespace lmtrain::cuda {
-
-enum class Type { kBFloat16, kFloat, kDouble };
 
 struct DropoutLaunch {
   Type type;
@@ -24,9 +21,9 @@ struct DropoutLaunch {
   double scale;
   void* stream;
 };
-// The driver's error code, 0 for none.
 int launch_dropout(const DropoutLaunch& launch);
 
+// Statistics of rows are float, double for kDouble.
 struct RowsLaunch {
   Type type;
   void* logits;
@@ -35,12 +32,26 @@ struct RowsLaunch {
   int64_t columns;
   void* stream;
 };
-// Statistics are float, double for kDouble.
-int launch_row_max(const RowsLaunch& launch, void* out);
-int launch_row_sum_exp(const RowsLaunch& launch, const void* shift, void* out);
+int launch_softmax_statistics(const RowsLaunch& launch, void* largest, void* sum_exp);
 int launch_loss_gradient(const RowsLaunch& launch, const void* log_sum, const void* factor,
                          const int64_t* labels, const void* label_factor);
 
-const char* error_text(int code);
+// Sums over rows of dy, and where x is not null of dy (x - mean) rstd. Sums are float, double for
+// kDouble, as are mean and rstd; `partial` holds kSumChunks * 2 * columns of them.
+struct ColumnSumsLaunch {
+  Type type;
+  const void* dy;
+  const void* x;
+  const void* mean;
+  const void* rstd;
+  int64_t rows;
+  int64_t columns;
+  void* partial;
+  void* sums;
+  void* products;
+  void* stream;
+};
+inline constexpr int kSumChunks = 256;
+int launch_column_sums(const ColumnSumsLaunch& launch);
 
 }  // namespace lmtrain::cuda

@@ -6,11 +6,14 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 mkdir text
-awk 'BEGIN {
-  srand(5)
+awk '
+# Not rand(), which some awks seed anew whatever srand() is given.
+function draw() { state = (state * 16807) % 2147483647; return state / 2147483647 }
+BEGIN {
+  state = 5
   n = split("the of and to in that was his he it with is for as had you not be her on at by which have or from this", w, " ")
   for (d = 0; d < 400; ++d) {
-    for (i = 0; i < 60; ++i) printf "%s ", w[int(rand() * rand() * n) + 1]
+    for (i = 0; i < 60; ++i) printf "%s ", w[int(draw() * draw() * n) + 1]
     print ".\n%"
   }
 }' > text/corpus

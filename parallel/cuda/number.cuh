@@ -3,7 +3,7 @@
 
 #include <cuda_bf16.h>
 
-#include "models/cuda/launch.h"
+#include "parallel/cuda/launch.h"
 
 namespace lmtrain::cuda {
 
@@ -23,6 +23,13 @@ __device__ inline auto widen(T x) {
 __device__ inline void narrow(float x, __nv_bfloat16& to) { to = __float2bfloat16_rn(x); }
 __device__ inline void narrow(float x, float& to) { to = x; }
 __device__ inline void narrow(double x, double& to) { to = x; }
+
+// 16 bytes, read and written at once.
+template <class T>
+struct alignas(16) Pack {
+  static constexpr int kSize = 16 / sizeof(T);
+  T values[kSize];
+};
 
 // Calls f with a value of the type.
 template <class F>
