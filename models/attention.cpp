@@ -43,11 +43,15 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const AttentionContext
   const int64_t samples = x.size(0);
   const int64_t positions = x.size(1);
   const int64_t num_heads = num_groups_ * queries_per_group_;
+  // Four dims: backward joins the three gradients by LibTorch's fast kernel, which takes no more.
   const auto qkv = qkv_(x)
-                       .view({samples, positions, num_groups_, queries_per_group_ + 2, head_size_})
-                       .split_with_sizes({queries_per_group_, 1, 1}, 3);
-  at::Tensor q = qkv[0];
-  at::Tensor k = qkv[1];
+                       .view({samples * positions, num_groups_, queries_per_group_ + 2, head_size_})
+                       .split_with_sizes({queries_per_group_, 1, 1}, 2);
+  const auto by_position = [&](const at::Tensor& t) {
+    return t.view({samples, positions, num_groups_, t.size(2), head_size_});
+  };
+  at::Tensor q = by_position(qkv[0]);
+  at::Tensor k = by_position(qkv[1]);
   if (query_norm_) q = (*query_norm_)(q);
   if (key_norm_) k = (*key_norm_)(k);
   if (context.rotary) {
@@ -55,8 +59,9 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const AttentionContext
     k = rotate(k, *context.rotary);
   }
   const auto heads_first = [&](const at::Tensor& t) { return t.flatten(2, 3).transpose(1, 2); };
-  const at::Tensor mixed = attention(heads_first(q), heads_first(k), heads_first(qkv[2]),
-                                     context.mask, {dropout, site, first_head_});
+  const at::Tensor mixed =
+      attention(heads_first(q), heads_first(k), heads_first(by_position(qkv[2])), context.mask,
+                {dropout, site, first_head_});
   return output_(mixed.transpose(1, 2).reshape({samples, positions, num_heads * head_size_}));
 }
 

@@ -45,7 +45,9 @@ ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   const VocabLoss loss = head_.loss(hidden(input), targets.labels, targets.weights,
                                     {.scale = scales.targets, .z_loss = scales.z_loss});
-  return {loss.total, score_samples(loss, targets, input.ids.size(0), input.ids.size(1))};
+  return {loss.total, [loss, targets, sizes = input.ids.sizes().vec()] {
+            return score_samples(loss, targets, sizes[0], sizes[1]);
+          }};
 }
 
 at::Tensor Decoder::hidden(const ModelInput& input) const {

@@ -40,17 +40,22 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
   const VocabLoss tokens = token_head_->loss(
       as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
       {scales.targets, scales.z_loss, /*with_predictions=*/!at::GradMode::is_enabled()});
-  ModelLoss loss = {tokens.total,
-                    score_samples(tokens, targets, input.ids.size(0), input.ids.size(1))};
-  if (!sentence_head_) return loss;
+  const auto token_scores = [tokens, targets, sizes = input.ids.sizes().vec()] {
+    return score_samples(tokens, targets, sizes[0], sizes[1]);
+  };
+  if (!sentence_head_) return {tokens.total, token_scores};
   const SentenceLoss sentences =
       sentence_head_->loss((*pooler_)(x), targets.sentence_labels, scales.sentences);
-  loss.total = loss.total + sentences.total;
-  for (size_t i = 0; i < loss.samples.size(); ++i) {
-    loss.samples[i].sentence_loss = sentences.losses[i];
-    loss.samples[i].sentence_is_correct = sentences.is_correct[i];
-  }
-  return loss;
+  return {tokens.total + sentences.total, [token_scores, sentences] {
+            std::vector<SampleScore> samples = token_scores();
+            const at::Tensor losses = sentences.losses.cpu();
+            const at::Tensor is_correct = sentences.is_correct.cpu();
+            for (size_t i = 0; i < samples.size(); ++i) {
+              samples[i].sentence_loss = losses.data_ptr<double>()[i];
+              samples[i].sentence_is_correct = is_correct.data_ptr<bool>()[i];
+            }
+            return samples;
+          }};
 }
 
 at::Tensor Encoder::hidden(const ModelInput& input) const {

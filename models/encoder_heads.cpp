@@ -78,15 +78,7 @@ SentenceLoss SentenceHead::loss(const at::Tensor& pooled, const at::Tensor& labe
                                 .squeeze(1)
                                 .neg()
                                 .mul(known.to(scores.scalar_type()));
-  const at::Tensor values = losses.detach().to(at::kDouble).cpu().contiguous();
-  const at::Tensor correct = scores.argmax(-1).eq(labels).cpu().contiguous();
-  SentenceLoss loss;
-  loss.total = losses.sum() * scale;
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    loss.losses.push_back(values.data_ptr<double>()[i]);
-    loss.is_correct.push_back(correct.data_ptr<bool>()[i]);
-  }
-  return loss;
+  return {losses.sum() * scale, losses.detach().to(at::kDouble), scores.argmax(-1).eq(labels)};
 }
 
 }  // namespace lmtrain

@@ -1,8 +1,6 @@
 // What BERT is pretrained with on top of its encoder (Devlin et al., 2019).
 #pragma once
 
-#include <vector>
-
 #include <ATen/core/Tensor.h>
 
 #include "models/linear.h"
@@ -51,9 +49,9 @@ class Pooler {
 };
 
 struct SentenceLoss {
-  at::Tensor total;  // 0-dim, sum over samples times the scale
-  std::vector<double> losses;
-  std::vector<bool> is_correct;
+  at::Tensor total;       // 0-dim, sum over samples times the scale
+  at::Tensor losses;      // fp64 [samples]
+  at::Tensor is_correct;  // bool [samples]
 };
 
 // Whether two segments belong together (label 0) or not (1): next sentence, or sentence order (Lan

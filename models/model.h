@@ -1,6 +1,7 @@
 // What all models have in common, for those who train one without knowing which.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -49,7 +50,8 @@ struct SampleScore {
 
 struct ModelLoss {
   at::Tensor total;  // 0-dim, fp32 or fp64: start backward here, with one
-  std::vector<SampleScore> samples;
+  // The scores of the samples. Waits for the device, so call it when backward is under way.
+  std::function<std::vector<SampleScore>()> samples;
 };
 
 class Model {

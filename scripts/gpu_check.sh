@@ -26,6 +26,10 @@ build-cuda/lmtrain --version
 results=build-cuda/gpu_check.txt
 code=0
 ctest --test-dir build-cuda --label-regex '^gpu$' --output-on-failure --no-tests=error | tee "$results" || code=$?
+if grep -q Skipped "$results"; then
+  say "tests were skipped: LibTorch sees no GPU (build-cuda/lmtrain doctor says more)"
+  code=1
+fi
 echo
 echo "| test | result | seconds |"
 echo "|---|---|---|"

@@ -125,8 +125,9 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScale
   }
   const PhaseScope scope(phases_, Phase::kBackward);
   loss.total.backward();
-  for (size_t i = 0; i < loss.samples.size(); ++i)
-    results.push_back({loss.samples[i], batch.sample_hashes[i]});
+  const std::vector<SampleScore> samples = loss.samples();
+  for (size_t i = 0; i < samples.size(); ++i)
+    results.push_back({samples[i], batch.sample_hashes[i]});
 }
 
 // Every rank gets every sample's sums and adds them in the order of the global batch.
@@ -184,7 +185,7 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
     const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
     const ModelBatch tensors = on_device(batch, DropoutContext{});
     double* row = scores[at].data_ptr<double>();
-    for (const SampleScore& score : model_->loss(tensors.input, tensors.targets, {}).samples) {
+    for (const SampleScore& score : model_->loss(tensors.input, tensors.targets, {}).samples()) {
       *row++ = score.loss;
       *row++ = static_cast<double>(score.num_correct);
       *row++ = score.sentence_loss;

@@ -89,7 +89,7 @@ void launch(const ColumnSumsLaunch& l) {
   const auto blocks_of = [](int64_t columns, int64_t width) {
     return static_cast<unsigned>((columns + width - 1) / width);
   };
-  const int64_t needed = (l.rows + kWarps - 1) / kWarps;
+  const int64_t needed = l.rows == 0 ? 1 : (l.rows + kWarps - 1) / kWarps;
   const int chunks = needed < kSumChunks ? static_cast<int>(needed) : kSumChunks;
   const dim3 blocks(blocks_of(l.columns, kLanes * kWidth), static_cast<unsigned>(chunks));
   const dim3 threads(kLanes, kWarps);
@@ -113,7 +113,7 @@ void launch(const ColumnSumsLaunch& l) {
 }  // namespace
 
 int launch_column_sums(const ColumnSumsLaunch& l) {
-  if (l.rows == 0 || l.columns == 0) return 0;
+  if (l.columns == 0) return 0;
   with_type(l.type, [&](auto number) {
     using T = decltype(number);
     const auto aligned = [](const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; };

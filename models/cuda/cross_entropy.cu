@@ -18,36 +18,24 @@ bool is_packed(const RowsLaunch& launch) {
   return launch.width % Pack<T>::kSize == 0 && reinterpret_cast<uintptr_t>(launch.logits) % 16 == 0;
 }
 
-// Calls f(value) for this thread's elements of the row.
-template <bool kPacked, class T, class F>
-__device__ void for_each(const T* row, int64_t columns, F f) {
-  int64_t done = 0;
-  if constexpr (kPacked) {
-    const int64_t packs = columns / Pack<T>::kSize;
-    for (int64_t p = threadIdx.x; p < packs; p += kThreads) {
-      const Pack<T> pack = reinterpret_cast<const Pack<T>*>(row)[p];
-#pragma unroll
-      for (int i = 0; i < Pack<T>::kSize; ++i) f(widen(pack.values[i]));
-    }
-    done = packs * Pack<T>::kSize;
-  }
-  for (int64_t i = done + threadIdx.x; i < columns; i += kThreads) f(widen(row[i]));
-}
-
-// The largest number of some, and the sum of exp(number - largest).
+// The largest number of some, and the sum of exp(number - largest). A number that is not one stays in
+// the sum.
 template <class A>
 struct Statistics {
   A largest;
   A sum;
 
-  // A number that is not one stays.
-  __device__ void add(A x) {
-    if (x <= largest) {
-      sum += exp(x - largest);
-    } else {
-      sum = sum * exp(largest - x) + 1;
-      largest = x;
+  template <int kCount>
+  __device__ void add(const A (&x)[kCount]) {
+    A top = x[0];
+#pragma unroll
+    for (int i = 1; i < kCount; ++i) top = x[i] <= top ? top : x[i];
+    if (!(top <= largest)) {
+      sum *= exp(largest - top);
+      largest = top;
     }
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) sum += exp(x[i] - largest);
   }
   __device__ Statistics with(const Statistics& other) const {
     const A top = other.largest <= largest ? largest : other.largest;
@@ -66,8 +54,24 @@ template <bool kPacked, class T, class A>
 __global__ void softmax_statistics_kernel(const T* logits, int64_t width, int64_t columns,
                                           A* largest, A* sum_exp) {
   constexpr Statistics<A> kNone = {static_cast<A>(-3e38), A{0}};
+  const T* const row = logits + blockIdx.x * width;
   Statistics<A> found = kNone;
-  for_each<kPacked>(logits + blockIdx.x * width, columns, [&](A x) { found.add(x); });
+  int64_t done = 0;
+  if constexpr (kPacked) {
+    constexpr int kSize = Pack<T>::kSize;
+    for (int64_t p = threadIdx.x; p < columns / kSize; p += kThreads) {
+      const Pack<T> pack = reinterpret_cast<const Pack<T>*>(row)[p];
+      A x[kSize];
+#pragma unroll
+      for (int i = 0; i < kSize; ++i) x[i] = widen(pack.values[i]);
+      found.add(x);
+    }
+    done = columns / kSize * kSize;
+  }
+  for (int64_t i = done + threadIdx.x; i < columns; i += kThreads) {
+    const A x[1] = {widen(row[i])};
+    found.add(x);
+  }
   found = over_block<kThreads>(
       found, kNone, [](const Statistics<A>& a, const Statistics<A>& b) { return a.with(b); });
   if (threadIdx.x != 0) return;

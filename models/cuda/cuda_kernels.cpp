@@ -28,8 +28,8 @@ NormGradients column_sums(const at::Tensor& dy, const at::Tensor& x, const at::T
   const auto options = sum_options(dy);
   const int64_t kinds = x.defined() ? 2 : 1;
   at::Tensor partial = at::empty({cuda::kSumChunks * kinds * columns}, options);
-  NormGradients sums = {x.defined() ? at::zeros({columns}, options) : at::Tensor(),
-                        at::zeros({columns}, options)};
+  NormGradients sums = {x.defined() ? at::empty({columns}, options) : at::Tensor(),
+                        at::empty({columns}, options)};
   const auto pointer = [](const at::Tensor& t) { return t.defined() ? t.data_ptr() : nullptr; };
   cuda::check_launch(
       cuda::launch_column_sums({cuda::type_of(dy), dy.data_ptr(), pointer(x), pointer(mean),

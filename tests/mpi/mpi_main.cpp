@@ -1,6 +1,7 @@
 #include "tests/mpi/mpi_main.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +16,9 @@ int main(int argc, char** argv) {
   lmtrain::Launch launch(&argc, &argv);
   lmtrain::launch_of_tests = &launch;
   at::set_num_threads(1);
+#ifdef LMTRAIN_TEST_ON_CUDA
+  if (!at::hasCUDA()) return 77;  // skipped: no GPU is visible
+#endif
   testing::InitGoogleTest(&argc, argv);
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
   if (launch.rank() != 0) delete listeners.Release(listeners.default_result_printer());

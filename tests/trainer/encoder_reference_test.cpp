@@ -50,7 +50,8 @@ class EncoderReference : public testing::TestWithParam<Case> {
     }
     store.refresh_compute();
     input.ids = on_device("ids");
-    input.positions = at::arange(input.ids.size(1), input.ids.options()).expand_as(input.ids).contiguous();
+    input.positions =
+        at::arange(input.ids.size(1), input.ids.options()).expand_as(input.ids).contiguous();
     input.segments = on_device("segments");
     input.mask = full_mask(on_device("lengths").to(at::kInt), input.ids.size(1));
     targets.places = on_device("places");
@@ -59,7 +60,9 @@ class EncoderReference : public testing::TestWithParam<Case> {
     targets.sentence_labels = on_device("sentence_labels");
   }
 
-  at::Tensor on_device(const std::string& name) const { return expected.read(name).to(kTestDevice); }
+  at::Tensor on_device(const std::string& name) const {
+    return expected.read(name).to(kTestDevice);
+  }
 
   // Where a sample has tokens; padded places have no meaning.
   at::Tensor is_real() const {
@@ -102,13 +105,14 @@ TEST_P(EncoderReference, LossAndEveryGradientEqualThoseOfTransformers) {
   EXPECT_NEAR(loss.total.item<double>(), expected.read("loss").item<double>(),
               GetParam().tolerance);
   double by_samples = 0;
-  for (const SampleScore& sample : loss.samples)
+  for (const SampleScore& sample : loss.samples())
     by_samples += sample.loss * scales.targets + sample.sentence_loss * scales.sentences;
   EXPECT_NEAR(by_samples, loss.total.item<double>(), 1e-5);
 
   NamedTensors ours;
   for (const Parameter* parameter : store.parameters())
-    ours[parameter->spec().name] = parameter->unpadded(parameter->gradient()).to(at::kCPU, at::kDouble);
+    ours[parameter->spec().name] =
+        parameter->unpadded(parameter->gradient()).to(at::kCPU, at::kDouble);
   double largest_of_all = 0;
   const NamedTensors got = to_huggingface(parts, ours);
   for (const auto& [name, tensor] : got)
@@ -125,11 +129,12 @@ TEST_P(EncoderReference, LossAndEveryGradientEqualThoseOfTransformers) {
 // vocabulary.
 TEST_P(EncoderReference, CountsCorrectPredictions) {
   const at::NoGradGuard no_gradients;
-  const at::Tensor best = expected.read("logits").flatten(0, 1).index_select(0, targets.places.cpu());
+  const at::Tensor best =
+      expected.read("logits").flatten(0, 1).index_select(0, targets.places.cpu());
   targets.labels = best.argmax(-1).to(kTestDevice);
   targets.labels[0] = (targets.labels[0] + 1).remainder(reference.num_tokens);
   int64_t correct = 0;
-  for (const SampleScore& sample : model->loss(input, targets, {}).samples)
+  for (const SampleScore& sample : model->loss(input, targets, {}).samples())
     correct += sample.num_correct;
   EXPECT_EQ(correct, targets.labels.numel() - 1);
 }

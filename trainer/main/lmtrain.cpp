@@ -109,34 +109,34 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   inspect->add_flag("--tensors", a.flag, "List all tensors");
   inspect->callback([&] { command_inspect(a.path, a.flag); });
 
-  CLI::App* import = app.add_subcommand(
+  CLI::App* import_command = app.add_subcommand(
       "import", "Make a checkpoint of a folder of transformers (GPT-2, Llama, Qwen3)");
-  import->add_option("folder", a.path, "Folder with config.json, safetensors, tokenizer.json")
+  import_command
+      ->add_option("folder", a.path, "Folder with config.json, safetensors, tokenizer.json")
       ->required();
-  import->add_option("out", a.out, "New folder for the checkpoint")->required();
-  import->callback([&] { command_import(a.path, a.out);
-});
+  import_command->add_option("out", a.out, "New folder for the checkpoint")->required();
+  import_command->callback([&] { command_import(a.path, a.out); });
 
-CLI::App* export_command =
-    app.add_subcommand("export", "Write a checkpoint as a folder that transformers loads");
-export_command->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
-export_command->add_option("out", a.out, "New folder")->required();
-export_command->add_option("--type", a.exported.type,
-                           "float32, bfloat16, float16 or float64 (default: as imported, else "
-                           "as trained)");
-export_command
-    ->add_option("--max-file-bytes", a.exported.max_file_bytes,
-                 "Largest safetensors file; more are written with an index")
-    ->capture_default_str()
-    ->check(CLI::PositiveNumber);
-export_command->callback([&] { command_export(a.path, a.out, a.exported); });
+  CLI::App* export_command =
+      app.add_subcommand("export", "Write a checkpoint as a folder that transformers loads");
+  export_command->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
+  export_command->add_option("out", a.out, "New folder")->required();
+  export_command->add_option("--type", a.exported.type,
+                             "float32, bfloat16, float16 or float64 (default: as imported, else "
+                             "as trained)");
+  export_command
+      ->add_option("--max-file-bytes", a.exported.max_file_bytes,
+                   "Largest safetensors file; more are written with an index")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  export_command->callback([&] { command_export(a.path, a.out, a.exported); });
 
-CLI::App* report = app.add_subcommand("report", "Write a run's report again from its folder");
-report->add_option("run", a.path, "Run folder")->required();
-report->callback([&] { command_report(a.path); });
+  CLI::App* report = app.add_subcommand("report", "Write a run's report again from its folder");
+  report->add_option("run", a.path, "Run folder")->required();
+  report->callback([&] { command_report(a.path); });
 
-app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
-    ->callback(command_doctor);
+  app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
+      ->callback(command_doctor);
 }  // namespace
 
 // Reports an error of this process and returns its exit code.
