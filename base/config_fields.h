@@ -59,6 +59,9 @@ struct RealsField {
   size_t count;  // exactly so many
   RealLimits limits;
 };
+struct TextsField {
+  std::vector<std::string>* value;
+};
 struct SectionField {
   std::shared_ptr<Fields> fields;
 };
@@ -79,7 +82,7 @@ enum class OnResume {
 };
 
 using FieldKind = std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField,
-                               RealsField, SectionField, ListField>;
+                               RealsField, TextsField, SectionField, ListField>;
 
 struct Field {
   std::string key;
@@ -121,6 +124,9 @@ class Fields {
   Field& reals(const std::string& key, std::vector<double>& value, size_t count, RealLimits limits,
                const std::string& doc) {
     return add(key, doc, RealsField{&value, count, limits});
+  }
+  Field& texts(const std::string& key, std::vector<std::string>& value, const std::string& doc) {
+    return add(key, doc, TextsField{&value});
   }
   template <class Config>
   Field& section(const std::string& key, Config& config, const std::string& doc) {

@@ -129,13 +129,26 @@ class Reader {
   }
 
   void read_kind(const TextField& field, const std::string& key, const YamlNode& node) {
+    *field.value = read_text(key, node);
+  }
+
+  std::string read_text(const std::string& key, const YamlNode& node) {
     const bool is_scalar = node.kind == YamlNode::Kind::kScalar;
     const bool is_other =
         !node.quoted && (is_number(node) || node.text == "true" || node.text == "false");
     if (!is_scalar) fail_type(key, "a text", node);
     if (is_other) fail_type(key, cat("a text (\"", one_line(node.text), "\" with quotes)"), node);
     if (node.text.find('\0') != std::string::npos) fail(node.mark, key + ": a text has no NUL");
-    *field.value = node.text;
+    return node.text;
+  }
+
+  void read_kind(const TextsField& field, const std::string& key, const YamlNode& node) {
+    if (node.kind != YamlNode::Kind::kSequence) fail_type(key, "a list of texts", node);
+    if (node.items.size() > kMaxListElements) fail_too_long(key, node);
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < node.items.size(); ++i)
+      texts.push_back(read_text(cat(key, ".", i), node.items[i]));
+    *field.value = std::move(texts);
   }
 
   void read_kind(const ChoiceField& field, const std::string& key, const YamlNode& node) {

@@ -59,6 +59,7 @@ struct TypeText {
   std::string operator()(const RealsField& field) const {
     return cat("list of ", field.count, " numbers");
   }
+  std::string operator()(const TextsField&) const { return "list of texts"; }
   std::string operator()(const SectionField&) const { return "section"; }
   std::string operator()(const ListField&) const { return "list"; }
 };
@@ -92,6 +93,11 @@ struct ValueText {
   std::string operator()(const RealsField& field) const {
     std::vector<std::string> parts;
     for (const double value : *field.value) parts.push_back(shortest(value));
+    return "[" + join(parts, ", ") + "]";
+  }
+  std::string operator()(const TextsField& field) const {
+    std::vector<std::string> parts;
+    for (const std::string& text : *field.value) parts.push_back(yaml_text(text));
     return "[" + join(parts, ", ") + "]";
   }
   std::string operator()(const SectionField&) const { return ""; }

@@ -43,6 +43,10 @@ class TransformerBlock {
 // The place of dropout on the embedding; those of the blocks follow it.
 inline constexpr int64_t kEmbeddingDropoutSite = 0;
 
+inline int64_t first_site_behind_blocks(const ModelConfig& config) {
+  return kEmbeddingDropoutSite + 1 + config.num_layers * TransformerBlock::kDropoutSites;
+}
+
 // The config's blocks, as units "blocks.0", "blocks.1", ...
 std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
                                         Communicator& tensor_axis);

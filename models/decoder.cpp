@@ -14,12 +14,13 @@ ModelInput whole_sequences(const at::Tensor& ids) {
 
 Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  Communicator& tensor_axis)
-    : compute_type_(store.compute_type()),
+    : config_(config),
+      compute_type_(store.compute_type()),
       embedding_unit_(store.add_unit("embedding")),
       token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
                                        config.vocab_size, config.hidden_size, tensor_axis,
                                        config.init_std,
-                                       /*uses=*/config.has_tied_embeddings() ? 2 : 1)),
+                                       /*uses=*/config.has_tied_head() ? 2 : 1)),
       position_table_(config.has_learned_positions()
                           ? &add_embedding_table(store, embedding_unit_,
                                                  "embedding.position.weight", config.max_positions,
@@ -33,21 +34,33 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
       blocks_(add_blocks(store, config, tensor_axis)),
       head_unit_(store.add_unit("head")),
       final_norm_(model_norm(store, head_unit_, "head.norm", config)),
-      head_(
-          config.has_tied_embeddings()
-              ? token_table_
-              : add_embedding_table(store, head_unit_, "head.weight", num_tokens, config.vocab_size,
-                                    config.hidden_size, tensor_axis, config.init_std, /*uses=*/1),
-          /*bias=*/nullptr, tensor_axis),
-      tensor_axis_(tensor_axis) {}
+      tensor_axis_(tensor_axis) {
+  if (config.has_label_head()) {
+    label_head_.emplace(store, head_unit_, config, *whole_);
+    return;
+  }
+  Parameter& table =
+      config.has_tied_head()
+          ? token_table_
+          : add_embedding_table(store, head_unit_, "head.weight", num_tokens, config.vocab_size,
+                                config.hidden_size, tensor_axis, config.init_std, /*uses=*/1);
+  head_.emplace(table, /*bias=*/nullptr, tensor_axis);
+}
 
 ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
-  const VocabLoss loss = head_.loss(hidden(input), targets.labels, targets.weights,
-                                    {.scale = scales.targets, .z_loss = scales.z_loss});
+  if (label_head_) return label_loss(config_, label_logits(input), input.lengths, targets, scales);
+  const VocabLoss loss = head_->loss(hidden(input), targets.labels, targets.weights,
+                                     {.scale = scales.targets, .z_loss = scales.z_loss});
   return {loss.total, [loss, targets, sizes = input.ids.sizes().vec()] {
             return score_samples(loss, targets, sizes[0], sizes[1]);
           }};
+}
+
+at::Tensor Decoder::label_logits(const ModelInput& input) const {
+  const at::Tensor x = hidden(input);
+  if (!config_.classifies_texts()) return label_head_->logits(x, input.dropout);
+  return label_head_->logits(last_rows(x, input.lengths).unsqueeze(1), input.dropout).squeeze(1);
 }
 
 at::Tensor Decoder::hidden(const ModelInput& input) const {

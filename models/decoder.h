@@ -9,11 +9,13 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include <ATen/core/Tensor.h>
 
 #include "models/block.h"
 #include "models/embedding.h"
+#include "models/label_head.h"
 #include "models/model.h"
 
 namespace lmtrain {
@@ -30,12 +32,15 @@ class Decoder : public Model {
 
   ModelLoss loss(const ModelInput& input, const Targets& targets,
                  const LossScales& scales) const override;
+  at::Tensor label_logits(const ModelInput& input) const override;
 
   // [samples, positions, hidden]: what the head reads.
   at::Tensor hidden(const ModelInput& input) const;
-  const VocabHead& head() const { return head_; }
+  // The model has a language head.
+  const VocabHead& head() const { return *head_; }
 
  private:
+  ModelConfig config_;
   std::unique_ptr<Communicator> whole_ = make_single_communicator();  // positions are never cut
   at::ScalarType compute_type_;
   ParameterUnit& embedding_unit_;
@@ -45,7 +50,8 @@ class Decoder : public Model {
   std::deque<TransformerBlock> blocks_;
   ParameterUnit& head_unit_;
   Norm final_norm_;
-  VocabHead head_;
+  std::optional<VocabHead> head_;
+  std::optional<LabelHead> label_head_;
   Communicator& tensor_axis_;
 };
 

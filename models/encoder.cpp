@@ -8,7 +8,8 @@
 namespace lmtrain {
 Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  Communicator& tensor_axis)
-    : embedding_unit_(store.add_unit("embedding")),
+    : config_(config),
+      embedding_unit_(store.add_unit("embedding")),
       token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
                                        config.vocab_size, config.hidden_size, tensor_axis,
                                        config.init_std,
@@ -31,11 +32,13 @@ Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
   if (config.has_language_head())
     token_head_.emplace(store, head_unit_, config, token_table_, tensor_axis, *whole_);
   if (config.has_pooler()) pooler_.emplace(store, head_unit_, config, *whole_);
+  if (config.has_label_head()) label_head_.emplace(store, head_unit_, config, *whole_);
   if (config.has_sentence_head()) sentence_head_.emplace(store, head_unit_, config, *whole_);
 }
 
 ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
+  if (label_head_) return label_loss(config_, label_logits(input), input.lengths, targets, scales);
   const at::Tensor x = hidden(input);
   const VocabLoss tokens = token_head_->loss(
       as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
@@ -56,6 +59,14 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
             }
             return samples;
           }};
+}
+
+at::Tensor Encoder::label_logits(const ModelInput& input) const {
+  const at::Tensor x = hidden(input);
+  // A text is one row, as a sequence of one position.
+  const at::Tensor rows = pooler_ ? (*pooler_)(x).unsqueeze(1) : x;
+  const at::Tensor logits = label_head_->logits(rows, input.dropout);
+  return pooler_ ? logits.squeeze(1) : logits;
 }
 
 at::Tensor Encoder::hidden(const ModelInput& input) const {

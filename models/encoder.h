@@ -13,6 +13,7 @@
 #include "models/block.h"
 #include "models/embedding.h"
 #include "models/encoder_heads.h"
+#include "models/label_head.h"
 #include "models/model.h"
 
 namespace lmtrain {
@@ -23,10 +24,11 @@ class Encoder : public Model {
   Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
           Communicator& tensor_axis);
 
-  // Masked tokens, and where the model has a sentence head, pairs of segments: the sum of both
-  // means.
+  // Labels, or masked tokens and, where the model has a sentence head, pairs of segments: the sum
+  // of both means.
   ModelLoss loss(const ModelInput& input, const Targets& targets,
                  const LossScales& scales) const override;
+  at::Tensor label_logits(const ModelInput& input) const override;
 
   // [samples, positions, hidden]: what the heads read.
   at::Tensor hidden(const ModelInput& input) const;
@@ -37,6 +39,7 @@ class Encoder : public Model {
   at::Tensor sentence_logits(const at::Tensor& hidden) const;
 
  private:
+  ModelConfig config_;
   std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;
@@ -49,6 +52,7 @@ class Encoder : public Model {
   std::optional<MaskedTokenHead> token_head_;
   std::optional<Pooler> pooler_;
   std::optional<SentenceHead> sentence_head_;
+  std::optional<LabelHead> label_head_;
   Communicator& tensor_axis_;
 };
 

@@ -79,9 +79,12 @@ int64_t num_parameters(const ModelConfig& model, int64_t vocab_size) {
   const int64_t matrices = hidden * (qkv + model.num_heads * head + up + model.intermediate_size());
   const int64_t biases = model.has_biases() ? qkv + hidden + up + hidden : 0;
   const int64_t block = matrices + biases + 2 * norm + (model.qk_norm ? 2 * head : 0);
-  const int64_t tables = (model.has_tied_embeddings() ? 1 : 2) * vocab_size +
+  const bool has_head_table = !model.has_tied_embeddings() && model.has_language_head();
+  const int64_t tables = (has_head_table ? 2 : 1) * vocab_size +
                          (model.has_learned_positions() ? model.max_positions : 0);
-  const int64_t total = tables * hidden + model.num_layers * block + norm;
+  const int64_t labels =
+      model.has_label_head() ? model.num_labels() * (hidden + (model.has_label_bias() ? 1 : 0)) : 0;
+  const int64_t total = tables * hidden + model.num_layers * block + norm + labels;
   if (!model.is_bert()) return total;
   const int64_t dense = hidden * hidden + hidden;
   const int64_t token_head = model.has_language_head() ? dense + norm + vocab_size : 0;

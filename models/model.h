@@ -21,15 +21,19 @@ struct ModelInput {
   at::Tensor positions;  // int64 [samples, positions], below max_positions
   at::Tensor segments;   // int64 [samples, positions], below segments(): bert; else undefined
   AttentionMask mask;
+  at::Tensor lengths;  // int64 [samples]: real tokens of each; for heads of labels
   DropoutContext dropout;
 };
 
 // What it is to say of it. A decoder predicts at every token: labels and weights are [samples,
-// positions]. bert predicts at n chosen ones.
+// positions]. bert predicts at n chosen ones. A head of labels has labels and no weights, -1 where
+// there is none: int64 [samples] of texts, [samples, positions] of tokens, [samples, 2] of the
+// places of an answer's first and last token; or values.
 struct Targets {
   at::Tensor places;           // int64 [n], sample * positions + position, ascending
   at::Tensor labels;           // int64 [samples, positions] or [n]
   at::Tensor weights;          // fp32, like labels; 0 leaves a target out
+  at::Tensor values;           // fp32 [samples]: of a regression
   at::Tensor sentence_labels;  // int64 [samples]; -1: none. With a sentence head
 };
 
@@ -59,6 +63,9 @@ class Model {
   virtual ~Model() = default;
   virtual ModelLoss loss(const ModelInput& input, const Targets& targets,
                          const LossScales& scales) const = 0;
+  // What a head of labels says, fp32 or fp64: [samples, labels] of texts, [samples, positions,
+  // labels] of tokens. The model has such a head.
+  virtual at::Tensor label_logits(const ModelInput& input) const = 0;
 };
 
 // Declares all parameters in `store`; config.vocab_size rows of the embedding, of which the first

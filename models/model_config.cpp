@@ -1,5 +1,7 @@
 #include "models/model_config.h"
 
+#include <set>
+
 #include "base/text.h"
 
 namespace lmtrain {
@@ -42,15 +44,35 @@ std::optional<ModelProblem> find_llama_setting(const ModelConfig& model) {
 
 // Likewise of bert.
 std::optional<ModelProblem> find_bert_setting(const ModelConfig& model) {
-  if (model.head != "language_model") return foreign_setting("model.head", "bert", model);
+  if (model.head == "pretraining" || model.head == "none")
+    return foreign_setting("model.head", "bert", model);
   if (model.norm_position != "auto") return foreign_setting("model.norm_position", "bert", model);
   if (model.num_segments != 0) return foreign_setting("model.num_segments", "bert", model);
   return std::nullopt;
 }
 
+std::optional<ModelProblem> find_label_problem(const ModelConfig& model) {
+  const bool wants_labels = model.has_label_head() && !model.answers_questions();
+  if (!wants_labels && !model.labels.empty()) {
+    return ModelProblem{
+        {"model.labels", "model.head"},
+        cat("model.labels has no effect with model.head = ", model.head, "; leave it out")};
+  }
+  if (wants_labels && model.labels.empty()) {
+    return ModelProblem{{"model.labels", "model.head"},
+                        cat("model.head = ", model.head,
+                            " wants the names of its labels; list "
+                            "them in model.labels")};
+  }
+  const std::set<std::string> names(model.labels.begin(), model.labels.end());
+  if (names.size() == model.labels.size()) return std::nullopt;
+  return ModelProblem{{"model.labels"}, "model.labels names one label twice; rename one"};
+}
+
 }  // namespace
 
 std::optional<ModelProblem> find_problem(const ModelConfig& model) {
+  if (auto problem = find_label_problem(model)) return problem;
   if (model.head_size == 0 && model.hidden_size % model.num_heads != 0) {
     return ModelProblem{{"model.hidden_size", "model.num_heads"},
                         cat("model.hidden_size = ", model.hidden_size,

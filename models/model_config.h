@@ -52,6 +52,7 @@ struct ModelConfig {
   int64_t vocab_size = 0;
   std::string embeddings = "auto";
   std::string head = "language_model";
+  std::vector<std::string> labels;
   std::string norm_position = "auto";
   int64_t num_segments = 0;
   bool qk_norm = false;
@@ -65,9 +66,23 @@ struct ModelConfig {
   bool is_causal() const { return !is_bert(); }
   // Whether a block's norms come behind its residual sums, as in the original transformer.
   bool has_norm_after() const { return is_bert() && norm_position != "before"; }
-  bool has_language_head() const { return head != "none"; }
+  bool has_language_head() const { return head == "language_model" || head == "pretraining"; }
   bool has_sentence_head() const { return head == "pretraining"; }
-  bool has_pooler() const { return is_bert() && head != "language_model"; }
+  // Of labelled texts, or of their tokens.
+  bool has_label_head() const {
+    return classifies_texts() || head == "token_classification" || answers_questions();
+  }
+  bool classifies_texts() const { return head == "sequence_classification"; }
+  bool answers_questions() const { return head == "question_answering"; }
+  bool is_regression() const { return classifies_texts() && labels.size() == 1; }
+  // Of a question's answer: how likely a token is its first, and its last.
+  int64_t num_labels() const {
+    return answers_questions() ? 2 : static_cast<int64_t>(labels.size());
+  }
+  bool has_label_bias() const { return is_bert() || !classifies_texts(); }
+  bool has_pooler() const {
+    return is_bert() && (head == "pretraining" || head == "none" || classifies_texts());
+  }
   int64_t segments() const { return is_bert() && num_segments == 0 ? 2 : num_segments; }
   bool has_biases() const { return !is_llama(); }
   bool has_learned_positions() const { return !is_llama(); }
@@ -75,6 +90,8 @@ struct ModelConfig {
   bool has_tied_embeddings() const {
     return embeddings == "tied" || (embeddings == "auto" && !is_llama());
   }
+  // Whether the token table also serves the language head.
+  bool has_tied_head() const { return has_tied_embeddings() && has_language_head(); }
   int64_t head_width() const { return head_size == 0 ? hidden_size / num_heads : head_size; }
   int64_t kv_heads() const { return num_kv_heads == 0 ? num_heads : num_kv_heads; }
   // Width between the two projections of the feed-forward part.
@@ -122,10 +139,19 @@ struct ModelConfig {
     f.choice("embeddings", embeddings, {"auto", "tied", "untied"},
              "Whether the output head shares the table of the token embedding; auto: tied in "
              "gpt2 and bert, untied in llama.");
-    f.choice("head", head, {"language_model", "pretraining", "none"},
-             "What stands on the last block. language_model: the next token, in bert the masked "
-             "one; pretraining: bert's masked token and pair of sentences (data.pairs); none: "
-             "nothing but bert's pooler, as in an imported encoder, which cannot be trained.");
+    f.choice(
+        "head", head,
+        {"language_model", "pretraining", "sequence_classification", "token_classification",
+         "question_answering", "none"},
+        "What stands on the last block. language_model: the next token, in bert the masked "
+        "one; pretraining: bert's masked token and pair of sentences (data.pairs); "
+        "sequence_classification: one of the labels of a text or pair of texts, or with one "
+        "label a number; token_classification: a label of each token; question_answering: the "
+        "first and last token of an answer; none: nothing but bert's pooler, as in an imported "
+        "encoder. Models with the last four are imported, exported and asked (lmtrain predict), "
+        "and cannot be trained yet.");
+    f.texts("labels", labels,
+            "Names of the labels of sequence_classification and token_classification.");
     f.choice("norm_position", norm_position, {"auto", "before", "after"},
              "bert: LayerNorm after each residual sum, as published (auto), or before each part "
              "with one at the end, as in Megatron-LM.");

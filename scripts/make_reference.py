@@ -2,7 +2,8 @@
 """The reference for lmtrain's models: those of the transformers package on PyTorch, random weights, a few tokens.
 
   make_reference.py FOLDER            writes FOLDER/NAME/ of each model: as save_pretrained does, in fp64, and
-                                      expected.safetensors: input, logits, loss, gradients, ten AdamW steps
+                                      expected.safetensors: input, logits, loss, gradients, ten AdamW steps; and
+                                      FOLDER/heads/NAME of models with heads of labels
   make_reference.py --check FOLDER    computes all afresh and compares with the committed FOLDER
 
 Everything is computed in fp64; tests run lmtrain in fp64 and fp32 against it. Models and tokens are drawn by the seed, so
@@ -12,6 +13,7 @@ import pathlib
 import sys
 import tempfile
 
+import reference_heads
 import safetensors.torch
 import torch
 import transformers
@@ -79,7 +81,8 @@ def in_fp64(model):
             module.forward = lambda x, m=module: torch.nn.functional.rms_norm(
                 x, m.weight.shape, m.weight, m.variance_epsilon)
     if "rope_parameters" in model.config.to_dict():
-        model.model.rotary_emb = Rotary(model.model.rotary_emb, model.config.rope_parameters)
+        base = model.base_model
+        base.rotary_emb = Rotary(base.rotary_emb, model.config.rope_parameters)
 
 
 def loss_of(model, ids, labels, weights):
@@ -138,6 +141,7 @@ def compute_bert(folder):
 def compute(folder):
     torch.set_default_dtype(torch.float64)
     compute_bert(folder)
+    reference_heads.compute(folder / "heads", VOCAB, POSITIONS, in_fp64)
     for name, model, with_steps in models():
         torch.manual_seed(20)
         model = model.double()
@@ -176,7 +180,7 @@ def main():
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         compute(pathlib.Path(folder))
-        for path in sorted(pathlib.Path(folder).glob("*/*.safetensors")):
+        for path in sorted(pathlib.Path(folder).rglob("*.safetensors")):
             name = path.relative_to(folder)
             found = difference(safetensors.torch.load_file(path), safetensors.torch.load_file(stored / name))
             print(f"{name}: largest difference from transformers now {found:.3g}")

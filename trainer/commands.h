@@ -18,6 +18,9 @@ void command_generate(const std::string& checkpoint, const std::string& prompt,
                       const SamplingOptions& options);
 // One JSON object: ids, tokens' log-probabilities given those before, their sum.
 void command_score(const std::string& checkpoint, const std::string& text);
+// One JSON object: what a head of labels says of a text, or of a pair where `pair` is not empty.
+void command_predict(const std::string& checkpoint, const std::string& text,
+                     const std::string& pair);
 void command_inspect(const std::string& checkpoint, bool with_tensors);
 void command_import(const std::string& folder, const std::string& out);
 void command_export(const std::string& checkpoint, const std::string& out,

@@ -89,12 +89,13 @@ void check_objective(const LoadedConfig& loaded) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
                           "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
   }
-  if (c.model.is_causal()) return;
   if (!c.model.has_language_head()) {
-    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
-                          "model.head = none cannot be trained; make it language_model, or "
-                          "pretraining with data.pairs"));
+    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}), "model.head = ",
+                          c.model.head, " cannot be trained",
+                          c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
+                          "; make it language_model, or in bert pretraining with data.pairs"));
   }
+  if (c.model.is_causal()) return;
   if (c.model.has_sentence_head() != c.data.has_pairs()) {
     throw ConfigError(cat(place_of(loaded, {"data.pairs", "model.head"}), "model.head = ",
                           c.model.head, " does not go with data.pairs = ", c.data.pairs,

@@ -80,7 +80,7 @@ NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& 
 // What may begin anew on top of an encoder from elsewhere.
 bool is_of_encoder_head(const std::string& parameter) {
   return parameter.starts_with("head.") || parameter.starts_with("pooler.") ||
-         parameter.starts_with("sentence.");
+         parameter.starts_with("sentence.") || parameter.starts_with("labels.");
 }
 
 // Returns the parameters that keep their initial values.
@@ -158,7 +158,8 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const json value =
       parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
-  if (model.config.is_bert()) model.config.head = bert_head(SafetensorsFolder(folder));
+  if (model.config.is_bert() && !model.config.has_label_head())
+    model.config.head = bert_head(SafetensorsFolder(folder));
   if (const auto problem = find_problem(model.config))
     throw DataError(cat(path.string(), ": ", problem->text));
   return model;

@@ -15,6 +15,7 @@
 #include "trainer/interchange.h"
 #include "trainer/loaded_model.h"
 #include "trainer/masked_predictions.h"
+#include "trainer/predict.h"
 #include "trainer/run_report.h"
 
 namespace lmtrain {
@@ -29,7 +30,16 @@ std::vector<int32_t> with_start(const Tokenizer& tokenizer, const std::string& t
   return tokens;
 }
 
+void require_language_head(const LoadedModel& loaded) {
+  const ModelConfig& model = loaded.config.model;
+  if (model.has_language_head()) return;
+  throw ConfigError(cat(loaded.checkpoint.string(), " has model.head = ", model.head,
+                        ", so that it predicts no tokens",
+                        model.has_label_head() ? "; ask it with lmtrain predict" : ""));
+}
+
 const Decoder& decoder_of(const LoadedModel& loaded) {
+  require_language_head(loaded);
   const auto* const decoder = dynamic_cast<const Decoder*>(loaded.model.get());
   if (decoder != nullptr) return *decoder;
   throw ConfigError(cat(loaded.checkpoint.string(), " is a ", loaded.config.model.kind,
@@ -57,11 +67,7 @@ void print_scores(const LoadedModel& loaded, const std::vector<int32_t>& tokens,
 
 // Each token given all others; its own place masked.
 void score_encoder(const LoadedModel& loaded, const Encoder& model, const std::string& text) {
-  if (!loaded.config.model.has_language_head()) {
-    throw ConfigError(cat(loaded.checkpoint.string(),
-                          " has model.head = none: it was imported "
-                          "without a head, so that it predicts no tokens"));
-  }
+  require_language_head(loaded);
   std::vector<int32_t> tokens;
   loaded.tokenizer.encode(text, tokens);
   require_positions(loaded, tokens.size(),
@@ -94,6 +100,11 @@ void command_score(const std::string& checkpoint, const std::string& text) {
   require_positions(loaded, tokens.size(),
                     static_cast<size_t>(loaded.config.model.max_positions) + 1);
   print_scores(loaded, tokens, score_tokens(decoder_of(loaded), at::kCPU, tokens));
+}
+
+void command_predict(const std::string& checkpoint, const std::string& text,
+                     const std::string& pair) {
+  std::cout << predict_labels(load_model(checkpoint), text, pair).dump() << "\n";
 }
 
 void command_inspect(const std::string& checkpoint, bool with_tensors) {

@@ -1,5 +1,8 @@
 #include "models/huggingface/model_json.h"
 
+#include <charconv>
+#include <span>
+
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "base/text.h"
@@ -60,26 +63,106 @@ class Reader {
   JsonObject object_;
 };
 
-struct BertClass {
-  const char* suffix;  // of the class in transformers, behind Bert or MegatronBert
-  const char* head;    // in lmtrain
+// Classes of transformers: a family's prefix and how it ends by the head.
+struct HeadClass {
+  const char* suffix;
+  const char* head;  // in lmtrain
 };
-constexpr BertClass kBertClasses[] = {
-    {"ForPreTraining", "pretraining"}, {"ForMaskedLM", "language_model"}, {"Model", "none"}};
+constexpr HeadClass kEncoderClasses[] = {{"ForPreTraining", "pretraining"},
+                                         {"ForMaskedLM", "language_model"},
+                                         {"ForSequenceClassification", "sequence_classification"},
+                                         {"ForTokenClassification", "token_classification"},
+                                         {"ForQuestionAnswering", "question_answering"},
+                                         {"Model", "none"}};
+// The first of a head is what export writes.
+constexpr HeadClass kDecoderClasses[] = {{"ForCausalLM", "language_model"},
+                                         {"LMHeadModel", "language_model"},
+                                         {"Model", "language_model"},
+                                         {"ForSequenceClassification", "sequence_classification"},
+                                         {"ForTokenClassification", "token_classification"},
+                                         {"ForQuestionAnswering", "question_answering"}};
 
-// A class with another head would have tensors that no model here has.
-void require_bert_class(Reader& from) {
+std::span<const HeadClass> classes_of(const ModelConfig& model) {
+  if (model.is_bert()) return kEncoderClasses;
+  return kDecoderClasses;
+}
+
+std::string prefix_of(const ModelConfig& model) {
+  if (model.is_bert()) return model.has_norm_after() ? "Bert" : "MegatronBert";
+  if (model.is_llama()) return model.qk_norm ? "Qwen3" : "Llama";
+  return "GPT2";
+}
+
+std::string class_name(const ModelConfig& model) {
+  if (model.kind == "gpt2" && model.has_language_head()) return "GPT2LMHeadModel";
+  for (const HeadClass& one : classes_of(model)) {
+    if (model.head == one.head) return prefix_of(model) + one.suffix;
+  }
+  return "";
+}
+
+// Labels by their number; "LABEL_0", "LABEL_1" where config.json is silent, as in transformers.
+std::vector<std::string> read_labels(Reader& from) {
+  if (from.is_null("id2label")) return {"LABEL_0", "LABEL_1"};
+  const json& names = from.required("id2label");
+  if (!names.is_object() || names.empty()) from.fail("id2label", "must name the labels");
+  std::vector<std::string> labels(names.size());
+  for (const auto& [number, name] : names.items()) {
+    size_t index = labels.size();
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), index);
+    const bool is_known = error == std::errc() && end == number.data() + number.size() &&
+                          index < labels.size() && name.is_string() && labels[index].empty();
+    if (!is_known || name.get<std::string>().empty())
+      from.fail("id2label", "must map 0, 1, .. to names");
+    labels[index] = name.get<std::string>();
+  }
+  return labels;
+}
+
+// The head, by the class that the folder is of; without one a language model.
+void read_head(Reader& from, ModelConfig& model) {
   if (from.is_null("architectures")) return;
   const json& names = from.required("architectures");
   if (!names.is_array() || names.size() != 1 || !names[0].is_string())
     from.fail("architectures", "must be a list of one name");
   const auto name = names[0].get<std::string>();
-  for (const BertClass& one : kBertClasses) {
-    if (name == cat("Bert", one.suffix) || name == cat("MegatronBert", one.suffix)) return;
+  std::vector<std::string> known;
+  const HeadClass* found = nullptr;
+  for (const HeadClass& one : classes_of(model)) {
+    known.push_back(prefix_of(model) + one.suffix);
+    if (name == known.back()) found = &one;
   }
-  from.fail("architectures", cat(show_text(name),
-                                 " is not available; BertForPreTraining, "
-                                 "BertForMaskedLM and BertModel are"));
+  if (found == nullptr)
+    from.fail("architectures", cat(show_text(name), " is not one of ", join(known, ", ")));
+  model.head = found->head;
+  if (!model.has_label_head() || model.answers_questions()) return;
+  model.labels = read_labels(from);
+  if (!from.is_null("classifier_dropout") &&
+      from.real("classifier_dropout", 0.0) != model.dropout) {
+    from.fail("classifier_dropout", "differs from the model's other dropout; lmtrain has one");
+  }
+  const std::string problem = from.text("problem_type", "");
+  if (!model.classifies_texts() || problem.empty()) return;
+  const std::string ours = model.is_regression() ? "regression" : "single_label_classification";
+  if (problem != ours) {
+    from.fail("problem_type", cat("is ", show_text(problem), "; with ", model.labels.size(),
+                                  " labels lmtrain has ", ours));
+  }
+}
+
+void write_labels(const ModelConfig& model, json& value) {
+  if (model.labels.empty()) return;
+  json names = json::object();
+  json numbers = json::object();
+  for (size_t i = 0; i < model.labels.size(); ++i) {
+    names[std::to_string(i)] = model.labels[i];
+    numbers[model.labels[i]] = i;
+  }
+  value["id2label"] = names;
+  value["label2id"] = numbers;
+  value["classifier_dropout"] = model.dropout;
+  if (model.classifies_texts())
+    value["problem_type"] = model.is_regression() ? "regression" : "single_label_classification";
 }
 
 void read_gpt2(Reader& from, ModelConfig& model) {
@@ -148,7 +231,6 @@ void read_llama(Reader& from, ModelConfig& model, bool is_qwen3) {
 void read_bert(Reader& from, ModelConfig& model, bool is_megatron) {
   model.kind = "bert";
   model.norm_position = is_megatron ? "before" : "auto";
-  require_bert_class(from);
   model.num_layers = from.integer("num_hidden_layers");
   model.num_heads = from.integer("num_attention_heads");
   model.hidden_size = from.integer("hidden_size");
@@ -184,7 +266,6 @@ json rope_to_json(const RopeConfig& rope) {
 
 json gpt2_to_json(const ModelConfig& model) {
   return {{"model_type", "gpt2"},
-          {"architectures", {"GPT2LMHeadModel"}},
           {"n_layer", model.num_layers},
           {"n_head", model.num_heads},
           {"n_embd", model.hidden_size},
@@ -202,7 +283,6 @@ json gpt2_to_json(const ModelConfig& model) {
 
 json llama_to_json(const ModelConfig& model) {
   json value = {{"model_type", model.qk_norm ? "qwen3" : "llama"},
-                {"architectures", {model.qk_norm ? "Qwen3ForCausalLM" : "LlamaForCausalLM"}},
                 {"num_hidden_layers", model.num_layers},
                 {"num_attention_heads", model.num_heads},
                 {"num_key_value_heads", model.kv_heads()},
@@ -220,13 +300,8 @@ json llama_to_json(const ModelConfig& model) {
 }
 
 json bert_to_json(const ModelConfig& model) {
-  const char* suffix = "";
-  for (const BertClass& one : kBertClasses) {
-    if (model.head == one.head) suffix = one.suffix;
-  }
   const bool is_megatron = !model.has_norm_after();
   json value = {{"model_type", is_megatron ? "megatron-bert" : "bert"},
-                {"architectures", {cat(is_megatron ? "MegatronBert" : "Bert", suffix)}},
                 {"num_hidden_layers", model.num_layers},
                 {"num_attention_heads", model.num_heads},
                 {"hidden_size", model.hidden_size},
@@ -261,6 +336,7 @@ HuggingfaceModel model_from_json(const json& value, const std::string& place) {
                                 " is not available; gpt2, llama, qwen3, bert and "
                                 "megatron-bert are"));
   }
+  read_head(from, model.config);
   model.num_tokens = from.integer("vocab_size");
   model.config.vocab_size = model.num_tokens;
   model.config.init_std = from.real("initializer_range", 0.02);
@@ -276,6 +352,8 @@ json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds
   json value = config.is_bert()    ? bert_to_json(config)
                : config.is_llama() ? llama_to_json(config)
                                    : gpt2_to_json(config);
+  value["architectures"] = {class_name(config)};
+  write_labels(config, value);
   value["vocab_size"] = num_tokens;
   value["initializer_range"] = config.init_std;
   value["tie_word_embeddings"] = config.has_tied_embeddings();
@@ -284,6 +362,8 @@ json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds
   } else {
     value["bos_token_id"] = id(ids.begin);
     value["eos_token_id"] = id(ids.end);
+    // By it transformers finds a text's last token in a batch.
+    if (config.has_label_head()) value["pad_token_id"] = id(ids.pad >= 0 ? ids.pad : ids.end);
   }
   value["use_cache"] = true;
   value["dtype"] = type;

@@ -11,7 +11,7 @@
 namespace lmtrain {
 
 struct HuggingfaceModel {
-  ModelConfig config;  // vocab_size: num_tokens; of bert without head, see bert_head
+  ModelConfig config;  // vocab_size: num_tokens; of bert without a head of labels, see bert_head
   int64_t num_tokens = 0;
 };
 

@@ -106,9 +106,19 @@ void add_bert_block(Parts& parts, const ModelConfig& config, const std::string& 
   linear(".feed_forward.down", ".output.dense", hidden);
 }
 
+// A head of labels, by the names that each family's classes give it.
+void add_label_head(Parts& parts, const ModelConfig& config) {
+  const bool is_score = !config.is_bert() && (config.is_llama() || config.classifies_texts());
+  const std::string theirs = config.answers_questions() ? "qa_outputs"
+                             : is_score                 ? "score"
+                                                        : "classifier";
+  parts.whole("labels.weight", theirs + ".weight", config.num_labels());
+  if (config.has_label_bias()) parts.whole("labels.bias", theirs + ".bias", config.num_labels());
+}
+
 void add_bert(Parts& parts, const ModelConfig& config, int64_t num_tokens) {
   const int64_t hidden = config.hidden_size;
-  const std::string root = config.has_language_head() ? "bert." : "";  // the encoder by itself
+  const std::string root = config.head == "none" ? "" : "bert.";  // the encoder by itself
   const std::string embeddings = root + "embeddings.";
   parts.whole("embedding.token.weight", embeddings + "word_embeddings.weight", num_tokens);
   parts.whole("embedding.position.weight", embeddings + "position_embeddings.weight",
@@ -129,10 +139,14 @@ void add_bert(Parts& parts, const ModelConfig& config, int64_t num_tokens) {
     parts.whole("head.bias", "cls.predictions.bias", num_tokens);
   }
   if (config.has_pooler()) linear("pooler", root + "pooler.dense", hidden);
+  if (config.has_label_head()) add_label_head(parts, config);
   if (config.has_sentence_head()) linear("sentence", "cls.seq_relationship", 2);
 }
 
 constexpr const char* kHead = "lm_head.weight";
+
+// What stands outside the base model, whatever the class.
+constexpr const char* kHeadsOfClasses[] = {"cls.", "score.", "classifier.", "qa_outputs."};
 
 // Heads and biases that files may hold beside the tensor they are tied to.
 struct TiedTensor {
@@ -151,7 +165,9 @@ std::string stored_name(const SafetensorsFolder& folder, const std::string& name
   if (name.ends_with(".LayerNorm.weight"))
     names.push_back(name.substr(0, name.rfind('.')) + ".gamma");
   if (name.ends_with(".LayerNorm.bias")) names.push_back(name.substr(0, name.rfind('.')) + ".beta");
-  const bool has_root = name != kHead && !name.starts_with("cls.");
+  const bool has_root =
+      name != kHead && std::none_of(std::begin(kHeadsOfClasses), std::end(kHeadsOfClasses),
+                                    [&](const char* head) { return name.starts_with(head); });
   for (const std::string& one : names) {
     if (folder.contains(one)) return one;
     const std::string bare = one.substr(one.find('.') + 1);
@@ -212,7 +228,9 @@ std::vector<TensorPart> tensor_parts(const ModelConfig& config, int64_t num_toke
     add_bert(parts, config, num_tokens);
     return parts.take();
   }
-  const std::string root = config.is_llama() ? "model" : "transformer";
+  // The one class of Llama that answers questions calls its base model as GPT-2's do.
+  const bool is_model = config.is_llama() && !config.answers_questions();
+  const std::string root = is_model ? "model" : "transformer";
   parts.whole("embedding.token.weight",
               root + (config.is_llama() ? ".embed_tokens" : ".wte") + ".weight", num_tokens);
   if (config.has_learned_positions())
@@ -226,7 +244,11 @@ std::vector<TensorPart> tensor_parts(const ModelConfig& config, int64_t num_toke
     }
   }
   add_norm(parts, config, "head.norm", root + (config.is_llama() ? ".norm" : ".ln_f"));
-  if (!config.has_tied_embeddings()) parts.whole("head.weight", "lm_head.weight", num_tokens);
+  if (config.has_label_head()) {
+    add_label_head(parts, config);
+  } else if (!config.has_tied_embeddings()) {
+    parts.whole("head.weight", kHead, num_tokens);
+  }
   return parts.take();
 }
 

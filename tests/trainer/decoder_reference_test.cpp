@@ -4,76 +4,23 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include "base/durable_file.h"
 #include "models/decoder.h"
-#include "models/huggingface/model_json.h"
-#include "models/huggingface/safetensors.h"
-#include "models/huggingface/tensor_map.h"
 #include "parallel/gradient_sync.h"
-#include "tests/test_device.h"
+#include "tests/trainer/reference_model.h"
 #include "trainer/adamw.h"
 
 namespace lmtrain {
 namespace {
 
-double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
+struct Subject : ReferenceModel {
+  Subject(const std::string& family, at::ScalarType type)
+      : ReferenceModel(family, type),
+        ids(on_device("ids")),
+        labels(on_device("labels")),
+        weights(on_device("weights").to(at::kFloat)) {}
 
-// A model of transformers with its weights, and what it computed.
-struct Reference {
-  explicit Reference(const std::string& name)
-      : folder(std::string(LMTRAIN_SOURCE_DIR "/tests/fixtures/models/") + name),
-        model(model_from_json(nlohmann::json::parse(read_file(folder / "config.json")), name)),
-        weights(folder),
-        expected(folder / "expected.safetensors") {}
-
-  std::filesystem::path folder;
-  HuggingfaceModel model;
-  SafetensorsFolder weights;
-  SafetensorsFile expected;
-};
-
-// lmtrain's model of it, in one precision.
-struct Subject {
-  Subject(const Reference& reference, at::ScalarType type) : store(type, kTestDevice) {
-    config = reference.model.config;
-    config.vocab_size += 3;  // padded rows must change nothing
-    config.dropout = 0.0;
-    model = std::make_unique<Decoder>(config, reference.model.num_tokens, store, *alone);
-    parts = tensor_parts(config, reference.model.num_tokens);
-    store.allocate(1);
-    NamedTensors theirs;
-    for (const std::string& name : reference.weights.names())
-      theirs[name] = reference.weights.read(name);
-    std::map<std::string, std::vector<int64_t>> shapes;
-    for (const Parameter* parameter : store.parameters())
-      shapes[parameter->spec().name] = parameter->spec().logical_shape;
-    for (const auto& [name, tensor] : from_huggingface(parts, theirs, shapes))
-      logical(*parameter(name), parameter(name)->master()).copy_(tensor);
-    store.refresh_compute();
-    ids = reference.expected.read("ids").to(kTestDevice);
-    labels = reference.expected.read("labels").to(kTestDevice);
-    weights = reference.expected.read("weights").to(kTestDevice, at::kFloat);
-  }
-
-  static at::Tensor logical(const Parameter& parameter, const at::Tensor& tensor) {
-    return tensor.narrow(0, 0, parameter.spec().logical_shape[0]);
-  }
-  Parameter* parameter(const std::string& name) {
-    for (Parameter* parameter : store.parameters()) {
-      if (parameter->spec().name == name) return parameter;
-    }
-    throw std::runtime_error("no parameter " + name);
-  }
-
-  // Masters or gradients of all parameters, as transformers names and cuts them, in fp64.
-  NamedTensors exported(const std::function<at::Tensor(const Parameter&)>& of) {
-    NamedTensors ours;
-    for (const Parameter* parameter : store.parameters())
-      ours[parameter->spec().name] = logical(*parameter, of(*parameter)).to(at::kCPU, at::kDouble);
-    return to_huggingface(parts, ours);
-  }
+  const Decoder& decoder() const { return dynamic_cast<const Decoder&>(*model); }
 
   // One step's loss and gradients, `cuts` micro-batches.
   double loss_and_gradients(int64_t cuts = 1) {
@@ -84,37 +31,18 @@ struct Subject {
       store.begin_micro_batch(cut + 1 == cuts);
       const int64_t rows = labels.size(0) / cuts;
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, cut * rows, rows); };
-      const VocabLoss loss = model->head().loss(model->hidden(whole_sequences(part(ids))),
-                                                part(labels), part(weights), {.scale = scale});
+      const VocabLoss loss = decoder().head().loss(decoder().hidden(whole_sequences(part(ids))),
+                                                   part(labels), part(weights), {.scale = scale});
       loss.total.backward();
       total += loss.total.item<double>();
     }
     return total;
   }
 
-  ModelConfig config;
-  std::vector<TensorPart> parts;
-  std::unique_ptr<Communicator> alone = make_single_communicator();
-  ParameterStore store;
-  std::unique_ptr<Decoder> model;
   at::Tensor ids;
   at::Tensor labels;
   at::Tensor weights;
 };
-
-// Largest error of any gradient over (largest of that tensor + 1e-3 of the largest of all).
-double gradient_error(Subject& subject, const SafetensorsFile& expected) {
-  const NamedTensors got = subject.exported([](const Parameter& p) { return p.gradient(); });
-  double largest_of_all = 0;
-  for (const auto& [name, tensor] : got)
-    largest_of_all = std::max(largest_of_all, largest(expected.read("gradient." + name)));
-  double worst = 0;
-  for (const auto& [name, tensor] : got) {
-    const at::Tensor want = expected.read("gradient." + name);
-    worst = std::max(worst, largest(tensor - want) / (largest(want) + 1e-3 * largest_of_all));
-  }
-  return worst;
-}
 
 struct Case {
   std::string family;
@@ -125,42 +53,40 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.family << " in " << c
 
 class DecoderReference : public testing::TestWithParam<Case> {
  protected:
-  Reference reference{GetParam().family};
-  Subject subject{reference, GetParam().type};
+  Subject subject{GetParam().family, GetParam().type};
 };
 
 // Defect: another formula anywhere in the forward pass, padded vocabulary entries that take
 // probability, a tensor of transformers put in the wrong place.
 TEST_P(DecoderReference, LogitsEqualThoseOfTransformers) {
   const at::NoGradGuard no_gradients;
-  const Decoder& model = *subject.model;
+  const Decoder& model = subject.decoder();
   const at::Tensor logits =
       model.head().logits(model.hidden(whole_sequences(subject.ids))).to(at::kCPU, at::kDouble);
-  EXPECT_LE(largest(logits - reference.expected.read("logits")), GetParam().logits);
+  EXPECT_LE(largest(logits - subject.expected.read("logits")), GetParam().logits);
 }
 
 // Defect: any error of a backward function, a missing use of a table, a wrong mean over unequal
 // samples.
 TEST_P(DecoderReference, EveryGradientEqualsThatOfTransformers) {
   for (const int64_t cuts : {1, 3}) {
-    EXPECT_NEAR(subject.loss_and_gradients(cuts), reference.expected.read("loss").item<double>(),
+    EXPECT_NEAR(subject.loss_and_gradients(cuts), subject.expected.read("loss").item<double>(),
                 GetParam().loss);
-    EXPECT_LE(gradient_error(subject, reference.expected), GetParam().gradients)
-        << cuts << " micro-batches";
+    EXPECT_LE(subject.gradient_error(), GetParam().gradients) << cuts << " micro-batches";
   }
 }
 
 // Defect: wrong bias correction, decay on norms or biases, decay of the gradient, clipping at the
 // wrong place.
 TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
-  if (!reference.expected.entries().contains("adamw.settings")) return;
-  const at::Tensor settings = reference.expected.read("adamw.settings");
+  if (!subject.expected.entries().contains("adamw.settings")) return;
+  const at::Tensor settings = subject.expected.read("adamw.settings");
   const auto* const s = settings.data_ptr<double>();  // lr, both betas, eps, decay, clip
   OptimizerConfig optimizer;
   optimizer.betas = {s[1], s[2]};
   optimizer.eps = s[3];
   optimizer.weight_decay = s[4];
-  const at::Tensor losses = reference.expected.read("adamw.losses");
+  const at::Tensor losses = subject.expected.read("adamw.losses");
   for (int64_t step = 0; step < losses.numel(); ++step) {
     EXPECT_NEAR(subject.loss_and_gradients(), losses[step].item<double>(), GetParam().loss)
         << "step " << step;
@@ -171,7 +97,7 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
   if (GetParam().type != at::kDouble) return;
   for (const auto& [name, tensor] :
        subject.exported([](const Parameter& p) { return p.master(); })) {
-    EXPECT_LE(largest(tensor - reference.expected.read("updated." + name)), 1e-9) << name;
+    EXPECT_LE(largest(tensor - subject.expected.read("updated." + name)), 1e-9) << name;
   }
 }
 

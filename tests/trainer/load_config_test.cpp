@@ -142,6 +142,9 @@ struct WrongValues {
             "~",      "[]",           "[0.5]",    "[0.5, 0.5, 0.5]",
             "[a, b]", "['0.5', 0.5]", "[0.5, ~]", "[0.5, [0.5]]"};
   }
+  std::vector<std::string> operator()(const TextsField&) const {
+    return {"5", "abc", "{a: b}", "~", "[5]", "[[a]]", "[a, true]", "[a, ~]"};
+  }
   std::vector<std::string> operator()(const SectionField&) const {
     return {"5", "abc", "true", "[a]", "~", "''"};
   }

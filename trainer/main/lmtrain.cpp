@@ -30,6 +30,7 @@ struct Arguments {
   std::vector<std::string> overrides;
   std::string path;
   std::string text;
+  std::string pair;
   std::string out;
   ExportOptions exported;
   bool flag = false;
@@ -103,6 +104,13 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   score->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
   score->add_option("--text", a.text, "Text to score")->required();
   score->callback([&] { command_score(a.path, a.text); });
+
+  CLI::App* predict = app.add_subcommand(
+      "predict", "Label, value, tokens' labels or answer, by the model's head, as JSON");
+  predict->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
+  predict->add_option("--text", a.text, "Text, or the question")->required();
+  predict->add_option("--pair", a.pair, "Second text, or the passage that holds the answer");
+  predict->callback([&] { command_predict(a.path, a.text, a.pair); });
 
   CLI::App* inspect = app.add_subcommand("inspect", "Verify a checkpoint and say what it holds");
   inspect->add_option("checkpoint", a.path, "Checkpoint or run folder")->required();
@@ -203,7 +211,7 @@ bool names_a_config(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return false;
   }
   const std::string first = argv[1];
-  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "inspect",
+  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "predict", "inspect",
                               "import", "export", "report", "doctor"}) {
     if (first == command) return false;
   }

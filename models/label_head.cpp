@@ -1,0 +1,81 @@
+#include "models/label_head.h"
+
+#include <limits>
+
+#include <ATen/ATen.h>
+
+#include "models/block.h"
+
+namespace lmtrain {
+namespace {
+
+// Of each sample's labels, its one or its tokens': [samples, labels of a sample].
+struct LabelScores {
+  at::Tensor losses;
+  at::Tensor is_correct;
+};
+
+LabelScores score_labels(const at::Tensor& logits, const at::Tensor& labels) {
+  const at::Tensor known = labels.ge(0);
+  const at::Tensor chosen =
+      logits.log_softmax(-1).gather(-1, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1);
+  return {chosen.neg().mul(known.to(logits.scalar_type())), logits.detach().argmax(-1).eq(labels)};
+}
+
+LabelScores score_values(const at::Tensor& logits, const at::Tensor& values) {
+  const at::Tensor wanted = values.to(logits.scalar_type()).unsqueeze(1);
+  return {logits.sub(wanted).square(), at::zeros_like(wanted, at::kBool)};
+}
+
+LabelScores score_answers(const at::Tensor& logits, const at::Tensor& lengths,
+                          const at::Tensor& labels) {
+  const at::Tensor is_padding =
+      at::arange(logits.size(1), labels.options()).ge(lengths.unsqueeze(1)).unsqueeze(1);
+  const at::Tensor real =
+      logits.transpose(1, 2).masked_fill(is_padding, -std::numeric_limits<double>::infinity());
+  const LabelScores ends = score_labels(real, labels);
+  return {ends.losses.mul(0.5), ends.is_correct.all(1, /*keepdim=*/true)};
+}
+
+}  // namespace
+
+LabelHead::LabelHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
+                     Communicator& whole)
+    : has_dropout_(!config.answers_questions() && (config.is_bert() || !config.classifies_texts())),
+      dropout_site_(first_site_behind_blocks(config)),
+      linear_(store, unit, "labels", config.hidden_size, {{config.num_labels()}},
+              LinearCut::kColumn, whole,
+              {.bias = config.has_label_bias(), .std = config.init_std}) {}
+
+at::Tensor LabelHead::logits(const at::Tensor& rows, const DropoutContext& context) const {
+  const at::Tensor y = linear_(has_dropout_ ? dropout(rows, context, dropout_site_) : rows);
+  return y.scalar_type() == at::kDouble ? y : y.to(at::kFloat);
+}
+
+ModelLoss label_loss(const ModelConfig& config, const at::Tensor& logits, const at::Tensor& lengths,
+                     const Targets& targets, const LossScales& scales) {
+  const LabelScores scores = config.is_regression() ? score_values(logits, targets.values)
+                             : config.answers_questions()
+                                 ? score_answers(logits, lengths, targets.labels)
+                                 : score_labels(logits, targets.labels);
+  const int64_t samples = logits.size(0);
+  const at::Tensor losses = scores.losses.detach().to(at::kDouble).reshape({samples, -1}).sum(1);
+  const at::Tensor correct = scores.is_correct.reshape({samples, -1}).sum(1);
+  return {scores.losses.sum() * scales.targets, [losses = losses, correct = correct] {
+            const at::Tensor by_sample = losses.cpu();
+            const at::Tensor counts = correct.cpu();
+            std::vector<SampleScore> all(static_cast<size_t>(by_sample.numel()));
+            for (size_t i = 0; i < all.size(); ++i) {
+              all[i].loss = by_sample.data_ptr<double>()[i];
+              all[i].num_correct = counts.data_ptr<int64_t>()[i];
+            }
+            return all;
+          }};
+}
+
+at::Tensor last_rows(const at::Tensor& hidden, const at::Tensor& lengths) {
+  const at::Tensor place = lengths.sub(1).view({-1, 1, 1}).expand({-1, 1, hidden.size(2)});
+  return hidden.gather(1, place).squeeze(1);
+}
+
+}  // namespace lmtrain
