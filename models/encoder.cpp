@@ -63,6 +63,7 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
 
 at::Tensor Encoder::label_logits(const ModelInput& input) const {
   const at::Tensor x = hidden(input);
+  if (sentence_head_) return sentence_logits(x);
   // A text is one row, as a sequence of one position.
   const at::Tensor rows = pooler_ ? (*pooler_)(x).unsqueeze(1) : x;
   const at::Tensor logits = label_head_->logits(rows, input.dropout);

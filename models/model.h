@@ -64,7 +64,7 @@ class Model {
   virtual ModelLoss loss(const ModelInput& input, const Targets& targets,
                          const LossScales& scales) const = 0;
   // What a head of labels says, fp32 or fp64: [samples, labels] of texts, [samples, positions,
-  // labels] of tokens. The model has such a head.
+  // labels] of tokens; what one of sentences says, [samples, 2]. The model has such a head.
   virtual at::Tensor label_logits(const ModelInput& input) const = 0;
 };
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """lmtrain's import and export against the transformers package, both ways: check_interchange.py LMTRAIN
 
-For each family a random model of transformers is imported by lmtrain, and what lmtrain exports of it, and of a model that
-lmtrain trained, is loaded by transformers: no missing and no unexpected key, tensors equal to the bit, and the
-log-probabilities of a text within 1e-5.
+For each family and head a random model of transformers is imported by lmtrain, and what lmtrain exports of it, and of a
+model that lmtrain trained, is loaded by transformers: no missing and no unexpected key, tensors equal to the bit, and the
+log-probabilities of a text, or the logits of a head of labels, within 1e-5.
 """
 import json
 import pathlib
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 
+import reference_heads
 import safetensors.torch
 import tokenizers
 import torch
@@ -103,6 +104,17 @@ class Checks:
         print(f"{name}: log-probabilities of {len(scores)} tokens differ by at most {difference:.2g}")
         self.worst = max(self.worst, difference)
 
+    def compare_sentences(self, checkpoint, model, name):
+        ours = json.loads(self.run("predict", checkpoint, "--text", TEXT, "--pair", "all that he had seen"))
+        ids = torch.tensor([ours["ids"]])
+        separator = ours["ids"].index(ours["ids"][-1])
+        segments = (torch.arange(ids.shape[1]) > separator).long()[None]
+        with torch.no_grad():
+            logits = model(ids, token_type_ids=segments).seq_relationship_logits[0]
+        difference = (logits - torch.tensor(ours["logits"])).abs().max().item()
+        print(f"{name}: logits of a pair of sentences differ by at most {difference:.2g}")
+        self.worst = max(self.worst, difference)
+
     def compare_tokenizer(self, name, model):
         theirs = transformers.AutoTokenizer.from_pretrained(self.folder / name)
         ours = subprocess.run([self.lmtrain, "tokenizer", "encode", name], cwd=self.folder, check=True, text=True,
@@ -111,7 +123,9 @@ class Checks:
             f"{name}: another tokenizer"
         if is_bert(model):
             assert (theirs.cls_token, theirs.mask_token, theirs.pad_token) == ("[CLS]", "[MASK]", "[PAD]")
-            ids = theirs(TEXT, "another")["input_ids"]
+            pair = theirs(TEXT, "another")
+            ids = pair["input_ids"]
+            assert sum(pair["token_type_ids"]) == len(ids) - ids.index(theirs.sep_token_id) - 1, f"{name}: no segments"
             assert ids.count(theirs.sep_token_id) == 2 and ids[0] == theirs.cls_token_id, f"{name}: no template"
         else:
             assert theirs.eos_token == "<|endoftext|>"
@@ -140,6 +154,8 @@ def check_random_model(checks, name, model):
     checks.run("import", name, name + ".checkpoint")
     if has_head:
         checks.compare_scores(name + ".checkpoint", model, f"{name} imported")
+    if type(model).__name__.endswith("ForPreTraining"):
+        checks.compare_sentences(name + ".checkpoint", model, name)
     checks.run("export", name + ".checkpoint", name + ".out")
     compare_tensors(model, checks.load(name + ".out", type(model)), name)
     checks.run("import", name + ".out", name + ".out.in")
@@ -152,6 +168,47 @@ def check_random_model(checks, name, model):
         checks.run("export", kind + ".checkpoint", kind + ".out")
         compare_tensors(model, checks.load(kind + ".out", type(model)), kind)
         model.float()
+
+
+def head_logits(model, ids, type_ids, length):
+    """Of one text in a batch that is padded to the length."""
+    padding = [0] * (length - len(ids))
+    inputs = {"input_ids": torch.tensor([ids + padding]),
+              "attention_mask": torch.tensor([[1] * len(ids) + padding])}
+    if is_bert(model):
+        inputs["token_type_ids"] = torch.tensor([type_ids + padding])
+    outputs = model(**inputs)
+    if "start_logits" in outputs:
+        return torch.stack((outputs.start_logits, outputs.end_logits), -1)[0, :len(ids)]
+    return outputs.logits[0] if outputs.logits.dim() == 2 else outputs.logits[0, :len(ids)]
+
+
+def check_heads(checks):
+    for name, _, model in reference_heads.models(VOCAB, 128):
+        torch.manual_seed(8)
+        for parameter in model.parameters():
+            parameter.data = torch.randn_like(parameter) * 0.3
+        model.eval().save_pretrained(checks.folder / name)
+        (checks.folder / name / "tokenizer.json").write_bytes(
+            (checks.folder / tokenizer_of(model) / "tokenizer.json").read_bytes())
+        checks.run("import", name, name + ".checkpoint")
+        checks.run("export", name + ".checkpoint", name + ".out")
+        exported = checks.load(name + ".out", type(model))
+        compare_tensors(model, exported, name)
+        assert exported.config.id2label == model.config.id2label, f"{name}: other labels"
+        theirs = transformers.AutoTokenizer.from_pretrained(checks.folder / (name + ".out"))
+        worst = 0.0
+        for pair in ("all that he had seen", TEXT):
+            ours = json.loads(checks.run("predict", name + ".checkpoint", "--text", "this and no other house", "--pair", pair))
+            encoded = theirs("this and no other house", pair)
+            assert encoded["input_ids"] == ours["ids"], f"{name}: other tokens"
+            types = encoded["token_type_ids"] if is_bert(model) else None
+            for padding in (0, 7):
+                with torch.no_grad():
+                    logits = head_logits(model, ours["ids"], types, len(ours["ids"]) + padding)
+                worst = max(worst, (logits - torch.tensor(ours["logits"])).abs().max().item())
+        print(f"{name}: logits differ by at most {worst:.2g}, padded or not")
+        checks.worst = max(checks.worst, worst)
 
 
 def check_old_bert(checks):
@@ -196,6 +253,7 @@ def main():
         checks.run("tokenizer", "train", "--kind", "wordpiece", "--vocab-size", "300", "tokenizer-bert", "text")
         for family, model in [*random_models(), *bert_models()]:
             check_random_model(checks, family, model)
+        check_heads(checks)
         check_old_bert(checks)
         check_trained_model(checks, "trained-gpt2", transformers.GPT2LMHeadModel, "kind: gpt2")
         check_trained_model(checks, "trained-llama", transformers.Qwen3ForCausalLM,

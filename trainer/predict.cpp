@@ -17,6 +17,9 @@ using nlohmann::json;
 
 constexpr int64_t kLongestAnswer = 30;
 
+// Of the head that pretraining gives to pairs of sentences.
+const std::vector<std::string> kSentenceLabels = {"together", "apart"};
+
 struct EncodedPair {
   std::vector<int32_t> ids;
   std::vector<int32_t> type_ids;
@@ -73,7 +76,7 @@ json of_text(const ModelConfig& model, const at::Tensor& logits) {
     return result;
   }
   const auto best = static_cast<size_t>(logits.argmax().item<int64_t>());
-  result["label"] = model.labels[best];
+  result["label"] = (model.has_sentence_head() ? kSentenceLabels : model.labels)[best];
   result["probability"] =
       logits.to(at::kDouble).softmax(-1)[static_cast<int64_t>(best)].item<double>();
   return result;
@@ -117,7 +120,7 @@ AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int
 
 json predict_labels(const LoadedModel& loaded, const std::string& text, const std::string& pair) {
   const ModelConfig& model = loaded.config.model;
-  if (!model.has_label_head()) {
+  if (!model.has_label_head() && !model.has_sentence_head()) {
     throw ConfigError(cat(loaded.checkpoint.string(), " has model.head = ", model.head,
                           ", which says nothing of labels; score it instead"));
   }
@@ -125,6 +128,10 @@ json predict_labels(const LoadedModel& loaded, const std::string& text, const st
     throw ConfigError(cat(loaded.checkpoint.string(),
                           " answers questions: give the question as --text and the passage that "
                           "holds the answer as --pair"));
+  }
+  if (model.has_sentence_head() && pair.empty()) {
+    throw ConfigError(cat(loaded.checkpoint.string(),
+                          " tells whether two texts belong together: give the second as --pair"));
   }
   const EncodedPair encoded = encode_pair(loaded.tokenizer, text, pair);
   if (encoded.ids.empty()) throw DataError("the text is empty");
@@ -135,7 +142,8 @@ json predict_labels(const LoadedModel& loaded, const std::string& text, const st
   }
   const at::NoGradGuard no_gradients;
   const at::Tensor logits = loaded.model->label_logits(one_sample(encoded, model))[0];
-  json result = model.classifies_texts()    ? of_text(model, logits)
+  const bool is_of_text = model.classifies_texts() || model.has_sentence_head();
+  json result = is_of_text                  ? of_text(model, logits)
                 : model.answers_questions() ? of_question(loaded.tokenizer, encoded, logits)
                                             : of_tokens(model, logits);
   result["checkpoint"] = loaded.checkpoint.string();

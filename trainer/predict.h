@@ -1,4 +1,4 @@
-// What a model with a head of labels says of a text or of a pair of texts.
+// What a model with a head of labels or of sentences says of a text or of a pair of texts.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,9 @@ AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int
 
 // {"ids", "logits"} and, by the head: {"label", "probability"} of the text, or {"value"};
 // {"labels"} of the tokens; {"answer", "first", "last", "score"}, where `text` is the question and
-// `pair` the passage. Throws ConfigError for a model with another head and for a question without a
-// passage, DataError for an empty text and one longer than the model's positions.
+// `pair` the passage; of bert's pretraining the label "together" or "apart" of the two. Throws
+// ConfigError for a model with another head and for a question without a passage, DataError for an
+// empty text and one longer than the model's positions.
 nlohmann::json predict_labels(const LoadedModel& loaded, const std::string& text,
                               const std::string& pair);
 

@@ -134,6 +134,15 @@ TEST(ModelConfig, SettingsThatDoNotGoTogetherAreFound) {
   bert.kind = "bert";
   EXPECT_EQ(problem([](auto& m) { m.head = "pretraining"; }, bert), "");
   EXPECT_EQ(problem([](auto& m) { m.qk_norm = true; }, bert), "model.qk_norm");
+  const auto labelled = [](ModelConfig& m, std::vector<std::string> labels) {
+    m.head = "token_classification";
+    m.labels = std::move(labels);
+  };
+  EXPECT_EQ(problem([&](auto& m) { labelled(m, {"a", "b"}); }, gpt2), "");
+  EXPECT_EQ(problem([&](auto& m) { labelled(m, {}); }, gpt2), "model.labels");
+  EXPECT_EQ(problem([&](auto& m) { labelled(m, {"a", "a"}); }, bert), "model.labels");
+  EXPECT_EQ(problem([](auto& m) { m.labels = {"a"}; }, bert), "model.labels");
+  EXPECT_EQ(problem([](auto& m) { m.head = "question_answering"; }, llama8), "");
   EXPECT_EQ(problem([](auto& m) { m.embeddings = "untied"; }, bert), "model.embeddings");
 }
 

@@ -42,6 +42,43 @@ expect 64 "holds something" import gpt2.out gpt2.in
 expect 64 "float32" export runs/gpt2 other --type int8
 expect 66 "model.init_from" config.yaml run.name=y run.resume=gpt2.in
 
+# Heads of labels: asked, exported again, refused where they do not fit.
+heads=$2/tests/fixtures/models/heads
+cat > small.json <<'JSON'
+{"version": "1.0", "added_tokens": [
+  {"id": 0, "content": "[PAD]", "special": true}, {"id": 1, "content": "[UNK]", "special": true},
+  {"id": 2, "content": "[CLS]", "special": true}, {"id": 3, "content": "[SEP]", "special": true},
+  {"id": 4, "content": "[MASK]", "special": true}],
+ "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+ "post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]},
+ "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+ "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+  "max_input_chars_per_word": 100,
+  "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "a": 5, "b": 6}}}
+JSON
+for head in bert_token gpt2_sequence llama_answer; do
+  cp -r "$heads/$head" "$head"
+  cp small.json "$head/tokenizer.json"
+  "$LMTRAIN" import "$head" "$head.in" > out.log || fail "import of $head"
+  "$LMTRAIN" export "$head.in" "$head.out" > out.log || fail "export of $head"
+  "$LMTRAIN" import "$head.out" "$head.again" > out.log || fail "second import of $head"
+  diff <("$LMTRAIN" predict "$head.in" --text "a b" --pair "b a" | sed 's/"checkpoint":"[^"]*"//') \
+    <("$LMTRAIN" predict "$head.again" --text "a b" --pair "b a" | sed 's/"checkpoint":"[^"]*"//') || fail "$head: another model"
+done
+expect 0 '"labels":\["kind' predict bert_token.in --text "a b"
+expect 0 '"label":"kind' predict gpt2_sequence.in --text "a b"
+expect 0 '"answer":' predict llama_answer.in --text "a" --pair "b a"
+expect 64 "as --pair" predict llama_answer.in --text "a"
+expect 64 "model.head = language_model" predict gpt2.in --text "a"
+expect 64 "lmtrain predict" score gpt2_sequence.in --text "a"
+expect 64 "lmtrain predict" generate gpt2_sequence.in --prompt "a"
+expect 65 "positions" predict bert_token.in --text "a a a a a a a a a a a a a a a a"
+expect 64 "labelled texts" from.yaml model.init_from=gpt2_sequence.in run.name=x data.sequence_length=8
+sed -i 's/ForSequenceClassification/ForMultipleChoice/' gpt2_sequence/config.json
+expect 65 "ForMultipleChoice" import gpt2_sequence out
+sed -i 's/"0": "kind 0"/"7": "kind 0"/' bert_token/config.json
+expect 65 "id2label" import bert_token out
+
 # Folders that are not what they say.
 broken() {
   rm -rf broken
