@@ -34,12 +34,20 @@ struct TokenizerConfig {
 struct SourceConfig {
   std::string path;
   std::string separator;
+  std::string format = "auto";
+  std::string field = "text";
 
   void describe(Fields& f) {
     f.text("path", path,
-           "A text file, or a folder whose files are read in the order of their names.");
+           "A file, a folder whose files are read in the order of their names, or a pattern of "
+           "both with * ? [abc]. Files may be compressed by gzip or zstd.");
     f.text("separator", separator,
-           "A line that holds just this ends a document; empty: each file is one document.");
+           "text: a line that holds just this ends a document; empty: each file is one document.");
+    f.choice("format", format, {"auto", "text", "jsonl", "csv", "tsv"},
+             "text; jsonl: an object a line; csv, tsv: a table whose first line names its columns; "
+             "auto: by the file's name (.jsonl, .ndjson, .csv, .tsv, with .gz or .zst behind it), "
+             "else text.");
+    f.text("field", field, "jsonl, csv, tsv: the key or column that holds the document.");
   }
 };
 
@@ -73,6 +81,7 @@ struct DataConfig {
   std::string pairs = "none";
   double short_fraction = 0.1;
   int64_t duplicates = 1;
+  std::string utf8 = "error";
   std::string cache = "cache";
 
   bool has_pairs() const { return pairs != "none"; }
@@ -103,6 +112,10 @@ struct DataConfig {
     f.integer("duplicates", duplicates, {.min = 1, .max = 1000},
               "bert: how many times the text is made into sequences, with other pairs and, where "
               "masks are not dynamic, other masks, before it repeats.")
+        .fixed_on_resume();
+    f.choice("utf8", utf8, {"error", "replace", "skip"},
+             "What becomes of a document that is not UTF-8: an error that names the place, U+FFFD "
+             "for each byte that is wrong, or none; the log says how many.")
         .fixed_on_resume();
     f.text("cache", cache, "Folder of trained tokenizers and token files, keyed by content.");
   }

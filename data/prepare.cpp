@@ -33,7 +33,8 @@ std::string tokens_entry(uint64_t key) { return cat("tokens-", hex16(key)); }
 
 struct Sources {
   std::vector<SourceFile> files;
-  uint64_t fingerprint;
+  uint64_t fingerprint;  // of their bytes, and of the policy
+  Utf8Policy utf8;
 };
 
 struct TokenFiles {
@@ -59,7 +60,7 @@ void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
 
 Tokenizer train_on(const Sources& sources, const TokenizerConfig& config,
                    const PrepareOptions& options) {
-  DocumentReader reader(sources.files);
+  DocumentReader reader(sources.files, sources.utf8);
   Tokenizer tokenizer =
       train_tokenizer(reader, config, {.use = options.use, .num_threads = options.num_threads},
                       [&](double fraction) { options.progress("training tokenizer", fraction); });
@@ -135,8 +136,16 @@ TokenFiles open_token_files(const fs::path& folder, bool with_validation,
   return files;
 }
 
-void require_unchanged(const Sources& sources, const std::vector<SourceConfig>& config) {
-  if (content_fingerprint(list_source_files(config)) == sources.fingerprint) return;
+Sources find_sources(const DataConfig& data, const std::function<void(double)>& progress) {
+  Sources sources = {list_source_files(data.sources), 0, utf8_policy(data.utf8)};
+  sources.fingerprint = content_fingerprint(sources.files, progress);
+  if (sources.utf8 != Utf8Policy::kError)
+    sources.fingerprint = hash_text(cat(hex16(sources.fingerprint), " ", data.utf8));
+  return sources;
+}
+
+void require_unchanged(const Sources& sources, const DataConfig& data) {
+  if (find_sources(data, {}).fingerprint == sources.fingerprint) return;
   throw DataError("the files of data.sources changed while they were being prepared; run again");
 }
 
@@ -157,9 +166,9 @@ TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, ui
   };
   return open_or_make(data.cache, tokens_entry(key), open, [&](const fs::path& folder) {
     tokenise(sources.files, tokenizer,
-             {data.validation_fraction, data.has_pairs(), options.num_threads}, folder,
-             [&](double fraction) { options.progress("tokenising", fraction); });
-    require_unchanged(sources, data.sources);
+             {data.validation_fraction, data.has_pairs(), sources.utf8, options.num_threads},
+             folder, [&](double fraction) { options.progress("tokenising", fraction); });
+    require_unchanged(sources, data);
   });
 }
 
@@ -200,9 +209,8 @@ PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
                      const PrepareOptions& asked) {
   PrepareOptions options = asked;
   if (!options.progress) options.progress = [](std::string_view, double) {};
-  Sources sources = {list_source_files(data.sources), 0};
-  sources.fingerprint = content_fingerprint(
-      sources.files, [&](double fraction) { options.progress("reading sources", fraction); });
+  const Sources sources =
+      find_sources(data, [&](double fraction) { options.progress("reading sources", fraction); });
 
   auto [tokenizer_key, tokenizer] = obtain_tokenizer(data.cache, sources, config, options);
   PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer), 0, 0};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include <glob.h>
+
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -14,11 +16,53 @@ namespace {
 
 namespace fs = std::filesystem;
 
+struct FormatName {
+  const char* name;  // in data.sources
+  SourceFormat format;
+  std::vector<std::string> extensions;
+};
+const std::vector<FormatName> kFormats = {
+    {"text", SourceFormat::kText, {}},
+    {"jsonl", SourceFormat::kJsonLines, {".jsonl", ".ndjson"}},
+    {"csv", SourceFormat::kCommas, {".csv"}},
+    {"tsv", SourceFormat::kTabs, {".tsv"}}};
+
+SourceFormat format_of(const fs::path& path, const std::string& asked) {
+  fs::path name = path.filename();
+  if (name.extension() == ".gz" || name.extension() == ".zst") name.replace_extension();
+  const std::string extension = name.extension().string();
+  for (const FormatName& one : kFormats) {
+    const bool fits = std::count(one.extensions.begin(), one.extensions.end(), extension) > 0;
+    if (asked == one.name || (asked == "auto" && fits)) return one.format;
+  }
+  return SourceFormat::kText;
+}
+
 SourceFile source_file(const fs::path& path, std::string name, const SourceConfig& source) {
-  return {path, std::move(name), source.separator, static_cast<int64_t>(fs::file_size(path))};
+  const SourceFormat format = format_of(path, source.format);
+  const bool is_text = format == SourceFormat::kText;
+  return {path,
+          std::move(name),
+          is_text ? source.separator : "",
+          static_cast<int64_t>(fs::file_size(path)),
+          format,
+          is_text ? "" : source.field};
 }
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+// Paths that a pattern matches, in their byte order; empty when there are none.
+std::vector<std::string> matches_of(const std::string& pattern) {
+  glob_t found = {};
+  std::vector<std::string> paths;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+bool is_pattern(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
 std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
   std::vector<SourceFile> files;
@@ -39,9 +83,30 @@ std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
   return files;
 }
 
+std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key);
+
+std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::string& key) {
+  const std::vector<std::string> paths = matches_of(source.path);
+  if (paths.empty()) throw DataError(cat(key, ": nothing matches ", source.path));
+  // Names begin behind the part that all paths share as written.
+  const fs::path fixed =
+      fs::path(source.path.substr(0, source.path.find_first_of("*?["))).parent_path();
+  std::vector<SourceFile> files;
+  for (const std::string& path : paths) {
+    SourceConfig one = source;
+    one.path = path;
+    for (SourceFile& file : files_of_source(one, key)) {
+      file.name = file.path.lexically_relative(fixed.empty() ? "." : fixed).generic_string();
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
 std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key) {
   const fs::path path = source.path;
   if (source.path.empty()) throw DataError(cat(key, " is empty; name a text file or a folder"));
+  if (!fs::exists(path) && is_pattern(source.path)) return files_of_pattern(source, key);
   if (!fs::exists(path)) throw DataError(cat(key, ": ", source.path, " does not exist"));
   if (fs::is_regular_file(path)) return {source_file(path, path.filename().string(), source)};
   if (!fs::is_directory(path)) {
@@ -77,6 +142,11 @@ std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sourc
   std::vector<SourceFile> files;
   for (size_t i = 0; i < sources.size(); ++i) {
     const std::string key = cat("data.sources[", i, "].path");
+    if (!sources[i].separator.empty() && sources[i].format != "auto" &&
+        sources[i].format != "text") {
+      throw DataError(cat("data.sources[", i, "].separator has no effect with format = ",
+                          sources[i].format, ", whose records are documents; leave it out"));
+    }
     try {
       std::vector<SourceFile> more = files_of_source(sources[i], key);
       std::move(more.begin(), more.end(), std::back_inserter(files));
@@ -107,6 +177,8 @@ uint64_t content_fingerprint(const std::vector<SourceFile>& files,
     const uint64_t parts[] = {hash_text(file.name), hash_text(file.separator),
                               hash_file(file.path, add_bytes_done)};
     hash.update(parts, sizeof parts);
+    if (file.format != SourceFormat::kText)
+      hash.update(cat(static_cast<int>(file.format), " ", file.field));
   }
   return hash.digest();
 }

@@ -11,14 +11,19 @@
 
 namespace lmtrain {
 
+enum class SourceFormat { kText, kJsonLines, kCommas, kTabs };
+
 struct SourceFile {
   std::filesystem::path path;
   std::string name;  // relative to its source; the file's own name when the source is a file
   std::string separator;
-  int64_t size_bytes = 0;
+  int64_t size_bytes = 0;  // as stored
+  SourceFormat format = SourceFormat::kText;
+  std::string field;  // of records
 };
 
-// Source by source; a folder's files, at any depth, in the byte order of their relative paths.
+// Source by source; a folder's files, at any depth, in the byte order of their relative paths; what
+// a pattern matches in that of the paths.
 // Names that start with a dot are skipped; links to files are followed, links to folders are not (a
 // warning says so). Throws DataError, naming the config key and the path, when there is no source,
 // a path is missing, or a folder holds no file.
@@ -26,8 +31,8 @@ std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sourc
 
 int64_t total_bytes(const std::vector<SourceFile>& files);
 
-// Of names, separators and bytes, in order; where a source lies does not count. Reads every byte;
-// `progress` is told the share done.
+// Of names, separators, formats and bytes as stored, in order; where a source lies does not count.
+// Reads every byte; `progress` is told the share done.
 uint64_t content_fingerprint(const std::vector<SourceFile>& files,
                              const std::function<void(double)>& progress = {});
 

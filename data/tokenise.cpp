@@ -153,7 +153,7 @@ void refuse_empty_sources(int64_t num_empty_documents) {
 void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
               const TokeniseOptions& options, const fs::path& folder,
               const std::function<void(double)>& progress) {
-  DocumentReader reader(files);
+  DocumentReader reader(files, options.utf8);
   EncoderPool encoders(tokenizer);
   SplitWriter writer(folder, identity_of(tokenizer), options.validation_fraction > 0.0);
   std::deque<std::future<EncodedChunk>> in_work;
@@ -170,6 +170,7 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
   }
   while (!in_work.empty()) write_oldest();
   if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
+  warn_of_invalid_text(reader.gate());
   writer.commit(reader.num_empty_documents());
 }
 

@@ -10,6 +10,7 @@
 #include "data/source_files.h"
 #include "data/token_file_writer.h"
 #include "data/tokenizer/tokenizer.h"
+#include "data/utf8_gate.h"
 
 namespace lmtrain {
 
@@ -26,6 +27,7 @@ struct TokeniseOptions {
   double validation_fraction = 0.0;
   // Each line that is not blank is encoded alone and ends with the end token, as does the document.
   bool keeps_lines_apart = false;
+  Utf8Policy utf8 = Utf8Policy::kError;
   int num_threads = 1;
 };
 

@@ -61,8 +61,9 @@ class MaskedLoaderTest : public testing::Test {
   }
 
   TokenFile file() const {
-    tokenise(list_source_files(config_.sources), tokenizer_, {0.0, config_.has_pairs(), 2},
-             folder_ / ".", [](double) {});
+    tokenise(list_source_files(config_.sources), tokenizer_,
+             {.keeps_lines_apart = config_.has_pairs(), .num_threads = 2}, folder_ / ".",
+             [](double) {});
     return TokenFile::open(folder_ / kTrainFile);
   }
   MaskedLoader loader(SampleOrder order = SampleOrder::kPermutedEachEpoch, uint64_t seed = 1) {
