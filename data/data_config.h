@@ -1,6 +1,7 @@
 // Config sections `tokenizer` and `data`.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct SourceConfig {
   std::string separator;
   std::string format = "auto";
   std::string field = "text";
+  double weight = 0.0;
 
   void describe(Fields& f) {
     f.text("path", path,
@@ -48,6 +50,10 @@ struct SourceConfig {
              "auto: by the file's name (.jsonl, .ndjson, .csv, .tsv, with .gz or .zst behind it), "
              "else text.");
     f.text("field", field, "jsonl, csv, tsv: the key or column that holds the document.");
+    f.real("weight", weight, {.min = 0.0, .max = 1e9},
+           "Share of the training samples that come from this source, relative to the other "
+           "sources' weights: exact to less than one sample at every step, each source beginning "
+           "again when it is through. 0 everywhere: all text is one.");
   }
 };
 
@@ -85,6 +91,10 @@ struct DataConfig {
   std::string cache = "cache";
 
   bool has_pairs() const { return pairs != "none"; }
+  bool has_weights() const {
+    return std::any_of(sources.begin(), sources.end(),
+                       [](const SourceConfig& source) { return source.weight > 0.0; });
+  }
 
   void describe(Fields& f) {
     f.list("sources", sources, "Where the text is.");

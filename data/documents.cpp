@@ -26,6 +26,7 @@ bool DocumentReader::next(Document& document) {
       ++num_empty_documents_;
       continue;
     }
+    document.source = files_[num_opened_ - 1].source;
     ++num_documents_;
     num_text_bytes_ += static_cast<int64_t>(document.text.size());
     return true;

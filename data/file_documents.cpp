@@ -20,7 +20,7 @@ constexpr int kMaxJsonDepth = 64;
 
 Document owned(std::string text) {
   auto owner = std::make_shared<const std::string>(std::move(text));
-  return {*owner, owner};
+  return {*owner, owner, 0};
 }
 
 // The next line of `text` with its line break, if it has one.
@@ -56,7 +56,7 @@ class MappedText : public FileDocuments {
           document = owned(std::move(replaced));
           return true;
         case Utf8Gate::Verdict::kValid:
-          document = {text, file_};
+          document = {text, file_, 0};
           return true;
       }
     }

@@ -14,6 +14,7 @@ namespace lmtrain {
 struct Document {
   std::string_view text;
   std::shared_ptr<const void> owner;  // keeps alive what `text` points into
+  int source = 0;                     // its place in data.sources
 };
 
 class FileDocuments {

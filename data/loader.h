@@ -29,20 +29,21 @@ class Loader {
   // file.
   Batch load(std::span<const int64_t> global_sample_indices) const;
 
+  // What load() does: every array at its size, holding rows without a sample; then row by row the
+  // sample that is met as global index `index`.
+  virtual Batch empty_batch(int64_t num_samples) const = 0;
+  virtual void fill_row(Batch& batch, size_t row, int64_t index) const = 0;
+
  protected:
   Loader(int64_t sequence_length, SampleOrder order, uint64_t seed)
       : sequence_length_(sequence_length), order_(order), seed_(seed) {}
   // At least 1; before the first load.
   void set_num_samples(int64_t num_samples) { num_samples_ = num_samples; }
   uint64_t seed() const { return seed_; }
-
- private:
-  // Every array at its size, holding rows without a sample.
-  virtual Batch empty_batch(int64_t num_samples) const = 0;
-  // Writes one of the num_samples samples, met as global index `index`, into a row.
-  virtual void fill_row(Batch& batch, size_t row, int64_t sample, int64_t index) const = 0;
+  // Which of the num_samples samples a global index is.
   int64_t sample_of(int64_t index) const;
 
+ private:
   int64_t sequence_length_;
   int64_t num_samples_ = 0;
   SampleOrder order_;

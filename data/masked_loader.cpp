@@ -87,7 +87,8 @@ Batch MaskedLoader::empty_batch(int64_t num_samples) const {
   return batch;
 }
 
-void MaskedLoader::fill_row(Batch& batch, size_t row, int64_t sample, int64_t index) const {
+void MaskedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
+  const int64_t sample = sample_of(index);
   Sequence sequence;
   if (config_.has_pairs()) {
     const SegmentPair& pair = pairs_[static_cast<size_t>(sample)];

@@ -24,11 +24,12 @@ class MaskedLoader : public Loader {
   MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const DataConfig& config,
                SampleOrder order, uint64_t seed);
 
+  Batch empty_batch(int64_t num_samples) const override;
+  void fill_row(Batch& batch, size_t row, int64_t index) const override;
+
  private:
   struct Sequence;
 
-  Batch empty_batch(int64_t num_samples) const override;
-  void fill_row(Batch& batch, size_t row, int64_t sample, int64_t index) const override;
   void append_window(int64_t window, Sequence& sequence) const;
   void append_pair(const SegmentPair& pair, int64_t sample, Sequence& sequence) const;
   std::vector<int32_t> tokens_of(const Segment& segment) const;

@@ -29,10 +29,10 @@ Batch NextTokenLoader::empty_batch(int64_t num_samples) const {
 }
 
 // A document's end token is its last.
-void NextTokenLoader::fill_row(Batch& batch, size_t row, int64_t sample, int64_t) const {
+void NextTokenLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   const auto length = static_cast<size_t>(sequence_length());
   std::vector<int32_t> tokens(length + 1);
-  file_.read(sample * sequence_length(), tokens);
+  file_.read(sample_of(index) * sequence_length(), tokens);
   const size_t begin = row * length;
   int32_t document = 0;
   for (size_t i = 0; i < length; ++i) {

@@ -12,10 +12,10 @@ class NextTokenLoader : public Loader {
   // Throws DataError, saying how many tokens there are and are needed, when not one window fits.
   NextTokenLoader(TokenFile file, int64_t sequence_length, SampleOrder order, uint64_t seed = 0);
 
- private:
   Batch empty_batch(int64_t num_samples) const override;
-  void fill_row(Batch& batch, size_t row, int64_t sample, int64_t index) const override;
+  void fill_row(Batch& batch, size_t row, int64_t index) const override;
 
+ private:
   TokenFile file_;
 };
 

@@ -1,6 +1,7 @@
 #include "data/prepare.h"
 
 #include <bit>
+#include <sstream>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -40,6 +41,7 @@ struct Sources {
 struct TokenFiles {
   TokenFile train;
   std::optional<TokenFile> validation;
+  std::vector<int64_t> train_documents;  // of each source
 };
 
 // The cached tokenizer; DataError or IoError when the entry is damaged.
@@ -125,10 +127,21 @@ void require_tokenizer(const TokenFile& file, const Tokenizer& tokenizer) {
                       hex16(tokenizer.hash()), ", found ", hex16(file.header().tokenizer_hash)));
 }
 
+std::vector<int64_t> read_train_documents(const fs::path& folder, int64_t total) {
+  std::istringstream lines(read_file(folder / kTrainSourcesFile, 1 << 20));
+  std::vector<int64_t> counts;
+  int64_t sum = 0;
+  for (int64_t count = 0; lines >> count; sum += count) counts.push_back(count);
+  if (lines.eof() && sum == total) return counts;
+  throw DataError(cat((folder / kTrainSourcesFile).string(), ": expected ", total,
+                      " documents in all, found ", sum));
+}
+
 TokenFiles open_token_files(const fs::path& folder, bool with_validation,
                             const Tokenizer& tokenizer) {
-  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt};
+  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt, {}};
   require_tokenizer(files.train, tokenizer);
+  files.train_documents = read_train_documents(folder, files.train.header().num_documents);
   if (with_validation) {
     files.validation.emplace(TokenFile::open(folder / kValidationFile));
     require_tokenizer(*files.validation, tokenizer);
@@ -199,8 +212,12 @@ void require_same(const TokenFile& file, uint64_t expected) {
 
 PreparedData assemble(PreparedKeys keys, const fs::path& cache, Tokenizer tokenizer,
                       TokenFiles files) {
-  return {keys, cache / tokenizer_entry(keys.tokenizer_key) / kTokenizerFile, std::move(tokenizer),
-          std::move(files.train), std::move(files.validation)};
+  return {keys,
+          cache / tokenizer_entry(keys.tokenizer_key) / kTokenizerFile,
+          std::move(tokenizer),
+          std::move(files.train),
+          std::move(files.validation),
+          std::move(files.train_documents)};
 }
 
 }  // namespace

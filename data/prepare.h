@@ -34,7 +34,8 @@ struct PreparedData {
   std::filesystem::path tokenizer_path;  // the tokenizer.json in the cache
   Tokenizer tokenizer;
   TokenFile train;
-  std::optional<TokenFile> validation;  // none when data.validation_fraction is 0
+  std::optional<TokenFile> validation;   // none when data.validation_fraction is 0
+  std::vector<int64_t> train_documents;  // of each source, which follow each other in `train`
 };
 
 // Told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it done.

@@ -46,7 +46,8 @@ SourceFile source_file(const fs::path& path, std::string name, const SourceConfi
           is_text ? source.separator : "",
           static_cast<int64_t>(fs::file_size(path)),
           format,
-          is_text ? "" : source.field};
+          is_text ? "" : source.field,
+          0};
 }
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
@@ -149,6 +150,7 @@ std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sourc
     }
     try {
       std::vector<SourceFile> more = files_of_source(sources[i], key);
+      for (SourceFile& file : more) file.source = static_cast<int>(i);
       std::move(more.begin(), more.end(), std::back_inserter(files));
     } catch (const fs::filesystem_error& error) {
       throw DataError(
@@ -156,6 +158,11 @@ std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sourc
     }
   }
   return files;
+}
+
+bool source_exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) || (is_pattern(path) && !matches_of(path).empty());
 }
 
 int64_t total_bytes(const std::vector<SourceFile>& files) {
@@ -177,6 +184,7 @@ uint64_t content_fingerprint(const std::vector<SourceFile>& files,
     const uint64_t parts[] = {hash_text(file.name), hash_text(file.separator),
                               hash_file(file.path, add_bytes_done)};
     hash.update(parts, sizeof parts);
+    if (file.source > 0) hash.update(cat("source ", file.source));
     if (file.format != SourceFormat::kText)
       hash.update(cat(static_cast<int>(file.format), " ", file.field));
   }

@@ -20,6 +20,7 @@ struct SourceFile {
   int64_t size_bytes = 0;  // as stored
   SourceFormat format = SourceFormat::kText;
   std::string field;  // of records
+  int source = 0;     // its place in data.sources
 };
 
 // Source by source; a folder's files, at any depth, in the byte order of their relative paths; what
@@ -28,6 +29,9 @@ struct SourceFile {
 // warning says so). Throws DataError, naming the config key and the path, when there is no source,
 // a path is missing, or a folder holds no file.
 std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sources);
+
+// Whether there is such a file or folder, or a pattern matches one.
+bool source_exists(const std::string& path);
 
 int64_t total_bytes(const std::vector<SourceFile>& files);
 

@@ -55,7 +55,8 @@ uint32_t copy_tokens(const Stored* from, std::span<int32_t> out) {
 
 }  // namespace
 
-TokenFile::TokenFile(const fs::path& path) : path_(path), file_(path) {}
+TokenFile::TokenFile(const fs::path& path)
+    : path_(path), file_(std::make_shared<const MappedFile>(path)) {}
 
 TokenFile TokenFile::open(const fs::path& path) {
   TokenFile file(path);
@@ -68,11 +69,11 @@ TokenFile TokenFile::open(const fs::path& path) {
 }
 
 void TokenFile::read_header() {
-  const auto size = static_cast<int64_t>(file_.size());
+  const auto size = static_cast<int64_t>(file_->size());
   const auto smallest = static_cast<int64_t>(sizeof(TokenFileHeader) + sizeof(TokenFileFooter));
   if (size < smallest) refuse(path_, "bytes", cat("at least ", smallest), size);
-  std::memcpy(&header_, file_.data(), sizeof header_);
-  std::memcpy(&footer_, file_.data() + size - sizeof footer_, sizeof footer_);
+  std::memcpy(&header_, file_->data(), sizeof header_);
+  std::memcpy(&footer_, file_->data() + size - sizeof footer_, sizeof footer_);
 }
 
 void TokenFile::check_header() const {
@@ -98,7 +99,7 @@ void TokenFile::check_header() const {
 
 void TokenFile::check_size() const {
   require_equal(path_, "bytes", TokenFileLayout(header_).file_bytes,
-                static_cast<int64_t>(file_.size()));
+                static_cast<int64_t>(file_->size()));
 }
 
 void TokenFile::check_footer() const {
@@ -127,6 +128,24 @@ void TokenFile::check_offsets() const {
 }
 
 std::span<const uint64_t> TokenFile::document_offsets() const {
+  return part_offsets_.empty() ? stored_offsets() : std::span<const uint64_t>(part_offsets_);
+}
+
+TokenFile TokenFile::part(int64_t first, int64_t num_documents) const {
+  const auto offsets = document_offsets().subspan(static_cast<size_t>(first),
+                                                  static_cast<size_t>(num_documents + 1));
+  TokenFile part = *this;
+  part.first_token_ += static_cast<int64_t>(offsets.front());
+  part.part_offsets_.assign(offsets.begin(), offsets.end());
+  for (uint64_t& offset : part.part_offsets_) offset -= offsets.front();
+  part.header_.num_documents = num_documents;
+  part.header_.num_tokens = static_cast<int64_t>(offsets.back() - offsets.front());
+  part.header_.num_text_bytes = 0;
+  part.header_.num_empty_documents = 0;
+  return part;
+}
+
+std::span<const uint64_t> TokenFile::stored_offsets() const {
   return {at<uint64_t>(TokenFileLayout(header_).offsets_at),
           static_cast<size_t>(header_.num_documents + 1)};
 }
@@ -153,7 +172,7 @@ void TokenFile::read(int64_t first, std::span<int32_t> out) const {
     refuse(path_, "read of tokens", cat("a range within ", num_tokens()), cat(first, " + ", count));
   }
   const int64_t offset =
-      static_cast<int64_t>(sizeof(TokenFileHeader)) + first * header_.token_bytes;
+      static_cast<int64_t>(sizeof(TokenFileHeader)) + (first_token_ + first) * header_.token_bytes;
   const uint32_t largest = header_.token_bytes == 2 ? copy_tokens(at<uint16_t>(offset), out)
                                                     : copy_tokens(at<uint32_t>(offset), out);
   if (!out.empty() && largest >= header_.vocab_size) {

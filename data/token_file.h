@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "base/durable_file.h"
 #include "data/token_file_format.h"
@@ -18,14 +20,18 @@ class TokenFile {
   // be opened.
   static TokenFile open(const std::filesystem::path& path);
 
-  // Reads all tokens: every block's hash and every id. Throws DataError.
+  // Reads all tokens: every block's hash and every id. Throws DataError. Of a whole file.
   void verify() const;
+
+  // The documents from `first` on, as a file of their own over the same mapping: header, tokens and
+  // offsets are theirs, but for the header's bytes of text and empty documents, which are 0.
+  TokenFile part(int64_t first, int64_t num_documents) const;
 
   const std::filesystem::path& path() const { return path_; }
   // Counts, vocabulary size, end token and tokenizer hash.
   const TokenFileHeader& header() const { return header_; }
   int64_t num_tokens() const { return header_.num_tokens; }
-  // Equal only for files of the same tokens, documents and tokenizer.
+  // Equal only for files of the same tokens, documents and tokenizer. Of a whole file.
   uint64_t fingerprint() const { return footer_.fingerprint; }
   // [num_documents + 1]: first token of each document, then num_tokens.
   std::span<const uint64_t> document_offsets() const;
@@ -41,15 +47,18 @@ class TokenFile {
   void check_size() const;
   void check_footer() const;
   void check_offsets() const;
+  std::span<const uint64_t> stored_offsets() const;
   template <class T>
   const T* at(int64_t offset) const {
-    return reinterpret_cast<const T*>(file_.data() + offset);
+    return reinterpret_cast<const T*>(file_->data() + offset);
   }
 
   std::filesystem::path path_;
-  MappedFile file_;
+  std::shared_ptr<const MappedFile> file_;
   TokenFileHeader header_;
   TokenFileFooter footer_;
+  int64_t first_token_ = 0;             // of a part, in the file
+  std::vector<uint64_t> part_offsets_;  // of a part: from its first token on; else empty
 };
 
 }  // namespace lmtrain

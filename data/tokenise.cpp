@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -27,6 +28,7 @@ struct EncodedDocument {
   size_t num_ids;
   int64_t num_text_bytes;
   bool for_validation;
+  int source;
 };
 
 struct EncodedChunk {
@@ -94,9 +96,9 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, int32_t 
     } else {
       encoder->encode(document.text, encoded.ids);
     }
-    encoded.documents.push_back({encoded.ids.size() - before,
-                                 static_cast<int64_t>(document.text.size()),
-                                 is_for_validation(document.text, options.validation_fraction)});
+    encoded.documents.push_back(
+        {encoded.ids.size() - before, static_cast<int64_t>(document.text.size()),
+         is_for_validation(document.text, options.validation_fraction), document.source});
   }
   encoders.give_back(std::move(encoder));
   return encoded;
@@ -105,8 +107,11 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, int32_t 
 // The two files, of which validation may be missing.
 class SplitWriter {
  public:
-  SplitWriter(const fs::path& folder, const TokenizerIdentity& tokenizer, bool with_validation)
-      : train_(folder / kTrainFile, tokenizer) {
+  SplitWriter(const fs::path& folder, const TokenizerIdentity& tokenizer, bool with_validation,
+              int num_sources)
+      : folder_(folder),
+        train_(folder / kTrainFile, tokenizer),
+        train_documents_(static_cast<size_t>(num_sources)) {
     if (with_validation) validation_.emplace(folder / kValidationFile, tokenizer);
   }
 
@@ -119,6 +124,7 @@ class SplitWriter {
         continue;
       }
       writer.add_document(rest.first(document.num_ids), document.num_text_bytes);
+      if (!document.for_validation) ++train_documents_[static_cast<size_t>(document.source)];
       rest = rest.subspan(document.num_ids);
     }
   }
@@ -127,11 +133,16 @@ class SplitWriter {
     train_.add_empty_documents(num_empty_documents);
     train_.commit();
     if (validation_) validation_->commit();
+    std::string counts;
+    for (const int64_t count : train_documents_) counts += cat(count, "\n");
+    write_file_durably(folder_ / kTrainSourcesFile, counts);
   }
 
  private:
+  fs::path folder_;
   TokenFileWriter train_;
   std::optional<TokenFileWriter> validation_;
+  std::vector<int64_t> train_documents_;  // by source
 };
 
 }  // namespace
@@ -155,7 +166,8 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
               const std::function<void(double)>& progress) {
   DocumentReader reader(files, options.utf8);
   EncoderPool encoders(tokenizer);
-  SplitWriter writer(folder, identity_of(tokenizer), options.validation_fraction > 0.0);
+  SplitWriter writer(folder, identity_of(tokenizer), options.validation_fraction > 0.0,
+                     files.empty() ? 0 : files.back().source + 1);
   std::deque<std::future<EncodedChunk>> in_work;
   const auto write_oldest = [&] {
     writer.add(in_work.front().get());

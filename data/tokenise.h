@@ -16,6 +16,8 @@ namespace lmtrain {
 
 inline constexpr const char* kTrainFile = "train.tokens";
 inline constexpr const char* kValidationFile = "validation.tokens";
+// The number of training documents of each source, a line each.
+inline constexpr const char* kTrainSourcesFile = "train.sources";
 
 TokenizerIdentity identity_of(const Tokenizer& tokenizer);
 
@@ -31,10 +33,10 @@ struct TokeniseOptions {
   int num_threads = 1;
 };
 
-// Writes FOLDER/train.tokens and, when validation_fraction > 0, FOLDER/validation.tokens, documents
-// in the order of the files; one that has no token counts as empty. The bytes written do not depend
-// on num_threads. Memory: a few chunks of 1 MiB of text per thread, or the largest document. Throws
-// DataError when the files hold no document.
+// Writes FOLDER/train.tokens, train.sources and, when validation_fraction > 0,
+// FOLDER/validation.tokens, documents in the order of the files; one that has no token counts as
+// empty. The bytes written do not depend on num_threads. Memory: a few chunks of 1 MiB of text per
+// thread, or the largest document. Throws DataError when the files hold no document.
 void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
               const TokeniseOptions& options, const std::filesystem::path& folder,
               const std::function<void(double)>& progress);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/yaml_reader.h"
+#include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
 #include "energy/carbon_intensity.h"
 #include "models/memory_estimate.h"
@@ -90,8 +91,8 @@ void check_objective(const LoadedConfig& loaded) {
                           "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
   }
   if (!c.model.has_language_head()) {
-    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}), "model.head = ",
-                          c.model.head, " cannot be trained",
+    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
+                          "model.head = ", c.model.head, " cannot be trained",
                           c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
                           "; make it language_model, or in bert pretraining with data.pairs"));
   }
@@ -172,6 +173,19 @@ void check_output_folder(const LoadedConfig& loaded) {
   if (!reason.empty()) throw ConfigError(cat(place, "run.dir = ", run.dir, ": ", reason));
 }
 
+// Either all sources have a weight or none has.
+void check_weights(const LoadedConfig& loaded) {
+  const std::vector<SourceConfig>& sources = loaded.config.data.sources;
+  if (!loaded.config.data.has_weights()) return;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].weight > 0.0) continue;
+    const std::string key = cat("data.sources.", i, ".weight");
+    throw ConfigError(
+        cat(place_of(loaded, {key, "data.sources"}), key,
+            " is 0 while another source has a weight; give each source one, or none"));
+  }
+}
+
 void check_sources(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
   if (c.data.sources.empty()) {
@@ -181,12 +195,12 @@ void check_sources(const LoadedConfig& loaded) {
   for (size_t i = 0; i < c.data.sources.size(); ++i) {
     const std::string key = cat("data.sources.", i, ".path");
     const std::string& path = c.data.sources[i].path;
-    std::error_code ignored;
     if (path.empty()) throw ConfigError(cat(place_of(loaded, {key}), key, " is empty"));
-    if (!fs::exists(path, ignored)) {
+    if (!source_exists(path)) {
       throw DataError(cat(place_of(loaded, {key}), key, " = ", path, " does not exist"));
     }
   }
+  check_weights(loaded);
   const std::string& tokenizer = c.tokenizer.path;
   if (tokenizer.empty() || has_tokenizer(tokenizer)) return;
   throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", tokenizer,

@@ -293,7 +293,7 @@ class Run {
     state.step = step;
     state.config = print_config(config_);
     state.tokenizer_hash = hex16(tokenizer().hash());
-    state.data_fingerprint = hex16(data_->prepared.train.fingerprint());
+    state.data_fingerprint = hex16(data_->fingerprint);
     state.num_tokens = num_tokens_;
     state.precision = config_.train.precision;
     state.weights_type = config_.train.precision == "fp64" ? "F64" : "F32";

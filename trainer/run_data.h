@@ -15,6 +15,8 @@ struct RunData {
   std::unique_ptr<Loader> train;
   std::unique_ptr<Loader> validation;  // none when data.validation_fraction is 0
   int64_t num_validation_samples = 0;  // scored at a time: at most eval.batches global batches
+  // Equal only for training on the same tokens, in the same proportions.
+  uint64_t fingerprint = 0;
 };
 
 // Prepares what the config's sources need and shows how far it is.

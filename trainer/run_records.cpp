@@ -77,7 +77,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                            {"started", utc_now()},
                            {"resumed_from", start.checkpoint.string()},
                            {"tokenizer_hash", hex16(data.prepared.tokenizer.hash())},
-                           {"data_fingerprint", hex16(data.prepared.train.fingerprint())},
+                           {"data_fingerprint", hex16(data.fingerprint)},
                            {"ranks", ranks}};
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }

@@ -128,7 +128,7 @@ TEST_F(PrepareTest, ThreadsDoNotChangeTheFiles) {
   }
   run(1);
   const auto of_one_thread = content_of(config_.cache);
-  EXPECT_EQ(of_one_thread.size(), 4U);
+  EXPECT_EQ(of_one_thread.size(), 5U);
   config_.cache += "-3";
   run(3);
   EXPECT_EQ(content_of(config_.cache), of_one_thread);
@@ -263,7 +263,7 @@ TEST_F(PrepareTest, ProcessesAtTheSameTimeShareTheWork) {
     EXPECT_EQ(status, 0);
   }
   EXPECT_EQ(stages_of_run().size(), 1U);
-  EXPECT_EQ(content_of(config_.cache).size(), 4U);
+  EXPECT_EQ(content_of(config_.cache).size(), 5U);
 }
 
 // Defect: ranks that train on different data without a word.
