@@ -45,10 +45,11 @@ struct SourceConfig {
            "both with * ? [abc]. Files may be compressed by gzip or zstd.");
     f.text("separator", separator,
            "text: a line that holds just this ends a document; empty: each file is one document.");
-    f.choice("format", format, {"auto", "text", "jsonl", "csv", "tsv"},
+    f.choice("format", format, {"auto", "text", "jsonl", "csv", "tsv", "llm.c", "megatron"},
              "text; jsonl: an object a line; csv, tsv: a table whose first line names its columns; "
-             "auto: by the file's name (.jsonl, .ndjson, .csv, .tsv, with .gz or .zst behind it), "
-             "else text.");
+             "llm.c, megatron: token files of these, for the tokenizer that tokenizer.path names; "
+             "auto: by the file's name (.jsonl, .ndjson, .csv, .tsv, with .gz or .zst behind it; a "
+             ".bin of llm.c, a .bin beside its .idx), else text.");
     f.text("field", field, "jsonl, csv, tsv: the key or column that holds the document.");
     f.real("weight", weight, {.min = 0.0, .max = 1e9},
            "Share of the training samples that come from this source, relative to the other "

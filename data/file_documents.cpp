@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "data/byte_stream.h"
 #include "data/line_reader.h"
+#include "data/token_documents.h"
 
 namespace lmtrain {
 namespace {
@@ -20,7 +21,7 @@ constexpr int kMaxJsonDepth = 64;
 
 Document owned(std::string text) {
   auto owner = std::make_shared<const std::string>(std::move(text));
-  return {*owner, owner, 0};
+  return {*owner, owner};
 }
 
 // The next line of `text` with its line break, if it has one.
@@ -56,7 +57,7 @@ class MappedText : public FileDocuments {
           document = owned(std::move(replaced));
           return true;
         case Utf8Gate::Verdict::kValid:
-          document = {text, file_, 0};
+          document = {text, file_};
           return true;
       }
     }
@@ -254,6 +255,9 @@ std::unique_ptr<FileDocuments> open_documents(const SourceFile& file, Utf8Gate& 
       return std::make_unique<Table>(file, gate, ',');
     case SourceFormat::kTabs:
       return std::make_unique<Table>(file, gate, '\t');
+    case SourceFormat::kLlmc:
+    case SourceFormat::kMegatron:
+      return open_token_documents(file);
     case SourceFormat::kText:
       break;
   }

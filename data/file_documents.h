@@ -15,6 +15,7 @@ struct Document {
   std::string_view text;
   std::shared_ptr<const void> owner;  // keeps alive what `text` points into
   int source = 0;                     // its place in data.sources
+  bool is_tokens = false;             // `text` is the bytes of int32 ids, see token_documents.h
 };
 
 class FileDocuments {
@@ -33,6 +34,7 @@ class FileDocuments {
 //   document; nor is that at the end of the file. An empty file is an empty document.
 // jsonl: each line that is not blank is an object whose `field` is a document.
 // csv, tsv: records as RFC 4180 has them, the first one naming the fields.
+// llm.c, megatron: see token_documents.h.
 // One leading byte order mark is dropped. The gate outlives the result.
 std::unique_ptr<FileDocuments> open_documents(const SourceFile& file, Utf8Gate& gate);
 

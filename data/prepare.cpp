@@ -157,6 +157,24 @@ Sources find_sources(const DataConfig& data, const std::function<void(double)>& 
   return sources;
 }
 
+// Files of tokens have no text to train a tokenizer on, nor lines to make pairs of.
+void require_text_where_needed(const Sources& sources, const DataConfig& data,
+                               const TokenizerConfig& tokenizer) {
+  for (const SourceFile& file : sources.files) {
+    if (!file.holds_tokens()) continue;
+    if (tokenizer.path.empty()) {
+      throw DataError(cat(file.path.string(),
+                          " holds token ids: tokenizer.path must name the "
+                          "tokenizer that made them"));
+    }
+    if (data.has_pairs()) {
+      throw DataError(cat(file.path.string(),
+                          " holds token ids, which have no lines to make "
+                          "data.pairs of; give text, or data.pairs=none"));
+    }
+  }
+}
+
 void require_unchanged(const Sources& sources, const DataConfig& data) {
   if (find_sources(data, {}).fingerprint == sources.fingerprint) return;
   throw DataError("the files of data.sources changed while they were being prepared; run again");
@@ -229,6 +247,7 @@ PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
   const Sources sources =
       find_sources(data, [&](double fraction) { options.progress("reading sources", fraction); });
 
+  require_text_where_needed(sources, data, config);
   auto [tokenizer_key, tokenizer] = obtain_tokenizer(data.cache, sources, config, options);
   PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer), 0, 0};
   TokenFiles files = obtain_token_files(sources, data, keys.tokens_key, tokenizer, options);

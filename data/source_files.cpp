@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "data/token_documents.h"
 
 namespace lmtrain {
 namespace {
@@ -25,9 +26,22 @@ const std::vector<FormatName> kFormats = {
     {"text", SourceFormat::kText, {}},
     {"jsonl", SourceFormat::kJsonLines, {".jsonl", ".ndjson"}},
     {"csv", SourceFormat::kCommas, {".csv"}},
-    {"tsv", SourceFormat::kTabs, {".tsv"}}};
+    {"tsv", SourceFormat::kTabs, {".tsv"}},
+    {"llm.c", SourceFormat::kLlmc, {}},
+    {"megatron", SourceFormat::kMegatron, {}}};
+
+// X.bin of a pair X.bin and X.idx; empty for other files.
+fs::path ids_of_pair(const fs::path& path) {
+  if (path.extension() != ".bin" && path.extension() != ".idx") return {};
+  const fs::path ids = fs::path(path).replace_extension(".bin");
+  const bool is_pair = fs::exists(ids) && fs::exists(fs::path(path).replace_extension(".idx"));
+  return is_pair ? ids : fs::path();
+}
 
 SourceFormat format_of(const fs::path& path, const std::string& asked) {
+  if (asked == "auto" && !ids_of_pair(path).empty()) return SourceFormat::kMegatron;
+  if (asked == "auto" && path.extension() == ".bin" && is_llmc_file(path))
+    return SourceFormat::kLlmc;
   fs::path name = path.filename();
   if (name.extension() == ".gz" || name.extension() == ".zst") name.replace_extension();
   const std::string extension = name.extension().string();
@@ -39,15 +53,24 @@ SourceFormat format_of(const fs::path& path, const std::string& asked) {
 }
 
 SourceFile source_file(const fs::path& path, std::string name, const SourceConfig& source) {
-  const SourceFormat format = format_of(path, source.format);
-  const bool is_text = format == SourceFormat::kText;
-  return {path,
-          std::move(name),
-          is_text ? source.separator : "",
-          static_cast<int64_t>(fs::file_size(path)),
-          format,
-          is_text ? "" : source.field,
-          0};
+  SourceFile file;
+  file.path = path;
+  file.name = std::move(name);
+  file.format = format_of(path, source.format);
+  if (file.format == SourceFormat::kMegatron) {
+    file.path = ids_of_pair(path);
+    if (file.path.empty())
+      throw DataError(cat(path.string(), " has no file of the same name with .idx or .bin"));
+  }
+  file.size_bytes = static_cast<int64_t>(fs::file_size(file.path));
+  if (file.format == SourceFormat::kText) file.separator = source.separator;
+  if (file.format != SourceFormat::kText && !file.holds_tokens()) file.field = source.field;
+  return file;
+}
+
+// Of a pair the ids stand for both.
+bool is_index(const fs::path& path) {
+  return path.extension() == ".idx" && !ids_of_pair(path).empty();
 }
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
@@ -72,10 +95,10 @@ std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
     std::error_code broken_link;
     if (hidden(path)) {
       at.disable_recursion_pending();
-    } else if (at->is_regular_file(broken_link)) {
+    } else if (at->is_regular_file(broken_link) && !is_index(path)) {
       files.push_back(
           source_file(path, path.lexically_relative(source.path).generic_string(), source));
-    } else if (at->is_symlink()) {
+    } else if (at->is_symlink() && !at->is_regular_file(broken_link)) {
       log_warn(cat("skipping ", path.string(), ": a link that does not lead to a file"));
     }
   }
@@ -94,6 +117,8 @@ std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::
       fs::path(source.path.substr(0, source.path.find_first_of("*?["))).parent_path();
   std::vector<SourceFile> files;
   for (const std::string& path : paths) {
+    if (is_index(path) && std::binary_search(paths.begin(), paths.end(), ids_of_pair(path)))
+      continue;
     SourceConfig one = source;
     one.path = path;
     for (SourceFile& file : files_of_source(one, key)) {
@@ -185,6 +210,8 @@ uint64_t content_fingerprint(const std::vector<SourceFile>& files,
                               hash_file(file.path, add_bytes_done)};
     hash.update(parts, sizeof parts);
     if (file.source > 0) hash.update(cat("source ", file.source));
+    if (file.format == SourceFormat::kMegatron)
+      hash.update(hex16(hash_file(fs::path(file.path).replace_extension(".idx"), [](int64_t) {})));
     if (file.format != SourceFormat::kText)
       hash.update(cat(static_cast<int>(file.format), " ", file.field));
   }

@@ -11,7 +11,7 @@
 
 namespace lmtrain {
 
-enum class SourceFormat { kText, kJsonLines, kCommas, kTabs };
+enum class SourceFormat { kText, kJsonLines, kCommas, kTabs, kLlmc, kMegatron };
 
 struct SourceFile {
   std::filesystem::path path;
@@ -21,6 +21,10 @@ struct SourceFile {
   SourceFormat format = SourceFormat::kText;
   std::string field;  // of records
   int source = 0;     // its place in data.sources
+
+  bool holds_tokens() const {
+    return format == SourceFormat::kLlmc || format == SourceFormat::kMegatron;
+  }
 };
 
 // Source by source; a folder's files, at any depth, in the byte order of their relative paths; what

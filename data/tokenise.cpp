@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <deque>
 #include <future>
 #include <memory>
@@ -85,20 +86,48 @@ void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder
   }
 }
 
-EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, int32_t end_of_line,
+// The writer puts the end token behind each document.
+void append_tokens(std::string_view bytes, int32_t end, std::vector<int32_t>& ids) {
+  const size_t before = ids.size();
+  ids.resize(before + bytes.size() / sizeof(int32_t));
+  std::memcpy(ids.data() + before, bytes.data(), bytes.size());
+  if (ids.size() > before && ids.back() == end) ids.pop_back();
+}
+
+int64_t text_bytes_of(std::span<const int32_t> ids, const Tokenizer& tokenizer) {
+  int64_t bytes = 0;
+  for (const int32_t id : ids) {
+    if (id >= tokenizer.vocab_size()) {
+      throw DataError(cat("data.sources: there is a token ", id, ", but the tokenizer has ",
+                          tokenizer.vocab_size(),
+                          " entries; tokenizer.path must be the one that "
+                          "made the tokens"));
+    }
+    bytes += tokenizer.token_num_bytes(id);
+  }
+  return bytes;
+}
+
+EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const Tokenizer& tokenizer,
                     EncoderPool& encoders) {
+  const int32_t end_of_line = tokenizer.end_of_text();
   std::unique_ptr<Tokenizer::Encoder> encoder = encoders.take();
   EncodedChunk encoded;
   for (const Document& document : chunk) {
     const size_t before = encoded.ids.size();
-    if (options.keeps_lines_apart) {
+    if (document.is_tokens) {
+      append_tokens(document.text, end_of_line, encoded.ids);
+    } else if (options.keeps_lines_apart) {
       encode_lines(document.text, end_of_line, *encoder, encoded.ids);
     } else {
       encoder->encode(document.text, encoded.ids);
     }
-    encoded.documents.push_back(
-        {encoded.ids.size() - before, static_cast<int64_t>(document.text.size()),
-         is_for_validation(document.text, options.validation_fraction), document.source});
+    const std::span<const int32_t> ids(encoded.ids.data() + before, encoded.ids.size() - before);
+    encoded.documents.push_back({ids.size(),
+                                 document.is_tokens ? text_bytes_of(ids, tokenizer)
+                                                    : static_cast<int64_t>(document.text.size()),
+                                 is_for_validation(document.text, options.validation_fraction),
+                                 document.source});
   }
   encoders.give_back(std::move(encoder));
   return encoded;
@@ -177,7 +206,7 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
   for (Chunk chunk = next_chunk(reader); !chunk.empty(); chunk = next_chunk(reader)) {
     if (in_work.size() > static_cast<size_t>(options.num_threads)) write_oldest();
     in_work.push_back(std::async(std::launch::async, [&, chunk = std::move(chunk)] {
-      return encode(chunk, options, tokenizer.end_of_text(), encoders);
+      return encode(chunk, options, tokenizer, encoders);
     }));
   }
   while (!in_work.empty()) write_oldest();

@@ -2,18 +2,23 @@
 # Benchmark of lmtrain's ordinary training command against the GPT-2 of the transformers package, in turn.
 # Installs what it needs; the machine should do nothing else. Arguments go to bench.py:
 #   bench.sh [--size gpt2-124m|small|ranks ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+#   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
   -h | --help)
-    sed -n '2,4s/^# \{0,1\}//p' "$0"
+    sed -n '2,5s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac
 
 scripts/setup.sh
 build cpu lmtrain
+if [ "${1:-}" = --tokenizers ]; then
+  with_lock oracle install_oracle
+  exec "$oracle/bin/python" scripts/bench_tokenizers.py build/lmtrain
+fi
 scripts/make_corpus.sh fortunes
 scripts/make_corpus.sh debian
 # torch.compile builds modules for Python.

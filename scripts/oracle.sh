@@ -10,6 +10,8 @@ build cpu lmtrain
 with_lock oracle install_oracle
 say "scripts/make_reference_tokenizer.py against tests/fixtures/tokenizer, and lmtrain against tokenizers"
 "$oracle/bin/python" scripts/make_reference_tokenizer.py --check tests/fixtures/tokenizer build/lmtrain
+say "scripts/bench_tokenizers.py --check: 80 MB of text and 20 MB of random Unicode against tokenizers"
+"$oracle/bin/python" scripts/bench_tokenizers.py build/lmtrain --check
 say "scripts/make_reference.py against tests/fixtures/models"
 "$oracle/bin/python" scripts/make_reference.py --check tests/fixtures/models
 say "scripts/check_interchange.py: import and export against transformers"

@@ -37,8 +37,9 @@ struct TokenizerTrainArguments {
   std::string output;
 };
 void command_tokenizer_train(const TokenizerTrainArguments& arguments);
-// Text from standard input to ids, a line each document; ids from standard input to text.
-void command_tokenizer_encode(const std::string& tokenizer);
+// Text from standard input to ids, or with `count` to their number and the seconds that encoding
+// took, as JSON; ids from standard input to text.
+void command_tokenizer_encode(const std::string& tokenizer, bool count);
 void command_tokenizer_decode(const std::string& tokenizer);
 
 // "lmtrain 0.1.0 (commit)" and the versions of the libraries, a line each.

@@ -2,9 +2,12 @@
 #include <iostream>
 #include <sstream>
 
+#include <nlohmann/json.hpp>
+
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/phase.h"
 #include "base/text.h"
 #include "data/documents.h"
 #include "data/prepare.h"
@@ -73,10 +76,21 @@ void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
   std::cout << arguments.output << "/tokenizer.json (" << tokenizer.vocab_size() << " entries)\n";
 }
 
-void command_tokenizer_encode(const std::string& path) {
+void command_tokenizer_encode(const std::string& path, bool count) {
   const Tokenizer tokenizer = Tokenizer::load(path);
+  const std::string text = read_standard_input();
   std::vector<int32_t> ids;
-  tokenizer.encode(read_standard_input(), ids);
+  if (count) {
+    const double begin = monotonic_seconds();
+    Tokenizer::Encoder(tokenizer).encode(text, ids);
+    std::cout << nlohmann::json{{"bytes", text.size()},
+                                {"ids", ids.size()},
+                                {"seconds", monotonic_seconds() - begin}}
+                     .dump()
+              << "\n";
+    return;
+  }
+  tokenizer.encode(text, ids);
   for (size_t i = 0; i < ids.size(); ++i) std::cout << (i == 0 ? "" : " ") << ids[i];
   std::cout << "\n";
 }

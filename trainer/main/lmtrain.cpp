@@ -73,7 +73,8 @@ void add_data_commands(CLI::App& app, Arguments& a) {
   train->callback([&] { command_tokenizer_train(a.tokenizer); });
   CLI::App* encode = tokenizer->add_subcommand("encode", "Standard input to ids");
   encode->add_option("tokenizer", a.path, "tokenizer.json or its folder")->required();
-  encode->callback([&] { command_tokenizer_encode(a.path); });
+  encode->add_flag("--count", a.flag, "Print how many ids and how many seconds, not the ids");
+  encode->callback([&] { command_tokenizer_encode(a.path, a.flag); });
   CLI::App* decode = tokenizer->add_subcommand("decode", "Ids on standard input to text");
   decode->add_option("tokenizer", a.path, "tokenizer.json or its folder")->required();
   decode->callback([&] { command_tokenizer_decode(a.path); });
