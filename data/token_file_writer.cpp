@@ -9,7 +9,7 @@
 namespace lmtrain {
 namespace {
 
-// Ids as they are stored. `ids` is one document, which fits memory many times over.
+// Ids as they are stored.
 template <class Stored>
 void narrow(std::span<const int32_t> ids, std::vector<char>& bytes) {
   bytes.resize(ids.size() * sizeof(Stored));
@@ -36,6 +36,10 @@ TokenFileWriter::TokenFileWriter(const std::filesystem::path& path,
 
 void TokenFileWriter::add_document(std::span<const int32_t> ids, int64_t num_text_bytes) {
   append(ids);
+  end_document(num_text_bytes);
+}
+
+void TokenFileWriter::end_document(int64_t num_text_bytes) {
   const auto end_token = static_cast<int32_t>(header_.end_of_text);
   append({&end_token, 1});
   ++header_.num_documents;

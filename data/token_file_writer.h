@@ -26,11 +26,13 @@ class TokenFileWriter {
 
   // Appends the document and the end token. `num_text_bytes`: of the text that the ids stand for.
   void add_document(std::span<const int32_t> ids, int64_t num_text_bytes);
+  // The same in parts: some of the open document's ids, and its end.
+  void append(std::span<const int32_t> ids);
+  void end_document(int64_t num_text_bytes);
   void add_empty_documents(int64_t count) { header_.num_empty_documents += count; }
   void commit();
 
  private:
-  void append(std::span<const int32_t> ids);
   void append_bytes(const void* data, size_t size);
   void finish_block();
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -20,21 +21,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kChunkTextBytes = int64_t{1} << 20;
+constexpr size_t kChunkTextBytes = size_t{1} << 20;
 constexpr uint64_t kSplitSeed = 0x53504C4954;  // makes the split independent of other hashes
 
-using Chunk = std::vector<Document>;
-
-struct EncodedDocument {
-  size_t num_ids;
-  int64_t num_text_bytes;
+// A stretch of a document, most often all of it.
+struct Piece {
+  Document document;  // its text is the stretch
   bool for_validation;
+  bool is_last;  // of its document
+};
+using Chunk = std::vector<Piece>;
+
+struct EncodedPiece {
+  size_t num_ids;
+  int64_t num_text_bytes;  // of the stretch
   int source;
+  bool for_validation;
+  bool is_last;
 };
 
 struct EncodedChunk {
-  std::vector<int32_t> ids;  // of all its documents, one after the other
-  std::vector<EncodedDocument> documents;
+  std::vector<int32_t> ids;  // of all its pieces, one after the other
+  std::vector<EncodedPiece> pieces;
 };
 
 // Lends encoders to threads: each has a word cache that is worth keeping.
@@ -60,17 +68,45 @@ class EncoderPool {
   std::vector<std::unique_ptr<Tokenizer::Encoder>> free_;
 };
 
-// Empty after the last document.
-Chunk next_chunk(DocumentReader& reader) {
-  Chunk chunk;
-  Document document;
-  int64_t text_bytes = 0;
-  while (text_bytes < kChunkTextBytes && reader.next(document)) {
-    text_bytes += static_cast<int64_t>(document.text.size());
-    chunk.push_back(std::move(document));
+// Cuts what the reader gives into chunks of about 1 MiB, large documents among them.
+class ChunkReader {
+ public:
+  ChunkReader(DocumentReader& reader, const Tokenizer& tokenizer, const TokeniseOptions& options)
+      : reader_(reader), tokenizer_(tokenizer), options_(options) {}
+
+  // Empty after the last document.
+  Chunk next() {
+    Chunk chunk;
+    size_t bytes = 0;
+    while (bytes < kChunkTextBytes && (!rest_.empty() || open_document())) {
+      const bool is_whole = options_.keeps_lines_apart || document_.is_tokens;
+      const size_t room = kChunkTextBytes - bytes;
+      const bool fits = is_whole || rest_.size() <= room;
+      const size_t length = fits ? rest_.size() : tokenizer_.safe_cut(rest_, room);
+      Piece piece = {document_, for_validation_, length == rest_.size()};
+      piece.document.text = rest_.substr(0, length);
+      rest_.remove_prefix(length);
+      bytes += length;
+      chunk.push_back(std::move(piece));
+    }
+    return chunk;
   }
-  return chunk;
-}
+
+ private:
+  bool open_document() {
+    if (!reader_.next(document_)) return false;
+    rest_ = document_.text;
+    for_validation_ = is_for_validation(rest_, options_.validation_fraction);
+    return true;
+  }
+
+  DocumentReader& reader_;
+  const Tokenizer& tokenizer_;
+  const TokeniseOptions& options_;
+  Document document_;
+  std::string_view rest_;  // of the open document
+  bool for_validation_ = false;
+};
 
 // Between lines stands the end token; behind the last one the writer puts it.
 void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder& encoder,
@@ -113,21 +149,21 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const To
   const int32_t end_of_line = tokenizer.end_of_text();
   std::unique_ptr<Tokenizer::Encoder> encoder = encoders.take();
   EncodedChunk encoded;
-  for (const Document& document : chunk) {
+  for (const Piece& piece : chunk) {
+    const std::string_view text = piece.document.text;
     const size_t before = encoded.ids.size();
-    if (document.is_tokens) {
-      append_tokens(document.text, end_of_line, encoded.ids);
+    if (piece.document.is_tokens) {
+      append_tokens(text, end_of_line, encoded.ids);
     } else if (options.keeps_lines_apart) {
-      encode_lines(document.text, end_of_line, *encoder, encoded.ids);
+      encode_lines(text, end_of_line, *encoder, encoded.ids);
     } else {
-      encoder->encode(document.text, encoded.ids);
+      encoder->encode(text, encoded.ids);
     }
     const std::span<const int32_t> ids(encoded.ids.data() + before, encoded.ids.size() - before);
-    encoded.documents.push_back({ids.size(),
-                                 document.is_tokens ? text_bytes_of(ids, tokenizer)
-                                                    : static_cast<int64_t>(document.text.size()),
-                                 is_for_validation(document.text, options.validation_fraction),
-                                 document.source});
+    const int64_t text_bytes = piece.document.is_tokens ? text_bytes_of(ids, tokenizer)
+                                                        : static_cast<int64_t>(text.size());
+    encoded.pieces.push_back(
+        {ids.size(), text_bytes, piece.document.source, piece.for_validation, piece.is_last});
   }
   encoders.give_back(std::move(encoder));
   return encoded;
@@ -146,15 +182,20 @@ class SplitWriter {
 
   void add(const EncodedChunk& chunk) {
     std::span<const int32_t> rest = chunk.ids;
-    for (const EncodedDocument& document : chunk.documents) {
-      TokenFileWriter& writer = document.for_validation ? *validation_ : train_;
-      if (document.num_ids == 0) {  // of characters that the tokenizer drops
+    for (const EncodedPiece& piece : chunk.pieces) {
+      TokenFileWriter& writer = piece.for_validation ? *validation_ : train_;
+      writer.append(rest.first(piece.num_ids));
+      rest = rest.subspan(piece.num_ids);
+      num_ids_ += piece.num_ids;
+      num_text_bytes_ += piece.num_text_bytes;
+      if (!piece.is_last) continue;
+      if (std::exchange(num_ids_, 0) == 0) {  // of characters that the tokenizer drops
         writer.add_empty_documents(1);
-        continue;
+      } else {
+        writer.end_document(num_text_bytes_);
+        if (!piece.for_validation) ++train_documents_[static_cast<size_t>(piece.source)];
       }
-      writer.add_document(rest.first(document.num_ids), document.num_text_bytes);
-      if (!document.for_validation) ++train_documents_[static_cast<size_t>(document.source)];
-      rest = rest.subspan(document.num_ids);
+      num_text_bytes_ = 0;
     }
   }
 
@@ -172,6 +213,8 @@ class SplitWriter {
   TokenFileWriter train_;
   std::optional<TokenFileWriter> validation_;
   std::vector<int64_t> train_documents_;  // by source
+  size_t num_ids_ = 0;                    // of the open document
+  int64_t num_text_bytes_ = 0;
 };
 
 }  // namespace
@@ -203,7 +246,8 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
     in_work.pop_front();
     progress(reader.fraction_done());
   };
-  for (Chunk chunk = next_chunk(reader); !chunk.empty(); chunk = next_chunk(reader)) {
+  ChunkReader chunks(reader, tokenizer, options);
+  for (Chunk chunk = chunks.next(); !chunk.empty(); chunk = chunks.next()) {
     if (in_work.size() > static_cast<size_t>(options.num_threads)) write_oldest();
     in_work.push_back(std::async(std::launch::async, [&, chunk = std::move(chunk)] {
       return encode(chunk, options, tokenizer, encoders);

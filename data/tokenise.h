@@ -36,7 +36,8 @@ struct TokeniseOptions {
 // Writes FOLDER/train.tokens, train.sources and, when validation_fraction > 0,
 // FOLDER/validation.tokens, documents in the order of the files; one that has no token counts as
 // empty. The bytes written do not depend on num_threads. Memory: a few chunks of 1 MiB of text per
-// thread, or the largest document. Throws DataError when the files hold no document.
+// thread; a document larger than that is cut at safe places, but for one of tokens or of lines kept
+// apart. Throws DataError when the files hold no document.
 void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
               const TokeniseOptions& options, const std::filesystem::path& folder,
               const std::function<void(double)>& progress);

@@ -192,6 +192,24 @@ void Tokenizer::add_special_tokens(std::span<const int32_t> first, std::span<con
   }
 }
 
+// Between a letter or digit and a line break: there every pattern ends a word and begins another,
+// and no normaliser looks across. Added tokens that are always found may take white space with
+// them.
+size_t Tokenizer::safe_cut(std::string_view text, size_t at) const {
+  const bool finds_tokens =
+      std::any_of(pipeline_->added_tokens.begin(), pipeline_->added_tokens.end(),
+                  [](const AddedToken& token) { return !token.special; });
+  if (finds_tokens) return text.size();
+  const auto is_letter_or_digit = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  for (size_t end = text.find('\n', std::max<size_t>(at, 1)); end != std::string_view::npos;
+       end = text.find('\n', end + 1)) {
+    if (is_letter_or_digit(text[end - 1])) return end;
+  }
+  return text.size();
+}
+
 void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids,
                        SpecialTokens special_tokens) const {
   for_words_and_tokens(

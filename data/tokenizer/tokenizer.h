@@ -74,6 +74,10 @@ class Tokenizer {
   void encode(std::string_view text, std::vector<int32_t>& ids,
               SpecialTokens special_tokens = SpecialTokens::kAsText) const;
 
+  // The first place at or behind `at` where a text may be cut: the ids of its parts, special tokens
+  // as text, one after the other are those of the whole. text.size() when there is none.
+  size_t safe_cut(std::string_view text, size_t at) const;
+
   // For bulk encoding.
   class Encoder;
 

@@ -99,6 +99,34 @@ std::vector<std::string> documents_of(const TokenFile& file, const Tokenizer& to
   return documents;
 }
 
+// Defect: a document larger than a chunk that is cut where words go on, counted twice, or split
+// between training and validation.
+TEST_F(PrepareTest, LargeDocumentsAreTokenisedInPieces) {
+  std::string text;
+  for (int i = 0; text.size() < (size_t{5} << 20); ++i)
+    text += "line " + std::to_string(i * 7919) +
+            (i % 3 == 0   ? ".\n"
+             : i % 3 == 1 ? "\n"
+                          : "  \n\n");
+  const TemporaryFolder folder;
+  DataConfig data;
+  data.cache = (folder / "cache").string();
+  data.sequence_length = 8;
+  data.validation_fraction = 0.0;
+  data.sources = {{folder.write("large", text), ""}};
+  TokenizerConfig config;
+  config.vocab_size = 400;
+  const PreparedData prepared = prepare(data, config, {.num_threads = 3});
+  EXPECT_EQ(prepared.train.header().num_documents, 1);
+  EXPECT_EQ(prepared.train.header().num_text_bytes, static_cast<int64_t>(text.size()));
+  std::vector<int32_t> expected;
+  prepared.tokenizer.encode(text, expected);
+  expected.push_back(prepared.tokenizer.end_of_text());
+  std::vector<int32_t> found(static_cast<size_t>(prepared.train.num_tokens()));
+  prepared.train.read(0, found);
+  EXPECT_TRUE(found == expected);
+}
+
 // Defect: documents lost, doubled, cut or in both parts.
 TEST_F(PrepareTest, EveryDocumentIsInOnePartWhole) {
   const PreparedData prepared = run();

@@ -34,6 +34,36 @@ std::string random_bytes(std::mt19937& random, size_t max_size) {
   return text;
 }
 
+// Defect: a large document whose ids depend on where it was cut.
+TEST(Tokenizer, PartsOfASafelyCutTextHaveTheIdsOfTheWhole) {
+  std::mt19937 random(11);
+  const std::string alphabet[] = {
+      "a",  "B",      "7",        "the", "'s",   " ",      "  ",           "\n",
+      "\n", "\r",     "\t",       ".",   "!?",   "\u00e9", "\u03a3",       "\u4e2d",
+      "-",  "\u0301", "\u0020\n", "x\n", "1\n ", "[MASK]", "<|endoftext|>"};
+  for (const char* file : {"tokenizer.json", "tokenizer_llama3.json", "split_qwen.json",
+                           "bert_uncased.json", "bert_cased.json", "nfc.json"}) {
+    const nlohmann::json fixture = read_fixture(file);
+    if (!fixture.contains("model")) continue;
+    const Tokenizer tokenizer = Tokenizer::load(fixture_path(file));
+    int64_t cuts = 0;
+    for (int round = 0; round < 300; ++round) {
+      std::string text;
+      for (int i = 0; i < 40; ++i) text += alphabet[random() % std::size(alphabet)];
+      Ids parts;
+      std::string_view rest = text;
+      while (!rest.empty()) {
+        const size_t cut = tokenizer.safe_cut(rest, random() % 9);
+        cuts += cut < rest.size() ? 1 : 0;
+        tokenizer.encode(rest.substr(0, cut), parts);
+        rest.remove_prefix(cut);
+      }
+      ASSERT_EQ(parts, encode(tokenizer, text)) << file << ": " << text;
+    }
+    EXPECT_GT(cuts, 300) << file;
+  }
+}
+
 // Defect: ids that differ from the reference's, with and without the word cache, in short words and
 // in those long enough for the heap.
 TEST(Tokenizer, IdsAreThoseOfTheReference) {
