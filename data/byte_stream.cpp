@@ -30,7 +30,7 @@ class PlainStream : public ByteStream {
 
   size_t read(std::span<char> out) override {
     const size_t count = std::min(out.size(), file_.size() - at_);
-    std::memcpy(out.data(), file_.text().data() + at_, count);
+    if (count > 0) std::memcpy(out.data(), file_.text().data() + at_, count);
     at_ += count;
     return count;
   }
@@ -56,6 +56,11 @@ class GzipStream : public ByteStream {
     size_t done = 0;
     while (done < out.size()) {
       if (stream_.avail_in == 0) feed();
+      // Some writers fill up to a block with zeros.
+      while (is_between_members_ && (stream_.avail_in > 0 || feed()) && *stream_.next_in == 0) {
+        ++stream_.next_in;
+        --stream_.avail_in;
+      }
       if (is_between_members_ && stream_.avail_in == 0) break;
       if (is_between_members_) begin_member();
       const auto room = static_cast<uInt>(std::min<size_t>(out.size() - done, kPiece));
@@ -80,12 +85,14 @@ class GzipStream : public ByteStream {
  private:
   static constexpr size_t kPiece = size_t{1} << 20;  // zlib counts in 32 bits
 
-  void feed() {
+  // False at the end of the file.
+  bool feed() {
     const size_t count = std::min(kPiece, file_.size() - at_);
     // zlib does not write to its input.
     stream_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(file_.text().data() + at_));
     stream_.avail_in = static_cast<uInt>(count);
     at_ += count;
+    return count > 0;
   }
   void begin_member() {
     inflateReset(&stream_);
@@ -104,6 +111,8 @@ class ZstdStream : public ByteStream {
   explicit ZstdStream(const fs::path& path)
       : path_(path), file_(path), stream_(ZSTD_createDStream(), &ZSTD_freeDStream) {
     input_ = {file_.data(), file_.size(), 0};
+    constexpr int kLargestWindowLog = 31;  // what zstd --long writes at most
+    ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, kLargestWindowLog);
   }
 
   size_t read(std::span<char> out) override {
@@ -137,7 +146,9 @@ Compression compression_of(const fs::path& path) {
   std::string start(4, '\0');
   file.read(start.data(), static_cast<std::streamsize>(start.size()));
   if (start.starts_with("\x1f\x8b")) return Compression::kGzip;
-  return start == "\x28\xb5\x2f\xfd" ? Compression::kZstd : Compression::kNone;
+  // A frame, or one to be skipped, as parallel zstd begins with.
+  const bool is_skipped = (start[0] & 0xF0) == 0x50 && start.ends_with("\x2a\x4d\x18");
+  return start == "\x28\xb5\x2f\xfd" || is_skipped ? Compression::kZstd : Compression::kNone;
 }
 
 std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path) {

@@ -18,6 +18,7 @@ namespace lmtrain {
 namespace {
 
 constexpr int kMaxJsonDepth = 64;
+constexpr size_t kLargestDocument = size_t{1} << 30;
 
 Document owned(std::string text) {
   auto owner = std::make_shared<const std::string>(std::move(text));
@@ -101,6 +102,13 @@ class StreamedDocuments : public FileDocuments {
   std::string place(int64_t line) const { return cat(source_.path.string(), ":", line); }
   std::string place() const { return place(lines_.line_number()); }
   int64_t line_number() const { return lines_.line_number(); }
+  // Of what must be held as a whole.
+  void require_size(size_t bytes, int64_t first_line) const {
+    if (bytes <= kLargestDocument) return;
+    throw DataError(cat(place(first_line),
+                        ": the document that begins here is over 1 GiB; give a separator that cuts "
+                        "it, or for plain text the file uncompressed"));
+  }
   // False where the policy leaves it out.
   bool passes(std::string& text, int64_t first_line) {
     std::string replaced;
@@ -136,6 +144,7 @@ class StreamedText : public StreamedDocuments {
   // False when there is nothing behind the last separator.
   bool read(std::string& text) {
     const std::string& separator = source().separator;
+    const int64_t first = line_number() + 1;
     std::string_view line;
     bool found = line_number() == 0 && separator.empty();
     while (next_line(line)) {
@@ -145,6 +154,7 @@ class StreamedText : public StreamedDocuments {
         return true;
       }
       text += line;
+      require_size(text.size(), first);
     }
     is_done_ = true;
     if (!separator.empty()) text.resize(without_line_break(text).size());
@@ -230,6 +240,7 @@ class Table : public StreamedDocuments {
       }
       if (!is_quoted) return true;
       fields.back() += line.substr(content.size());
+      require_size(fields.back().size(), first_line);
       if (!next_line(line)) throw DataError(cat(place(first_line), ": a quoted field has no end"));
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ struct Document {
   std::string_view text;
   std::shared_ptr<const void> owner;  // keeps alive what `text` points into
   int source = 0;                     // its place in data.sources
-  bool is_tokens = false;             // `text` is the bytes of int32 ids, see token_documents.h
+  // Set where `text` is the bytes of int32 ids: their file, see token_documents.h.
+  std::shared_ptr<const std::filesystem::path> tokens_of;
 };
 
 class FileDocuments {

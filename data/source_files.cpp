@@ -69,8 +69,9 @@ SourceFile source_file(const fs::path& path, std::string name, const SourceConfi
 }
 
 // Of a pair the ids stand for both.
-bool is_index(const fs::path& path) {
-  return path.extension() == ".idx" && !ids_of_pair(path).empty();
+bool is_index(const fs::path& path, const SourceConfig& source) {
+  return (source.format == "auto" || source.format == "megatron") && path.extension() == ".idx" &&
+         !ids_of_pair(path).empty();
 }
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
@@ -95,7 +96,7 @@ std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
     std::error_code broken_link;
     if (hidden(path)) {
       at.disable_recursion_pending();
-    } else if (at->is_regular_file(broken_link) && !is_index(path)) {
+    } else if (at->is_regular_file(broken_link) && !is_index(path, source)) {
       files.push_back(
           source_file(path, path.lexically_relative(source.path).generic_string(), source));
     } else if (at->is_symlink() && !at->is_regular_file(broken_link)) {
@@ -117,15 +118,22 @@ std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::
       fs::path(source.path.substr(0, source.path.find_first_of("*?["))).parent_path();
   std::vector<SourceFile> files;
   for (const std::string& path : paths) {
-    if (is_index(path) && std::binary_search(paths.begin(), paths.end(), ids_of_pair(path)))
+    if (is_index(path, source) && std::binary_search(paths.begin(), paths.end(), ids_of_pair(path)))
       continue;
     SourceConfig one = source;
     one.path = path;
-    for (SourceFile& file : files_of_source(one, key)) {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      log_warn(cat("skipping ", path, ": a link that leads nowhere"));
+      continue;
+    }
+    const bool is_folder = fs::is_directory(path);  // which may be empty
+    for (SourceFile& file : is_folder ? files_of_folder(one) : files_of_source(one, key)) {
       file.name = file.path.lexically_relative(fixed.empty() ? "." : fixed).generic_string();
       files.push_back(std::move(file));
     }
   }
+  if (files.empty()) throw DataError(cat(key, ": what matches ", source.path, " holds no file"));
   return files;
 }
 
@@ -144,6 +152,23 @@ std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::s
         cat(key, ": the folder ", source.path, " holds no file (hidden ones are skipped)"));
   }
   return files;
+}
+
+// A setting that none of a source's files takes.
+void require_settings_used(const SourceConfig& source, const std::vector<SourceFile>& files,
+                           const std::string& place) {
+  const auto any = [&](const auto& is) { return std::any_of(files.begin(), files.end(), is); };
+  const bool has_text =
+      any([](const SourceFile& file) { return file.format == SourceFormat::kText; });
+  const bool has_records = any([](const SourceFile& file) { return !file.field.empty(); });
+  if (!source.separator.empty() && !has_text) {
+    throw DataError(cat(place, ".separator has no effect: there is no file of text in ",
+                        source.path, ", whose records are documents; leave it out"));
+  }
+  if (source.field != SourceConfig{}.field && !has_records) {
+    throw DataError(cat(place, ".field has no effect: no file of ", source.path,
+                        " is read as jsonl, csv or tsv; set format, or leave it out"));
+  }
 }
 
 // Hashes in pieces, so that progress shows within a large file as well.
@@ -168,13 +193,9 @@ std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sourc
   std::vector<SourceFile> files;
   for (size_t i = 0; i < sources.size(); ++i) {
     const std::string key = cat("data.sources[", i, "].path");
-    if (!sources[i].separator.empty() && sources[i].format != "auto" &&
-        sources[i].format != "text") {
-      throw DataError(cat("data.sources[", i, "].separator has no effect with format = ",
-                          sources[i].format, ", whose records are documents; leave it out"));
-    }
     try {
       std::vector<SourceFile> more = files_of_source(sources[i], key);
+      require_settings_used(sources[i], more, cat("data.sources[", i, "]"));
       for (SourceFile& file : more) file.source = static_cast<int>(i);
       std::move(more.begin(), more.end(), std::back_inserter(files));
     } catch (const fs::filesystem_error& error) {

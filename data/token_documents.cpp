@@ -14,11 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Document document_of(std::vector<int32_t> ids) {
+using SharedPath = std::shared_ptr<const fs::path>;
+
+Document document_of(std::vector<int32_t> ids, const SharedPath& path) {
   auto owner = std::make_shared<const std::vector<int32_t>>(std::move(ids));
   const std::string_view bytes(reinterpret_cast<const char*>(owner->data()),
                                owner->size() * sizeof(int32_t));
-  return {bytes, owner, 0, /*is_tokens=*/true};
+  return {bytes, owner, 0, path};
 }
 
 // Reads numbers of a file, wherever they lie and whatever their alignment.
@@ -60,7 +62,8 @@ constexpr LlmcKind kLlmcKinds[] = {{20240520, 1, 2, 50256}, {20240801, 7, 4, 128
 
 class LlmcDocuments : public FileDocuments {
  public:
-  explicit LlmcDocuments(const SourceFile& source) : file_(source.path) {
+  explicit LlmcDocuments(const SourceFile& source)
+      : path_(std::make_shared<const fs::path>(source.path)), file_(source.path) {
     const auto magic = file_.at<int32_t>(0);
     for (const LlmcKind& kind : kLlmcKinds) {
       if (kind.magic == magic) kind_ = &kind;
@@ -82,7 +85,7 @@ class LlmcDocuments : public FileDocuments {
     if (token(at_) == kind_->delimiter) ++at_;
     std::vector<int32_t> ids;
     while (at_ < count_ && token(at_) != kind_->delimiter) ids.push_back(token(at_++));
-    document = document_of(std::move(ids));
+    document = document_of(std::move(ids), path_);
     return true;
   }
   int64_t position() const override { return kLlmcHeaderBytes + at_ * kind_->token_bytes; }
@@ -97,6 +100,7 @@ class LlmcDocuments : public FileDocuments {
     return static_cast<int32_t>(id);
   }
 
+  SharedPath path_;
   Numbers file_;
   const LlmcKind* kind_ = nullptr;
   int64_t count_ = 0;
@@ -108,7 +112,9 @@ constexpr std::string_view kMegatronMagic{"MMIDIDX\0\0", 9};
 class MegatronDocuments : public FileDocuments {
  public:
   explicit MegatronDocuments(const SourceFile& source)
-      : index_(fs::path(source.path).replace_extension(".idx")), ids_(source.path) {
+      : path_(std::make_shared<const fs::path>(source.path)),
+        index_(fs::path(source.path).replace_extension(".idx")),
+        ids_(source.path) {
     if (index_.text(0, static_cast<int64_t>(kMegatronMagic.size())) != kMegatronMagic)
       index_.fail("it does not begin with MMIDIDX");
     const auto version = index_.at<uint64_t>(9);
@@ -136,11 +142,13 @@ class MegatronDocuments : public FileDocuments {
       index_.fail(cat("document ", document_ - 1, " is of sequences ", first, " to ", end));
     std::vector<int32_t> ids;
     for (int64_t s = first; s < end; ++s) append(s, ids);
-    document = document_of(std::move(ids));
+    document = document_of(std::move(ids), path_);
     return true;
   }
   int64_t position() const override {
-    return num_marks_ <= 1 ? ids_.size() : ids_.size() * document_ / (num_marks_ - 1);
+    if (num_marks_ <= 1) return ids_.size();
+    const double share = static_cast<double>(document_) / static_cast<double>(num_marks_ - 1);
+    return static_cast<int64_t>(share * static_cast<double>(ids_.size()));
   }
 
  private:
@@ -182,6 +190,7 @@ class MegatronDocuments : public FileDocuments {
     }
   }
 
+  SharedPath path_;
   Numbers index_;
   Numbers ids_;
   size_t type_ = 0;

@@ -20,7 +20,7 @@ bool is_llmc_file(const std::filesystem::path& path);
 // type of ids, lengths and places of sequences and the first sequence of each document, beside
 // X.bin with the ids. `file.path` is X.bin.
 //
-// A document's text is the bytes of its ids as int32, is_tokens is set. Throws DataError naming the
+// A document's text is the bytes of its ids as int32, tokens_of is set. Throws DataError naming the
 // file for one that contradicts itself.
 std::unique_ptr<FileDocuments> open_token_documents(const SourceFile& file);
 

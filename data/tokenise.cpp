@@ -79,7 +79,7 @@ class ChunkReader {
     Chunk chunk;
     size_t bytes = 0;
     while (bytes < kChunkTextBytes && (!rest_.empty() || open_document())) {
-      const bool is_whole = options_.keeps_lines_apart || document_.is_tokens;
+      const bool is_whole = options_.keeps_lines_apart || document_.tokens_of != nullptr;
       const size_t room = kChunkTextBytes - bytes;
       const bool fits = is_whole || rest_.size() <= room;
       const size_t length = fits ? rest_.size() : tokenizer_.safe_cut(rest_, room);
@@ -130,11 +130,12 @@ void append_tokens(std::string_view bytes, int32_t end, std::vector<int32_t>& id
   if (ids.size() > before && ids.back() == end) ids.pop_back();
 }
 
-int64_t text_bytes_of(std::span<const int32_t> ids, const Tokenizer& tokenizer) {
+int64_t text_bytes_of(std::span<const int32_t> ids, const Tokenizer& tokenizer,
+                      const fs::path& file) {
   int64_t bytes = 0;
   for (const int32_t id : ids) {
     if (id >= tokenizer.vocab_size()) {
-      throw DataError(cat("data.sources: there is a token ", id, ", but the tokenizer has ",
+      throw DataError(cat(file.string(), " holds a token ", id, ", but the tokenizer has ",
                           tokenizer.vocab_size(),
                           " entries; tokenizer.path must be the one that "
                           "made the tokens"));
@@ -152,7 +153,7 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const To
   for (const Piece& piece : chunk) {
     const std::string_view text = piece.document.text;
     const size_t before = encoded.ids.size();
-    if (piece.document.is_tokens) {
+    if (piece.document.tokens_of) {
       append_tokens(text, end_of_line, encoded.ids);
     } else if (options.keeps_lines_apart) {
       encode_lines(text, end_of_line, *encoder, encoded.ids);
@@ -160,8 +161,9 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const To
       encoder->encode(text, encoded.ids);
     }
     const std::span<const int32_t> ids(encoded.ids.data() + before, encoded.ids.size() - before);
-    const int64_t text_bytes = piece.document.is_tokens ? text_bytes_of(ids, tokenizer)
-                                                        : static_cast<int64_t>(text.size());
+    const int64_t text_bytes = piece.document.tokens_of
+                                   ? text_bytes_of(ids, tokenizer, *piece.document.tokens_of)
+                                   : static_cast<int64_t>(text.size());
     encoded.pieces.push_back(
         {ids.size(), text_bytes, piece.document.source, piece.for_validation, piece.is_last});
   }
@@ -254,8 +256,8 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
     }));
   }
   while (!in_work.empty()) write_oldest();
-  if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
   warn_of_invalid_text(reader.gate());
+  if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
   writer.commit(reader.num_empty_documents());
 }
 

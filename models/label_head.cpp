@@ -29,11 +29,13 @@ LabelScores score_values(const at::Tensor& logits, const at::Tensor& values) {
 
 LabelScores score_answers(const at::Tensor& logits, const at::Tensor& lengths,
                           const at::Tensor& labels) {
+  const at::Tensor real_lengths = lengths.clamp_min(1).unsqueeze(1);
   const at::Tensor is_padding =
-      at::arange(logits.size(1), labels.options()).ge(lengths.unsqueeze(1)).unsqueeze(1);
+      at::arange(logits.size(1), labels.options()).ge(real_lengths).unsqueeze(1);
   const at::Tensor real =
       logits.transpose(1, 2).masked_fill(is_padding, -std::numeric_limits<double>::infinity());
-  const LabelScores ends = score_labels(real, labels);
+  // An answer that was cut off is none.
+  const LabelScores ends = score_labels(real, at::where(labels.lt(real_lengths), labels, -1));
   return {ends.losses.mul(0.5), ends.is_correct.all(1, /*keepdim=*/true)};
 }
 

@@ -18,13 +18,17 @@ struct RankDevice {
   at::Device device = at::kCPU;
   std::string description;                   // "CPU", "NVIDIA H100 80GB HBM3"
   std::string gpu_selector;                  // the GPU's UUID; "" on the CPU
-  std::optional<int64_t> free_memory_bytes;  // this rank's share of the GPU's
-  bool is_shared = false;                    // with other ranks
+  std::optional<int64_t> free_memory_bytes;  // of the GPU, for this rank
+  bool is_shared = false;                    // with other ranks, as note_sharing found
 };
 
 // `wanted` is auto, cpu or cuda. The node's ranks take its GPUs in turn, and share them where there
 // are more ranks. Throws ConfigError when cuda is wanted and cannot be had.
 RankDevice choose_device(const std::string& wanted, const Launch& launch);
+
+// Collective: which of the node's ranks are on the same GPU, however each of them numbers its own.
+// They share its memory.
+void note_sharing(RankDevice& device, Launch& launch);
 
 // Collectives for tensors on that device, one back end for all ranks; `transport` is auto, nccl or
 // mpi. Null for the CPU, where the host's group does it.

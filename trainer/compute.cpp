@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 
+#include "base/error.h"
 #include "base/phase.h"
 #include "base/text.h"
 #include "models/blocked_attention.h"
@@ -35,7 +36,14 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads)
                                            : static_cast<int>(compute.cores.size());
   at::set_num_threads(compute.num_threads);
-  launch.together([&] { compute.device = choose_device(config.device, launch); });
+  launch.together([&] {
+    compute.device = choose_device(config.device, launch);
+    if (compute.device.device.is_cpu() && config.transport == "nccl") {
+      throw ConfigError(
+          "parallel.transport = nccl, but tensors are on the CPU (parallel.device); leave it out");
+    }
+  });
+  note_sharing(compute.device, launch);
   if (compute.device.device.is_cpu()) install_caching_allocator();
   // cuBLAS is deterministic with a fixed workspace only, and LibTorch refuses it without.
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
@@ -49,8 +57,10 @@ double measure_matmul_flops(at::ScalarType type, at::Device device) {
   const bool is_cpu = device.is_cpu();
   const int64_t n = is_cpu ? 1024 : 8192;
   // Not ones: a GPU multiplies numbers with few bits faster than those of a model.
-  const at::Tensor a =
-      at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device)).sin_().view({n, n}).to(type);
+  const at::Tensor a = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
+                           .sin_()
+                           .view({n, n})
+                           .to(type);
   const double budget_seconds = 0.2;
   double best = 0;
   const double start = monotonic_seconds();

@@ -135,6 +135,8 @@ json predict_labels(const LoadedModel& loaded, const std::string& text, const st
   }
   const EncodedPair encoded = encode_pair(loaded.tokenizer, text, pair);
   if (encoded.ids.empty()) throw DataError("the text is empty");
+  if (model.answers_questions() && encoded.second_begin >= encoded.second_end)
+    throw DataError("--pair holds no token: give the passage that holds the answer");
   if (static_cast<int64_t>(encoded.ids.size()) > model.max_positions) {
     throw DataError(cat("the text has ", encoded.ids.size(),
                         " tokens, special ones included, more than the model's ",

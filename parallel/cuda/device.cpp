@@ -44,7 +44,6 @@ RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   if (count == 0)
     throw ConfigError("parallel.device = cuda, but no GPU is visible (lmtrain doctor says more)");
   const int index = launch.local_rank() % count;
-  const int sharing = (launch.local_size() - 1 - index) / count + 1;
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
   const cudaDeviceProp properties = properties_of(index);
   size_t free = 0;
@@ -52,7 +51,7 @@ RankDevice choose_device(const std::string& wanted, const Launch& launch) {
   if (cudaMemGetInfo(&free, &total) != cudaSuccess)
     throw IoError(cat("GPU ", index, " does not tell its memory"));
   return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), properties.name,
-          uuid_text(properties.uuid), static_cast<int64_t>(free) / sharing, sharing > 1};
+          uuid_text(properties.uuid), static_cast<int64_t>(free), false};
 }
 
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,

@@ -92,6 +92,25 @@ TEST_F(FileDocumentsTest, CompressedTextIsThatOfThePlainFile) {
   }
 }
 
+// Defect: whole files that other readers take are refused: zeros behind gzip, a window as long as
+// zstd --long=31 makes, a frame to be skipped in front.
+TEST_F(FileDocumentsTest, UnusualCompressedFilesAreRead) {
+  EXPECT_EQ(read("padded.gz", gzipped("one") + std::string(1000, '\0')).texts, Texts{"one"});
+  const std::string skipped("\x50\x2a\x4d\x18\x02\0\0\0ab", 10);
+  EXPECT_EQ(read("skipped.zst", skipped + zstd_compressed("two")).texts, Texts{"two"});
+  const std::string text = "a window of 2^30 bytes";
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
+                                                                   &ZSTD_freeCCtx);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, 30);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0);
+  std::string out(1000, '\0');
+  ZSTD_inBuffer in = {text.data(), text.size(), 0};
+  ZSTD_outBuffer to = {out.data(), out.size(), 0};
+  ASSERT_EQ(ZSTD_compressStream2(context.get(), &to, &in, ZSTD_e_flush), 0U);
+  ASSERT_EQ(ZSTD_compressStream2(context.get(), &to, &in, ZSTD_e_end), 0U);
+  EXPECT_EQ(read("long.zst", out.substr(0, to.pos)).texts, Texts{text});
+}
+
 // Defect: a download that broke off is trained on as far as it goes; garbage that crashes.
 TEST_F(FileDocumentsTest, DamagedCompressedFilesAreRefused) {
   std::string text;
@@ -160,6 +179,9 @@ TEST_F(FileDocumentsTest, BadTablesNameTheLine) {
     read_source({folder_.write("b.csv", "text\nx\n"), "%", "csv"});
   });
   EXPECT_NE(idle.find("separator has no effect"), std::string::npos) << idle;
+  EXPECT_NE(error("c.json", "{}\n", {"", "", "auto", "content"}).find("field has no effect"),
+            std::string::npos);
+  EXPECT_NE(error("c.jsonl", "{}\n", {"", "%"}).find("separator has no effect"), std::string::npos);
 }
 
 // Defect: a policy that drops more than the document, replaces more than the wrong bytes, or does
@@ -213,6 +235,9 @@ TEST_F(FileDocumentsTest, PatternsMatchFilesAndFolders) {
   EXPECT_EQ(names("202[4]/b.txt"), Texts{"2024/b.txt"});
   const std::string message = message_of<DataError>([&] { names("*.parquet"); });
   EXPECT_NE(message.find("nothing matches"), std::string::npos);
+  std::filesystem::create_symlink(folder_ / "nowhere", folder_ / "2024/x*");
+  std::filesystem::create_directory(folder_ / "2024/empty");
+  EXPECT_EQ(names("2024/*"), Texts{"b.txt"});
   folder_.write("odd[1].txt", "x");
   EXPECT_EQ(names("odd[1].txt"), Texts{"odd[1].txt"});  // a file of that very name
 }

@@ -60,7 +60,7 @@ std::vector<Ids> read_ids(const std::string& path, const std::string& format = "
   std::vector<Ids> all;
   Document document;
   while (reader.next(document)) {
-    EXPECT_TRUE(document.is_tokens);
+    EXPECT_TRUE(document.tokens_of);
     Ids& ids = all.emplace_back(document.text.size() / 4);
     std::memcpy(ids.data(), document.text.data(), document.text.size());
   }
@@ -184,6 +184,7 @@ TEST(TokenSources, ArePreparedWithTheTokenizerThatMadeThem) {
   data.sources = {{(folder / "l").string(), ""}};
   const std::string foreign = message_of<DataError>([&] { prepare(data, config, {}); });
   EXPECT_NE(foreign.find("301"), std::string::npos) << foreign;
+  EXPECT_NE(foreign.find("l/a.bin"), std::string::npos) << foreign;
 }
 
 }  // namespace

@@ -12,6 +12,8 @@ mpirun -n 2 "$LMTRAIN" config.yaml train.stpes=5 > mpi.log 2>&1 || code=$?
 rm mpi.log
 expect 64 "parallel.tensor" config.yaml parallel.tensor=2
 expect 64 "parallel.zero" config.yaml parallel.zero=1
+expect 64 "parallel.transport" config.yaml parallel.transport=nccl parallel.device=cpu
+expect 64 "weight" config.yaml "data.sources=[{path: text, weight: 1}, {path: text}]"
 expect 64 "hidden_size" config.yaml model.hidden_size=33
 expect 65 "nowhere" config.yaml "data.sources=[{path: nowhere}]"
 [ "$(find . ! -name out.log | sort)" = "$before" ] || fail "a refused config left files behind"

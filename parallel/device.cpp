@@ -1,0 +1,15 @@
+#include "parallel/device.h"
+
+#include <algorithm>
+
+namespace lmtrain {
+
+void note_sharing(RankDevice& device, Launch& launch) {
+  const std::vector<std::string> on_node = launch.gather_on_node(device.gpu_selector);
+  if (device.gpu_selector.empty()) return;
+  const auto sharing = std::count(on_node.begin(), on_node.end(), device.gpu_selector);
+  device.is_shared = sharing > 1;
+  if (device.free_memory_bytes) *device.free_memory_bytes /= std::max<int64_t>(1, sharing);
+}
+
+}  // namespace lmtrain
