@@ -37,7 +37,7 @@ cmake --build build --target lmtrain_build_info >/dev/null
 database=$(mktemp -d)
 trap 'rm -rf "$database"' EXIT
 cp build/CMakeFiles/lmtrain_parallel.dir/cmake_pch.hxx "$database/"
-sed -E "s/ -Winvalid-pch//; s/ -Wno-restrict//; s/ -fpch-[a-z-]+//g; s#-include [^ ]*/cmake_pch.hxx#-include $database/cmake_pch.hxx#" \
+sed -E "s/ -Winvalid-pch//; s/ -Wno-(restrict|dangling-reference)//g; s/ -fpch-[a-z-]+//g; s#-include [^ ]*/cmake_pch.hxx#-include $database/cmake_pch.hxx#" \
   build/compile_commands.json \
   >"$database/compile_commands.json"
 

@@ -1,5 +1,5 @@
-// Gradients of biases and of a norm's weight: sums over the rows of a tall matrix. Each block takes a
-// stretch of columns and a chunk of rows; a second kernel adds the chunks in their order.
+// Gradients of biases and of a norm's weight: sums over the rows of a tall matrix. Each block takes
+// a stretch of columns and a chunk of rows; a second kernel adds the chunks in their order.
 #include "models/cuda/launch.h"
 #include "parallel/cuda/number.cuh"
 

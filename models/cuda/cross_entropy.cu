@@ -18,8 +18,8 @@ bool is_packed(const RowsLaunch& launch) {
   return launch.width % Pack<T>::kSize == 0 && reinterpret_cast<uintptr_t>(launch.logits) % 16 == 0;
 }
 
-// The largest number of some, and the sum of exp(number - largest). A number that is not one stays in
-// the sum.
+// The largest number of some, and the sum of exp(number - largest). A number that is not one stays
+// in the sum.
 template <class A>
 struct Statistics {
   A largest;

@@ -1,5 +1,5 @@
-// Dropout by Philox4x32-10, to the bit as base/philox.h draws on the host: eight elements of a row a
-// counter, 16 bits each.
+// Dropout by Philox4x32-10, to the bit as base/philox.h draws on the host: eight elements of a row
+// a counter, 16 bits each.
 #include "models/cuda/launch.h"
 #include "parallel/cuda/number.cuh"
 
@@ -32,11 +32,10 @@ __global__ void dropout_kernel(DropoutLaunch launch, int64_t chunks_of_row, int6
   const int64_t position = row % launch.positions;
   const int64_t head = row / launch.positions % launch.heads;
   const int64_t sample = launch.samples[row / launch.positions / launch.heads];
-  const uint4 bits =
-      philox(launch.key0, launch.key1 ^ static_cast<uint32_t>(static_cast<uint64_t>(sample) >> 32),
-             make_uint4(static_cast<uint32_t>(chunk), static_cast<uint32_t>(position),
-                        launch.first_head + static_cast<uint32_t>(head),
-                        static_cast<uint32_t>(sample)));
+  const uint4 bits = philox(
+      launch.key0, launch.key1 ^ static_cast<uint32_t>(static_cast<uint64_t>(sample) >> 32),
+      make_uint4(static_cast<uint32_t>(chunk), static_cast<uint32_t>(position),
+                 launch.first_head + static_cast<uint32_t>(head), static_cast<uint32_t>(sample)));
   const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
 
   T scale;

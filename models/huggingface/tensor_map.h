@@ -44,8 +44,8 @@ NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedT
                               const NamedShapes& logical_shapes);
 NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& logical);
 
-// The model.head of a folder of BERT without a head of labels, from the tensors it holds: Google's own
-// files have both heads under the class of one.
+// The model.head of a folder of BERT without a head of labels, from the tensors it holds: Google's
+// own files have both heads under the class of one.
 std::string bert_head(const SafetensorsFolder& folder);
 
 // The tensors of a folder under the names of the parts, whatever they are called there: with or

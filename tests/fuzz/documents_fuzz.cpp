@@ -10,9 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t cut = size == 0 ? 0 : std::min<size_t>(size, data[0]);
   const std::string pair = lmtrain::file_of_bytes(data, cut, "pair.idx").string();
   lmtrain::file_of_bytes(data + cut, size - cut, "pair.bin");
-  const SourceConfig sources[] = {{text, ""},           {text, "%"},          {text, "", "jsonl"},
-                                  {text, "", "csv"},    {text, "", "tsv"},    {text, "", "llm.c"},
-                                  {pair, "", "megatron"}};
+  const SourceConfig sources[] = {
+      {text, ""},        {text, "%"},         {text, "", "jsonl"},   {text, "", "csv"},
+      {text, "", "tsv"}, {text, "", "llm.c"}, {pair, "", "megatron"}};
   for (const SourceConfig& source : sources) {
     for (const auto policy : {lmtrain::Utf8Policy::kSkip, lmtrain::Utf8Policy::kReplace}) {
       try {

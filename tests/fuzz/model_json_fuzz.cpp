@@ -1,4 +1,5 @@
-// JSON, and config.json of a model: any bytes are a config that can be written again, or a DataError.
+// JSON, and config.json of a model: any bytes are a config that can be written again, or a
+// DataError.
 #include <string_view>
 
 #include "base/error.h"

@@ -212,8 +212,8 @@ bool names_a_config(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return false;
   }
   const std::string first = argv[1];
-  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "predict", "inspect",
-                              "import", "export", "report", "doctor"}) {
+  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "predict",
+                              "inspect", "import", "export", "report", "doctor"}) {
     if (first == command) return false;
   }
   return true;
