@@ -50,9 +50,8 @@ Blend::Pick Blend::at(int64_t sample) const {
     std::vector<int64_t> given = given_at_[static_cast<size_t>(block)];
     picks_.clear();
     for (int64_t i = block * kBlock; i < (block + 1) * kBlock; ++i) {
-      const std::vector<int64_t> before = given;
       const size_t source = next(given, i);
-      picks_.push_back({source, before[source]});
+      picks_.push_back({source, given[source] - 1});
     }
     block_ = block;
   }

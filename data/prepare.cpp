@@ -66,8 +66,10 @@ Tokenizer train_on(const Sources& sources, const TokenizerConfig& config,
   Tokenizer tokenizer =
       train_tokenizer(reader, config, {.use = options.use, .num_threads = options.num_threads},
                       [&](double fraction) { options.progress("training tokenizer", fraction); });
-  if (reader.num_documents() == 0) warn_of_invalid_text(reader.gate());
-  if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
+  if (reader.num_documents() == 0) {
+    warn_of_invalid_text(reader.gate());
+    refuse_empty_sources(reader.num_empty_documents());
+  }
   return tokenizer;
 }
 

@@ -96,10 +96,11 @@ std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
     std::error_code broken_link;
     if (hidden(path)) {
       at.disable_recursion_pending();
-    } else if (at->is_regular_file(broken_link) && !is_index(path, source)) {
+    } else if (at->is_regular_file(broken_link)) {
+      if (is_index(path, source)) continue;
       files.push_back(
           source_file(path, path.lexically_relative(source.path).generic_string(), source));
-    } else if (at->is_symlink() && !at->is_regular_file(broken_link)) {
+    } else if (at->is_symlink()) {
       log_warn(cat("skipping ", path.string(), ": a link that does not lead to a file"));
     }
   }

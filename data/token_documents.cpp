@@ -60,14 +60,20 @@ struct LlmcKind {
 };
 constexpr LlmcKind kLlmcKinds[] = {{20240520, 1, 2, 50256}, {20240801, 7, 4, 128000}};
 
+// Null for a number that is none of llm.c's.
+const LlmcKind* llmc_kind(int32_t magic) {
+  for (const LlmcKind& kind : kLlmcKinds) {
+    if (kind.magic == magic) return &kind;
+  }
+  return nullptr;
+}
+
 class LlmcDocuments : public FileDocuments {
  public:
   explicit LlmcDocuments(const SourceFile& source)
       : path_(std::make_shared<const fs::path>(source.path)), file_(source.path) {
     const auto magic = file_.at<int32_t>(0);
-    for (const LlmcKind& kind : kLlmcKinds) {
-      if (kind.magic == magic) kind_ = &kind;
-    }
+    kind_ = llmc_kind(magic);
     if (kind_ == nullptr) file_.fail(cat("its magic number ", magic, " is none of llm.c's"));
     const auto version = file_.at<int32_t>(4);
     if (version != kind_->version)
@@ -209,10 +215,7 @@ bool is_llmc_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   int32_t magic = 0;
   file.read(reinterpret_cast<char*>(&magic), sizeof magic);
-  for (const LlmcKind& kind : kLlmcKinds) {
-    if (file && magic == kind.magic) return true;
-  }
-  return false;
+  return file && llmc_kind(magic) != nullptr;
 }
 
 std::unique_ptr<FileDocuments> open_token_documents(const SourceFile& file) {

@@ -14,8 +14,7 @@ ModelInput whole_sequences(const at::Tensor& ids) {
 
 Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  Communicator& tensor_axis)
-    : config_(config),
-      compute_type_(store.compute_type()),
+    : compute_type_(store.compute_type()),
       embedding_unit_(store.add_unit("embedding")),
       token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
                                        config.vocab_size, config.hidden_size, tensor_axis,
@@ -49,7 +48,7 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
 
 ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
-  if (label_head_) return label_loss(config_, label_logits(input), input.lengths, targets, scales);
+  if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
   const VocabLoss loss = head_->loss(hidden(input), targets.labels, targets.weights,
                                      {.scale = scales.targets, .z_loss = scales.z_loss});
   return {loss.total, [loss, targets, sizes = input.ids.sizes().vec()] {
@@ -59,7 +58,7 @@ ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
 
 at::Tensor Decoder::label_logits(const ModelInput& input) const {
   const at::Tensor x = hidden(input);
-  if (!config_.classifies_texts()) return label_head_->logits(x, input.dropout);
+  if (!label_head_->reads_texts()) return label_head_->logits(x, input.dropout);
   return label_head_->logits(last_rows(x, input.lengths).unsqueeze(1), input.dropout).squeeze(1);
 }
 

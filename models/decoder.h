@@ -40,7 +40,6 @@ class Decoder : public Model {
   const VocabHead& head() const { return *head_; }
 
  private:
-  ModelConfig config_;
   std::unique_ptr<Communicator> whole_ = make_single_communicator();  // positions are never cut
   at::ScalarType compute_type_;
   ParameterUnit& embedding_unit_;

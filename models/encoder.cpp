@@ -6,10 +6,20 @@
 #include "models/functions.h"
 
 namespace lmtrain {
+
+ModelInput whole_texts(const at::Tensor& ids) {
+  ModelInput input;
+  input.ids = ids;
+  input.positions = at::arange(ids.size(1), ids.options()).expand(ids.sizes()).contiguous();
+  input.segments = at::zeros_like(ids);
+  input.mask =
+      full_mask(at::full({ids.size(0)}, ids.size(1), ids.options().dtype(at::kInt)), ids.size(1));
+  return input;
+}
+
 Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  Communicator& tensor_axis)
-    : config_(config),
-      embedding_unit_(store.add_unit("embedding")),
+    : embedding_unit_(store.add_unit("embedding")),
       token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
                                        config.vocab_size, config.hidden_size, tensor_axis,
                                        config.init_std,
@@ -38,7 +48,7 @@ Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
 
 ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
-  if (label_head_) return label_loss(config_, label_logits(input), input.lengths, targets, scales);
+  if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
   const at::Tensor x = hidden(input);
   const VocabLoss tokens = token_head_->loss(
       as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,

@@ -18,6 +18,10 @@
 
 namespace lmtrain {
 
+// Texts of one length without padding, of one segment, without dropout. ids: int64 [samples,
+// positions].
+ModelInput whole_texts(const at::Tensor& ids);
+
 class Encoder : public Model {
  public:
   // As make_model.
@@ -39,7 +43,6 @@ class Encoder : public Model {
   at::Tensor sentence_logits(const at::Tensor& hidden) const;
 
  private:
-  ModelConfig config_;
   std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;

@@ -43,21 +43,23 @@ LabelScores score_answers(const at::Tensor& logits, const at::Tensor& lengths,
 
 LabelHead::LabelHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
                      Communicator& whole)
-    : has_dropout_(!config.answers_questions() && (config.is_bert() || !config.classifies_texts())),
-      dropout_site_(first_site_behind_blocks(config)),
+    : config_(config),
       linear_(store, unit, "labels", config.hidden_size, {{config.num_labels()}},
               LinearCut::kColumn, whole,
               {.bias = config.has_label_bias(), .std = config.init_std}) {}
 
 at::Tensor LabelHead::logits(const at::Tensor& rows, const DropoutContext& context) const {
-  const at::Tensor y = linear_(has_dropout_ ? dropout(rows, context, dropout_site_) : rows);
+  const bool drops =
+      !config_.answers_questions() && (config_.is_bert() || !config_.classifies_texts());
+  const at::Tensor y =
+      linear_(drops ? dropout(rows, context, first_site_behind_blocks(config_)) : rows);
   return y.scalar_type() == at::kDouble ? y : y.to(at::kFloat);
 }
 
-ModelLoss label_loss(const ModelConfig& config, const at::Tensor& logits, const at::Tensor& lengths,
-                     const Targets& targets, const LossScales& scales) {
-  const LabelScores scores = config.is_regression() ? score_values(logits, targets.values)
-                             : config.answers_questions()
+ModelLoss LabelHead::loss(const at::Tensor& logits, const at::Tensor& lengths,
+                          const Targets& targets, const LossScales& scales) const {
+  const LabelScores scores = config_.is_regression() ? score_values(logits, targets.values)
+                             : config_.answers_questions()
                                  ? score_answers(logits, lengths, targets.labels)
                                  : score_labels(logits, targets.labels);
   const int64_t samples = logits.size(0);

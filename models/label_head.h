@@ -24,21 +24,23 @@ class LabelHead {
   // answering, and not from a decoder's texts.
   at::Tensor logits(const at::Tensor& rows, const DropoutContext& dropout) const;
 
+  // What logits() said, [samples, labels] of texts and [samples, positions, labels] of
+  // tokens, against Targets of the same head:
+  //   sequence_classification  cross-entropy; of one label the squared difference (regression)
+  //   token_classification     cross-entropy of each token
+  //   question_answering       cross-entropy over a sample's tokens of the answer's first and last
+  //                            one, halved; among the first lengths[s], int64 [samples]
+  // Summed over what has a label and scaled by scales.targets.
+  ModelLoss loss(const at::Tensor& logits, const at::Tensor& lengths, const Targets& targets,
+                 const LossScales& scales) const;
+
+  // Whether it reads one row a text.
+  bool reads_texts() const { return config_.classifies_texts(); }
+
  private:
-  bool has_dropout_;
-  int64_t dropout_site_;
+  ModelConfig config_;
   Linear linear_;
 };
-
-// What a head of labels says, [samples, labels] of texts and [samples, positions, labels] of
-// tokens, against Targets of the same head:
-//   sequence_classification  cross-entropy; of one label the squared difference (regression)
-//   token_classification     cross-entropy of each token
-//   question_answering       cross-entropy over a sample's tokens of the answer's first and of its
-//                            last one, halved; among the first lengths[s] tokens, int64 [samples]
-// Summed over what has a label and scaled by scales.targets.
-ModelLoss label_loss(const ModelConfig& config, const at::Tensor& logits, const at::Tensor& lengths,
-                     const Targets& targets, const LossScales& scales);
 
 // Each sample's row at its last real token: hidden [samples, positions, features], lengths int64
 // [samples], at least 1; returns [samples, features].

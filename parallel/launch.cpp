@@ -90,6 +90,12 @@ void Launch::together(const std::function<void()>& check) {
   }
 }
 
+bool Launch::any(bool mine) {
+  const at::Tensor found = at::tensor({int64_t{mine}}, at::kLong);
+  world_->all_reduce(found, ReduceOp::kMax)->wait();
+  return found.item<int64_t>() != 0;
+}
+
 std::string Launch::library_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;

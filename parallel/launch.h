@@ -44,6 +44,9 @@ class Launch {
   // one exit code.
   void together(const std::function<void()>& check);
 
+  // Collective: whether it is so on any rank.
+  bool any(bool mine);
+
   // "Open MPI v4.1.4", "" without MPI.
   static std::string library_version();
 

@@ -20,17 +20,6 @@ std::string_view without_space(std::string_view token) {
   return token;
 }
 
-// Whole sequences of one length, one segment, without dropout.
-ModelInput whole_texts(const at::Tensor& ids) {
-  ModelInput input;
-  input.ids = ids;
-  input.positions = at::arange(ids.size(1), ids.options()).expand(ids.sizes()).contiguous();
-  input.segments = at::zeros_like(ids);
-  input.mask =
-      full_mask(at::full({ids.size(0)}, ids.size(1), ids.options().dtype(at::kInt)), ids.size(1));
-  return input;
-}
-
 }  // namespace
 
 std::vector<double> score_masked_tokens(const Encoder& model, const Tokenizer& tokenizer,

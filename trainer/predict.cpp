@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "models/decoder.h"
+#include "models/encoder.h"
 
 namespace lmtrain {
 namespace {
@@ -43,17 +45,12 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, const std::string& text,
 }
 
 ModelInput one_sample(const EncodedPair& encoded, const ModelConfig& model) {
-  const auto length = static_cast<int64_t>(encoded.ids.size());
-  ModelInput input;
-  input.ids = at::tensor(encoded.ids, at::kLong).unsqueeze(0);
-  input.positions = at::arange(length, at::kLong).unsqueeze(0);
-  input.lengths = at::full({1}, length, at::kLong);
+  const at::Tensor ids = at::tensor(encoded.ids, at::kLong).unsqueeze(0);
+  ModelInput input = model.is_bert() ? whole_texts(ids) : whole_sequences(ids);
+  input.lengths = at::full({1}, ids.size(1), at::kLong);
   if (model.is_bert()) {
     input.segments =
         at::tensor(encoded.type_ids, at::kLong).clamp_max(model.segments() - 1).unsqueeze(0);
-    input.mask = full_mask(input.lengths.to(at::kInt), length);
-  } else {
-    input.mask = causal_mask(1, length, at::kCPU);
   }
   return input;
 }

@@ -180,7 +180,7 @@ class Run {
 
   ExitCode train() {
     const int64_t steps = config_.train.steps;
-    bool stopped = any_rank(stop_signal_received());
+    bool stopped = launch_.any(stop_signal_received());
     int64_t done = start_.step();
     if (start_.checkpoint.empty() && !stopped) {
       at_step(0, [&] {
@@ -225,12 +225,6 @@ class Run {
       const Error own = as_error(error);
       throw Error(own.code(), cat("step ", step, ": ", own.what()));
     }
-  }
-
-  bool any_rank(bool mine) {
-    const at::Tensor any = at::tensor({int64_t{mine}}, at::kLong);
-    launch_.world().all_reduce(any, ReduceOp::kMax)->wait();
-    return any.item<int64_t>() != 0;
   }
 
   StepResult one_step(int64_t step) {
@@ -312,7 +306,7 @@ class Run {
 
   void save(int64_t step, bool must) {
     const PhaseScope scope(phases_, Phase::kCheckpoint);
-    if (any_rank(!weights_are_finite(trainer_->store()))) {
+    if (launch_.any(!weights_are_finite(trainer_->store()))) {
       throw CollectiveError(ExitCode::kNumeric,
                             cat("weights are not finite after step ", step,
                                 ", so they are not saved. Lower optimizer.lr; the same command "

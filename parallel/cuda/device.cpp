@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdio>
 
-#include <ATen/ATen.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 #include <nccl.h>
@@ -58,9 +57,7 @@ std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const Ran
                                                        const std::string& transport) {
   if (device.device.is_cpu()) return nullptr;
   if (launch.size() == 1) return make_single_communicator();
-  const at::Tensor any_shares = at::tensor({int64_t{device.is_shared}}, at::kLong);
-  launch.world().all_reduce(any_shares, ReduceOp::kMax)->wait();
-  const bool is_shared = any_shares.item<int64_t>() != 0;
+  const bool is_shared = launch.any(device.is_shared);
   if (is_shared && transport == "nccl") {
     throw CollectiveError(
         ExitCode::kConfig,
