@@ -6,14 +6,19 @@
 #include <ATen/ATen.h>
 
 #include "models/blocked_attention.h"
+#include "models/recompute.h"
 
 namespace lmtrain {
 namespace {
 
 std::optional<Norm> head_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                              const ModelConfig& config) {
+                              const ModelConfig& config, const TensorAxis& tensor_axis) {
   if (!config.qk_norm) return std::nullopt;
-  return Norm(store, unit, name, config.head_width(), NormKind::kRootMeanSquare, config.norm_eps);
+  // All heads share the weight, and ranks have different heads.
+  std::vector<MeshAxis> axes = {MeshAxis::kData};
+  if (tensor_axis.size() > 1) axes.push_back(MeshAxis::kTensor);
+  return Norm(store, unit, name, config.head_width(), NormKind::kRootMeanSquare, config.norm_eps,
+              axes);
 }
 
 // Each head of keys or values as often as queries read it.
@@ -24,34 +29,45 @@ at::Tensor repeated(const at::Tensor& heads, int64_t times) {
 }  // namespace
 
 SelfAttention::SelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                             const ModelConfig& config, Communicator& tensor_axis)
+                             const ModelConfig& config, const ModelLayout& layout)
     : head_size_(config.head_width()),
-      num_groups_(config.kv_heads() / tensor_axis.size()),
+      num_groups_(config.kv_heads() / layout.tensor.size()),
       queries_per_group_(config.num_heads / config.kv_heads()),
-      first_head_(num_groups_ * queries_per_group_ * tensor_axis.rank()),
+      recomputes_(layout.recompute == Recompute::kSelective),
+      tensor_group_(*layout.tensor.group),
       qkv_(store, unit, name + ".qkv", config.hidden_size,
            {{config.kv_heads(), queries_per_group_ + 2, head_size_}, /*cut_dim=*/0},
-           LinearCut::kColumn, tensor_axis, {.bias = config.has_biases(), .std = config.init_std}),
+           LinearCut::kColumn, layout.tensor,
+           {.bias = config.has_biases(), .std = config.init_std}),
       output_(store, unit, name + ".output", config.num_heads * head_size_, {{config.hidden_size}},
-              LinearCut::kRow, tensor_axis,
+              LinearCut::kRow, layout.tensor,
               {.bias = config.has_biases(), .std = config.residual_init_std()}),
-      query_norm_(head_norm(store, unit, name + ".query_norm", config)),
-      key_norm_(head_norm(store, unit, name + ".key_norm", config)) {}
+      query_norm_(head_norm(store, unit, name + ".query_norm", config, layout.tensor)),
+      key_norm_(head_norm(store, unit, name + ".key_norm", config, layout.tensor)) {}
 
 at::Tensor SelfAttention::operator()(const at::Tensor& x, const AttentionContext& context,
                                      const DropoutContext& dropout, int64_t site) const {
-  const int64_t samples = x.size(0);
-  const int64_t positions = x.size(1);
-  const int64_t num_heads = num_groups_ * queries_per_group_;
+  const int64_t first_head = tensor_group_.rank() * num_groups_ * queries_per_group_;
+  const DropoutSite place = {dropout, site, first_head};
+  const at::Tensor qkv = qkv_(x);
+  if (!recomputes_) return output_(mix(qkv, context, place));
+  return output_(recomputed(
+      qkv, [this, context, place](const at::Tensor& t) { return mix(t, context, place); }));
+}
+
+at::Tensor SelfAttention::mix(const at::Tensor& qkv, const AttentionContext& context,
+                              const DropoutSite& dropout) const {
+  const int64_t samples = context.mask.end.size(0);
+  const int64_t positions = context.mask.end.size(1);
   // Four dims: backward joins the three gradients by LibTorch's fast kernel, which takes no more.
-  const auto qkv = qkv_(x)
-                       .view({samples * positions, num_groups_, queries_per_group_ + 2, head_size_})
-                       .split_with_sizes({queries_per_group_, 1, 1}, 2);
+  const auto parts =
+      qkv.view({samples * positions, num_groups_, queries_per_group_ + 2, head_size_})
+          .split_with_sizes({queries_per_group_, 1, 1}, 2);
   const auto by_position = [&](const at::Tensor& t) {
     return t.view({samples, positions, num_groups_, t.size(2), head_size_});
   };
-  at::Tensor q = by_position(qkv[0]);
-  at::Tensor k = by_position(qkv[1]);
+  at::Tensor q = by_position(parts[0]);
+  at::Tensor k = by_position(parts[1]);
   if (query_norm_) q = (*query_norm_)(q);
   if (key_norm_) k = (*key_norm_)(k);
   if (context.rotary) {
@@ -59,10 +75,9 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const AttentionContext
     k = rotate(k, *context.rotary);
   }
   const auto heads_first = [&](const at::Tensor& t) { return t.flatten(2, 3).transpose(1, 2); };
-  const at::Tensor mixed =
-      attention(heads_first(q), heads_first(k), heads_first(by_position(qkv[2])), context.mask,
-                {dropout, site, first_head_});
-  return output_(mixed.transpose(1, 2).reshape({samples, positions, num_heads * head_size_}));
+  const at::Tensor mixed = attention(heads_first(q), heads_first(k),
+                                     heads_first(by_position(parts[2])), context.mask, dropout);
+  return mixed.transpose(1, 2).reshape({samples * positions, -1});
 }
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

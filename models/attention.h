@@ -27,17 +27,23 @@ class SelfAttention {
   // group's queries, its key, its value; Megatron-LM's order), NAME.output, and where the config
   // asks NAME.query_norm and NAME.key_norm.
   SelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                const ModelConfig& config, Communicator& tensor_axis);
+                const ModelConfig& config, const ModelLayout& layout);
 
-  // x: [samples, positions, hidden]; returns the same shape.
+  // x: rows [n, hidden]; returns the same shape.
   at::Tensor operator()(const at::Tensor& x, const AttentionContext& context,
                         const DropoutContext& dropout, int64_t site) const;
 
  private:
+  // What is between the projections: qkv [samples * positions, outputs of this rank]; returns
+  // [samples * positions, query heads of this rank * head size].
+  at::Tensor mix(const at::Tensor& qkv, const AttentionContext& context,
+                 const DropoutSite& dropout) const;
+
   int64_t head_size_;
   int64_t num_groups_;         // key heads of this rank
   int64_t queries_per_group_;  // query heads that share one of them
-  int64_t first_head_;         // query head of this rank
+  bool recomputes_;
+  Communicator& tensor_group_;
   Linear qkv_;
   Linear output_;
   std::optional<Norm> query_norm_;

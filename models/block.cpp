@@ -3,26 +3,39 @@
 #include <ATen/ATen.h>
 
 #include "base/text.h"
+#include "models/recompute.h"
 
 namespace lmtrain {
 
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                const ModelConfig& config) {
+                const ModelConfig& config, const std::vector<MeshAxis>& gradient_axes) {
   const NormKind kind = config.is_llama() ? NormKind::kRootMeanSquare : NormKind::kLayer;
-  return {store, unit, name, config.hidden_size, kind, config.norm_eps};
+  return {store, unit, name, config.hidden_size, kind, config.norm_eps, gradient_axes};
 }
 
 TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name,
-                                   const ModelConfig& config, Communicator& tensor_axis)
+                                   const ModelConfig& config, const ModelLayout& layout)
     : has_norm_after_(config.has_norm_after()),
+      recomputes_(layout.recompute == Recompute::kFull),
       unit_(store.add_unit(name)),
-      attention_norm_(model_norm(store, unit_, name + ".attention.norm", config)),
-      attention_(store, unit_, name + ".attention", config, tensor_axis),
-      feed_forward_norm_(model_norm(store, unit_, name + ".feed_forward.norm", config)),
-      feed_forward_(store, unit_, name + ".feed_forward", config, tensor_axis) {}
+      attention_norm_(model_norm(store, unit_, name + ".attention.norm", config,
+                                 layout.tensor.axes_of_row_gradients())),
+      attention_(store, unit_, name + ".attention", config, layout),
+      feed_forward_norm_(model_norm(store, unit_, name + ".feed_forward.norm", config,
+                                    layout.tensor.axes_of_row_gradients())),
+      feed_forward_(store, unit_, name + ".feed_forward", config, layout.tensor) {}
 
 at::Tensor TransformerBlock::operator()(const at::Tensor& x, const AttentionContext& context,
                                         const DropoutContext& dropped, int64_t site) const {
+  if (!recomputes_) return forward(x, context, dropped, site);
+  return recomputed(x, [this, context, dropped, site](const at::Tensor& t) {
+    return forward(t, context, dropped, site);
+  });
+}
+
+at::Tensor TransformerBlock::forward(const at::Tensor& x, const AttentionContext& context,
+                                     const DropoutContext& dropped, int64_t site) const {
+  const UnitInForward scope(unit_);
   const auto attended = [&](const at::Tensor& in) {
     return dropout(attention_(in, context, dropped, site), dropped, site + 1);
   };
@@ -38,11 +51,17 @@ at::Tensor TransformerBlock::operator()(const at::Tensor& x, const AttentionCont
 }
 
 std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
-                                        Communicator& tensor_axis) {
+                                        const ModelLayout& layout) {
   std::deque<TransformerBlock> blocks;
   for (int64_t i = 0; i < config.num_layers; ++i)
-    blocks.emplace_back(store, cat("blocks.", i), config, tensor_axis);
+    blocks.emplace_back(store, cat("blocks.", i), config, layout);
   return blocks;
+}
+
+DropoutContext dropout_of_rows(const DropoutContext& dropout, const at::Tensor& ids,
+                               const TensorAxis& axis) {
+  const int64_t first = axis.cuts_rows ? ids.numel() / axis.size() * axis.group->rank() : 0;
+  return with_rows(dropout, ids.size(1), first);
 }
 
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,

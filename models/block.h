@@ -25,14 +25,18 @@ class TransformerBlock {
   // Declares a unit NAME with the parameters NAME.attention.*, NAME.feed_forward.*, and their
   // norms.
   TransformerBlock(ParameterStore& store, const std::string& name, const ModelConfig& config,
-                   Communicator& tensor_axis);
+                   const ModelLayout& layout);
 
-  // x: [samples, positions, hidden]; returns the same shape.
+  // x: rows [n, hidden]; returns the same shape.
   at::Tensor operator()(const at::Tensor& x, const AttentionContext& context,
                         const DropoutContext& dropout, int64_t site) const;
 
  private:
+  at::Tensor forward(const at::Tensor& x, const AttentionContext& context,
+                     const DropoutContext& dropout, int64_t site) const;
+
   bool has_norm_after_;
+  bool recomputes_;
   ParameterUnit& unit_;
   Norm attention_norm_;
   SelfAttention attention_;
@@ -49,13 +53,17 @@ inline int64_t first_site_behind_blocks(const ModelConfig& config) {
 
 // The config's blocks, as units "blocks.0", "blocks.1", ...
 std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
-                                        Communicator& tensor_axis);
+                                        const ModelLayout& layout);
+// Dropout of this rank's rows of a micro-batch of [samples, positions] tokens.
+DropoutContext dropout_of_rows(const DropoutContext& dropout, const at::Tensor& ids,
+                               const TensorAxis& axis);
 // One after the other.
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
                       const AttentionContext& context, const DropoutContext& dropout);
 
 // LayerNorm or RMSNorm of the residual stream, as the model has it.
+// Ranks along `gradient_axes` see parts of it.
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                const ModelConfig& config);
+                const ModelConfig& config, const std::vector<MeshAxis>& gradient_axes);
 
 }  // namespace lmtrain

@@ -10,7 +10,8 @@
 namespace lmtrain {
 
 // x times the factors of the site, as DropoutRows draws them on the host. x is contiguous bf16,
-// fp32 or fp64, [samples, positions, features] or [samples, heads, positions, keys].
+// fp32 or fp64, rows [n, features], [samples, positions, features] or [samples, heads, positions,
+// keys].
 at::Tensor cuda_dropout(const at::Tensor& x, const DropoutSite& site);
 
 // Logits are contiguous bf16, fp32 or fp64 [rows, width], of which the first `columns` are real;

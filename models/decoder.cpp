@@ -13,27 +13,26 @@ ModelInput whole_sequences(const at::Tensor& ids) {
 }
 
 Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
-                 Communicator& tensor_axis)
-    : compute_type_(store.compute_type()),
-      embedding_unit_(store.add_unit("embedding")),
-      token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
-                                       config.vocab_size, config.hidden_size, tensor_axis,
-                                       config.init_std,
-                                       /*uses=*/config.has_tied_head() ? 2 : 1)),
+                 const ModelLayout& layout)
+    : tensor_axis_(layout.tensor),
+      compute_type_(store.compute_type()),
+      embedding_unit_(store.add_unit("embedding", /*read_in_backward=*/false)),
+      token_table_(add_cut_table(store, embedding_unit_, "embedding.token.weight",
+                                 {num_tokens, config.vocab_size}, config.hidden_size, tensor_axis_,
+                                 config.init_std, /*uses=*/config.has_tied_head() ? 2 : 1)),
       position_table_(config.has_learned_positions()
-                          ? &add_embedding_table(store, embedding_unit_,
-                                                 "embedding.position.weight", config.max_positions,
-                                                 config.max_positions, config.hidden_size, *whole_,
-                                                 config.init_std, /*uses=*/1)
+                          ? &add_whole_table(store, embedding_unit_, "embedding.position.weight",
+                                             config.max_positions, config.hidden_size, tensor_axis_,
+                                             config.init_std)
                           : nullptr),
       rotary_frequencies_(
           config.has_learned_positions()
               ? at::Tensor()
               : rotary_frequencies(config.rope, config.head_width()).to(store.device())),
-      blocks_(add_blocks(store, config, tensor_axis)),
+      blocks_(add_blocks(store, config, layout)),
       head_unit_(store.add_unit("head")),
-      final_norm_(model_norm(store, head_unit_, "head.norm", config)),
-      tensor_axis_(tensor_axis) {
+      final_norm_(model_norm(store, head_unit_, "head.norm", config,
+                             tensor_axis_.axes_of_row_gradients())) {
   if (config.has_label_head()) {
     label_head_.emplace(store, head_unit_, config, *whole_);
     return;
@@ -41,15 +40,17 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
   Parameter& table =
       config.has_tied_head()
           ? token_table_
-          : add_embedding_table(store, head_unit_, "head.weight", num_tokens, config.vocab_size,
-                                config.hidden_size, tensor_axis, config.init_std, /*uses=*/1);
-  head_.emplace(table, /*bias=*/nullptr, tensor_axis);
+          : add_cut_table(store, head_unit_, "head.weight", {num_tokens, config.vocab_size},
+                          config.hidden_size, tensor_axis_, config.init_std, /*uses=*/1);
+  head_.emplace(table, /*bias=*/nullptr, *tensor_axis_.group);
 }
 
 ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
-  const VocabLoss loss = head_->loss(hidden(input), targets.labels, targets.weights,
+  const at::Tensor x = hidden(input);
+  const UnitInForward scope(embedding_unit_);  // whose table the head may share
+  const VocabLoss loss = head_->loss(x, targets.labels, targets.weights,
                                      {.scale = scales.targets, .z_loss = scales.z_loss});
   return {loss.total, [loss, targets, sizes = input.ids.sizes().vec()] {
             return score_samples(loss, targets, sizes[0], sizes[1]);
@@ -63,16 +64,21 @@ at::Tensor Decoder::label_logits(const ModelInput& input) const {
 }
 
 at::Tensor Decoder::hidden(const ModelInput& input) const {
-  at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids);
   AttentionContext context{input.mask, {}};
-  if (position_table_ != nullptr) {
-    x = x + Embedding(*position_table_, *whole_)(input.positions);
-  } else {
+  if (position_table_ == nullptr)
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
-  }
-  x = dropout(x, input.dropout, kEmbeddingDropoutSite);
-  x = run_blocks(blocks_, x, context, input.dropout);
-  return final_norm_(x);
+  const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
+  at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
+  x = final_norm_(run_blocks(blocks_, x, context, dropped));
+  return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
+}
+
+// Rows.
+at::Tensor Decoder::embedded(const ModelInput& input) const {
+  const UnitInForward scope(embedding_unit_);
+  const at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten());
+  if (position_table_ == nullptr) return x;
+  return x + Embedding(*position_table_, tensor_axis_)(input.positions.flatten());
 }
 
 }  // namespace lmtrain

@@ -28,7 +28,7 @@ class Decoder : public Model {
  public:
   // As make_model.
   Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
-          Communicator& tensor_axis);
+          const ModelLayout& layout);
 
   ModelLoss loss(const ModelInput& input, const Targets& targets,
                  const LossScales& scales) const override;
@@ -36,11 +36,16 @@ class Decoder : public Model {
 
   // [samples, positions, hidden]: what the head reads.
   at::Tensor hidden(const ModelInput& input) const;
+  // Samples * positions of an input is a multiple of this.
+  int64_t multiple_of_rows() const { return tensor_axis_.cuts_rows ? tensor_axis_.size() : 1; }
   // The model has a language head.
   const VocabHead& head() const { return *head_; }
 
  private:
-  std::unique_ptr<Communicator> whole_ = make_single_communicator();  // positions are never cut
+  at::Tensor embedded(const ModelInput& input) const;
+
+  std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
+  TensorAxis tensor_axis_;
   at::ScalarType compute_type_;
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;
@@ -51,7 +56,6 @@ class Decoder : public Model {
   Norm final_norm_;
   std::optional<VocabHead> head_;
   std::optional<LabelHead> label_head_;
-  Communicator& tensor_axis_;
 };
 
 }  // namespace lmtrain

@@ -19,33 +19,36 @@ Bits scale_bits(double scale) {
 }
 
 template <class Bits>
-void fill_all(const DropoutRows& rows, const at::Tensor& out) {
+void fill_all(const DropoutRows& rows, const DropoutContext& context, const at::Tensor& out) {
   const int64_t features = out.size(-1);
-  const int64_t positions = out.size(-2);
+  const bool is_rows = out.dim() == 2;
+  const int64_t positions = is_rows ? context.positions : out.size(-2);
+  const int64_t first_row = is_rows ? context.first_row : 0;
   const int64_t heads = out.dim() == 4 ? out.size(1) : 1;
   auto* const to = static_cast<Bits*>(out.data_ptr());
   at::parallel_for(0, out.numel() / features, 16, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
-      rows.fill(at / positions / heads, at / positions % heads, at % positions, features,
+      const int64_t row = first_row + at;
+      rows.fill(row / positions / heads, row / positions % heads, row % positions, features,
                 to + at * features);
     }
   });
 }
 
-// The factor of each element of x: [samples, positions, features] or [samples, heads, positions,
-// features].
+// The factor of each element of x: rows, [samples, positions, features] or [samples, heads,
+// positions, features].
 at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
   const DropoutRows rows(site);
   const at::Tensor out = at::empty(x.sizes(), x.options());
   switch (x.scalar_type()) {
     case at::kBFloat16:
-      fill_all<uint16_t>(rows, out);
+      fill_all<uint16_t>(rows, site.context, out);
       break;
     case at::kFloat:
-      fill_all<uint32_t>(rows, out);
+      fill_all<uint32_t>(rows, site.context, out);
       break;
     default:
-      fill_all<uint64_t>(rows, out);
+      fill_all<uint64_t>(rows, site.context, out);
   }
   return out;
 }
@@ -68,6 +71,12 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
 };
 
 }  // namespace
+
+DropoutContext with_rows(DropoutContext context, int64_t positions, int64_t first_row) {
+  context.positions = positions;
+  context.first_row = first_row;
+  return context;
+}
 
 PhiloxKey dropout_key(const DropoutSite& site) {
   return purpose_key(

@@ -18,7 +18,13 @@ struct DropoutContext {
   uint64_t seed = 0;
   int64_t step = 0;
   std::vector<int64_t> samples;  // global index of each sample of the micro-batch
+  // Rows [n, features] are those from first_row on of the samples' rows, `positions` each.
+  int64_t positions = 0;
+  int64_t first_row = 0;
 };
+
+// The same for rows that begin at `first_row` of samples of `positions` rows each.
+DropoutContext with_rows(DropoutContext context, int64_t positions, int64_t first_row);
 
 // One place of the model: head h of its tensors is head first_head + h of the model.
 struct DropoutSite {
@@ -46,7 +52,7 @@ class DropoutRows {
   PhiloxKey key_;
 };
 
-// x: [samples, positions, features]; `site` numbers the place in the model.
+// x: [samples, positions, features] or rows [n, features]; `site` numbers the place in the model.
 at::Tensor dropout(const at::Tensor& x, const DropoutContext& context, int64_t site);
 
 // Attention probabilities [samples, heads, queries, keys].

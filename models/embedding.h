@@ -4,29 +4,38 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "parallel/communicator.h"
+#include "models/tensor_axis.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
 
-// A table of `num_rows` rows of which the first `num_logical_rows` are in use; the rest is padding
-// that stays zero. `uses` counts the layers that use the table in a micro-batch (2 where the head
-// is tied to it).
-Parameter& add_embedding_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                               int64_t num_logical_rows, int64_t num_rows, int64_t features,
-                               Communicator& tensor_axis, double init_std, int uses);
+struct TableRows {
+  int64_t logical;  // in use
+  int64_t all;      // the rest is padding that stays zero; where cut, more is added to divide
+};
+
+// A table [rows, features] that is cut over the tensor axis. `uses` counts the layers that use it
+// in a micro-batch (2 where the head is tied to it).
+Parameter& add_cut_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                         TableRows rows, int64_t features, const TensorAxis& tensor_axis,
+                         double init_std, int uses);
+// One that every rank has whole.
+Parameter& add_whole_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
+                           int64_t rows, int64_t features, const TensorAxis& tensor_axis,
+                           double init_std);
 
 class Embedding {
  public:
-  Embedding(Parameter& table, Communicator& tensor_axis)
+  Embedding(Parameter& table, const TensorAxis& tensor_axis)
       : table_(table), tensor_axis_(tensor_axis) {}
 
-  // ids: int64 [..]; returns [.., features]. Ids must be within the table.
+  // ids: int64 [n], of all rows; returns [n, features], or where rows are cut this rank's part of
+  // them. Ids must be within the table.
   at::Tensor operator()(const at::Tensor& ids) const;
 
  private:
   Parameter& table_;
-  Communicator& tensor_axis_;
+  TensorAxis tensor_axis_;
 };
 
 }  // namespace lmtrain

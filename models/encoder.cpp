@@ -18,29 +18,31 @@ ModelInput whole_texts(const at::Tensor& ids) {
 }
 
 Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
-                 Communicator& tensor_axis)
-    : embedding_unit_(store.add_unit("embedding")),
-      token_table_(add_embedding_table(store, embedding_unit_, "embedding.token.weight", num_tokens,
-                                       config.vocab_size, config.hidden_size, tensor_axis,
-                                       config.init_std,
-                                       /*uses=*/config.has_language_head() ? 2 : 1)),
-      position_table_(add_embedding_table(store, embedding_unit_, "embedding.position.weight",
-                                          config.max_positions, config.max_positions,
-                                          config.hidden_size, *whole_, config.init_std,
-                                          /*uses=*/1)),
-      segment_table_(add_embedding_table(store, embedding_unit_, "embedding.segment.weight",
-                                         config.segments(), config.segments(), config.hidden_size,
-                                         *whole_, config.init_std, /*uses=*/1)),
-      embedding_norm_(config.has_norm_after() ? std::optional(model_norm(store, embedding_unit_,
-                                                                         "embedding.norm", config))
-                                              : std::nullopt),
-      blocks_(add_blocks(store, config, tensor_axis)),
-      head_unit_(store.add_unit("head")),
-      tensor_axis_(tensor_axis) {
-  if (!config.has_norm_after())
-    final_norm_.emplace(model_norm(store, head_unit_, "encoder.norm", config));
-  if (config.has_language_head())
-    token_head_.emplace(store, head_unit_, config, token_table_, tensor_axis, *whole_);
+                 const ModelLayout& layout)
+    : tensor_axis_(layout.tensor),
+      embedding_unit_(store.add_unit("embedding", /*read_in_backward=*/config.has_norm_after())),
+      token_table_(add_cut_table(store, embedding_unit_, "embedding.token.weight",
+                                 {num_tokens, config.vocab_size}, config.hidden_size, tensor_axis_,
+                                 config.init_std, /*uses=*/config.has_language_head() ? 2 : 1)),
+      position_table_(add_whole_table(store, embedding_unit_, "embedding.position.weight",
+                                      config.max_positions, config.hidden_size, tensor_axis_,
+                                      config.init_std)),
+      segment_table_(add_whole_table(store, embedding_unit_, "embedding.segment.weight",
+                                     config.segments(), config.hidden_size, tensor_axis_,
+                                     config.init_std)),
+      embedding_norm_(config.has_norm_after()
+                          ? std::optional(model_norm(store, embedding_unit_, "embedding.norm",
+                                                     config, tensor_axis_.axes_of_row_gradients()))
+                          : std::nullopt),
+      blocks_(add_blocks(store, config, layout)),
+      head_unit_(store.add_unit("head")) {
+  if (!config.has_norm_after()) {
+    final_norm_.emplace(model_norm(store, head_unit_, "encoder.norm", config,
+                                   tensor_axis_.axes_of_row_gradients()));
+  }
+  if (config.has_language_head()) {
+    token_head_.emplace(store, head_unit_, config, token_table_, *tensor_axis_.group, *whole_);
+  }
   if (config.has_pooler()) pooler_.emplace(store, head_unit_, config, *whole_);
   if (config.has_label_head()) label_head_.emplace(store, head_unit_, config, *whole_);
   if (config.has_sentence_head()) sentence_head_.emplace(store, head_unit_, config, *whole_);
@@ -50,6 +52,7 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
   const at::Tensor x = hidden(input);
+  const UnitInForward scope(embedding_unit_);  // whose table the head shares
   const VocabLoss tokens = token_head_->loss(
       as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
       {scales.targets, scales.z_loss, /*with_predictions=*/!at::GradMode::is_enabled()});
@@ -81,14 +84,20 @@ at::Tensor Encoder::label_logits(const ModelInput& input) const {
 }
 
 at::Tensor Encoder::hidden(const ModelInput& input) const {
-  at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids) +
-                 Embedding(segment_table_, *whole_)(input.segments) +
-                 Embedding(position_table_, *whole_)(input.positions);
-  if (embedding_norm_) x = (*embedding_norm_)(x);
-  x = dropout(x, input.dropout, kEmbeddingDropoutSite);
-  const AttentionContext context{input.mask, {}};
-  x = run_blocks(blocks_, x, context, input.dropout);
-  return final_norm_ ? (*final_norm_)(x) : x;
+  const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
+  at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
+  x = run_blocks(blocks_, x, {input.mask, {}}, dropped);
+  if (final_norm_) x = (*final_norm_)(x);
+  return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
+}
+
+// Rows.
+at::Tensor Encoder::embedded(const ModelInput& input) const {
+  const UnitInForward scope(embedding_unit_);
+  const at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten()) +
+                       Embedding(segment_table_, tensor_axis_)(input.segments.flatten()) +
+                       Embedding(position_table_, tensor_axis_)(input.positions.flatten());
+  return embedding_norm_ ? (*embedding_norm_)(x) : x;
 }
 
 at::Tensor Encoder::log_probabilities(const at::Tensor& rows) const {

@@ -26,7 +26,7 @@ class Encoder : public Model {
  public:
   // As make_model.
   Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
-          Communicator& tensor_axis);
+          const ModelLayout& layout);
 
   // Labels, or masked tokens and, where the model has a sentence head, pairs of segments: the sum
   // of both means.
@@ -43,7 +43,10 @@ class Encoder : public Model {
   at::Tensor sentence_logits(const at::Tensor& hidden) const;
 
  private:
+  at::Tensor embedded(const ModelInput& input) const;
+
   std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
+  TensorAxis tensor_axis_;
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;
   Parameter& position_table_;
@@ -56,7 +59,6 @@ class Encoder : public Model {
   std::optional<Pooler> pooler_;
   std::optional<SentenceHead> sentence_head_;
   std::optional<LabelHead> label_head_;
-  Communicator& tensor_axis_;
 };
 
 }  // namespace lmtrain

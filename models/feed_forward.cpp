@@ -35,7 +35,7 @@ struct GatedSiluFunction : torch::autograd::Function<GatedSiluFunction> {
 }  // namespace
 
 FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                         const ModelConfig& config, Communicator& tensor_axis)
+                         const ModelConfig& config, const TensorAxis& tensor_axis)
     : has_gate_(config.has_gated_feed_forward()),
       has_exact_gelu_(config.is_bert()),
       up_(store, unit, name + ".up", config.hidden_size, up_outputs(config), LinearCut::kColumn,

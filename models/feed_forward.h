@@ -14,7 +14,7 @@ class FeedForward {
  public:
   // Declares NAME.up, with a gate of logical outputs [2, width] (gate, then up), and NAME.down.
   FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-              const ModelConfig& config, Communicator& tensor_axis);
+              const ModelConfig& config, const TensorAxis& tensor_axis);
 
   // x: [.., hidden]; returns the same shape.
   at::Tensor operator()(const at::Tensor& x) const;

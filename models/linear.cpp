@@ -13,41 +13,57 @@ at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.siz
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Parameter* weight,
-                            Parameter* bias, LinearCut cut, Communicator* tensor_axis) {
+                            Parameter* bias, LinearCut cut, const TensorAxis& axis) {
     context->save_for_backward({x});
     save_pointer(context, "weight", weight);
     save_pointer(context, "bias", bias);
-    save_pointer(context, "tensor_axis", tensor_axis);
+    save_axis(context, axis);
     context->saved_data["cut"] = static_cast<int64_t>(cut);
     const at::Tensor b = bias == nullptr ? at::Tensor() : bias->weight().view({-1});
-    if (cut == LinearCut::kColumn || tensor_axis->size() == 1)
-      return at::linear(x, matrix(weight->weight()), b);
-    at::Tensor y = at::linear(x, matrix(weight->weight()));
-    tensor_axis->all_reduce(y, ReduceOp::kSum)->wait();
+    const at::Tensor w = matrix(weight->weight());
+    if (cut == LinearCut::kColumn) return at::linear(gather_rows(x, axis), w, b);
+    if (axis.size() == 1) return at::linear(x, w, b);
+    at::Tensor y = sum_rows(at::linear(x, w), axis);
     return b.defined() ? y.add_(b) : y;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const at::Tensor x = context->get_saved_variables()[0];
-    const at::Tensor dy = as_rows(gradients[0]).contiguous();
     auto* weight = saved_pointer<Parameter>(context, "weight");
     auto* bias = saved_pointer<Parameter>(context, "bias");
-    auto* tensor_axis = saved_pointer<Communicator>(context, "tensor_axis");
-    const auto cut = static_cast<LinearCut>(context->saved_data["cut"].toInt());
+    const TensorAxis axis = saved_axis(context);
+    const bool is_column = static_cast<LinearCut>(context->saved_data["cut"].toInt()) ==
+                           LinearCut::kColumn;
+    at::Tensor dy = as_rows(gradients[0]).contiguous();
+    if (!is_column) dy = gather_rows(dy, axis);
 
-    const at::Tensor w = matrix(weight->weight());
-    at::Tensor dx = at::mm(dy, w);
-    WorkPtr dx_summed;  // overlaps with the weight gradient
-    if (cut == LinearCut::kColumn) dx_summed = tensor_axis->all_reduce(dx, ReduceOp::kSum);
+    // What is on its way overlaps with the products.
+    at::Tensor input = as_rows(x);
+    WorkPtr input_gathered;
+    if (is_column && axis.cuts_rows) {
+      const at::Tensor part = input.contiguous();
+      input = at::empty({part.size(0) * axis.size(), part.size(1)}, part.options());
+      input_gathered = axis.group->all_gather(input, part);
+    }
+    at::Tensor dx = at::mm(dy, matrix(weight->weight()));
+    at::Tensor own_dx = dx;
+    WorkPtr dx_summed;
+    if (is_column && axis.cuts_rows) {
+      own_dx = at::empty(x.sizes(), dx.options());
+      dx_summed = axis.group->reduce_scatter(own_dx, dx);
+    } else if (is_column) {
+      dx_summed = axis.group->all_reduce(dx, ReduceOp::kSum);
+    }
 
-    weight->add_product(dy.t(), as_rows(x));
+    if (input_gathered) input_gathered->wait();
+    weight->add_product(dy.t(), input);
     weight->report_use();
     if (bias != nullptr) {
       bias->add_gradient(sum_of_rows(dy));
       bias->report_use();
     }
     if (dx_summed) dx_summed->wait();
-    return {dx.view(x.sizes()), {}, {}, {}, {}};
+    return {own_dx.view(x.sizes()), {}, {}, {}, {}};
   }
 };
 
@@ -83,15 +99,17 @@ ParameterSpec bias_spec(const std::string& name, const LinearOutputs& outputs, L
 }  // namespace
 
 Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
-               const LinearOutputs& outputs, LinearCut cut, Communicator& tensor_axis,
+               const LinearOutputs& outputs, LinearCut cut, const TensorAxis& tensor_axis,
                LinearOptions options)
-    : weight_(store.add(unit, weight_spec(name, inputs, outputs, cut, tensor_axis, options.std))),
-      bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, tensor_axis)) : nullptr),
+    : weight_(store.add(
+          unit, weight_spec(name, inputs, outputs, cut, *tensor_axis.group, options.std))),
+      bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, *tensor_axis.group))
+                         : nullptr),
       cut_(cut),
       tensor_axis_(tensor_axis) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return LinearFunction::apply(x, &weight_, bias_, cut_, &tensor_axis_);
+  return LinearFunction::apply(x, &weight_, bias_, cut_, tensor_axis_);
 }
 
 }  // namespace lmtrain

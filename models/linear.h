@@ -1,11 +1,12 @@
 // y = x W^T + b, whole or cut over the tensor axis (Shoeybi et al., "Megatron-LM", 2019):
 //   column  W's output features are cut: y is this rank's part; backward sums the gradient of x
 //   row     W's input features are cut: x is this rank's part; forward sums y
+// Where the axis cuts rows, x of a column layer and y of a row layer are this rank's rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include "parallel/communicator.h"
+#include "models/tensor_axis.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
@@ -28,18 +29,18 @@ class Linear {
  public:
   // Declares NAME.weight [outputs.., inputs] and, where asked, NAME.bias [outputs..] in `unit`.
   Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
-         const LinearOutputs& outputs, LinearCut cut, Communicator& tensor_axis,
+         const LinearOutputs& outputs, LinearCut cut, const TensorAxis& tensor_axis,
          LinearOptions options);
 
   // x: [.., inputs], in the compute type; returns [.., outputs], both of this rank's part where
-  // cut.
+  // cut. Two dims where rows are cut.
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
   Parameter& weight_;
   Parameter* bias_;  // null where there is none
   LinearCut cut_;
-  Communicator& tensor_axis_;
+  TensorAxis tensor_axis_;
 };
 
 }  // namespace lmtrain

@@ -15,9 +15,9 @@ at::Tensor on_cpu(const at::Tensor& tensor, at::ScalarType type) {
 }  // namespace
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, int64_t num_tokens,
-                                  ParameterStore& store, Communicator& tensor_axis) {
-  if (config.is_bert()) return std::make_unique<Encoder>(config, num_tokens, store, tensor_axis);
-  return std::make_unique<Decoder>(config, num_tokens, store, tensor_axis);
+                                  ParameterStore& store, const ModelLayout& layout) {
+  if (config.is_bert()) return std::make_unique<Encoder>(config, num_tokens, store, layout);
+  return std::make_unique<Decoder>(config, num_tokens, store, layout);
 }
 
 std::vector<SampleScore> score_samples(const VocabLoss& loss, const Targets& targets,

@@ -10,6 +10,7 @@
 #include "models/attention_mask.h"
 #include "models/dropout.h"
 #include "models/model_config.h"
+#include "models/tensor_axis.h"
 #include "models/vocab_loss.h"
 #include "parallel/parameter_store.h"
 
@@ -69,9 +70,9 @@ class Model {
 };
 
 // Declares all parameters in `store`; config.vocab_size rows of the embedding, of which the first
-// `num_tokens` are the tokenizer's. Store and axis outlive the model.
+// `num_tokens` are the tokenizer's. Store and the layout's group outlive the model.
 std::unique_ptr<Model> make_model(const ModelConfig& config, int64_t num_tokens,
-                                  ParameterStore& store, Communicator& tensor_axis);
+                                  ParameterStore& store, const ModelLayout& layout);
 
 // The scores of each sample from what its head says, added in the order of the targets.
 // `positions` is the length of a sample.

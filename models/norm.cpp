@@ -73,22 +73,24 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   }
 };
 
-ParameterSpec spec_of(const std::string& name, int64_t features, Init init) {
+ParameterSpec spec_of(const std::string& name, int64_t features, Init init,
+                      const std::vector<MeshAxis>& gradient_axes) {
   ParameterSpec spec;
   spec.name = name;
   spec.logical_shape = {features};
   spec.weight_decay = false;
   spec.init = init;
+  spec.gradient_axes = gradient_axes;
   return spec;
 }
 
 }  // namespace
 
 Norm::Norm(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t features,
-           NormKind kind, double eps)
-    : weight_(store.add(unit, spec_of(name + ".weight", features, Init::kOnes))),
+           NormKind kind, double eps, const std::vector<MeshAxis>& gradient_axes)
+    : weight_(store.add(unit, spec_of(name + ".weight", features, Init::kOnes, gradient_axes))),
       bias_(kind == NormKind::kLayer
-                ? &store.add(unit, spec_of(name + ".bias", features, Init::kZeros))
+                ? &store.add(unit, spec_of(name + ".bias", features, Init::kZeros, gradient_axes))
                 : nullptr),
       eps_(eps) {}
 

@@ -13,9 +13,9 @@ enum class NormKind { kLayer, kRootMeanSquare };
 class Norm {
  public:
   // Declares NAME.weight, and for LayerNorm NAME.bias, in `unit`. `eps` is added to the variance or
-  // the mean square.
+  // the mean square. Ranks along `gradient_axes` see parts of what is normalised.
   Norm(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t features,
-       NormKind kind, double eps);
+       NormKind kind, double eps, const std::vector<MeshAxis>& gradient_axes);
 
   // x: [.., features]; returns the same shape. Statistics are fp32 for bf16.
   at::Tensor operator()(const at::Tensor& x) const;

@@ -21,9 +21,7 @@ at::ScalarType accumulate_type(at::ScalarType compute) {
 
 // Columns of this rank's rows of the table that are real vocabulary entries.
 int64_t num_real_columns(const Parameter& table) {
-  const ParameterSpec& spec = table.spec();
-  const int64_t columns = table.weight().size(0);
-  return std::clamp<int64_t>(spec.logical_shape[0] - spec.shard_index * columns, 0, columns);
+  return table.spec().num_real_rows();
 }
 
 // Of this rank's columns of each row of logits, on the CPU below fp64.
@@ -236,8 +234,11 @@ at::Tensor VocabHead::logits(const at::Tensor& hidden) const {
   at::Tensor local = at::matmul(hidden, table_.weight().t());
   if (bias_ != nullptr) local.add_(bias_->weight());
   const at::Tensor wide = local.to(accumulate_type(local.scalar_type()));
-  TORCH_CHECK(tensor_axis_.size() == 1, "logits are for one tensor rank");
-  return wide.narrow(-1, 0, table_.spec().logical_shape[0]);
+  std::vector<int64_t> shape = wide.sizes().vec();
+  shape.insert(shape.begin(), tensor_axis_.size());
+  const at::Tensor all = at::empty(shape, wide.options());
+  tensor_axis_.all_gather(all, wide.contiguous())->wait();
+  return at::cat(all.unbind(0), -1).narrow(-1, 0, table_.spec().logical_shape[0]);
 }
 
 }  // namespace lmtrain

@@ -20,6 +20,7 @@ class Mesh {
   // For CPU tensors: counts, losses, texts.
   Communicator& host_world() { return host_world_; }
   Communicator& host_data() { return *host_data_; }
+  Communicator& host_tensor() { return *host_tensor_; }
   // For tensors on the model's device.
   Communicator& data() { return *data_; }
   Communicator& tensor() { return *tensor_; }
@@ -27,6 +28,7 @@ class Mesh {
  private:
   Communicator& host_world_;
   std::unique_ptr<Communicator> host_data_;
+  std::unique_ptr<Communicator> host_tensor_;
   std::unique_ptr<Communicator> data_;
   std::unique_ptr<Communicator> tensor_;
 };

@@ -10,7 +10,10 @@ namespace lmtrain {
 
 struct ParallelConfig {
   int64_t tensor = 1;
+  bool sequence = false;
   int64_t zero = 0;
+  std::string recompute = "none";
+  std::string reduce_type = "fp32";
   double bucket_mib = 25.0;
   int64_t threads = 0;
   double timeout_seconds = 1800;
@@ -19,12 +22,23 @@ struct ParallelConfig {
 
   void describe(Fields& f) {
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
-              "Ranks that share one model (tensor parallelism); data-parallel ranks = ranks / "
-              "tensor. Reserved: 1.");
+              "Ranks that share one model: attention heads, feed-forward width and vocabulary are "
+              "cut over them (tensor parallelism; Megatron-LM). Data-parallel ranks = ranks / "
+              "tensor.");
+    f.boolean("sequence", sequence,
+              "Also cuts the tokens of norms, dropout and residuals over those ranks (sequence "
+              "parallelism), which takes less memory for the same communication.");
     f.integer("zero", zero, {.min = 0, .max = 3},
-              "Stage of sharded data parallelism (ZeRO). Reserved: 0.");
+              "What is sharded over the data-parallel ranks (ZeRO): 1 optimizer state and master "
+              "weights, 2 also gradients, 3 also the weights that layers use.");
+    f.choice("recompute", recompute, {"none", "selective", "full"},
+             "What backward computes again in place of keeping it: nothing, attention between its "
+             "projections, or whole blocks.");
+    f.choice("reduce_type", reduce_type, {"fp32", "bf16"},
+             "Type in which gradients travel between data-parallel ranks; fp64 runs take fp64 for "
+             "fp32.");
     f.real("bucket_mib", bucket_mib, {.min = 0.001, .max = 65536.0},
-           "MiB of gradients that are reduced together while backward goes on.");
+           "MiB of gradients that are reduced together while backward goes on, where zero is 0.");
     f.integer("threads", threads, {.min = 0, .max = 4096},
               "Compute threads of a rank; 0 takes its share of the cores that the job may use.");
     f.real("timeout_seconds", timeout_seconds, {.min = 0.0, .max = 1e9},

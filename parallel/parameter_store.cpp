@@ -3,66 +3,44 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
-#include "base/philox.h"
 #include "parallel/parameter_kernels.h"
 
 namespace lmtrain {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+// Shards begin at multiples of this many elements, the stretches of the gradient norm.
+constexpr int64_t kShardAlignment = 4096;
 
-int64_t numel_of(const std::vector<int64_t>& shape) {
-  int64_t numel = 1;
-  for (const int64_t size : shape) numel *= size;
-  return numel;
-}
-
-int64_t aligned(int64_t numel) { return (numel + kAlignment - 1) / kAlignment * kAlignment; }
-
-// Draws this rank's part of a normal tensor: element i of the logical tensor is number i of the
-// stream.
-void draw_normal(const ParameterSpec& spec, uint64_t seed, at::Tensor& out) {
-  const std::vector<int64_t> local = spec.local_shape();
-  const auto dim = static_cast<size_t>(std::max(spec.shard_dim, 0));
-  int64_t inner = 1;
-  for (size_t d = dim + 1; d < local.size(); ++d) inner *= local[d];
-  const int64_t run = local[dim] * inner;  // contiguous in the logical tensor
-  const int64_t full_run = spec.padded_shape[dim] * inner;
-  const int64_t logical = numel_of(spec.logical_shape);
-  const PhiloxKey key = purpose_key(seed, "init " + spec.name);
-  // Piece by piece: numbers in double of a whole table would be the largest tensor of the process.
-  constexpr int64_t kPiece = 1 << 20;
-  constexpr int64_t kGrain = 1 << 14;
-  const at::Tensor values = at::empty({std::min(kPiece, out.numel())}, at::kDouble);
-  double* const to = values.data_ptr<double>();
-  for (int64_t first = 0; first < out.numel(); first += kPiece) {
-    const int64_t count = std::min(kPiece, out.numel() - first);
-    at::parallel_for(first, first + count, kGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end;) {
-        const int64_t outer = at / run;
-        const int64_t stop = std::min(end, (outer + 1) * run);
-        const int64_t from = outer * full_run + spec.shard_index * run + (at - outer * run);
-        const int64_t drawn = std::clamp<int64_t>(logical - from, 0, stop - at);
-        fill_normal(key, from, drawn, to + at - first);
-        std::fill(to + at - first + drawn, to + stop - first, 0.0);  // padded rows
-        at = stop;
-      }
-    });
-    out.view({-1}).narrow(0, first, count).copy_(values.narrow(0, 0, count).mul_(spec.init_std));
-  }
+int64_t rounded_up(int64_t numel, int64_t multiple) {
+  return (numel + multiple - 1) / multiple * multiple;
 }
 
 }  // namespace
 
-std::vector<int64_t> ParameterSpec::local_shape() const {
-  std::vector<int64_t> shape = padded_shape;
-  if (shard_dim >= 0) shape[static_cast<size_t>(shard_dim)] /= num_shards;
-  return shape;
+const at::Tensor& Parameter::weight() const {
+  unit_->store_->need_compute(*unit_);
+  return compute_;
 }
 
+Parameter::Span Parameter::span_in_shard() const {
+  const int64_t begin = std::max(offset_, unit_->shard_begin_);
+  const int64_t end = std::min(offset_ + numel_, unit_->shard_begin_ + unit_->shard_numel_);
+  if (begin >= end) return {};
+  return {begin - unit_->shard_begin_, end - begin, begin - offset_};
+}
+
+at::Tensor Parameter::in(const at::Tensor& whole_buffer) const {
+  return whole_buffer.narrow(0, offset_, numel_).view(spec_.local_shape());
+}
+
+at::Tensor Parameter::master() const { return in(unit_->master_); }
+at::Tensor Parameter::exp_avg() const { return in(unit_->exp_avg_); }
+at::Tensor Parameter::exp_avg_sq() const { return in(unit_->exp_avg_sq_); }
+
 void Parameter::add_gradient(const at::Tensor& contribution) {
+  unit_->store_->need_gradient(*unit_);
   if (gradient_is_set_) {
     gradient_.add_(contribution.view_as(gradient_));
   } else {
@@ -72,6 +50,7 @@ void Parameter::add_gradient(const at::Tensor& contribution) {
 }
 
 void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
+  unit_->store_->need_gradient(*unit_);
   const bool widens = a.scalar_type() != gradient_.scalar_type();
   at::Tensor gradient = gradient_.view({a.size(0), b.size(1)});
   if (widens && gradient.is_cpu()) {
@@ -90,6 +69,7 @@ void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
+  unit_->store_->need_gradient(*unit_);
   if (!gradient_is_set_) gradient_.zero_();
   gradient_is_set_ = true;
   if (gradient_.is_cuda()) {
@@ -101,14 +81,48 @@ void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
 
 void Parameter::report_use() { unit_->store_->report_use(*unit_); }
 
-ParameterStore::ParameterStore(at::ScalarType compute_type, at::Device device)
+void ParameterUnit::accept_reduced(const at::Tensor& shard) {
+  if (reduced_is_set_) {
+    reduced_gradient_.add_(shard);
+  } else {
+    reduced_gradient_.copy_(shard);
+  }
+  reduced_is_set_ = true;
+}
+
+void ParameterUnit::bind_gradient(const at::Tensor& whole) {
+  gradient_ = whole;
+  for (const auto& parameter : parameters_)
+    parameter->gradient_ = whole.defined() ? parameter->in(whole) : at::Tensor();
+}
+
+void ParameterUnit::bind_compute(const at::Tensor& whole) {
+  compute_ = whole;
+  for (const auto& parameter : parameters_)
+    parameter->compute_ = whole.defined() ? parameter->in(whole) : at::Tensor();
+}
+
+ParameterStore::ParameterStore(at::ScalarType compute_type, at::Device device, Sharding sharding)
     : compute_type_(compute_type),
       master_type_(compute_type == at::kDouble ? at::kDouble : at::kFloat),
-      device_(device) {}
+      device_(device),
+      sharding_(sharding) {}
 
-ParameterUnit& ParameterStore::add_unit(const std::string& name) {
+ParameterStore::~ParameterStore() {
+  // Buffers must outlive what writes to them; an error of it has been thrown where it mattered.
+  for (const auto& unit : units_) {
+    try {
+      if (unit->gather_) unit->gather_->wait();
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+    }
+  }
+}
+
+ParameterUnit& ParameterStore::add_unit(const std::string& name, bool read_in_backward) {
   units_.push_back(std::make_unique<ParameterUnit>());
   units_.back()->name_ = name;
+  units_.back()->index_ = units_.size() - 1;
+  units_.back()->read_in_backward_ = read_in_backward;
   units_.back()->store_ = this;
   return *units_.back();
 }
@@ -118,63 +132,83 @@ Parameter& ParameterStore::add(ParameterUnit& unit, ParameterSpec spec) {
   unit.parameters_.push_back(std::make_unique<Parameter>());
   Parameter& parameter = *unit.parameters_.back();
   parameter.spec_ = std::move(spec);
+  parameter.numel_ = parameter.spec_.local_numel();
   parameter.unit_ = &unit;
   parameters_.push_back(&parameter);
   return parameter;
 }
 
+void ParameterStore::lay_out(ParameterUnit& unit) {
+  for (const bool decayed : {true, false}) {
+    for (const auto& parameter : unit.parameters_) {
+      if (parameter->spec_.weight_decay != decayed) continue;
+      parameter->offset_ = unit.numel_;
+      unit.numel_ += rounded_up(parameter->numel_, kAlignment);
+    }
+    if (decayed) unit.num_decayed_ = unit.numel_;
+  }
+  const int shards = sharding_.num_shards();
+  if (shards > 1) unit.numel_ = rounded_up(unit.numel_, shards * kShardAlignment);
+  unit.shard_numel_ = unit.numel_ / shards;
+  unit.shard_begin_ = shards > 1 ? sharding_.data->rank() * unit.shard_numel_ : 0;
+}
+
 void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   const auto options = at::TensorOptions().dtype(master_type_).device(device_);
+  const bool is_sharded = sharding_.num_shards() > 1;
   for (const auto& unit : units_) {
-    for (const bool decayed : {true, false}) {
-      for (const auto& parameter : unit->parameters_) {
-        if (parameter->spec_.weight_decay != decayed) continue;
-        parameter->offset_ = unit->numel_;
-        unit->numel_ += aligned(numel_of(parameter->spec_.local_shape()));
-      }
-      if (decayed) unit->num_decayed_ = unit->numel_;
+    lay_out(*unit);
+    // Without a type of its own the compute copy is the master, or what its shard is a part of.
+    const bool shares = compute_type_ == master_type_;
+    if (shards_weights()) {
+      unit->master_ = at::zeros({unit->shard_numel_}, options);
+      unit->compute_shard_ =
+          shares ? unit->master_ : at::zeros({unit->shard_numel_}, options.dtype(compute_type_));
+    } else {
+      unit->bind_compute(at::zeros({unit->numel_}, options.dtype(compute_type_)));
+      unit->master_ =
+          shares ? unit->shard_of(unit->compute_) : at::zeros({unit->shard_numel_}, options);
     }
-    unit->master_ = at::zeros({unit->numel_}, options);
-    unit->compute_ = compute_type_ == master_type_
-                         ? unit->master_
-                         : at::zeros({unit->numel_}, options.dtype(compute_type_));
-    if (use == StoreUse::kTraining) {
-      unit->gradient_ = at::zeros({unit->numel_}, options);
-      unit->exp_avg_ = at::zeros({unit->numel_}, options);
-      unit->exp_avg_sq_ = at::zeros({unit->numel_}, options);
+    if (use == StoreUse::kInference) continue;
+    unit->exp_avg_ = at::zeros({unit->shard_numel_}, options);
+    unit->exp_avg_sq_ = at::zeros({unit->shard_numel_}, options);
+    if (shards_gradients()) {
+      unit->reduced_gradient_ = at::zeros({unit->shard_numel_}, options);
+    } else {
+      unit->bind_gradient(at::zeros({unit->numel_}, options));
+      unit->reduced_gradient_ = is_sharded ? unit->shard_of(unit->gradient_) : unit->gradient_;
     }
-    for (const auto& parameter : unit->parameters_) {
-      const std::vector<int64_t> shape = parameter->spec_.local_shape();
-      const auto view = [&](const at::Tensor& buffer) {
-        if (!buffer.defined()) return at::Tensor();
-        return buffer.narrow(0, parameter->offset_, numel_of(shape)).view(shape);
-      };
-      parameter->master_ = view(unit->master_);
-      parameter->compute_ = view(unit->compute_);
-      parameter->gradient_ = view(unit->gradient_);
-      parameter->exp_avg_ = view(unit->exp_avg_);
-      parameter->exp_avg_sq_ = view(unit->exp_avg_sq_);
-      if (use == StoreUse::kInference) continue;
-      if (parameter->spec_.init == Init::kOnes) parameter->master_.fill_(1.0);
-      if (parameter->spec_.init == Init::kNormal)
-        draw_normal(parameter->spec_, seed, parameter->master_);
-    }
+    draw(*unit, seed);
   }
   refresh_compute();
 }
 
+void ParameterStore::draw(ParameterUnit& unit, uint64_t seed) {
+  for (const auto& parameter : unit.parameters_) {
+    const Parameter::Span span = parameter->span_in_shard();
+    if (span.count == 0) continue;
+    at::Tensor mine = unit.master_.narrow(0, span.begin, span.count);
+    if (parameter->spec_.init == Init::kOnes) mine.fill_(1.0);
+    if (parameter->spec_.init == Init::kNormal)
+      draw_normal(parameter->spec_, seed, span.first_element, mine);
+  }
+}
+
 int64_t ParameterStore::num_logical_elements() const {
   int64_t total = 0;
-  for (const Parameter* parameter : parameters_) total += numel_of(parameter->spec_.logical_shape);
+  for (const Parameter* parameter : parameters_)
+    total += c10::multiply_integers(parameter->spec_.logical_shape);
   return total;
 }
 
 void ParameterStore::begin_step() {
   for (Parameter* parameter : parameters_) parameter->gradient_is_set_ = false;
+  for (const auto& unit : units_) unit->reduced_is_set_ = false;
 }
 
 void ParameterStore::begin_micro_batch(bool is_last) {
-  announces_ = is_last;
+  announces_ = is_last || shards_gradients();
+  is_backward_ = false;
   for (const auto& unit : units_) {
     unit->uses_outstanding_ = 0;
     for (const auto& parameter : unit->parameters_) {
@@ -186,12 +220,68 @@ void ParameterStore::begin_micro_batch(bool is_last) {
 void ParameterStore::report_use(ParameterUnit& unit) {
   TORCH_CHECK(unit.uses_outstanding_ > 0, "unit ", unit.name_, " reported more uses than it has");
   --unit.uses_outstanding_;
-  if (unit.uses_outstanding_ == 0 && announces_ && on_unit_ready) on_unit_ready(unit);
+  if (unit.uses_outstanding_ > 0) return;
+  free_compute(unit);
+  if (!announces_ || !on_unit_ready) return;
+  need_gradient(unit);
+  for (const auto& parameter : unit.parameters_) {
+    // Used, but with nothing to learn: a rank without any masked token.
+    if (!parameter->gradient_is_set_) parameter->gradient_.zero_();
+    parameter->gradient_is_set_ = true;
+  }
+  on_unit_ready(unit);
+}
+
+void ParameterStore::need_gradient(ParameterUnit& unit) {
+  if (unit.gradient_.defined()) return;
+  unit.bind_gradient(
+      at::zeros({unit.numel_}, at::TensorOptions().dtype(master_type_).device(device_)));
+  for (const auto& parameter : unit.parameters_) parameter->gradient_is_set_ = false;
 }
 
 void ParameterStore::refresh_compute() {
-  if (compute_type_ == master_type_) return;
-  for (const auto& unit : units_) unit->compute_.copy_(unit->master_);
+  is_backward_ = false;
+  for (const auto& unit : units_) {
+    if (shards_weights()) {
+      if (unit->gather_) unit->gather_->wait();
+      unit->gather_ = nullptr;
+      unit->gathering_ = at::Tensor();
+      unit->bind_compute({});
+      if (compute_type_ != master_type_) unit->compute_shard_.copy_(unit->master_);
+      continue;
+    }
+    if (unit->gather_) unit->gather_->wait();
+    if (compute_type_ != master_type_) unit->shard_of(unit->compute_).copy_(unit->master_);
+    // Forward waits for a unit where it needs it.
+    if (sharding_.num_shards() > 1)
+      unit->gather_ = sharding_.data->all_gather(unit->compute_, unit->shard_of(unit->compute_));
+  }
+}
+
+void ParameterStore::start_gather(ParameterUnit& unit) {
+  if (unit.compute_.defined() || unit.gather_) return;
+  unit.gathering_ = at::empty({unit.numel_}, unit.compute_shard_.options());
+  unit.gather_ = sharding_.data->all_gather(unit.gathering_, unit.compute_shard_);
+}
+
+void ParameterStore::need_compute(ParameterUnit& unit) {
+  if (shards_weights()) {
+    start_gather(unit);
+    const size_t neighbour = is_backward_ ? unit.index_ - 1 : unit.index_ + 1;
+    const bool is_next = neighbour < units_.size() &&
+                         (!is_backward_ || units_[neighbour]->read_in_backward_);
+    if (is_next) start_gather(*units_[neighbour]);
+  }
+  if (!unit.gather_) return;
+  unit.gather_->wait();
+  unit.gather_ = nullptr;
+  if (!unit.gathering_.defined()) return;
+  unit.bind_compute(unit.gathering_);
+  unit.gathering_ = at::Tensor();
+}
+
+void ParameterStore::free_compute(ParameterUnit& unit) {
+  if (shards_weights() && unit.compute_.defined()) unit.bind_compute({});
 }
 
 at::Tensor ParameterStore::scratch(at::IntArrayRef shape) {
@@ -200,6 +290,11 @@ at::Tensor ParameterStore::scratch(at::IntArrayRef shape) {
     scratch_ = at::empty({numel}, at::TensorOptions().dtype(compute_type_).device(device_));
   }
   return scratch_.narrow(0, 0, numel).view(shape);
+}
+
+UnitInForward::~UnitInForward() {
+  ParameterStore& store = *unit_.store_;
+  if (!store.is_backward_) store.free_compute(*store.units_[unit_.index_]);
 }
 
 }  // namespace lmtrain

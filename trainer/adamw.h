@@ -15,11 +15,4 @@ namespace lmtrain {
 void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr,
                   int64_t num_updates, double gradient_scale);
 
-// Whether every master weight is a number.
-bool weights_are_finite(const ParameterStore& store);
-
-// Euclidean norm of all gradients, summed in double precision per logical tensor and then in the
-// order of the parameters: independent of threads.
-double gradient_norm(const ParameterStore& store);
-
 }  // namespace lmtrain

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -12,6 +13,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "parallel/caching_allocator.h"
+#include "parallel/logical_tensors.h"
 #include "trainer/hdf5_tensors.h"
 #include "trainer/manifest_json.h"
 
@@ -24,41 +26,51 @@ using nlohmann::json;
 // A file holds at most so much, or one larger tensor, which bounds the memory of its image.
 constexpr int64_t kFileBytes = int64_t{128} << 20;
 
-// One tensor to store, and its place in the store.
+// One tensor to store.
 struct Item {
-  std::string group;
+  StateBuffer buffer;
   const Parameter* parameter;
-  at::Tensor tensor;  // without padded rows
+
+  // Of the logical tensor.
+  int64_t numel() const { return c10::multiply_integers(parameter->spec().logical_shape); }
 };
 
+const char* group_name(StateBuffer buffer) {
+  if (buffer == StateBuffer::kWeights) return "weights";
+  return buffer == StateBuffer::kExpAvg ? "exp_avg" : "exp_avg_sq";
+}
+
+std::vector<StateBuffer> stored_buffers(bool with_optimizer) {
+  if (!with_optimizer) return {StateBuffer::kWeights};
+  return {StateBuffer::kWeights, StateBuffer::kExpAvg, StateBuffer::kExpAvgSq};
+}
+
+// In the order in which units are gone through, buffer by buffer.
 std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   std::vector<Item> items;
-  for (const Parameter* parameter : store.parameters()) {
-    items.push_back({"weights", parameter, parameter->unpadded(parameter->master())});
-    if (!with_optimizer) continue;
-    items.push_back({"exp_avg", parameter, parameter->unpadded(parameter->exp_avg())});
-    items.push_back({"exp_avg_sq", parameter, parameter->unpadded(parameter->exp_avg_sq())});
+  for (const auto& unit : store.units()) {
+    for (const StateBuffer buffer : stored_buffers(with_optimizer)) {
+      for (const auto& parameter : unit->parameters()) items.push_back({buffer, parameter.get()});
+    }
   }
   return items;
 }
 
-// The items that rank `rank` of `size` writes: the largest first, each to the rank with the fewest
-// bytes.
-std::vector<Item> share_of_items(const std::vector<Item>& items, int rank, int size) {
+// Which of `size` ranks writes each item: the largest first, each to the rank with the fewest
+// elements.
+std::vector<int> owners_of(const std::vector<Item>& items, int size) {
   std::vector<size_t> order(items.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return items[a].tensor.nbytes() > items[b].tensor.nbytes();
-  });
-  std::vector<size_t> load(static_cast<size_t>(size));
-  std::vector<Item> share;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return items[a].numel() > items[b].numel(); });
+  std::vector<int64_t> load(static_cast<size_t>(size));
+  std::vector<int> owners(items.size());
   for (const size_t i : order) {
-    const auto least =
-        static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
-    load[least] += items[i].tensor.nbytes();
-    if (least == static_cast<size_t>(rank)) share.push_back(items[i]);
+    const auto least = std::min_element(load.begin(), load.end());
+    *least += items[i].numel();
+    owners[i] = static_cast<int>(least - load.begin());
   }
-  return share;
+  return owners;
 }
 
 // Writes, reads back and compares: a disk that lies is found now, not at the resume.
@@ -74,23 +86,78 @@ Manifest::File write_image(const fs::path& path, const std::vector<char>& image)
   return {path.filename().string(), static_cast<int64_t>(image.size()), hex16(hash)};
 }
 
-// Writes this rank's tensors; returns its part of the manifest.
-Manifest write_share(const fs::path& folder, const std::vector<Item>& share, int rank) {
-  Manifest part;
-  for (size_t next = 0; next < share.size();) {
-    const std::string name = cat("rank-", zero_padded(rank, 5), "-", part.files.size(), ".h5");
-    Hdf5Writer writer;
-    for (int64_t bytes = 0; next < share.size(); ++next) {
-      const Item& item = share[next];
-      if (bytes > 0 && bytes + static_cast<int64_t>(item.tensor.nbytes()) > kFileBytes) break;
-      const at::Tensor tensor = item.tensor.cpu().contiguous();
-      writer.add(item.group, item.parameter->spec().name, tensor);
-      part.tensors.push_back({item.group, item.parameter->spec().name, tensor.sizes().vec(), name});
-      bytes += static_cast<int64_t>(tensor.nbytes());
-    }
-    part.files.push_back(write_image(folder / name, writer.finish()));
+// This rank's files, one after the other. What goes wrong is kept for the vote: the other ranks go
+// on gathering tensors, and so must this one.
+class ShareWriter {
+ public:
+  ShareWriter(fs::path folder, int rank) : folder_(std::move(folder)), rank_(rank) {}
+
+  void add(const char* group, const std::string& name, const at::Tensor& logical) {
+    attempt([&] {
+      const at::Tensor tensor = logical.cpu().contiguous();
+      const auto bytes = static_cast<int64_t>(tensor.nbytes());
+      if (bytes_ > 0 && bytes_ + bytes > kFileBytes) finish_file();
+      if (!writer_) writer_.emplace();
+      writer_->add(group, name, tensor);
+      part_.tensors.push_back({group, name, tensor.sizes().vec(), file_name()});
+      bytes_ += bytes;
+    });
   }
-  return part;
+
+  // This rank's part of the manifest. Throws what went wrong.
+  const Manifest& finish() {
+    attempt([&] {
+      if (writer_) finish_file();
+    });
+    if (!error_.empty()) throw IoError(error_);
+    return part_;
+  }
+
+ private:
+  std::string file_name() const {
+    return cat("rank-", zero_padded(rank_, 5), "-", part_.files.size(), ".h5");
+  }
+
+  void finish_file() {
+    part_.files.push_back(write_image(folder_ / file_name(), writer_->finish()));
+    writer_.reset();
+    bytes_ = 0;
+  }
+
+  template <class Work>
+  void attempt(Work work) {
+    if (!error_.empty()) return;
+    try {
+      work();
+    } catch (const std::exception& error) {
+      error_ = error.what();
+    }
+  }
+
+  fs::path folder_;
+  int rank_;
+  std::optional<Hdf5Writer> writer_;
+  int64_t bytes_ = 0;
+  Manifest part_;
+  std::string error_;
+};
+
+// Collective over the store's axes: gathers every tensor where the layout cuts it, and hands those
+// of this rank to `writer`.
+void write_share(const ParameterStore& store, Communicator& tensor, Communicator& world,
+                 ShareWriter& writer) {
+  const bool with_optimizer = store.units().front()->exp_avg().defined();
+  const std::vector<int> owners = owners_of(all_items(store, with_optimizer), world.size());
+  size_t next = 0;
+  for (const auto& unit : store.units()) {
+    for (const StateBuffer buffer : stored_buffers(with_optimizer)) {
+      for_each_logical(*unit, buffer, store.sharding(), tensor,
+                       [&](const Parameter& parameter, const at::Tensor& logical) {
+                         if (owners[next++] == world.rank())
+                           writer.add(group_name(buffer), parameter.spec().name, logical);
+                       });
+    }
+  }
 }
 
 // Runs `work` on this rank; all ranks learn every rank's result or the first error.
@@ -120,8 +187,8 @@ fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
 }
 
 std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store,
-                            const CheckpointState& state, const std::string& tokenizer_json,
-                            Communicator& world) {
+                            Communicator& tensor, const CheckpointState& state,
+                            const std::string& tokenizer_json, Communicator& world) {
   const fs::path folder = checkpoint_path(checkpoints, state.step);
   release_cached_blocks();  // of the step's tensors: images want the room
   Vote ready = vote(world, [&]() -> std::string {
@@ -132,12 +199,9 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
   });
   Vote written;
   if (ready.error.empty()) {
-    written = vote(world, [&] {
-      const bool with_optimizer = store.units().front()->exp_avg().defined();
-      const std::vector<Item> share =
-          share_of_items(all_items(store, with_optimizer), world.rank(), world.size());
-      return to_json(write_share(folder, share, world.rank())).dump();
-    });
+    ShareWriter writer(folder, world.rank());
+    write_share(store, tensor, world, writer);
+    written = vote(world, [&] { return to_json(writer.finish()).dump(); });
   }
   const Vote committed = vote(world, [&]() -> std::string {
     if (!ready.error.empty()) throw IoError(ready.error);
@@ -204,17 +268,17 @@ void load_tensors(const fs::path& checkpoint, const Manifest& manifest, Paramete
   for (const auto& tensor : manifest.tensors) places[{tensor.group, tensor.name}] = &tensor;
   TensorReaders readers(checkpoint);
   for (const Item& item : all_items(store, with_optimizer)) {
-    const std::string& name = item.parameter->spec().name;
-    const auto found = places.find({item.group, name});
+    if (!has_part(*item.parameter)) continue;
+    const ParameterSpec& spec = item.parameter->spec();
+    const auto found = places.find({group_name(item.buffer), spec.name});
     if (found == places.end()) {
-      throw CheckpointError(cat(checkpoint.string(), " has no tensor ", item.group, "/", name,
-                                "; it is of another model"));
+      throw CheckpointError(cat(checkpoint.string(), " has no tensor ", group_name(item.buffer),
+                                "/", spec.name, "; it is of another model"));
     }
-    at::Tensor stored = at::empty(item.tensor.sizes(), item.tensor.options().device(at::kCPU));
+    at::Tensor stored = at::empty(spec.logical_shape, store.master_type());
     readers.read(*found->second, stored);
-    at::Tensor(item.tensor).copy_(stored);
+    set_from_logical(*item.parameter, item.buffer, stored);
   }
-  store.refresh_compute();
 }
 
 }  // namespace lmtrain

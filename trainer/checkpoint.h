@@ -66,12 +66,13 @@ struct Manifest {
 // The folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
 
-// Saves into `checkpoints`/step-NNNNNNNN, the weights and, of a store for training, the moments.
-// Collective. Returns "" or, on every rank alike, why the save was abandoned (disk full, ...); the
+// Saves into `checkpoints`/step-NNNNNNNN, the weights and, of a store for training, the moments,
+// each tensor whole whatever the layout. Collective; `tensor` is the axis that the model is cut
+// over. Returns "" or, on every rank alike, why the save was abandoned (disk full, ...); the
 // checkpoints before it are untouched then.
 std::string save_checkpoint(const std::filesystem::path& checkpoints, const ParameterStore& store,
-                            const CheckpointState& state, const std::string& tokenizer_json,
-                            Communicator& world);
+                            Communicator& tensor, const CheckpointState& state,
+                            const std::string& tokenizer_json, Communicator& world);
 
 // Reads and checks a manifest, without its files. Throws CheckpointError.
 Manifest read_manifest(const std::filesystem::path& checkpoint);
@@ -87,8 +88,8 @@ std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints
 // PATH as the user names it: a checkpoint's folder, or a run's folder for its newest.
 std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 
-// Fills weights, and moments where `with_optimizer`. Throws CheckpointError. The store is
-// allocated.
+// Fills this rank's part of weights, and moments where `with_optimizer`, of any layout. Throws
+// CheckpointError. The store is allocated; its refresh_compute() is to follow.
 void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest,
                   ParameterStore& store, bool with_optimizer);
 

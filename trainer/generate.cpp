@@ -63,12 +63,17 @@ std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions
   const at::NoGradGuard no_gradients;
   const PhiloxKey key = purpose_key(options.seed, "sample");
   std::vector<int32_t> tokens = prompt;
+  // Tokens behind the last real one change nothing before them.
+  const auto multiple = static_cast<size_t>(model.multiple_of_rows());
+  const size_t longest = static_cast<size_t>(max_positions) / multiple * multiple;
   for (int64_t i = 0; i < options.max_new_tokens; ++i) {
-    const size_t begin =
-        tokens.size() - std::min(tokens.size(), static_cast<size_t>(max_positions));
-    const at::Tensor hidden =
-        model.hidden(whole_sequences(ids_of(tokens, begin, tokens.size(), device)));
-    const at::Tensor logits = model.head().logits(hidden.select(1, hidden.size(1) - 1))[0];
+    const size_t begin = tokens.size() - std::min(tokens.size(), longest);
+    const size_t length = tokens.size() - begin;
+    std::vector<int32_t> read(tokens.begin() + static_cast<std::ptrdiff_t>(begin), tokens.end());
+    read.resize((length + multiple - 1) / multiple * multiple);
+    const at::Tensor hidden = model.hidden(whole_sequences(ids_of(read, 0, read.size(), device)));
+    const at::Tensor logits =
+        model.head().logits(hidden.select(1, static_cast<int64_t>(length) - 1))[0];
     // A model may have more rows than its tokenizer has entries.
     const int32_t next = sample_token(logits.narrow(0, 0, tokenizer.vocab_size()), options,
                                       uniform_number(key, static_cast<uint64_t>(i)));

@@ -16,6 +16,7 @@
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
 #include "models/model.h"
+#include "parallel/logical_tensors.h"
 #include "trainer/checkpoint.h"
 #include "trainer/compute.h"
 #include "trainer/generate.h"
@@ -89,19 +90,17 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
   std::vector<std::string> lacking;
   for (const Parameter* parameter : store.parameters()) {
     const std::string& name = parameter->spec().name;
-    const at::Tensor to = parameter->unpadded(parameter->master());
     const auto found = weights.find(name);
     if (found == weights.end() && may_lack_heads && is_of_encoder_head(name)) {
       lacking.push_back(name);
       continue;
     }
-    if (found == weights.end() || found->second.sizes() != to.sizes()) {
+    if (found == weights.end() || found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape)) {
       throw CheckpointError(
           cat("the initial weights have no tensor ", name, " of the model's shape"));
     }
-    at::Tensor(to).copy_(found->second);
+    set_from_logical(*parameter, StateBuffer::kWeights, found->second);
   }
-  store.refresh_compute();
   return lacking;
 }
 
@@ -193,7 +192,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
   state.cpu_capability = cpu_capability();
   state.commit = commit();
   make_folders(out);
-  const std::string error = save_checkpoint(out, store, state, tokenizer.to_json(), *alone);
+  const std::string error = save_checkpoint(out, store, *alone, state, tokenizer.to_json(), *alone);
   if (!error.empty()) throw IoError(error);
 }
 

@@ -24,6 +24,7 @@ LoadedModel load_model(const std::string& path) {
                             *loaded.alone);
   loaded.store->allocate(0, StoreUse::kInference);
   load_tensors(loaded.checkpoint, loaded.manifest, *loaded.store, /*with_optimizer=*/false);
+  loaded.store->refresh_compute();
   return loaded;
 }
 

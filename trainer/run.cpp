@@ -15,11 +15,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "models/flops.h"
-#include "trainer/adamw.h"
 #include "trainer/as_error.h"
 #include "trainer/checkpoint.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
+#include "trainer/gradient_norm.h"
 #include "trainer/interchange.h"
 #include "trainer/metrics.h"
 #include "trainer/resume_compatibility.h"
@@ -162,6 +162,7 @@ class Run {
         log_info(cat("weights of ", config_.model.init_from));
       }
     });
+    trainer_->store().refresh_compute();  // collective: not within what may fail on one rank
     launch_.world().barrier();
     const at::Tensor flops = at::tensor(
         {measure_matmul_flops(compute_type_of(config_.train.precision), compute_.device.device)},
@@ -313,8 +314,8 @@ class Run {
                                 "continues from the last checkpoint"));
     }
     if (metrics_) metrics_->sync();
-    const std::string error = save_checkpoint(folder_.checkpoints(), trainer_->store(), state(step),
-                                              tokenizer().to_json(), launch_.world());
+    const std::string error = save_checkpoint(folder_.checkpoints(), trainer_->store(), mesh_->tensor(),
+                                              state(step), tokenizer().to_json(), launch_.world());
     if (!error.empty()) {
       ++failed_saves_;
       if (launch_.rank() == 0) log_warn(cat("the save at step ", step, " was abandoned: ", error));
@@ -372,8 +373,11 @@ class Run {
   }
 
   void finish(int64_t step) {
-    if (launch_.rank() == 0) {
+    // Where the model is cut, all of its ranks compute, and say the same.
+    const bool is_cut = mesh_->tensor().size() > 1 || trainer_->store().shards_weights();
+    if (launch_.rank() == 0 || is_cut)
       facts_.samples = sample_texts(trainer_->model(), *data_, config_, compute_.device.device);
+    if (launch_.rank() == 0) {
       add_baseline(facts_, *data_, config_.model.is_causal());
     }
     power_->stop();

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "trainer/adamw.h"
+#include "trainer/gradient_norm.h"
 #include "trainer/schedule.h"
 
 namespace lmtrain {
@@ -34,6 +35,13 @@ double mean(double sum, int64_t count) {
   return sum / static_cast<double>(std::max<int64_t>(1, count));
 }
 
+ModelLayout model_layout(const ParallelConfig& parallel, Communicator& tensor) {
+  const Recompute recompute = parallel.recompute == "full"        ? Recompute::kFull
+                              : parallel.recompute == "selective" ? Recompute::kSelective
+                                                                  : Recompute::kNone;
+  return {tensor, parallel.sequence, recompute};
+}
+
 std::vector<int64_t> range(int64_t begin, int64_t end) {
   std::vector<int64_t> indices;
   for (int64_t i = begin; i < end; ++i) indices.push_back(i);
@@ -47,10 +55,14 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
     : config_(config),
       mesh_(mesh),
       phases_(phases),
-      store_(compute_type_of(config.train.precision), device),
-      model_(make_model(config.model, num_vocabulary_tokens, store_, mesh.tensor())),
-      gradient_sync_(store_, mesh.data(),
-                     static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20))) {
+      store_(compute_type_of(config.train.precision), device,
+             {&mesh.data(), config.parallel.zero}),
+      model_(make_model(config.model, num_vocabulary_tokens, store_,
+                        model_layout(config.parallel, mesh.tensor()))),
+      gradient_sync_(store_, mesh.data(), mesh.tensor(),
+                     {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
+                      config.parallel.reduce_type == "bf16" ? at::kBFloat16
+                                                            : store_.master_type()}) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
 }
 
@@ -90,7 +102,7 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
 
   // Optimizer: clip by the global norm, AdamW, and the compute copy for the next step.
   const PhaseScope scope(phases_, Phase::kOptimizer);
-  result.gradient_norm = gradient_norm(store_);
+  result.gradient_norm = gradient_norm(store_, mesh_.host_data(), mesh_.host_tensor());
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
     throw CollectiveError(
         ExitCode::kNumeric,
@@ -124,16 +136,18 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScale
     loss = model_->loss(tensors.input, tensors.targets, scales);
   }
   const PhaseScope scope(phases_, Phase::kBackward);
+  store_.begin_backward();
   loss.total.backward();
   const std::vector<SampleScore> samples = loss.samples();
   for (size_t i = 0; i < samples.size(); ++i)
     results.push_back({samples[i], batch.sample_hashes[i]});
 }
 
-// Every rank gets every sample's sums and adds them in the order of the global batch.
+// Every rank gets every sample's sums and adds them in the order of the global batch; ranks of a
+// tensor axis have the same samples.
 void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
                       StepResult& result) {
-  Communicator& data = mesh_.host_data();
+  Communicator& world = mesh_.host_world();
   std::vector<int64_t> words;
   for (const SampleResult& sample : mine) {
     words.push_back(std::bit_cast<int64_t>(sample.score.loss));
@@ -143,15 +157,17 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
   words.push_back(signals.stop_requested ? 1 : 0);
   words.push_back(std::bit_cast<int64_t>(signals.watts));
   words.push_back(std::bit_cast<int64_t>(signals.joules));
-  const at::Tensor all = at::empty({data.size(), static_cast<int64_t>(words.size())}, at::kLong);
-  data.all_gather(all, at::tensor(words, at::kLong))->wait();
+  const at::Tensor all = at::empty({world.size(), static_cast<int64_t>(words.size())}, at::kLong);
+  world.all_gather(all, at::tensor(words, at::kLong))->wait();
 
   double loss = 0;
   double sentence_loss = 0;
   StreamingHash hash;
   const auto* word = all.data_ptr<int64_t>();
-  for (int rank = 0; rank < data.size(); ++rank) {
-    for (size_t i = 0; i < mine.size(); ++i) {
+  for (int rank = 0; rank < world.size(); ++rank) {
+    const bool is_first_of_axis = rank % mesh_.tensor().size() == 0;
+    if (!is_first_of_axis) word += 3 * mine.size();
+    for (size_t i = 0; i < mine.size() && is_first_of_axis; ++i) {
       loss += std::bit_cast<double>(*word++);
       sentence_loss += std::bit_cast<double>(*word++);
       hash.update(word++, sizeof(int64_t));
@@ -181,7 +197,16 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
-  for (int64_t at = share * data.rank(); at < end; at += config_.train.micro_batch_size) {
+  store_.begin_micro_batch(/*is_last=*/false);
+  // Every rank goes as many times through the model, since weights may have to be gathered.
+  const int64_t first = share * data.rank();
+  for (int64_t at = first; at < first + share; at += config_.train.micro_batch_size) {
+    if (at >= end) {
+      if (!store_.shards_weights()) break;
+      const ModelBatch another = on_device(loader.load(range(0, 1)), DropoutContext{});
+      model_->loss(another.input, another.targets, {});
+      continue;
+    }
     const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
     const ModelBatch tensors = on_device(batch, DropoutContext{});
     double* row = scores[at].data_ptr<double>();

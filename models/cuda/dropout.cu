@@ -27,7 +27,8 @@ template <class T>
 __global__ void dropout_kernel(DropoutLaunch launch, int64_t chunks_of_row, int64_t total) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (at >= total) return;
-  const int64_t row = at / chunks_of_row;
+  const int64_t local_row = at / chunks_of_row;
+  const int64_t row = launch.first_row + local_row;
   const int64_t chunk = at % chunks_of_row;
   const int64_t position = row % launch.positions;
   const int64_t head = row / launch.positions % launch.heads;
@@ -40,7 +41,7 @@ __global__ void dropout_kernel(DropoutLaunch launch, int64_t chunks_of_row, int6
 
   T scale;
   narrow(static_cast<typename Accumulate<T>::type>(launch.scale), scale);
-  const int64_t begin = row * launch.features + chunk * kElements;
+  const int64_t begin = local_row * launch.features + chunk * kElements;
   const int64_t left = launch.features - chunk * kElements;
   const T* const x = static_cast<const T*>(launch.x) + begin;
   T* const y = static_cast<T*>(launch.y) + begin;
@@ -56,9 +57,8 @@ __global__ void dropout_kernel(DropoutLaunch launch, int64_t chunks_of_row, int6
 }  // namespace
 
 int launch_dropout(const DropoutLaunch& launch) {
-  const int64_t rows = launch.num_samples * launch.heads * launch.positions;
   const int64_t chunks = (launch.features + kElements - 1) / kElements;
-  const int64_t total = rows * chunks;
+  const int64_t total = launch.rows * chunks;
   if (total == 0) return 0;
   const auto blocks = static_cast<unsigned>((total + kThreads - 1) / kThreads);
   with_type(launch.type, [&](auto number) {

@@ -214,7 +214,7 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   ParameterStore store(at::kFloat, at::kCPU);
   const auto alone = make_single_communicator();
   Decoder model(tiny(), 31, store, *alone);
-  GradientSync sync(store, counting, 1 << 20);
+  GradientSync sync(store, counting, *alone, {1 << 20});
   store.allocate(1);
   const at::Tensor ids = at::arange(16, at::kLong).view({2, 8});
   int started_before_last_unit = -1;
@@ -246,7 +246,7 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
     ParameterStore store(at::kDouble, kTestDevice);
     const auto alone = make_single_communicator();
     Decoder model(tiny(), 31, store, *alone);
-    GradientSync sync(store, data, 4096);
+    GradientSync sync(store, data, *alone, {4096, at::kDouble});
     store.allocate(3);
     std::vector<double> losses;
     const int64_t share = 8 / data.size();

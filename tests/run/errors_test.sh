@@ -11,7 +11,7 @@ mpirun -n 2 "$LMTRAIN" config.yaml train.stpes=5 > mpi.log 2>&1 || code=$?
 [ "$(grep -c 'train.stpes' mpi.log)" = 1 ] || fail "not one line of lmtrain's own"
 rm mpi.log
 expect 64 "parallel.tensor" config.yaml parallel.tensor=2
-expect 64 "parallel.zero" config.yaml parallel.zero=1
+expect 64 "parallel.zero" config.yaml parallel.zero=4
 expect 64 "parallel.transport" config.yaml parallel.transport=nccl parallel.device=cpu
 expect 64 "weight" config.yaml "data.sources=[{path: text, weight: 1}, {path: text}]"
 expect 64 "hidden_size" config.yaml model.hidden_size=33

@@ -38,7 +38,7 @@ class Checkpoints : public testing::Test {
     state.step = step;
     state.tokens = 100 * step;
     Store of(seed);
-    EXPECT_EQ(save_checkpoint(folder_.path(), of.store, state, "{}", *alone_), "");
+    EXPECT_EQ(save_checkpoint(folder_.path(), of.store, *alone_, state, "{}", *alone_), "");
     return checkpoint_path(folder_.path(), step);
   }
   static void damage(const fs::path& checkpoint) {

@@ -9,6 +9,7 @@
 #include "parallel/gradient_sync.h"
 #include "tests/trainer/reference_model.h"
 #include "trainer/adamw.h"
+#include "trainer/gradient_norm.h"
 
 namespace lmtrain {
 namespace {
@@ -90,7 +91,7 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
   for (int64_t step = 0; step < losses.numel(); ++step) {
     EXPECT_NEAR(subject.loss_and_gradients(), losses[step].item<double>(), GetParam().loss)
         << "step " << step;
-    const double norm = gradient_norm(subject.store);
+    const double norm = gradient_norm(subject.store, *subject.alone, *subject.alone);
     const double clip = norm > s[5] ? s[5] / (norm + 1e-6) : 1.0;
     adamw_update(subject.store, optimizer, s[0], step + 1, clip);
   }
@@ -123,7 +124,7 @@ TEST(VocabLoss, ZLossIsPartOfTheGradientAndNotOfTheRecordedLoss) {
   const auto alone = make_single_communicator();
   ParameterStore store(at::kDouble, kTestDevice);
   ParameterUnit& unit = store.add_unit("head");
-  Parameter& table = add_embedding_table(store, unit, "table", 5, 6, 4, *alone, 0.5, 1);
+  Parameter& table = add_cut_table(store, unit, "table", {5, 6}, 4, *alone, 0.5, 1);
   store.allocate(3);
   const VocabHead head(table, /*bias=*/nullptr, *alone);
   const at::Tensor hidden = at::randn({1, 2, 4}, at::kDouble).to(kTestDevice).requires_grad_();

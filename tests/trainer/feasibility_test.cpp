@@ -98,13 +98,23 @@ TEST_F(Feasibility, SequencesFitThePositions) {
               "command line: data.sequence_length = 257 is more than model.max_positions = 256"));
 }
 
-// Defect: reserved settings accepted and ignored.
-TEST_F(Feasibility, ReservedSettingsAreRefused) {
-  EXPECT_NE(first_error({"parallel.tensor=2"}, 2).find("parallel.tensor = 2 is not available yet"),
+// Defect: a layout that cuts a head in two, or that is accepted and ignored.
+TEST_F(Feasibility, TheTensorAxisDividesWhatItCuts) {
+  EXPECT_EQ(first_error({"parallel.tensor=2", "parallel.sequence=true", "parallel.zero=3"}, 2), "");
+  EXPECT_NE(first_error({"parallel.tensor=2"}, 3).find("does not divide the 3 ranks of this job; it "
+                                                       "may be 1, 3"),
             std::string::npos);
-  EXPECT_NE(first_error({"parallel.zero=1"}).find("parallel.zero = 1 is not available yet"),
+  EXPECT_NE(first_error({"parallel.tensor=4"}, 4).find(
+                "parallel.tensor = 4 does not divide model.num_heads = 6; it may be 1, 2, 3, 6"),
             std::string::npos);
-  EXPECT_NE(first_error({"parallel.tensor=2"}, 3).find("does not divide the 3 ranks"),
+  EXPECT_NE(first_error({"parallel.tensor=2", "model.kind=llama", "model.num_kv_heads=3"}, 2)
+                .find("model.num_kv_heads = 3"),
+            std::string::npos);
+  EXPECT_NE(first_error({"parallel.tensor=2", "parallel.sequence=true", "data.sequence_length=255"},
+                        2)
+                .find("data.sequence_length with parallel.sequence = 255"),
+            std::string::npos);
+  EXPECT_NE(first_error({"parallel.sequence=true"}).find("parallel.tensor is 1"),
             std::string::npos);
 }
 
