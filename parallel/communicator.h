@@ -50,8 +50,9 @@ class Communicator {
   // all groups that were split from the same one. Back ends whose operations do not wait on the
   // host take no notice.
   virtual void set_timeout(double seconds) { static_cast<void>(seconds); }
-  // The ranks of equal color form a group, ordered by this group's ranks.
-  virtual std::unique_ptr<Communicator> split(int color) = 0;
+  // The ranks of equal color form a group, ordered by this group's ranks. `axis` is what errors,
+  // checks and traces call it ("data", "tensor"); the group of all ranks is "world".
+  virtual std::unique_ptr<Communicator> split(int color, const std::string& axis) = 0;
 };
 
 // A group of one rank.

@@ -14,8 +14,9 @@ class Mesh {
   // Ranks are numbered with the tensor axis innermost: rank = data_rank * tensor_size +
   // tensor_rank. `tensor_size` divides world.size(). Pipeline and context axes will come between
   // them. `device_world` moves the tensors of the model's device and may be `host_world` itself;
-  // both must outlive the mesh.
-  Mesh(Communicator& host_world, Communicator& device_world, int tensor_size);
+  // both must outlive the mesh. With `check`, ranks of an axis compare what they are about to do
+  // (parallel/checked_communicator.h).
+  Mesh(Communicator& host_world, Communicator& device_world, int tensor_size, bool check = false);
 
   // For CPU tensors: counts, losses, texts.
   Communicator& host_world() { return host_world_; }

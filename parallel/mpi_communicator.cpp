@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "parallel/operation.h"
 #include "parallel/rank_sum.h"
 
 namespace lmtrain {
@@ -52,7 +53,7 @@ constexpr int64_t kMessageBytes = int64_t{64} << 20;
 // Part boundaries are multiples of this many elements (a cache line of bf16).
 constexpr int64_t kPartAlignment = 32;
 
-void check(int result, const char* what) {
+void check(int result, const std::string& what) {
   if (result == MPI_SUCCESS) return;
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
@@ -69,14 +70,20 @@ class FutureWork : public Work {
   std::shared_future<void> done_;
 };
 
-// Messages under way, waited for without spinning for long.
+// The messages of an operation under way, waited for without spinning for long.
 class Requests {
  public:
-  explicit Requests(double timeout_seconds) : timeout_seconds_(timeout_seconds) {}
+  Requests(const Operation& operation, double timeout_seconds)
+      : operation_(operation), timeout_seconds_(timeout_seconds) {}
 
   MPI_Request* add() { return &requests_.emplace_back(); }
 
-  void wait(const char* what) {
+  // `result` is that of the call, named `call`, that started a message or asked for it.
+  void check(int result, const char* call) const {
+    if (result != MPI_SUCCESS) lmtrain::check(result, cat(call, " of ", to_text(operation_)));
+  }
+
+  void wait() {
     const auto start = std::chrono::steady_clock::now();
     int done = 0;
     while (true) {
@@ -87,9 +94,10 @@ class Requests {
       const auto waited = std::chrono::steady_clock::now() - start;
       if (waited < std::chrono::microseconds(20)) continue;
       if (timeout_seconds_ > 0 && waited > std::chrono::duration<double>(timeout_seconds_)) {
-        throw Error(ExitCode::kHang, cat("waited more than ", timeout_seconds_, " s in ", what,
-                                         " for the other ranks: one of them hangs or is far behind "
-                                         "(parallel.timeout_seconds)"));
+        throw Error(ExitCode::kHang,
+                    cat("waited more than ", timeout_seconds_, " s in ", to_text(operation_),
+                        " for the other ranks: one of them hangs or is far behind "
+                        "(parallel.timeout_seconds)"));
       }
       std::this_thread::sleep_for(
           std::chrono::microseconds(waited < std::chrono::milliseconds(2) ? 50 : 200));
@@ -100,9 +108,12 @@ class Requests {
   void reserve(size_t count) { requests_.reserve(count); }
 
  private:
+  const Operation& operation_;
   double timeout_seconds_;
   std::vector<MPI_Request> requests_;
 };
+
+int64_t num_bytes(const at::Tensor& tensor) { return static_cast<int64_t>(tensor.nbytes()); }
 
 char* bytes_of(const at::Tensor& tensor) { return static_cast<char*>(tensor.data_ptr()); }
 
@@ -112,8 +123,8 @@ void require_plain(const at::Tensor& tensor) {
 
 class MpiCommunicator : public Communicator {
  public:
-  MpiCommunicator(MPI_Comm comm, std::shared_ptr<CommunicationThread> thread)
-      : comm_(comm), thread_(std::move(thread)) {
+  MpiCommunicator(MPI_Comm comm, std::string axis, std::shared_ptr<CommunicationThread> thread)
+      : comm_(comm), counter_(std::move(axis)), thread_(std::move(thread)) {
     thread_
         ->submit([this] {
           MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
@@ -132,7 +143,7 @@ class MpiCommunicator : public Communicator {
 
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     require_plain(tensor);
-    return submit([this, tensor, op] {
+    return submit(OperationKind::kAllReduce, num_bytes(tensor), [this, tensor, op] {
       for_each_segment(tensor, [&](int64_t offset, int64_t length) {
         reduce_segment(tensor, tensor, offset, length, op, /*output_is_part=*/false);
         gather_segment(tensor, offset, length);
@@ -145,7 +156,7 @@ class MpiCommunicator : public Communicator {
     require_plain(input);
     TORCH_CHECK(input.numel() == output.numel() * size_,
                 "reduce_scatter: input must hold size() parts");
-    return submit([this, output, input] {
+    return submit(OperationKind::kReduceScatter, num_bytes(input), [this, output, input] {
       for_each_segment(input, [&](int64_t offset, int64_t length) {
         reduce_segment(input, output, offset, length, ReduceOp::kSum, /*output_is_part=*/true);
       });
@@ -157,8 +168,8 @@ class MpiCommunicator : public Communicator {
     require_plain(input);
     TORCH_CHECK(output.numel() == input.numel() * size_,
                 "all_gather: output must hold size() parts");
-    return submit([this, output, input] {
-      const int64_t bytes = input.numel() * static_cast<int64_t>(input.element_size());
+    return submit(OperationKind::kAllGather, num_bytes(output), [this, output, input] {
+      const int64_t bytes = num_bytes(input);
       char* const own = bytes_of(output) + rank_ * bytes;
       if (own != bytes_of(input)) std::copy_n(bytes_of(input), bytes, own);
       for (int64_t at = 0; at < bytes; at += kMessageBytes) {
@@ -172,76 +183,79 @@ class MpiCommunicator : public Communicator {
 
   WorkPtr broadcast(at::Tensor tensor, int root) override {
     require_plain(tensor);
-    return submit([this, tensor, root] {
-      for_each_message(tensor, [&](char* data, int count) {
-        Requests requests(thread_->timeout_seconds);
-        check(MPI_Ibcast(data, count, MPI_BYTE, root, comm_, requests.add()), "MPI_Ibcast");
-        requests.wait("a broadcast");
+    return submit(OperationKind::kBroadcast, num_bytes(tensor), [this, tensor, root] {
+      for_each_message(tensor, [&](Requests& requests, char* data, int count) {
+        requests.check(MPI_Ibcast(data, count, MPI_BYTE, root, comm_, requests.add()),
+                       "MPI_Ibcast");
       });
     });
   }
 
   WorkPtr send(at::Tensor tensor, int destination) override {
     require_plain(tensor);
-    return submit([this, tensor, destination] {
-      for_each_message(tensor, [&](char* data, int count) {
-        Requests requests(thread_->timeout_seconds);
-        check(MPI_Isend(data, count, MPI_BYTE, destination, kTag, comm_, requests.add()),
-              "MPI_Isend");
-        requests.wait("a send");
+    return submit(OperationKind::kSend, num_bytes(tensor), [this, tensor, destination] {
+      for_each_message(tensor, [&](Requests& requests, char* data, int count) {
+        requests.check(MPI_Isend(data, count, MPI_BYTE, destination, kTag, comm_, requests.add()),
+                       "MPI_Isend");
       });
     });
   }
 
   WorkPtr recv(at::Tensor tensor, int source) override {
     require_plain(tensor);
-    return submit([this, tensor, source] {
-      for_each_message(tensor, [&](char* data, int count) {
-        Requests requests(thread_->timeout_seconds);
-        check(MPI_Irecv(data, count, MPI_BYTE, source, kTag, comm_, requests.add()), "MPI_Irecv");
-        requests.wait("a receive");
+    return submit(OperationKind::kRecv, num_bytes(tensor), [this, tensor, source] {
+      for_each_message(tensor, [&](Requests& requests, char* data, int count) {
+        requests.check(MPI_Irecv(data, count, MPI_BYTE, source, kTag, comm_, requests.add()),
+                       "MPI_Irecv");
       });
     });
   }
 
   void barrier() override {
-    submit([this] {
-      Requests requests(thread_->timeout_seconds);
-      check(MPI_Ibarrier(comm_, requests.add()), "MPI_Ibarrier");
-      requests.wait("a barrier");
+    submit(OperationKind::kBarrier, 0, [this] {
+      Requests requests = start_requests();
+      requests.check(MPI_Ibarrier(comm_, requests.add()), "MPI_Ibarrier");
+      requests.wait();
     })->wait();
   }
 
   void set_timeout(double seconds) override { thread_->timeout_seconds = seconds; }
 
-  std::unique_ptr<Communicator> split(int color) override {
+  std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     MPI_Comm part = MPI_COMM_NULL;
     int size = 0;
-    thread_
-        ->submit([&] {
-          check(MPI_Comm_split(comm_, color, rank_, &part), "MPI_Comm_split");
-          MPI_Comm_size(part, &size);
-          if (size == 1) MPI_Comm_free(&part);
-        })
-        .get();
+    submit(OperationKind::kSplit, 0, [&] {
+      check(MPI_Comm_split(comm_, color, rank_, &part), cat("MPI_Comm_split of ", to_text(now_)));
+      MPI_Comm_size(part, &size);
+      if (size == 1) MPI_Comm_free(&part);
+    })->wait();
     // A group of one has nothing to send: layers call it as often as any other.
     if (size == 1) return make_single_communicator();
-    return std::make_unique<MpiCommunicator>(part, thread_);
+    return std::make_unique<MpiCommunicator>(part, axis, thread_);
   }
 
  private:
   static constexpr int kTag = 1;
 
-  WorkPtr submit(std::function<void()> task) {
-    return std::make_shared<FutureWork>(thread_->submit(std::move(task)));
+  WorkPtr submit(OperationKind kind, int64_t bytes, std::function<void()> task) {
+    Operation operation = counter_.next(kind, bytes);
+    return std::make_shared<FutureWork>(
+        thread_->submit([this, operation = std::move(operation), task = std::move(task)]() mutable {
+          now_ = std::move(operation);
+          task();
+        }));
   }
 
-  // Cuts a tensor into messages.
-  template <class Move>
-  void for_each_message(const at::Tensor& tensor, Move move) {
-    const int64_t bytes = tensor.numel() * static_cast<int64_t>(tensor.element_size());
+  Requests start_requests() const { return Requests(now_, thread_->timeout_seconds); }
+
+  // Cuts a tensor into messages, each of which is over before the next one starts.
+  template <class Start>
+  void for_each_message(const at::Tensor& tensor, Start start) {
+    const int64_t bytes = num_bytes(tensor);
     for (int64_t at = 0; at < bytes; at += kMessageBytes) {
-      move(bytes_of(tensor) + at, static_cast<int>(std::min(kMessageBytes, bytes - at)));
+      Requests requests = start_requests();
+      start(requests, bytes_of(tensor) + at, static_cast<int>(std::min(kMessageBytes, bytes - at)));
+      requests.wait();
     }
   }
 
@@ -274,21 +288,21 @@ class MpiCommunicator : public Communicator {
   // Sends to(peer) and receives from(peer) for every other rank, counts in bytes.
   template <class From, class To, class FromBytes, class ToBytes>
   void exchange(From from, To to, FromBytes from_bytes, ToBytes to_bytes) {
-    Requests requests(thread_->timeout_seconds);
+    Requests requests = start_requests();
     requests.reserve(2 * static_cast<size_t>(size_));
     for (int step = 1; step < size_; ++step) {
       const int peer = (rank_ + step) % size_;
-      check(MPI_Irecv(from(peer), static_cast<int>(from_bytes(peer)), MPI_BYTE, peer, kTag, comm_,
-                      requests.add()),
-            "MPI_Irecv");
+      requests.check(MPI_Irecv(from(peer), static_cast<int>(from_bytes(peer)), MPI_BYTE, peer, kTag,
+                               comm_, requests.add()),
+                     "MPI_Irecv");
     }
     for (int step = 1; step < size_; ++step) {
       const int peer = (rank_ + size_ - step) % size_;
-      check(MPI_Isend(to(peer), static_cast<int>(to_bytes(peer)), MPI_BYTE, peer, kTag, comm_,
-                      requests.add()),
-            "MPI_Isend");
+      requests.check(MPI_Isend(to(peer), static_cast<int>(to_bytes(peer)), MPI_BYTE, peer, kTag,
+                               comm_, requests.add()),
+                     "MPI_Isend");
     }
-    requests.wait("an exchange");
+    requests.wait();
   }
 
   // Sums this rank's slice over all ranks, in rank order, into `output` (the whole, or the part).
@@ -329,6 +343,8 @@ class MpiCommunicator : public Communicator {
   MPI_Comm comm_;
   int rank_ = 0;
   int size_ = 1;
+  OperationCounter counter_;
+  Operation now_;  // under way; of the communication thread
   std::shared_ptr<CommunicationThread> thread_;
   std::vector<char> received_;
 };
@@ -339,7 +355,7 @@ std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world) {
   auto thread = std::make_shared<CommunicationThread>();
   MPI_Comm copy = MPI_COMM_NULL;
   thread->submit([&] { check(MPI_Comm_dup(world, &copy), "MPI_Comm_dup"); }).get();
-  return std::make_unique<MpiCommunicator>(copy, std::move(thread));
+  return std::make_unique<MpiCommunicator>(copy, "world", std::move(thread));
 }
 
 }  // namespace lmtrain

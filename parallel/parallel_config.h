@@ -19,6 +19,7 @@ struct ParallelConfig {
   double timeout_seconds = 1800;
   std::string device = "auto";
   std::string transport = "auto";
+  bool check = false;
 
   void describe(Fields& f) {
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
@@ -49,6 +50,10 @@ struct ParallelConfig {
     f.choice("transport", transport, {"auto", "nccl", "mpi"},
              "What moves tensors between GPUs: nccl, which takes one rank on each, or mpi through "
              "host memory; auto takes nccl where every rank has a GPU of its own.");
+    f.boolean(
+        "check", check,
+        "Debug mode: before each collective the ranks compare what they are about to do, and a "
+        "mismatch is named. Slow.");
   }
 };
 

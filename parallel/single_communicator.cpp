@@ -25,7 +25,9 @@ class SingleCommunicator : public Communicator {
   WorkPtr send(at::Tensor, int) override { return no_peer(); }
   WorkPtr recv(at::Tensor, int) override { return no_peer(); }
   void barrier() override {}
-  std::unique_ptr<Communicator> split(int) override { return make_single_communicator(); }
+  std::unique_ptr<Communicator> split(int, const std::string&) override {
+    return make_single_communicator();
+  }
 
  private:
   static WorkPtr finished() { return std::make_shared<FinishedWork>(); }

@@ -82,8 +82,8 @@ class StagedCommunicator : public Communicator {
   void barrier() override { host_.barrier(); }
   void set_timeout(double seconds) override { host_.set_timeout(seconds); }
 
-  std::unique_ptr<Communicator> split(int color) override {
-    std::unique_ptr<Communicator> part = host_.split(color);
+  std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
+    std::unique_ptr<Communicator> part = host_.split(color, axis);
     if (part->size() == 1) return part;  // moves nothing, whatever the device
     return std::make_unique<StagedCommunicator>(std::move(part));
   }

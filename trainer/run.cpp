@@ -151,7 +151,8 @@ class Run {
   void make_trainer() {
     device_world_ = make_device_communicator(launch_, compute_.device, config_.parallel.transport);
     Communicator& device_world = device_world_ ? *device_world_ : launch_.world();
-    mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor));
+    mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor),
+                  config_.parallel.check);
     trainer_.emplace(config_, *mesh_, compute_.device.device, num_tokens_, phases_);
     launch_.together([&] {
       if (!start_.checkpoint.empty()) {

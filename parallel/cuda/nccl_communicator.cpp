@@ -12,11 +12,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "parallel/operation.h"
 
 namespace lmtrain {
 namespace {
 
-void check(ncclResult_t result, const char* what) {
+void check(ncclResult_t result, const std::string& what) {
   if (result == ncclSuccess || result == ncclInProgress) return;
   throw IoError(
       cat(what, " failed: ", ncclGetErrorString(result), ": ", ncclGetLastError(nullptr)));
@@ -41,7 +42,8 @@ ncclDataType_t nccl_type(at::ScalarType type) {
 // not.
 class StreamWork : public Work {
  public:
-  StreamWork(const c10::cuda::CUDAStream& stream, ncclComm_t comm) : comm_(comm) {
+  StreamWork(Operation operation, const c10::cuda::CUDAStream& stream, ncclComm_t comm)
+      : operation_(std::move(operation)), comm_(comm) {
     event_.record(stream);
   }
 
@@ -49,18 +51,21 @@ class StreamWork : public Work {
     event_.block(c10::cuda::getCurrentCUDAStream());
     ncclResult_t asynchronous = ncclSuccess;
     check(ncclCommGetAsyncError(comm_, &asynchronous), "ncclCommGetAsyncError");
-    check(asynchronous, "an NCCL operation of some rank");
+    if (asynchronous != ncclSuccess && asynchronous != ncclInProgress)
+      check(asynchronous, cat("NCCL at or before ", to_text(operation_)));
   }
 
  private:
+  Operation operation_;
   at::cuda::CUDAEvent event_;
   ncclComm_t comm_;
 };
 
 class NcclCommunicator : public Communicator {
  public:
-  NcclCommunicator(ncclComm_t comm, int device_index)
+  NcclCommunicator(ncclComm_t comm, std::string axis, int device_index)
       : comm_(comm),
+        counter_(std::move(axis)),
         device_index_(static_cast<c10::DeviceIndex>(device_index)),
         stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_index_)) {
     check(ncclCommUserRank(comm_, &rank_), "ncclCommUserRank");
@@ -74,41 +79,41 @@ class NcclCommunicator : public Communicator {
 
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     const ncclRedOp_t operation = op == ReduceOp::kSum ? ncclSum : ncclMax;
-    return run({tensor}, "ncclAllReduce", [&](cudaStream_t stream) {
+    return run(OperationKind::kAllReduce, {tensor}, [&](cudaStream_t stream) {
       return ncclAllReduce(tensor.data_ptr(), tensor.data_ptr(), count(tensor),
                            nccl_type(tensor.scalar_type()), operation, comm_, stream);
     });
   }
 
   WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
-    return run({output, input}, "ncclReduceScatter", [&](cudaStream_t stream) {
+    return run(OperationKind::kReduceScatter, {input, output}, [&](cudaStream_t stream) {
       return ncclReduceScatter(input.data_ptr(), output.data_ptr(), count(output),
                                nccl_type(output.scalar_type()), ncclSum, comm_, stream);
     });
   }
 
   WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
-    return run({output, input}, "ncclAllGather", [&](cudaStream_t stream) {
+    return run(OperationKind::kAllGather, {output, input}, [&](cudaStream_t stream) {
       return ncclAllGather(input.data_ptr(), output.data_ptr(), input.nbytes(), ncclInt8, comm_,
                            stream);
     });
   }
 
   WorkPtr broadcast(at::Tensor tensor, int root) override {
-    return run({tensor}, "ncclBroadcast", [&](cudaStream_t stream) {
+    return run(OperationKind::kBroadcast, {tensor}, [&](cudaStream_t stream) {
       return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclInt8, root,
                            comm_, stream);
     });
   }
 
   WorkPtr send(at::Tensor tensor, int destination) override {
-    return run({tensor}, "ncclSend", [&](cudaStream_t stream) {
+    return run(OperationKind::kSend, {tensor}, [&](cudaStream_t stream) {
       return ncclSend(tensor.data_ptr(), tensor.nbytes(), ncclInt8, destination, comm_, stream);
     });
   }
 
   WorkPtr recv(at::Tensor tensor, int source) override {
-    return run({tensor}, "ncclRecv", [&](cudaStream_t stream) {
+    return run(OperationKind::kRecv, {tensor}, [&](cudaStream_t stream) {
       return ncclRecv(tensor.data_ptr(), tensor.nbytes(), ncclInt8, source, comm_, stream);
     });
   }
@@ -116,14 +121,17 @@ class NcclCommunicator : public Communicator {
   void barrier() override {
     const at::Tensor one =
         at::ones({1}, at::TensorOptions().dtype(at::kLong).device(at::kCUDA, device_index_));
-    all_reduce(one, ReduceOp::kSum)->wait();
+    run(OperationKind::kBarrier, {one}, [&](cudaStream_t stream) {
+      return ncclAllReduce(one.data_ptr(), one.data_ptr(), 1, ncclInt64, ncclSum, comm_, stream);
+    })->wait();
     c10::cuda::getCurrentCUDAStream(device_index_).synchronize();
   }
 
-  std::unique_ptr<Communicator> split(int color) override {
+  std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     ncclComm_t part = nullptr;
-    check(ncclCommSplit(comm_, color, rank_, &part, nullptr), "ncclCommSplit");
-    auto group = std::make_unique<NcclCommunicator>(part, device_index_);
+    check(ncclCommSplit(comm_, color, rank_, &part, nullptr),
+          to_text(counter_.next(OperationKind::kSplit)));
+    auto group = std::make_unique<NcclCommunicator>(part, axis, device_index_);
     // A group of one has nothing to send: layers call it as often as any other.
     if (group->size() == 1) return make_single_communicator();
     return group;
@@ -132,9 +140,11 @@ class NcclCommunicator : public Communicator {
  private:
   static size_t count(const at::Tensor& tensor) { return static_cast<size_t>(tensor.numel()); }
 
-  // The operation begins when the caller's stream has come this far.
-  template <class Operation>
-  WorkPtr run(const std::vector<at::Tensor>& tensors, const char* what, Operation operation) {
+  // `start` is called with the stream; the operation begins when the caller's has come this far.
+  // The larger tensor is the first.
+  template <class Start>
+  WorkPtr run(OperationKind kind, const std::vector<at::Tensor>& tensors, Start start) {
+    Operation operation = counter_.next(kind, static_cast<int64_t>(tensors.front().nbytes()));
     const c10::cuda::CUDAGuard guard(device_index_);
     at::cuda::CUDAEvent ready;
     ready.record(c10::cuda::getCurrentCUDAStream());
@@ -144,11 +154,12 @@ class NcclCommunicator : public Communicator {
                   "NCCL moves contiguous CUDA tensors only");
       c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
     }
-    check(operation(stream_.stream()), what);
-    return std::make_shared<StreamWork>(stream_, comm_);
+    check(start(stream_.stream()), to_text(operation));
+    return std::make_shared<StreamWork>(std::move(operation), stream_, comm_);
   }
 
   ncclComm_t comm_;
+  OperationCounter counter_;
   c10::DeviceIndex device_index_;
   c10::cuda::CUDAStream stream_;
   int rank_ = 0;
@@ -170,7 +181,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, int dev
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index));
   ncclComm_t comm = nullptr;
   check(ncclCommInitRank(&comm, host.size(), id, host.rank()), "ncclCommInitRank");
-  return std::make_unique<NcclCommunicator>(comm, device_index);
+  return std::make_unique<NcclCommunicator>(comm, "world", device_index);
 }
 
 }  // namespace lmtrain

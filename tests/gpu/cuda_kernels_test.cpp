@@ -156,7 +156,7 @@ TEST(Nccl, OneRankDoesEveryOperation) {
     EXPECT_TRUE(at::equal(x, whole));
   }
   nccl->barrier();
-  EXPECT_EQ(nccl->split(0)->size(), 1);
+  EXPECT_EQ(nccl->split(0, "data")->size(), 1);
 }
 
 }  // namespace

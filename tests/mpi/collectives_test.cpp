@@ -79,7 +79,7 @@ TEST(Collectives, MaxBroadcastSplitSendRecv) {
   world().broadcast(value, size - 1)->wait();
   EXPECT_EQ(value[0].item<int64_t>(), size - 1);
 
-  const auto group = world().split(rank % 2);
+  const auto group = world().split(rank % 2, "parity");
   EXPECT_EQ(group->rank(), rank / 2);
   EXPECT_EQ(gather_texts(*group, std::to_string(rank)).front(), std::to_string(rank % 2));
   if (size > 1) {
@@ -123,7 +123,7 @@ TEST(StagedCommunicator, IsTheHostsGroupForTensorsOfTheDevice) {
   at::Tensor told = at::full({3}, rank, all.options());
   staged->broadcast(told, size - 1)->wait();
   EXPECT_EQ(told[2].item<float>(), static_cast<float>(size - 1));
-  EXPECT_EQ(staged->split(rank)->size(), 1);
+  EXPECT_EQ(staged->split(rank, "alone")->size(), 1);
   if (size == 1) return;
   if (rank % 2 == 0) {
     staged->send(part, rank + 1)->wait();
@@ -190,7 +190,9 @@ class CountingCommunicator : public Communicator {
   WorkPtr send(at::Tensor t, int to) override { return inner_.send(t, to); }
   WorkPtr recv(at::Tensor t, int from) override { return inner_.recv(t, from); }
   void barrier() override { inner_.barrier(); }
-  std::unique_ptr<Communicator> split(int color) override { return inner_.split(color); }
+  std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
+    return inner_.split(color, axis);
+  }
   int started = 0;
 
  private:

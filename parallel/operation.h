@@ -1,0 +1,48 @@
+// What a rank asks of a group: the name under which errors, checks and traces speak of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace lmtrain {
+
+enum class OperationKind : int64_t {
+  kAllReduce,
+  kReduceScatter,
+  kAllGather,
+  kBroadcast,
+  kBarrier,
+  kSplit,
+  kSend,
+  kRecv,
+};
+// "all_reduce"
+std::string_view operation_name(OperationKind kind);
+
+struct Operation {
+  OperationKind kind = OperationKind::kBarrier;
+  std::string axis;
+  int64_t bytes = 0;     // of the larger tensor: reduce_scatter's input, all_gather's output
+  int64_t sequence = 0;  // from 1
+};
+
+// "all_reduce 17 on axis tensor (3.0 MiB)"; without a size where nothing is moved.
+std::string to_text(const Operation& operation);
+
+// Numbers the operations of one group. Every rank of it calls the same collectives, so that a
+// number names the same one on all; messages from rank to rank are counted apart, by each rank.
+class OperationCounter {
+ public:
+  explicit OperationCounter(std::string axis) : axis_(std::move(axis)) {}
+
+  Operation next(OperationKind kind, int64_t bytes = 0);
+  const std::string& axis() const { return axis_; }
+
+ private:
+  std::string axis_;
+  int64_t collectives_ = 0;
+  int64_t messages_ = 0;
+};
+
+}  // namespace lmtrain
