@@ -29,8 +29,8 @@ Batch Loader::load(std::span<const int64_t> global_sample_indices) const {
   for (size_t row = 0; row < global_sample_indices.size(); ++row) {
     const int64_t index = global_sample_indices[row];
     if (index == kNoSample) continue;
-    fill_row(batch, row, index);
     batch.sample_indices[row] = index;
+    fill_row(batch, row, index);
   }
   return batch;
 }

@@ -16,13 +16,6 @@
 namespace lmtrain {
 namespace {
 
-bool started_by_a_launcher() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"}) {
-    if (std::getenv(name) != nullptr) return true;
-  }
-  return false;
-}
-
 std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
@@ -31,7 +24,7 @@ std::string host_name() {
 
 }  // namespace
 
-Launch::Launch(int* argc, char*** argv) : uses_mpi_(started_by_a_launcher()), host_(host_name()) {
+Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), host_(host_name()) {
   if (!uses_mpi_) {
     world_ = make_single_communicator();
     return;
@@ -53,6 +46,13 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(started_by_a_launcher()), ho
   num_nodes_ = static_cast<int>(nodes.size());
   local_size_ = static_cast<int>(std::count(hosts.begin(), hosts.end(), host_));
   local_rank_ = static_cast<int>(std::count(hosts.begin(), hosts.begin() + rank(), host_));
+}
+
+bool Launch::was_started_by_launcher() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"}) {
+    if (std::getenv(name) != nullptr) return true;
+  }
+  return false;
 }
 
 Launch::~Launch() {

@@ -47,6 +47,9 @@ class Launch {
   // Collective: whether it is so on any rank.
   bool any(bool mine);
 
+  // Whether mpirun or srun started this process.
+  static bool was_started_by_launcher();
+
   // "Open MPI v4.1.4", "" without MPI.
   static std::string library_version();
 

@@ -1,8 +1,13 @@
 // The program: the command line, and the one place where errors end.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <functional>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -13,6 +18,7 @@
 #include "trainer/load_config.h"
 #include "trainer/run.h"
 #include "trainer/stop_signal.h"
+#include "trainer/verify.h"
 
 namespace {
 
@@ -21,6 +27,8 @@ using namespace lmtrain;
 constexpr const char* kFooter = R"(Training:
   lmtrain CONFIG [key.sub=value ...]               one rank
   mpirun -n 8 lmtrain CONFIG [key.sub=value ...]   eight ranks
+  mpirun -n 8 lmtrain verify CONFIG [key.sub=value ...]
+                                                   whether these eight compute what one rank does
 
 Exit codes: 0 done, 64 config, 65 data, 66 no usable checkpoint, 70 numeric, 74 I/O, 75 stopped on request after a
 save, 76 hang, 1 anything else. A checkpoint is named by its folder, or by its run's folder for the newest.)";
@@ -144,6 +152,9 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   report->add_option("run", a.path, "Run folder")->required();
   report->callback([&] { command_report(a.path); });
 
+  app.add_subcommand("verify",
+                     "Whether the config's layout computes what one rank does; under mpirun");
+
   app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
       ->callback(command_doctor);
 }  // namespace
@@ -177,11 +188,15 @@ std::string joined_command_line(int argc, char** argv) {
   return join(std::vector<std::string>(argv, argv + argc), " ");
 }
 
-int train_as_rank(int argc, char** argv, const std::string& command_line, Launch& launch) {
+// What every rank of a job does with the config.
+using RankWork = std::function<ExitCode(const LoadedConfig&, Launch&)>;
+
+int work_as_rank(const std::string& config, const std::vector<std::string>& overrides,
+                 const RankWork& work, Launch& launch) {
   try {
     LoadedConfig loaded;
-    launch.together([&] { loaded = load_config(argv[1], {argv + 2, argv + argc}); });
-    return static_cast<int>(run_training(loaded, command_line, launch));
+    launch.together([&] { loaded = load_config(config, overrides); });
+    return static_cast<int>(work(loaded, launch));
   } catch (const CollectiveError& error) {
     if (launch.rank() == 0) log_error(error.what());
     return static_cast<int>(error.code());
@@ -194,15 +209,64 @@ int train_as_rank(int argc, char** argv, const std::string& command_line, Launch
   }
 }
 
-int train(int argc, char** argv) {
-  catch_stop_signals();
-  const std::string command_line = joined_command_line(argc, argv);
+int work_in_job(const std::string& config, const std::vector<std::string>& overrides,
+                const RankWork& work) {
   try {
-    Launch launch(&argc, &argv);
-    return train_as_rank(argc, argv, command_line, launch);
+    Launch launch(nullptr, nullptr);
+    return work_as_rank(config, overrides, work, launch);
   } catch (const std::exception& error) {  // no job could be started
     return report_error(error);
   }
+}
+
+int train(int argc, char** argv) {
+  catch_stop_signals();
+  const std::string command_line = joined_command_line(argc, argv);
+  return work_in_job(argv[1], {argv + 2, argv + argc},
+                     [&](const LoadedConfig& loaded, Launch& launch) {
+                       return run_training(loaded, command_line, launch);
+                     });
+}
+
+// Starts this command line again as `num_ranks` ranks on this machine. Returns where that fails.
+int start_under_mpirun(int num_ranks, int argc, char** argv) {
+  const std::string ranks = cat(num_ranks);
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::vector<const char*> words = {"mpirun", "--oversubscribe", "-n", ranks.c_str(),
+                                    program.c_str()};
+  words.insert(words.end(), argv + 1, argv + argc);
+  words.push_back(nullptr);
+  execvp(words[0], const_cast<char**>(words.data()));
+  return report_error(IoError(cat("mpirun cannot be started: ", std::strerror(errno))));
+}
+
+int verify(int argc, char** argv) {
+  CLI::App app("Train a few steps on one rank and in the config's layout, and compare",
+               "lmtrain verify");
+  Arguments a;
+  int num_ranks = 0;
+  int64_t num_steps = 5;
+  add_config(&app, a, true);
+  app.add_option("--ranks", num_ranks, "Ranks of the layout, where mpirun did not start them")
+      ->check(CLI::Range(1, 1 << 16));
+  app.add_option("--steps", num_steps, "Steps of training")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  try {
+    app.parse(argc - 1, argv + 1);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
+  }
+  if (num_ranks > 1 && !Launch::was_started_by_launcher())
+    return start_under_mpirun(num_ranks, argc, argv);
+  return work_in_job(a.config, a.overrides, [&](const LoadedConfig& loaded, Launch& launch) {
+    launch.together([&] {
+      if (num_ranks == 0 || num_ranks == launch.size()) return;
+      throw ConfigError(cat("--ranks ", num_ranks, ", but this job has ", launch.size(),
+                            " ranks; leave it out under mpirun"));
+    });
+    return verify_layout(loaded, num_steps, launch);
+  });
 }
 
 // What is neither a command nor an option is a config to train.
@@ -213,7 +277,7 @@ bool names_a_config(int argc, char** argv) {
   }
   const std::string first = argv[1];
   for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "predict",
-                              "inspect", "import", "export", "report", "doctor"}) {
+                              "inspect", "import", "export", "report", "doctor", "verify"}) {
     if (first == command) return false;
   }
   return true;
@@ -223,6 +287,7 @@ bool names_a_config(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc > 1 && std::string_view(argv[1]) == "verify") return verify(argc, argv);
     return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv);
   } catch (const std::exception& error) {  // of the reporting itself: the log cannot be written
     std::fputs(error.what(), stderr);

@@ -1,0 +1,71 @@
+// A few steps of training in a layout, and how far two such runs are apart: what `lmtrain verify`
+// shows and the tests of layouts stand on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "data/loader.h"
+#include "parallel/mesh.h"
+#include "trainer/config.h"
+#include "trainer/trainer.h"
+
+namespace lmtrain {
+
+struct LayoutRun {
+  std::vector<StepResult> steps;
+  EvaluationResult evaluation;  // after the last step
+  // Logical tensors after the last step, on the CPU, on rank 0 of the mesh alone.
+  std::map<std::string, at::Tensor> weights;
+  std::map<std::string, at::Tensor> gradients;  // of the last step, as the optimizer took them
+};
+
+struct LayoutRunInput {
+  const Loader* train = nullptr;
+  const Loader* validation = nullptr;  // null: no evaluation
+  int64_t num_validation_samples = 0;
+  int64_t num_tokens = 0;  // of the vocabulary
+  at::Device device = at::kCPU;
+  int64_t num_steps = 1;
+};
+
+// Trains from the initial weights in the layout of config.parallel. Collective over the mesh.
+LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& mesh);
+
+// The same samples in each global batch, last first: other micro-batches that add up to the same
+// step, so that two such runs differ by rounding alone.
+class ReversedLoader : public Loader {
+ public:
+  // `inner` outlives this.
+  ReversedLoader(const Loader& inner, int64_t global_batch_size);
+  Batch empty_batch(int64_t num_samples) const override { return inner_.empty_batch(num_samples); }
+  void fill_row(Batch& batch, size_t row, int64_t index) const override;
+
+ private:
+  const Loader& inner_;
+  int64_t global_batch_size_;
+};
+
+// Largest absolute differences.
+struct LayoutDifference {
+  struct OfTensor {
+    std::string name;
+    double gradient = 0;
+    double weight = 0;
+  };
+  double loss = 0;  // of any step, and of the evaluation
+  double gradient = 0;
+  double weight = 0;
+  bool is_same_data = true;  // the hashes of all steps
+  std::vector<OfTensor> tensors;
+
+  bool is_zero() const { return loss == 0 && gradient == 0 && weight == 0; }
+};
+// Not a number where one of the runs has none.
+LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);
+
+}  // namespace lmtrain

@@ -1,0 +1,154 @@
+#include "trainer/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include <ATen/ATen.h>
+
+#include "base/text.h"
+#include "trainer/compute.h"
+#include "trainer/feasibility.h"
+#include "trainer/run_data.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr double kLimitInDouble = 1e-9;
+constexpr double kSpreads = 3.0;
+
+std::string scientific(double value) {
+  std::string text(32, '\0');
+  const int length = std::snprintf(text.data(), text.size(), "%.2e", value);
+  text.resize(static_cast<size_t>(length));
+  return text;
+}
+
+std::string layout_text(const ParallelConfig& parallel, int num_ranks) {
+  std::string text = cat("data ", num_ranks / parallel.tensor, " x tensor ", parallel.tensor,
+                         parallel.sequence ? " with sequence parallelism" : "", ", zero ",
+                         parallel.zero, ", recompute ", parallel.recompute);
+  if (parallel.reduce_type != "fp32") text += cat(", gradients travel as ", parallel.reduce_type);
+  return text;
+}
+
+std::string padded(std::string text, size_t width, bool to_right = false) {
+  const size_t fill = width - std::min(width, text.size());
+  return to_right ? std::string(fill, ' ') + text : text + std::string(fill, ' ');
+}
+
+void print_line(const std::string& name, size_t width, const std::vector<double>& values) {
+  std::string line = padded(name, width);
+  for (const double value : values) line += padded(scientific(value), 12, /*to_right=*/true);
+  std::printf("%s\n", line.c_str());
+}
+
+void print_differences(const LayoutDifference& found, const LayoutDifference& spread) {
+  size_t width = std::string("largest of all, one rank reordered").size();
+  for (const auto& tensor : found.tensors) width = std::max(width, tensor.name.size());
+  std::printf("\nlargest absolute differences\n%s%s%s\n", padded("tensor", width).c_str(),
+              padded("gradient", 12, true).c_str(), padded("weight", 12, true).c_str());
+  for (const auto& tensor : found.tensors)
+    print_line(tensor.name, width, {tensor.gradient, tensor.weight});
+  std::printf("\n%s%s%s%s\n", padded("", width).c_str(), padded("gradient", 12, true).c_str(),
+              padded("weight", 12, true).c_str(), padded("loss", 12, true).c_str());
+  print_line("largest of all, this layout", width, {found.gradient, found.weight, found.loss});
+  print_line("largest of all, one rank reordered", width,
+             {spread.gradient, spread.weight, spread.loss});
+}
+
+LayoutRunInput input_of(const RunData& data, const Config& config, int64_t num_tokens,
+                        at::Device device, int64_t num_steps) {
+  LayoutRunInput input;
+  input.train = data.train.get();
+  input.validation = data.validation.get();
+  // One sample more than a global batch, so that the last batch is a part of one.
+  input.num_validation_samples =
+      std::min(data.num_validation_samples, config.train.global_batch_size + 1);
+  input.num_tokens = num_tokens;
+  input.device = device;
+  input.num_steps = num_steps;
+  return input;
+}
+
+}  // namespace
+
+Config on_one_rank(Config config) {
+  const ParallelConfig given = config.parallel;
+  config.parallel = {};
+  config.parallel.threads = given.threads;
+  config.parallel.device = given.device;
+  return config;
+}
+
+LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
+                    const std::string& precision) {
+  if (!found.is_same_data) return {false, "the ranks read other samples than one rank"};
+  if (found.is_zero()) return {true, "equal to the bit"};
+  const bool in_double = precision == "fp64";
+  std::string worst;
+  const auto check = [&](const char* what, double difference, double of_spread) {
+    const double limit = in_double ? kLimitInDouble : kSpreads * of_spread;
+    if (difference <= limit) return;
+    worst += cat(worst.empty() ? "" : "; ", what, " differ by ", scientific(difference),
+                 ", more than ", scientific(limit));
+  };
+  check("losses", found.loss, spread.loss);
+  check("gradients", found.gradient, spread.gradient);
+  check("weights", found.weight, spread.weight);
+  if (!worst.empty()) return {false, worst};
+  return {true, in_double ? "equal within 1e-9"
+                          : "equal within three times the rounding of one rank"};
+}
+
+ExitCode verify_layout(const LoadedConfig& loaded, int64_t num_steps, Launch& launch) {
+  Config config = loaded.config;
+  launch.together([&] { check_before_data(loaded, launch.size()); });
+  const Compute compute = set_up_compute(config.parallel, launch);
+  const RunData data = open_run_data(config, compute.num_threads * launch.local_size(), launch);
+  const int64_t num_tokens = data.prepared.tokenizer.vocab_size();
+  launch.together([&] {
+    if (config.model.vocab_size == 0) config.model.vocab_size = num_tokens;
+    check_before_training(loaded, config, num_tokens, data.train->num_samples(),
+                          launch.local_size(), compute.device.free_memory_bytes);
+  });
+  const LayoutRunInput input =
+      input_of(data, config, num_tokens, compute.device.device, num_steps);
+
+  LayoutRun one;
+  LayoutDifference spread;
+  launch.together([&] {
+    if (launch.rank() != 0) return;
+    std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n",
+                loaded.name.c_str(), config.train.precision.c_str(), num_steps,
+                config.train.global_batch_size, launch.size(),
+                layout_text(config.parallel, launch.size()).c_str());
+    std::fflush(stdout);
+    const Config alone = on_one_rank(config);
+    const std::unique_ptr<Communicator> group = make_single_communicator();
+    Mesh mesh(*group, *group, 1);
+    one = run_layout(alone, input, mesh);
+    const ReversedLoader reversed(*data.train, config.train.global_batch_size);
+    LayoutRunInput other = input;
+    other.train = &reversed;
+    spread = difference(run_layout(alone, other, mesh), one);
+  });
+
+  const std::unique_ptr<Communicator> device_world =
+      make_device_communicator(launch, compute.device, config.parallel.transport);
+  Mesh mesh(launch.world(), device_world ? *device_world : launch.world(),
+            static_cast<int>(config.parallel.tensor), config.parallel.check);
+  const LayoutRun cut = run_layout(config, input, mesh);
+  bool is_equal = true;
+  if (launch.rank() == 0) {
+    const LayoutDifference found = difference(cut, one);
+    const LayoutVerdict verdict = judge(found, spread, config.train.precision);
+    print_differences(found, spread);
+    std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
+    std::fflush(stdout);
+    is_equal = verdict.is_equal;
+  }
+  return launch.any(!is_equal) ? ExitCode::kNumeric : ExitCode::kDone;
+}
+
+}  // namespace lmtrain
