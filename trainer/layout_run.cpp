@@ -1,9 +1,11 @@
 #include "trainer/layout_run.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
 
+#include "data/permutation.h"
 #include "parallel/logical_tensors.h"
 
 namespace lmtrain {
@@ -48,16 +50,20 @@ LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& me
   return run;
 }
 
-ReversedLoader::ReversedLoader(const Loader& inner, int64_t global_batch_size)
+PermutedLoader::PermutedLoader(const Loader& inner, int64_t global_batch_size, uint64_t seed)
     : Loader(inner.sequence_length(), SampleOrder::kAsInFile, 0),
       inner_(inner),
-      global_batch_size_(global_batch_size) {
+      global_batch_size_(global_batch_size),
+      seed_(seed) {
   set_num_samples(inner.num_samples());
 }
 
-void ReversedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
-  const int64_t first = index / global_batch_size_ * global_batch_size_;
-  const int64_t other = first + global_batch_size_ - 1 - (index - first);
+void PermutedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
+  const int64_t step = index / global_batch_size_;
+  const int64_t other =
+      step * global_batch_size_ +
+      Permutation(global_batch_size_, seed_, static_cast<uint64_t>(step))(index %
+                                                                          global_batch_size_);
   batch.sample_indices[row] = other;  // dropout goes with the sample
   inner_.fill_row(batch, row, other);
 }
@@ -79,6 +85,88 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
     d.tensors.push_back(tensor);
   }
   return d;
+}
+
+namespace {
+
+// Runs with permuted samples, at most.
+constexpr int kMostPermutations = 3;
+
+LayoutRun run_alone(const Config& config, const LayoutRunInput& input) {
+  const std::unique_ptr<Communicator> group = make_single_communicator();
+  Mesh mesh(*group, *group, 1);
+  return run_layout(config, input, mesh);
+}
+
+LayoutRun run_permuted(const Config& config, const LayoutRunInput& input, int seed) {
+  const PermutedLoader permuted(*input.train, config.train.global_batch_size,
+                                static_cast<uint64_t>(seed));
+  LayoutRunInput other = input;
+  other.train = &permuted;
+  return run_alone(config, other);
+}
+
+// Hands what difference() reads of `run` from rank `from` to rank 0, where `run` is of the same
+// shape.
+void hand_over(LayoutRun& run, Communicator& group, int from) {
+  std::vector<double> losses = {run.evaluation.loss};
+  for (const StepResult& step : run.steps) {
+    losses.push_back(step.loss);
+    losses.push_back(step.sentence_loss);
+  }
+  const at::Tensor numbers = at::tensor(losses, at::kDouble);
+  std::vector<at::Tensor> tensors = {numbers};
+  for (const auto& [name, tensor] : run.weights) tensors.push_back(tensor.contiguous());
+  for (const auto& [name, tensor] : run.gradients) tensors.push_back(tensor.contiguous());
+  for (const at::Tensor& tensor : tensors) {
+    (group.rank() == from ? group.send(tensor, 0) : group.recv(tensor, from))->wait();
+  }
+  const double* number = numbers.data_ptr<double>();
+  run.evaluation.loss = *number++;
+  for (StepResult& step : run.steps) {
+    step.loss = *number++;
+    step.sentence_loss = *number++;
+  }
+}
+
+LayoutRun copy_of(const LayoutRun& run) {
+  LayoutRun copy = run;
+  for (auto* tensors : {&copy.weights, &copy.gradients}) {
+    for (auto& [name, tensor] : *tensors) tensor = tensor.clone();
+  }
+  return copy;
+}
+
+void widen(LayoutDifference& spread, const LayoutDifference& more) {
+  spread.loss = largest(spread.loss, more.loss);
+  spread.gradient = largest(spread.gradient, more.gradient);
+  spread.weight = largest(spread.weight, more.weight);
+}
+
+}  // namespace
+
+Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group) {
+  const bool in_double = config.train.precision == "fp64";
+  const bool is_first = group.rank() == 0;
+  const int helpers = in_double ? 0 : std::min(kMostPermutations, group.size() - 1);
+  std::vector<LayoutRun> runs;
+  if (is_first) runs.push_back(run_alone(config, input));
+  if (!is_first && group.rank() <= helpers) runs.push_back(run_permuted(config, input, group.rank()));
+  for (int seed = 1; is_first && group.size() == 1 && !in_double && seed <= kMostPermutations; ++seed)
+    runs.push_back(run_permuted(config, input, seed));
+  for (int from = 1; from <= helpers; ++from) {
+    if (group.rank() == from) hand_over(runs[0], group, from);
+    if (!is_first) continue;
+    runs.push_back(copy_of(runs[0]));
+    hand_over(runs.back(), group, from);
+  }
+  if (!is_first) return {};
+  Reference reference;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) widen(reference.spread, difference(runs[i], runs[j]));
+  }
+  reference.run = std::move(runs[0]);
+  return reference;
 }
 
 }  // namespace lmtrain

@@ -36,18 +36,19 @@ struct LayoutRunInput {
 // Trains from the initial weights in the layout of config.parallel. Collective over the mesh.
 LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& mesh);
 
-// The same samples in each global batch, last first: other micro-batches that add up to the same
-// step, so that two such runs differ by rounding alone.
-class ReversedLoader : public Loader {
+// The same samples in each global batch, in an order of its own: other micro-batches that add up to
+// the same step, so that two such runs differ by rounding alone.
+class PermutedLoader : public Loader {
  public:
   // `inner` outlives this.
-  ReversedLoader(const Loader& inner, int64_t global_batch_size);
+  PermutedLoader(const Loader& inner, int64_t global_batch_size, uint64_t seed);
   Batch empty_batch(int64_t num_samples) const override { return inner_.empty_batch(num_samples); }
   void fill_row(Batch& batch, size_t row, int64_t index) const override;
 
  private:
   const Loader& inner_;
   int64_t global_batch_size_;
+  uint64_t seed_;
 };
 
 // Largest absolute differences.
@@ -67,5 +68,15 @@ struct LayoutDifference {
 };
 // Not a number where one of the runs has none.
 LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);
+
+// What one rank does, and how far apart runs of it are whose steps take their samples in other
+// orders: the largest differences between any two of a few. In fp64 there is no need of those.
+struct Reference {
+  LayoutRun run;
+  LayoutDifference spread;
+};
+// `config` is for one rank. Collective: rank 0 makes the run and has the result, the other runs are
+// made beside it by the ranks that follow.
+Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group);
 
 }  // namespace lmtrain

@@ -44,7 +44,7 @@ void print_line(const std::string& name, size_t width, const std::vector<double>
 }
 
 void print_differences(const LayoutDifference& found, const LayoutDifference& spread) {
-  size_t width = std::string("largest of all, one rank reordered").size();
+  size_t width = std::string("largest of one rank, samples in another order").size();
   for (const auto& tensor : found.tensors) width = std::max(width, tensor.name.size());
   std::printf("\nlargest absolute differences\n%s%s%s\n", padded("tensor", width).c_str(),
               padded("gradient", 12, true).c_str(), padded("weight", 12, true).c_str());
@@ -52,8 +52,8 @@ void print_differences(const LayoutDifference& found, const LayoutDifference& sp
     print_line(tensor.name, width, {tensor.gradient, tensor.weight});
   std::printf("\n%s%s%s%s\n", padded("", width).c_str(), padded("gradient", 12, true).c_str(),
               padded("weight", 12, true).c_str(), padded("loss", 12, true).c_str());
-  print_line("largest of all, this layout", width, {found.gradient, found.weight, found.loss});
-  print_line("largest of all, one rank reordered", width,
+  print_line("largest of this layout", width, {found.gradient, found.weight, found.loss});
+  print_line("largest of one rank, samples in another order", width,
              {spread.gradient, spread.weight, spread.loss});
 }
 
@@ -115,24 +115,14 @@ ExitCode verify_layout(const LoadedConfig& loaded, int64_t num_steps, Launch& la
   const LayoutRunInput input =
       input_of(data, config, num_tokens, compute.device.device, num_steps);
 
-  LayoutRun one;
-  LayoutDifference spread;
-  launch.together([&] {
-    if (launch.rank() != 0) return;
+  if (launch.rank() == 0) {
     std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n",
                 loaded.name.c_str(), config.train.precision.c_str(), num_steps,
                 config.train.global_batch_size, launch.size(),
                 layout_text(config.parallel, launch.size()).c_str());
     std::fflush(stdout);
-    const Config alone = on_one_rank(config);
-    const std::unique_ptr<Communicator> group = make_single_communicator();
-    Mesh mesh(*group, *group, 1);
-    one = run_layout(alone, input, mesh);
-    const ReversedLoader reversed(*data.train, config.train.global_batch_size);
-    LayoutRunInput other = input;
-    other.train = &reversed;
-    spread = difference(run_layout(alone, other, mesh), one);
-  });
+  }
+  const Reference one = make_reference(on_one_rank(config), input, launch.world());
 
   const std::unique_ptr<Communicator> device_world =
       make_device_communicator(launch, compute.device, config.parallel.transport);
@@ -141,9 +131,9 @@ ExitCode verify_layout(const LoadedConfig& loaded, int64_t num_steps, Launch& la
   const LayoutRun cut = run_layout(config, input, mesh);
   bool is_equal = true;
   if (launch.rank() == 0) {
-    const LayoutDifference found = difference(cut, one);
-    const LayoutVerdict verdict = judge(found, spread, config.train.precision);
-    print_differences(found, spread);
+    const LayoutDifference found = difference(cut, one.run);
+    const LayoutVerdict verdict = judge(found, one.spread, config.train.precision);
+    print_differences(found, one.spread);
     std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
     std::fflush(stdout);
     is_equal = verdict.is_equal;

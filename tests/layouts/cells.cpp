@@ -1,0 +1,159 @@
+#include "tests/layouts/cells.h"
+
+#include <array>
+#include <functional>
+#include <set>
+
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+// One value of each setting.
+using Choice = std::array<size_t, 9>;
+
+struct Cut {
+  int64_t tensor;
+  bool sequence;
+};
+
+const std::vector<std::string> kModels = {"gpt2",       "gpt2-untied", "llama",
+                                          "llama-tied", "bert",        "bert-before"};
+const std::vector<std::string> kPrecisions = {"fp64", "fp32", "bf16"};
+const std::vector<int64_t> kVocabularies = {61, 50257};
+const std::vector<int> kRanks = {1, 2, 4, 8};
+const std::vector<Cut> kCuts = {{1, false}, {2, false}, {2, true}, {4, false}, {4, true}};
+const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
+
+constexpr std::array<size_t, 9> kSizes = {6, 3, 2, 2, 2, 4, 5, 4, 3};
+
+Cell cell_of(const Choice& c) {
+  Cell cell;
+  cell.model = kModels[c[0]];
+  cell.precision = kPrecisions[c[1]];
+  cell.vocab_size = kVocabularies[c[2]];
+  cell.drops = c[3] == 1;
+  cell.accumulation = c[4] == 0 ? 1 : 3;
+  cell.ranks = kRanks[c[5]];
+  cell.tensor = kCuts[c[6]].tensor;
+  cell.sequence = kCuts[c[6]].sequence;
+  cell.zero = static_cast<int64_t>(c[7]);
+  cell.recompute = kRecomputes[c[8]];
+  return cell;
+}
+
+bool is_possible(const Cell& cell, int most_ranks) {
+  return cell.ranks <= most_ranks && cell.ranks % cell.tensor == 0;
+}
+
+// Settings that the first `count` have been chosen of.
+void for_each_choice(Choice& choice, size_t count, const std::function<void(const Choice&)>& visit) {
+  if (count == choice.size()) return visit(choice);
+  for (choice[count] = 0; choice[count] < kSizes[count]; ++choice[count])
+    for_each_choice(choice, count + 1, visit);
+}
+
+using Pair = std::array<size_t, 4>;  // two settings with a value each
+
+std::vector<Pair> pairs_of(const Choice& choice) {
+  std::vector<Pair> pairs;
+  for (size_t a = 0; a < choice.size(); ++a) {
+    for (size_t b = a + 1; b < choice.size(); ++b) pairs.push_back({a, choice[a], b, choice[b]});
+  }
+  return pairs;
+}
+
+}  // namespace
+
+std::string Cell::subject() const {
+  return cat(model, " ", precision, " V=", vocab_size, drops ? " dropout" : "",
+             accumulation == 1 ? "" : " 3 micro-batches");
+}
+
+std::string Cell::layout() const {
+  return cat(ranks / tensor, "x", tensor, sequence ? "s" : "", " zero ", zero, " ", recompute);
+}
+
+Config Cell::config() const {
+  Config c;
+  c.run.seed = 3;
+  ModelConfig& m = c.model;
+  m.kind = model.substr(0, model.find('-'));
+  m.num_layers = 2;
+  m.num_heads = 8;
+  m.hidden_size = 32;
+  m.max_positions = kPositions;
+  m.vocab_size = vocab_size;
+  m.dropout = drops ? 0.1 : 0.0;
+  if (m.is_llama()) {
+    m.num_kv_heads = 4;
+    m.qk_norm = true;
+    m.feed_forward_size = 48;
+    m.embeddings = model == "llama-tied" ? "tied" : "auto";
+  } else if (m.is_bert()) {
+    m.head = "pretraining";
+    m.norm_position = model == "bert-before" ? "before" : "auto";
+  } else {
+    m.embeddings = model == "gpt2-untied" ? "untied" : "auto";
+  }
+  c.data.sequence_length = kPositions;
+  c.data.isolate_documents = !m.is_bert() && drops;
+  c.train.steps = 50;
+  c.train.precision = precision;
+  c.train.global_batch_size = kGlobalBatch;
+  c.train.micro_batch_size = kGlobalBatch / (ranks / tensor) / accumulation;
+  c.train.z_loss = m.is_llama() ? 1e-4 : 0.0;
+  c.optimizer.lr = 1e-3;
+  c.schedule.warmup_steps = 5;
+  c.parallel.tensor = tensor;
+  c.parallel.sequence = sequence;
+  c.parallel.zero = zero;
+  c.parallel.recompute = recompute;
+  c.parallel.bucket_mib = 0.01;  // several buckets a unit
+  return c;
+}
+
+std::vector<Cell> pairwise_cells(int most_ranks) {
+  // Greedy: the choice that has the most pairs that no other has had (Cohen et al., "AETG", 1997).
+  std::vector<Choice> possible;
+  std::set<Pair> missing;
+  Choice first{};
+  for_each_choice(first, 0, [&](const Choice& choice) {
+    if (!is_possible(cell_of(choice), most_ranks)) return;
+    possible.push_back(choice);
+    for (const Pair& pair : pairs_of(choice)) missing.insert(pair);
+  });
+  std::vector<Cell> cells;
+  while (!missing.empty()) {
+    const Choice* best = nullptr;
+    size_t most = 0;
+    // A stride of its own each time, so that ties do not always go to the first values.
+    for (size_t i = 0; i < possible.size(); ++i) {
+      const Choice& choice = possible[(i * 7919 + cells.size() * 104729) % possible.size()];
+      size_t gain = 0;
+      for (const Pair& pair : pairs_of(choice)) gain += missing.count(pair);
+      if (gain > most) {
+        most = gain;
+        best = &choice;
+      }
+    }
+    for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
+    cells.push_back(cell_of(*best));
+  }
+  return cells;
+}
+
+std::vector<Cell> all_cells(int most_ranks) {
+  std::vector<Cell> cells;
+  Choice first{};
+  for_each_choice(first, 0, [&](const Choice& choice) {
+    const Cell cell = cell_of(choice);
+    if (!is_possible(cell, most_ranks)) return;
+    // The cases meet all layouts in one form, and all precisions where they are drawn.
+    const bool is_plain = cell.vocab_size == 61 && cell.accumulation == 3;
+    if (is_plain && (cell.precision == "fp64" ? true : cell.drops)) cells.push_back(cell);
+  });
+  return cells;
+}
+
+}  // namespace lmtrain

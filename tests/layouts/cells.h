@@ -1,0 +1,37 @@
+// What the layout matrix varies, and which combinations it runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "trainer/config.h"
+
+namespace lmtrain {
+
+struct Cell {
+  std::string model = "gpt2";  // gpt2, gpt2-untied, llama, llama-tied, bert, bert-before
+  std::string precision = "fp64";
+  int64_t vocab_size = 61;
+  bool drops = false;
+  int64_t accumulation = 1;
+  int ranks = 1;
+  int64_t tensor = 1;
+  bool sequence = false;
+  int64_t zero = 0;
+  std::string recompute = "none";
+
+  // What one rank trains to compare with.
+  std::string subject() const;
+  std::string layout() const;
+  Config config() const;
+};
+
+inline constexpr int64_t kGlobalBatch = 24;
+inline constexpr int64_t kPositions = 8;
+
+// Every two values of different settings meet in some cell, on at most `most_ranks`.
+std::vector<Cell> pairwise_cells(int most_ranks);
+// All combinations of model and layout, in fp64, and of layouts in the other precisions.
+std::vector<Cell> all_cells(int most_ranks);
+
+}  // namespace lmtrain

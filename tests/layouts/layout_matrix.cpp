@@ -1,0 +1,193 @@
+// Layouts against one rank, many in one job: layout_matrix [--all]. Trains tiny models for 50 steps
+// in each cell and compares every loss, gradient and weight; then brings in bugs that the comparison
+// must see. Rank 0 prints a table; the exit code is 1 when a cell differs or a bug is missed.
+#include <cstdio>
+#include <map>
+#include <string_view>
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include "base/text.h"
+#include "parallel/launch.h"
+#include "parallel/staged_communicator.h"
+#include "tests/layouts/cells.h"
+#include "tests/layouts/planted_bugs.h"
+#include "tests/layouts/synthetic_loader.h"
+#include "tests/test_device.h"
+#include "trainer/layout_run.h"
+#include "trainer/verify.h"
+
+namespace lmtrain {
+namespace {
+
+LayoutRunInput input_of(const Config& config, const Loader& loader) {
+  LayoutRunInput input;
+  input.train = &loader;
+  input.validation = &loader;
+  input.num_validation_samples = 7;  // the last batch is a part of one
+  input.num_tokens = config.model.vocab_size;
+  input.device = kTestDevice;
+  input.num_steps = config.train.steps;
+  return input;
+}
+
+class Matrix {
+ public:
+  explicit Matrix(Launch& launch) : launch_(launch) {}
+
+  // Whether the cell is equal to one rank, with `bug` in its ranks.
+  bool run_cell(const Cell& cell, Bug bug = Bug::kNone) {
+    const Config config = cell.config();
+    const SyntheticLoader loader(cell.vocab_size, kPositions, config.model.is_bert());
+    const Reference& reference = reference_of(cell, loader);
+    const bool computes = launch_.rank() < cell.ranks;
+    const std::unique_ptr<Communicator> ranks =
+        launch_.world().split(computes ? 0 : 1, "cell");
+    bool is_equal = true;
+    if (computes) {
+      const LayoutRun found = run_on(*ranks, config, loader, bug);
+      if (launch_.rank() == 0) is_equal = report(cell, found, reference, bug);
+    }
+    return !launch_.any(!is_equal);
+  }
+
+  // Whether two cells are the same to the bit.
+  bool run_bitwise(const Cell& a, const Cell& b) {
+    const std::unique_ptr<Communicator> ranks =
+        launch_.world().split(launch_.rank() < a.ranks ? 0 : 1, "cell");
+    bool is_equal = true;
+    if (launch_.rank() < a.ranks) {
+      const SyntheticLoader loader(a.vocab_size, kPositions, a.config().model.is_bert());
+      const LayoutRun first = run_on(*ranks, a.config(), loader, Bug::kNone);
+      const LayoutRun second = run_on(*ranks, b.config(), loader, Bug::kNone);
+      if (launch_.rank() == 0) {
+        const LayoutDifference d = difference(first, second);
+        is_equal = d.is_zero() && d.is_same_data;
+        std::printf("%-46s %-22s %s, as %s\n", a.subject().c_str(), a.layout().c_str(),
+                    is_equal ? "equal to the bit" : "DIFFERENT BITS", b.layout().c_str());
+        std::fflush(stdout);
+      }
+    }
+    return !launch_.any(!is_equal);
+  }
+
+ private:
+  const Reference& reference_of(const Cell& cell, const Loader& loader) {
+    const auto found = references_.find(cell.subject());
+    if (found != references_.end()) return found->second;
+    Config config = on_one_rank(cell.config());
+    config.train.micro_batch_size = kGlobalBatch / 4 / cell.accumulation;
+    return references_
+        .emplace(cell.subject(),
+                 make_reference(config, input_of(config, loader), launch_.world()))
+        .first->second;
+  }
+
+  LayoutRun run_on(Communicator& ranks, const Config& config, const Loader& loader, Bug bug) {
+    const std::unique_ptr<Communicator> staged =
+        kTestDevice.is_cpu() ? nullptr : make_staged_communicator(ranks);
+    const auto tensor = static_cast<int>(config.parallel.tensor);
+    Communicator& device = staged ? *staged : ranks;
+    if (bug == Bug::kNone) {
+      Mesh mesh(ranks, device, tensor);
+      return run_layout(config, input_of(config, loader), mesh);
+    }
+    BuggyWorld host(ranks, bug);
+    BuggyWorld buggy_device(device, bug);
+    Mesh mesh(host, buggy_device, tensor);
+    if (bug != Bug::kLabelShift) return run_layout(config, input_of(config, loader), mesh);
+    const ShiftedLabels shifted(loader, ranks.rank());
+    return run_layout(config, input_of(config, shifted), mesh);
+  }
+
+  static bool report(const Cell& cell, const LayoutRun& found, const Reference& reference,
+                     Bug bug) {
+    const LayoutDifference d = difference(found, reference.run);
+    const LayoutVerdict verdict = judge(d, reference.spread, cell.precision);
+    std::printf("%-46s %-22s %9.1e %9.1e %9.1e  %s\n", cell.subject().c_str(),
+                cell.layout().c_str(), d.loss, d.gradient, d.weight,
+                bug != Bug::kNone ? (verdict.is_equal ? "MISSED" : "caught")
+                                  : (verdict.is_equal ? "equal" : verdict.reason.c_str()));
+    std::fflush(stdout);
+    return verdict.is_equal;
+  }
+
+  Launch& launch_;
+  std::map<std::string, Reference> references_;  // by subject; rank 0
+};
+
+bool run_cells(Matrix& matrix, const std::vector<Cell>& cells) {
+  bool all_equal = true;
+  for (const Cell& cell : cells) all_equal = matrix.run_cell(cell) && all_equal;
+  return all_equal;
+}
+
+// What changes no sum's order changes no bit.
+bool run_bitwise_pairs(Matrix& matrix) {
+  bool all_equal = true;
+  for (const char* model : {"gpt2", "llama", "bert"}) {
+    Cell plain;
+    plain.model = model;
+    plain.precision = "bf16";
+    plain.drops = true;
+    plain.ranks = 2;
+    const auto check = [&](auto change) {
+      Cell other = plain;
+      change(other);
+      all_equal = matrix.run_bitwise(other, plain) && all_equal;
+    };
+    check([](Cell&) {});  // run again
+    for (const int64_t zero : {1, 2, 3}) check([&](Cell& c) { c.zero = zero; });
+    for (const char* recompute : {"selective", "full"})
+      check([&](Cell& c) { c.recompute = recompute; });
+  }
+  return all_equal;
+}
+
+bool find_planted_bugs(Matrix& matrix) {
+  Cell cell;
+  cell.drops = true;
+  cell.ranks = 2;
+  bool all_caught = true;
+  for (const auto& [name, bug, tensor] :
+       {std::tuple{"a missing all-reduce", Bug::kMissingAllReduce, 1},
+        std::tuple{"a mean of means", Bug::kMeanOfMeans, 1},
+        std::tuple{"labels shifted by one", Bug::kLabelShift, 1},
+        std::tuple{"a tied weight reduced twice", Bug::kTiedWeightTwice, 1},
+        std::tuple{"dropout shared on the tensor axis", Bug::kSharedDropoutOnTensor, 2}}) {
+    cell.tensor = tensor;
+    const bool is_missed = matrix.run_cell(cell, bug);
+    if (is_missed) std::fprintf(stderr, "missed: %s\n", name);
+    all_caught = all_caught && !is_missed;
+  }
+  return all_caught;
+}
+
+}  // namespace
+}  // namespace lmtrain
+
+int main(int argc, char** argv) {
+  using namespace lmtrain;
+  Launch launch(&argc, &argv);
+  at::set_num_threads(1);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+  if (!kTestDevice.is_cpu() && !at::hasCUDA()) return 77;  // skipped: no GPU is visible
+  const bool all = argc > 1 && std::string_view(argv[1]) == "--all";
+  const std::vector<Cell> cells = all ? all_cells(launch.size()) : pairwise_cells(launch.size());
+  if (launch.rank() == 0) {
+    std::printf("%zu cells on up to %d ranks; layouts are data x tensor, s: sequence parallel\n"
+                "%-46s %-22s %9s %9s %9s\n",
+                cells.size(), launch.size(), "model", "layout", "loss", "gradient", "weight");
+  }
+  Matrix matrix(launch);
+  bool good = run_cells(matrix, cells);
+  if (launch.size() > 1) {
+    good = run_bitwise_pairs(matrix) && good;
+    good = find_planted_bugs(matrix) && good;
+  }
+  if (launch.rank() == 0) std::printf("%s\n", good ? "all as they should be" : "FAILED");
+  return good ? 0 : 1;
+}

@@ -1,0 +1,105 @@
+// Bugs that distributed training is known for, brought in from outside the code that is tested: a
+// group of ranks, or a loader, that does something else than it says. The comparison with one rank
+// must see each.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/loader.h"
+#include "parallel/communicator.h"
+
+namespace lmtrain {
+
+enum class Bug {
+  kNone,
+  kMissingAllReduce,       // of gradients
+  kMeanOfMeans,            // each rank divides by its own number of targets
+  kLabelShift,             // of one rank's samples
+  kTiedWeightTwice,        // reduced
+  kSharedDropoutOnTensor,  // every rank of the tensor axis drops as if it had the first heads
+};
+
+// `inner`, which outlives this, with a bug on the axes that it splits off.
+class BuggyWorld : public Communicator {
+ public:
+  BuggyWorld(Communicator& inner, Bug bug, std::string axis = "world")
+      : inner_(inner), bug_(bug), axis_(std::move(axis)) {}
+
+  int rank() const override {
+    return bug_ == Bug::kSharedDropoutOnTensor && axis_ == "tensor" && has_begun_ ? 0
+                                                                                  : inner_.rank();
+  }
+  int size() const override { return inner_.size(); }
+  std::string name() const override { return inner_.name(); }
+
+  WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
+    has_begun_ = true;
+    if (bug_ == Bug::kMissingAllReduce && axis_ == "data") return done();
+    if (bug_ == Bug::kMeanOfMeans && axis_ == "host_data" && tensor.scalar_type() == at::kLong) {
+      tensor.mul_(size());
+      return done();
+    }
+    // The embedding's unit is the last of backward, and a bucket each time.
+    if (bug_ == Bug::kTiedWeightTwice && axis_ == "data" && tensor.numel() == largest_) {
+      inner_.all_reduce(tensor, op)->wait();
+    }
+    largest_ = std::max(largest_, tensor.numel());
+    return inner_.all_reduce(tensor, op);
+  }
+  WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
+    return inner_.reduce_scatter(output, input);
+  }
+  WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
+    return inner_.all_gather(output, input);
+  }
+  WorkPtr broadcast(at::Tensor tensor, int root) override {
+    return inner_.broadcast(tensor, root);
+  }
+  WorkPtr send(at::Tensor tensor, int to) override { return inner_.send(tensor, to); }
+  WorkPtr recv(at::Tensor tensor, int from) override { return inner_.recv(tensor, from); }
+  void barrier() override { inner_.barrier(); }
+
+  std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
+    std::unique_ptr<Communicator> part = inner_.split(color, axis);
+    auto buggy = std::make_unique<BuggyWorld>(*part, bug_, axis);
+    buggy->owned_ = std::move(part);
+    return buggy;
+  }
+
+ private:
+  WorkPtr done() {
+    const at::Tensor nothing = at::zeros({1});
+    return inner_.all_reduce(nothing, ReduceOp::kSum);
+  }
+
+  std::unique_ptr<Communicator> owned_;
+  Communicator& inner_;
+  Bug bug_;
+  std::string axis_;
+  bool has_begun_ = false;
+  int64_t largest_ = 0;
+};
+
+// `inner`'s samples, with labels one place late on ranks above 0.
+class ShiftedLabels : public Loader {
+ public:
+  ShiftedLabels(const Loader& inner, int rank)
+      : Loader(inner.sequence_length(), SampleOrder::kAsInFile, 0), inner_(inner), rank_(rank) {
+    set_num_samples(inner.num_samples());
+  }
+  Batch empty_batch(int64_t num_samples) const override { return inner_.empty_batch(num_samples); }
+  void fill_row(Batch& batch, size_t row, int64_t index) const override {
+    inner_.fill_row(batch, row, index);
+    if (rank_ == 0) return;
+    const auto begin = batch.labels.begin() +
+                       static_cast<std::ptrdiff_t>(row) * static_cast<std::ptrdiff_t>(sequence_length());
+    std::rotate(begin, begin + 1, begin + static_cast<std::ptrdiff_t>(sequence_length()));
+  }
+
+ private:
+  const Loader& inner_;
+  int rank_;
+};
+
+}  // namespace lmtrain
