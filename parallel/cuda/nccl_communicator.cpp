@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "parallel/cuda/stream_trace.h"
 #include "parallel/operation.h"
 
 namespace lmtrain {
@@ -127,6 +128,15 @@ class NcclCommunicator : public Communicator {
     c10::cuda::getCurrentCUDAStream(device_index_).synchronize();
   }
 
+  void set_trace(std::shared_ptr<Trace> trace) override {
+    trace_ = std::move(trace);
+    stream_trace_.reset();
+    if (!trace_) return;
+    stream_trace_ =
+        std::make_shared<StreamTrace>(*trace_, cat("NCCL ", counter_.axis()), device_index_);
+    trace_->add_source([spans = stream_trace_](Trace& to) { spans->drain(to); });
+  }
+
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     ncclComm_t part = nullptr;
     check(ncclCommSplit(comm_, color, rank_, &part, nullptr),
@@ -134,6 +144,7 @@ class NcclCommunicator : public Communicator {
     auto group = std::make_unique<NcclCommunicator>(part, axis, device_index_);
     // A group of one has nothing to send: layers call it as often as any other.
     if (group->size() == 1) return make_single_communicator();
+    if (trace_) group->set_trace(trace_);
     return group;
   }
 
@@ -154,7 +165,12 @@ class NcclCommunicator : public Communicator {
                   "NCCL moves contiguous CUDA tensors only");
       c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
     }
+    if (stream_trace_) stream_trace_->begin(stream_);
     check(start(stream_.stream()), to_text(operation));
+    if (stream_trace_) {
+      stream_trace_->end(stream_, operation);
+      stream_trace_->drain(*trace_);
+    }
     return std::make_shared<StreamWork>(std::move(operation), stream_, comm_);
   }
 
@@ -164,6 +180,8 @@ class NcclCommunicator : public Communicator {
   c10::cuda::CUDAStream stream_;
   int rank_ = 0;
   int size_ = 1;
+  std::shared_ptr<Trace> trace_;               // null unless the run is traced, as the next one
+  std::shared_ptr<StreamTrace> stream_trace_;  // shared with the trace, which asks it for more
 };
 
 }  // namespace
