@@ -1,5 +1,7 @@
 #include "base/phase.h"
 
+#include "base/trace.h"
+
 namespace lmtrain {
 
 std::string_view phase_name(Phase phase) {
@@ -22,6 +24,11 @@ Phase PhaseTracker::enter(Phase next) {
   entered_ = now;
   current_.store(next, std::memory_order_relaxed);
   return previous;
+}
+
+void PhaseTracker::leave(Phase previous, double begin) {
+  const Phase phase = enter(previous);
+  if (trace_) trace_->add({phase_name(phase), "phase", Trace::kTraining, begin, entered_});
 }
 
 }  // namespace lmtrain

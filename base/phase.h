@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string_view>
 
 namespace lmtrain {
@@ -22,6 +23,8 @@ enum class Phase : int {
 inline constexpr int kNumPhases = 8;
 std::string_view phase_name(Phase phase);
 
+class Trace;
+
 // Seconds of a clock that never goes back.
 inline double monotonic_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -37,28 +40,34 @@ class PhaseTracker {
   Phase current() const { return current_.load(std::memory_order_relaxed); }
   // Seconds spent in each phase so far, the current one included; their sum is the tracker's age.
   std::array<double, kNumPhases> seconds() const;
+  // From now on each scope becomes a span there; null ends it.
+  void record_in(std::shared_ptr<Trace> trace) { trace_ = std::move(trace); }
 
  private:
   friend class PhaseScope;
   Phase enter(Phase next);
+  // Ends a scope that was entered from `previous` at `begin`.
+  void leave(Phase previous, double begin);
 
   std::atomic<Phase> current_{Phase::kStartup};
   std::array<double, kNumPhases> seconds_{};
   double entered_;
+  std::shared_ptr<Trace> trace_;
 };
 
 // Marks the enclosing block as `phase`; the phase before it returns at the end of the block.
 class PhaseScope {
  public:
   PhaseScope(PhaseTracker& tracker, Phase phase)
-      : tracker_(tracker), previous_(tracker.enter(phase)) {}
-  ~PhaseScope() { tracker_.enter(previous_); }
+      : tracker_(tracker), previous_(tracker.enter(phase)), begin_(tracker.entered_) {}
+  ~PhaseScope() { tracker_.leave(previous_, begin_); }
   PhaseScope(const PhaseScope&) = delete;
   PhaseScope& operator=(const PhaseScope&) = delete;
 
  private:
   PhaseTracker& tracker_;
   Phase previous_;
+  double begin_;
 };
 
 }  // namespace lmtrain

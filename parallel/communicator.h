@@ -14,6 +14,8 @@
 
 namespace lmtrain {
 
+class Trace;
+
 enum class ReduceOp { kSum, kMax };
 
 // An operation under way.
@@ -50,6 +52,9 @@ class Communicator {
   // all groups that were split from the same one. Back ends whose operations do not wait on the
   // host take no notice.
   virtual void set_timeout(double seconds) { static_cast<void>(seconds); }
+  // From now on operations become spans there, when they are done; null ends it. Holds for the same
+  // groups as the timeout, on NCCL for those that are split later.
+  virtual void set_trace(std::shared_ptr<Trace> trace) { static_cast<void>(trace); }
   // The ranks of equal color form a group, ordered by this group's ranks. `axis` is what errors,
   // checks and traces call it ("data", "tensor"); the group of all ranks is "world".
   virtual std::unique_ptr<Communicator> split(int color, const std::string& axis) = 0;

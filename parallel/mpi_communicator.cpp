@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "base/phase.h"
 #include "base/text.h"
 #include "parallel/operation.h"
 #include "parallel/rank_sum.h"
@@ -121,6 +122,24 @@ void require_plain(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "MPI moves contiguous CPU tensors only");
 }
 
+// Marks the enclosing block as the execution of an operation.
+class OperationScope {
+ public:
+  OperationScope(Trace* trace, const Operation& operation)
+      : trace_(trace), operation_(operation), begin_(trace != nullptr ? monotonic_seconds() : 0) {}
+  ~OperationScope() {
+    if (trace_ == nullptr) return;
+    trace_->add(span_of(operation_, Trace::kCommunication, begin_, monotonic_seconds()));
+  }
+  OperationScope(const OperationScope&) = delete;
+  OperationScope& operator=(const OperationScope&) = delete;
+
+ private:
+  Trace* trace_;
+  const Operation& operation_;
+  double begin_;
+};
+
 class MpiCommunicator : public Communicator {
  public:
   MpiCommunicator(MPI_Comm comm, std::string axis, std::shared_ptr<CommunicationThread> thread)
@@ -220,6 +239,9 @@ class MpiCommunicator : public Communicator {
   }
 
   void set_timeout(double seconds) override { thread_->timeout_seconds = seconds; }
+  void set_trace(std::shared_ptr<Trace> trace) override {
+    thread_->submit([thread = thread_.get(), trace] { thread->trace = trace; });
+  }
 
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     MPI_Comm part = MPI_COMM_NULL;
@@ -242,6 +264,7 @@ class MpiCommunicator : public Communicator {
     return std::make_shared<FutureWork>(
         thread_->submit([this, operation = std::move(operation), task = std::move(task)]() mutable {
           now_ = std::move(operation);
+          const OperationScope scope(thread_->trace.get(), now_);
           task();
         }));
   }

@@ -35,6 +35,8 @@ class CommunicationThread {
 
   // How long a task may wait for other ranks; 0: for ever.
   std::atomic<double> timeout_seconds = 0;
+  // Where tasks leave their spans; null for nowhere. For tasks alone.
+  std::shared_ptr<Trace> trace;
 
  private:
   void run();

@@ -19,6 +19,17 @@ std::string to_text(const Operation& operation) {
   return operation.bytes > 0 ? cat(name, " (", human_bytes(operation.bytes), ")") : name;
 }
 
+TraceSpan span_of(const Operation& operation, int lane, double begin_seconds, double end_seconds) {
+  return {operation_name(operation.kind),
+          "operation",
+          lane,
+          begin_seconds,
+          end_seconds,
+          operation.axis,
+          operation.bytes,
+          operation.sequence};
+}
+
 Operation OperationCounter::next(OperationKind kind, int64_t bytes) {
   const bool is_message = kind == OperationKind::kSend || kind == OperationKind::kRecv;
   return {kind, axis_, bytes, is_message ? ++messages_ : ++collectives_};

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/trace.h"
+
 namespace lmtrain {
 
 enum class OperationKind : int64_t {
@@ -29,6 +31,9 @@ struct Operation {
 
 // "all_reduce 17 on axis tensor (3.0 MiB)"; without a size where nothing is moved.
 std::string to_text(const Operation& operation);
+
+// What a trace shows of it.
+TraceSpan span_of(const Operation& operation, int lane, double begin_seconds, double end_seconds);
 
 // Numbers the operations of one group. Every rank of it calls the same collectives, so that a
 // number names the same one on all; messages from rank to rank are counted apart, by each rank.

@@ -38,6 +38,7 @@ struct TrainConfig {
   std::string precision = "bf16";
   double clip_grad_norm = 1.0;
   double z_loss = 0.0;
+  bool trace = false;
 
   void describe(Fields& f) {
     f.integer("steps", steps, {.min = 0}, "Optimizer steps of the whole run.").warned_on_resume();
@@ -58,6 +59,9 @@ struct TrainConfig {
          "Weight of the squared log of the softmax's denominator, added to the trained loss (PaLM "
          "uses 0.0001); records show the loss without it.")
         .warned_on_resume();
+    f.boolean("trace", trace,
+              "Record when each rank computes and communicates, for chrome://tracing and "
+              "ui.perfetto.dev (docs/performance.md): DIR/NAME/trace/rank-00000.json, ...");
   }
 };
 

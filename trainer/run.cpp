@@ -28,6 +28,7 @@
 #include "trainer/run_power.h"
 #include "trainer/run_records.h"
 #include "trainer/run_report.h"
+#include "trainer/run_trace.h"
 #include "trainer/start_point.h"
 #include "trainer/stop_signal.h"
 #include "trainer/trainer.h"
@@ -78,6 +79,10 @@ class Run {
     return train();
   }
 
+  void write_trace() {
+    if (trace_) lmtrain::write_trace(*trace_, folder_, launch_.rank());
+  }
+
  private:
   bool is_finished() const {
     return !start_.checkpoint.empty() && std::filesystem::exists(folder_.summary()) &&
@@ -115,6 +120,7 @@ class Run {
       make_folders(folder_.energy());
       lock_.emplace(folder_);
       check_still_where_it_was();
+      if (config_.train.trace) remove_traces(folder_);
       remove_unfinished_checkpoints(folder_.checkpoints());
       if (!start_.checkpoint.empty()) verified_.insert(start_.checkpoint);
       open_log_file(folder_.log());
@@ -150,6 +156,7 @@ class Run {
 
   void make_trainer() {
     device_world_ = make_device_communicator(launch_, compute_.device, config_.parallel.transport);
+    trace_ = start_trace(config_.train, phases_, launch_.world(), device_world_.get());
     Communicator& device_world = device_world_ ? *device_world_ : launch_.world();
     mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor),
                   config_.parallel.check);
@@ -213,7 +220,10 @@ class Run {
       return last || (interval > 0 && now % interval == 0);
     };
     if (due(config_.eval.interval)) validate(now);
-    if (stopped || due(config_.checkpoint.interval)) save(now, /*must=*/stopped || last);
+    if (stopped || due(config_.checkpoint.interval)) {
+      save(now, /*must=*/stopped || last);
+      write_trace();
+    }
     return stopped;
   }
 
@@ -387,6 +397,7 @@ class Run {
     if (launch_.rank() != 0) return;
     write_file_durably(folder_.summary(), to_json(facts_));
     log_summary(facts_, report, folder_);
+    if (trace_) log_trace(*trace_, folder_);
   }
 
   const Tokenizer& tokenizer() const { return data_->prepared.tokenizer; }
@@ -405,6 +416,7 @@ class Run {
   std::unique_ptr<Communicator> device_world_;
   std::optional<Mesh> mesh_;
   PhaseTracker phases_;
+  std::shared_ptr<Trace> trace_;  // null unless train.trace
   std::optional<Trainer> trainer_;
   std::optional<MetricsLog> metrics_;  // rank 0
   std::unique_ptr<PowerLogger> power_;
@@ -424,7 +436,13 @@ class Run {
 }  // namespace
 
 ExitCode run_training(const LoadedConfig& loaded, const std::string& command_line, Launch& launch) {
-  return Run(loaded, command_line, launch).execute();
+  Run run(loaded, command_line, launch);
+  try {
+    return run.execute();
+  } catch (...) {
+    run.write_trace();  // of a hang above all
+    throw;
+  }
 }
 
 }  // namespace lmtrain

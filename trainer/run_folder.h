@@ -21,6 +21,7 @@ struct RunFolder {
   }  // there once the run has finished
   std::filesystem::path checkpoints() const { return path / "checkpoints"; }
   std::filesystem::path energy() const { return path / "energy"; }  // a ledger per rank
+  std::filesystem::path traces() const { return path / "trace"; }   // a file per rank
   std::filesystem::path emissions() const { return path / "emissions.json"; }
   std::filesystem::path report() const { return path / "report.md"; }
 };

@@ -8,6 +8,7 @@
 #include <nccl.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "parallel/cuda/nccl_communicator.h"
 #include "parallel/staged_communicator.h"
@@ -65,7 +66,11 @@ std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const Ran
         "on each; start fewer ranks a node, or set parallel.transport=auto");
   }
   if (is_shared || transport == "mpi") return make_staged_communicator(launch.world());
-  return make_nccl_communicator(launch.world(), device.device.index());
+  return make_nccl_communicator(launch.world(), device.device.index(),
+                                [&launch](const std::string& failure) {
+                                  log_error(failure);
+                                  launch.abort(ExitCode::kHang);
+                                });
 }
 
 std::vector<std::string> describe_accelerators() {

@@ -1,7 +1,10 @@
 #include "parallel/cuda/nccl_communicator.h"
 
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <exception>
+#include <thread>
 
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAEvent.h>
@@ -11,7 +14,10 @@
 #include <nccl.h>
 
 #include "base/error.h"
+#include "base/failure_watcher.h"
+#include "base/phase.h"
 #include "base/text.h"
+#include "parallel/cuda/stream_trace.h"
 #include "parallel/operation.h"
 
 namespace lmtrain {
@@ -38,6 +44,32 @@ ncclDataType_t nccl_type(at::ScalarType type) {
   }
 }
 
+constexpr double kWatchSeconds = 1;
+// After an error, operations that take longer than so are taken for stuck.
+constexpr double kPatienceSeconds = 5;
+
+// What has failed on some rank of the communicator; "" while all is well.
+std::string failure_of(ncclComm_t comm) {
+  ncclResult_t asynchronous = ncclSuccess;
+  const ncclResult_t asked = ncclCommGetAsyncError(comm, &asynchronous);
+  const ncclResult_t result = asked == ncclSuccess ? asynchronous : asked;
+  if (result == ncclSuccess || result == ncclInProgress) return "";
+  return cat(ncclGetErrorString(result), ": ", ncclGetLastError(comm));
+}
+
+bool comes_to_rest(const c10::cuda::CUDAStream& stream) noexcept {
+  const double begin = monotonic_seconds();
+  try {
+    while (!stream.query()) {
+      if (monotonic_seconds() - begin > kPatienceSeconds) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 // Done when the event on the communicator's stream is: the caller's stream waits, its thread does
 // not.
 class StreamWork : public Work {
@@ -49,10 +81,9 @@ class StreamWork : public Work {
 
   void wait() override {
     event_.block(c10::cuda::getCurrentCUDAStream());
-    ncclResult_t asynchronous = ncclSuccess;
-    check(ncclCommGetAsyncError(comm_, &asynchronous), "ncclCommGetAsyncError");
-    if (asynchronous != ncclSuccess && asynchronous != ncclInProgress)
-      check(asynchronous, cat("NCCL at or before ", to_text(operation_)));
+    const std::string failure = failure_of(comm_);
+    if (!failure.empty())
+      throw IoError(cat("NCCL failed at or before ", to_text(operation_), ": ", failure));
   }
 
  private:
@@ -63,15 +94,31 @@ class StreamWork : public Work {
 
 class NcclCommunicator : public Communicator {
  public:
-  NcclCommunicator(ncclComm_t comm, std::string axis, int device_index)
+  NcclCommunicator(ncclComm_t comm, std::string axis, int device_index,
+                   std::shared_ptr<FailureWatcher> watcher)
       : comm_(comm),
         counter_(std::move(axis)),
         device_index_(static_cast<c10::DeviceIndex>(device_index)),
-        stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_index_)) {
+        stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_index_)),
+        watcher_(std::move(watcher)) {
     check(ncclCommUserRank(comm_, &rank_), "ncclCommUserRank");
     check(ncclCommCount(comm_, &size_), "ncclCommCount");
+    probe_ = watcher_->add([this] {
+      const std::string failure = failure_of(comm_);
+      return failure.empty() ? "" : cat("NCCL failed on axis ", counter_.axis(), ": ", failure);
+    });
   }
-  ~NcclCommunicator() override { ncclCommDestroy(comm_); }
+  // ncclCommDestroy waits for operations, which after an error of this rank alone may never end.
+  // After one of all ranks they do, and an abort would look like a failure to the others.
+  ~NcclCommunicator() override {
+    watcher_->remove(probe_);
+    watcher_.reset();  // the last communicator joins the thread
+    if (std::uncaught_exceptions() == 0 || comes_to_rest(stream_)) {
+      ncclCommDestroy(comm_);
+    } else {
+      ncclCommAbort(comm_);
+    }
+  }
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -127,13 +174,23 @@ class NcclCommunicator : public Communicator {
     c10::cuda::getCurrentCUDAStream(device_index_).synchronize();
   }
 
+  void set_trace(std::shared_ptr<Trace> trace) override {
+    trace_ = std::move(trace);
+    stream_trace_.reset();
+    if (!trace_) return;
+    stream_trace_ =
+        std::make_shared<StreamTrace>(*trace_, cat("NCCL ", counter_.axis()), device_index_);
+    trace_->add_source([spans = stream_trace_](Trace& to) { spans->drain(to); });
+  }
+
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     ncclComm_t part = nullptr;
     check(ncclCommSplit(comm_, color, rank_, &part, nullptr),
           to_text(counter_.next(OperationKind::kSplit)));
-    auto group = std::make_unique<NcclCommunicator>(part, axis, device_index_);
+    auto group = std::make_unique<NcclCommunicator>(part, axis, device_index_, watcher_);
     // A group of one has nothing to send: layers call it as often as any other.
     if (group->size() == 1) return make_single_communicator();
+    if (trace_) group->set_trace(trace_);
     return group;
   }
 
@@ -154,7 +211,12 @@ class NcclCommunicator : public Communicator {
                   "NCCL moves contiguous CUDA tensors only");
       c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
     }
+    if (stream_trace_) stream_trace_->begin(stream_);
     check(start(stream_.stream()), to_text(operation));
+    if (stream_trace_) {
+      stream_trace_->end(stream_, operation);
+      stream_trace_->drain(*trace_);
+    }
     return std::make_shared<StreamWork>(std::move(operation), stream_, comm_);
   }
 
@@ -164,11 +226,16 @@ class NcclCommunicator : public Communicator {
   c10::cuda::CUDAStream stream_;
   int rank_ = 0;
   int size_ = 1;
+  std::shared_ptr<FailureWatcher> watcher_;
+  int probe_ = 0;
+  std::shared_ptr<Trace> trace_;               // null unless the run is traced, as the next one
+  std::shared_ptr<StreamTrace> stream_trace_;  // shared with the trace, which asks it for more
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, int device_index) {
+std::unique_ptr<Communicator> make_nccl_communicator(
+    Communicator& host, int device_index, std::function<void(const std::string&)> on_failure) {
   ncclUniqueId id = {};
   if (host.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
   static_assert(sizeof id % sizeof(int64_t) == 0);
@@ -181,7 +248,9 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, int dev
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index));
   ncclComm_t comm = nullptr;
   check(ncclCommInitRank(&comm, host.size(), id, host.rank()), "ncclCommInitRank");
-  return std::make_unique<NcclCommunicator>(comm, "world", device_index);
+  return std::make_unique<NcclCommunicator>(
+      comm, "world", device_index,
+      std::make_shared<FailureWatcher>(kWatchSeconds, std::move(on_failure)));
 }
 
 }  // namespace lmtrain

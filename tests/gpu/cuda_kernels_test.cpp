@@ -140,7 +140,8 @@ TEST(CudaKernels, RepeatToTheBit) {
 // many GPUs.
 TEST(Nccl, OneRankDoesEveryOperation) {
   const auto host = make_single_communicator();
-  const auto nccl = make_nccl_communicator(*host, 0);
+  const auto nccl = make_nccl_communicator(
+      *host, 0, [](const std::string& failure) { ADD_FAILURE() << failure; });
   EXPECT_EQ(nccl->size(), 1);
   for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kLong}) {
     const at::Tensor x = numbers({1000}, at::kFloat).mul(100).to(type).cuda();
