@@ -45,7 +45,7 @@ void FailureWatcher::run() {
 
 std::string FailureWatcher::first_failure() const {
   for (const auto& [number, probe] : probes_) {
-    const std::string failure = probe();
+    std::string failure = probe();
     if (!failure.empty()) return failure;
   }
   return "";

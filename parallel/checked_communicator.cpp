@@ -97,9 +97,9 @@ class CheckedCommunicator : public Communicator {
     group_->set_timeout(seconds);
     host_->set_timeout(seconds);
   }
-  void set_trace(std::shared_ptr<Trace> trace) override {
+  void set_trace(const std::shared_ptr<Trace>& trace) override {
     host_->set_trace(trace);
-    group_->set_trace(std::move(trace));
+    group_->set_trace(trace);
   }
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     agree_on({.kind = static_cast<int64_t>(OperationKind::kSplit)});

@@ -54,7 +54,7 @@ class Communicator {
   virtual void set_timeout(double seconds) { static_cast<void>(seconds); }
   // From now on operations become spans there, when they are done; null ends it. Holds for the same
   // groups as the timeout, on NCCL for those that are split later.
-  virtual void set_trace(std::shared_ptr<Trace> trace) { static_cast<void>(trace); }
+  virtual void set_trace(const std::shared_ptr<Trace>& trace) { static_cast<void>(trace); }
   // The ranks of equal color form a group, ordered by this group's ranks. `axis` is what errors,
   // checks and traces call it ("data", "tensor"); the group of all ranks is "world".
   virtual std::unique_ptr<Communicator> split(int color, const std::string& axis) = 0;

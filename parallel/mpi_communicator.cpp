@@ -239,7 +239,7 @@ class MpiCommunicator : public Communicator {
   }
 
   void set_timeout(double seconds) override { thread_->timeout_seconds = seconds; }
-  void set_trace(std::shared_ptr<Trace> trace) override {
+  void set_trace(const std::shared_ptr<Trace>& trace) override {
     thread_->submit([thread = thread_.get(), trace] { thread->trace = trace; });
   }
 

@@ -81,7 +81,7 @@ class StagedCommunicator : public Communicator {
 
   void barrier() override { host_.barrier(); }
   void set_timeout(double seconds) override { host_.set_timeout(seconds); }
-  void set_trace(std::shared_ptr<Trace> trace) override { host_.set_trace(std::move(trace)); }
+  void set_trace(const std::shared_ptr<Trace>& trace) override { host_.set_trace(trace); }
 
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     std::unique_ptr<Communicator> part = host_.split(color, axis);

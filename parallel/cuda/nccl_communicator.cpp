@@ -174,8 +174,8 @@ class NcclCommunicator : public Communicator {
     c10::cuda::getCurrentCUDAStream(device_index_).synchronize();
   }
 
-  void set_trace(std::shared_ptr<Trace> trace) override {
-    trace_ = std::move(trace);
+  void set_trace(const std::shared_ptr<Trace>& trace) override {
+    trace_ = trace;
     stream_trace_.reset();
     if (!trace_) return;
     stream_trace_ =
