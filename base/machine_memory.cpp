@@ -6,6 +6,8 @@
 #include <sstream>
 #include <vector>
 
+#include <unistd.h>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -96,6 +98,17 @@ AvailableMemory available_memory(const MemoryRoots& roots) {
   AvailableMemory available = {*free_kib * 1024, "the node's free memory"};
   for (const Group& group : own_groups(roots.proc)) apply_group(group, roots.cgroup, available);
   return available;
+}
+
+int64_t anonymous_bytes(const fs::path& proc) {
+  std::ifstream file(proc / "self/statm");
+  int64_t total = 0;
+  int64_t resident = 0;
+  int64_t of_files = 0;  // and of shared memory
+  if (!(file >> total >> resident >> of_files)) {
+    throw IoError(cat((proc / "self/statm").string(), " cannot be read"));
+  }
+  return (resident - of_files) * sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace lmtrain

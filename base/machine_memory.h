@@ -24,4 +24,7 @@ struct AvailableMemory {
 // when the node's memory cannot be read; groups without a limit, or not visible, do not count.
 AvailableMemory available_memory(const MemoryRoots& roots = {});
 
+// What this process holds in memory that is no file's: resident, private or shared by fork.
+int64_t anonymous_bytes(const std::filesystem::path& proc = "/proc");
+
 }  // namespace lmtrain

@@ -18,6 +18,27 @@ namespace lmtrain {
 // H of the pooler, 2 H + 2 of sentences.
 int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
 
+// What a rank of the tensor axis has of a unit's parameters: of those that are cut its part.
+struct UnitParameters {
+  int64_t cut = 0;
+  int64_t whole = 0;
+
+  int64_t on_rank(int64_t tensor) const { return (cut + tensor - 1) / tensor + whole; }
+};
+
+// The units of ParameterStore.
+struct ModelParameters {
+  UnitParameters embedding;
+  UnitParameters block;
+  UnitParameters head;
+  int64_t num_blocks = 1;
+
+  int64_t on_rank(int64_t tensor) const {
+    return embedding.on_rank(tensor) + num_blocks * block.on_rank(tensor) + head.on_rank(tensor);
+  }
+};
+ModelParameters count_parameters(const ModelConfig& model, int64_t vocab_size);
+
 struct MemoryPlan {
   int64_t vocab_size = 0;  // rows of the embedding, padding included
   int64_t micro_batch_size = 1;
@@ -27,23 +48,35 @@ struct MemoryPlan {
   int64_t num_ranks =
       1;  // that share a checkpoint's tensors; fewer than there are is on the safe side
   bool on_cpu = true;
+  // The layout, as in ParallelConfig.
+  int64_t data = 1;
+  int64_t tensor = 1;
+  bool sequence = false;
+  int64_t zero = 0;
+  std::string recompute = "none";
 };
 
 // Bytes of one rank. E is a compute element (bf16 2, fp32 4, fp64 8), M a master element (4; in
-// fp64 8), N the tokens of a micro-batch.
+// fp64 8), N the tokens of a micro-batch; parameters are those of a rank of the tensor axis.
 struct MemoryEstimate {
-  int64_t weights = 0;      // master M, and in bf16 the compute copy, per parameter
-  int64_t gradients = 0;    // M per parameter
-  int64_t moments = 0;      // 2 M per parameter
+  int64_t weights = 0;    // master M, and in bf16 the compute copy, per parameter; master over the
+                          // data ranks from zero 1 on, the copy from zero 3 on
+  int64_t gradients = 0;  // M per parameter, over the data ranks from zero 2 on
+  int64_t moments = 0;    // 2 M per parameter, over the data ranks from zero 1 on
+  int64_t gathered = 0;   // whole units while they are used: from zero 2 on gradients of three
+                          // blocks and a tied table, from zero 3 on weights of embedding and block
   int64_t activations = 0;  // kept for backward: by block and token about 16 H E in gpt2; with
                             // dropout also 3 heads T E
-  int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, a weight's
-                            // gradient before it is added (V H E)
+  int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, thrice on
+                            // the CPU in bf16 where products pack them, a weight's gradient before
+                            // it is added (V H E)
   int64_t buckets = 0;      // gradients under way: one bucket received and one to come
   int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)
   int64_t process = 0;      // threads, MPI, work areas of the matrix kernels
 
   int64_t total() const;
+  // What training takes above the state after start: without saves and what the process has.
+  int64_t training() const;
   // "0.5 GiB weights, 0.5 GiB gradients, ..."
   std::string summary() const;
 };

@@ -101,6 +101,12 @@ void GradientSync::finish_oldest() {
   reductions_.pop_front();
 }
 
+void GradientSync::finish_micro_batch() {
+  if (!store_.shards_gradients()) return;
+  finish_partial();
+  while (!reductions_.empty()) finish_oldest();
+}
+
 void GradientSync::finish() {
   finish_partial();
   for (const auto& unit : store_.units()) {

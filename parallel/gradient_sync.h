@@ -31,6 +31,9 @@ class GradientSync {
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
 
+  // After each backward: where gradients are sharded, waits for what is under way, so that the next
+  // micro-batch finds the memory of whole ones free.
+  void finish_micro_batch();
   // After the last backward of a step, which announced every unit: waits for all sums. Each unit's
   // reduced_gradient() then holds its shard of them, the same bits in every run.
   void finish();

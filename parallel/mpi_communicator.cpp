@@ -51,6 +51,7 @@ namespace {
 
 // One message carries at most so many bytes: MPI counts are int.
 constexpr int64_t kMessageBytes = int64_t{64} << 20;
+constexpr int64_t kReceivedBytes = int64_t{32} << 20;
 // Part boundaries are multiples of this many elements (a cache line of bf16).
 constexpr int64_t kPartAlignment = 32;
 
@@ -293,7 +294,11 @@ class MpiCommunicator : public Communicator {
   template <class Visit>
   void for_each_segment(const at::Tensor& tensor, Visit visit) {
     const int64_t part = part_length(tensor.numel());
-    const int64_t most = kMessageBytes / static_cast<int64_t>(tensor.element_size());
+    // What comes from all the others at once is bounded, however many they are.
+    const int64_t most = std::max<int64_t>(
+        kPartAlignment, kReceivedBytes / std::max(1, size_ - 1) /
+                            static_cast<int64_t>(tensor.element_size()) / kPartAlignment *
+                            kPartAlignment);
     for (int64_t offset = 0; offset < part; offset += most)
       visit(offset, std::min(most, part - offset));
   }

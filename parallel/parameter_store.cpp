@@ -17,6 +17,16 @@ int64_t rounded_up(int64_t numel, int64_t multiple) {
   return (numel + multiple - 1) / multiple * multiple;
 }
 
+// LibTorch widens an operand of another type as a whole first: a piece at a time stays in the cache.
+void add_in_pieces(at::Tensor to, const at::Tensor& from) {
+  constexpr int64_t kPiece = 1 << 18;
+  const int64_t piece = to.scalar_type() == from.scalar_type() || to.is_cuda() ? to.numel() : kPiece;
+  for (int64_t at = 0; at < to.numel(); at += piece) {
+    const int64_t count = std::min(piece, to.numel() - at);
+    to.narrow(0, at, count).add_(from.narrow(0, at, count));
+  }
+}
+
 }  // namespace
 
 const at::Tensor& Parameter::weight() const {
@@ -42,7 +52,7 @@ at::Tensor Parameter::exp_avg_sq() const { return in(unit_->exp_avg_sq_); }
 void Parameter::add_gradient(const at::Tensor& contribution) {
   unit_->store_->need_gradient(*unit_);
   if (gradient_is_set_) {
-    gradient_.add_(contribution.view_as(gradient_));
+    add_in_pieces(gradient_.view({-1}), contribution.reshape({-1}));
   } else {
     gradient_.copy_(contribution.view_as(gradient_));
     gradient_is_set_ = true;

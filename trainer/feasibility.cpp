@@ -12,7 +12,6 @@
 #include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
 #include "energy/carbon_intensity.h"
-#include "models/memory_estimate.h"
 
 namespace lmtrain {
 namespace {
@@ -272,16 +271,12 @@ void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_byt
 
 void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineFacts& facts) {
   const Config& c = loaded.config;
-  const MemoryEstimate need =
-      estimate_memory(c.model, {.vocab_size = vocab_size,
-                                .micro_batch_size = c.train.micro_batch_size,
-                                .sequence_length = c.data.sequence_length,
-                                .precision = c.train.precision,
-                                .bucket_mib = c.parallel.bucket_mib,
-                                .num_ranks = facts.ranks_on_node,
-                                .on_cpu = !facts.device_memory_bytes.has_value()});
+  const MemoryEstimate need = estimate_memory(
+      c.model, memory_plan(c, vocab_size, facts.num_ranks, facts.ranks_on_node,
+                           /*on_cpu=*/!facts.device_memory_bytes.has_value()));
   const std::string advice =
-      "lower train.micro_batch_size, data.sequence_length or the model's size";
+      "lower train.micro_batch_size, data.sequence_length or the model's size, or shard it "
+      "(parallel.zero, parallel.tensor, parallel.recompute; lmtrain layouts lists what fits)";
   const std::string place = place_of(loaded, {"train.micro_batch_size", "model.hidden_size"});
   if (facts.device_memory_bytes) {
     if (need.total() <= *facts.device_memory_bytes) return;
@@ -298,6 +293,23 @@ void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineF
 }
 
 }  // namespace
+
+MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ranks,
+                       int64_t ranks_on_node, bool on_cpu) {
+  const ParallelConfig& parallel = config.parallel;
+  return {.vocab_size = vocab_size,
+          .micro_batch_size = config.train.micro_batch_size,
+          .sequence_length = config.data.sequence_length,
+          .precision = config.train.precision,
+          .bucket_mib = parallel.bucket_mib,
+          .num_ranks = ranks_on_node,
+          .on_cpu = on_cpu,
+          .data = num_ranks / parallel.tensor,
+          .tensor = parallel.tensor,
+          .sequence = parallel.sequence,
+          .zero = parallel.zero,
+          .recompute = parallel.recompute};
+}
 
 std::vector<std::string> schedule_notes(const Config& config) {
   std::vector<std::string> notes;
@@ -340,11 +352,13 @@ void check_facts(const LoadedConfig& loaded, const MachineFacts& facts) {
 
 void check_before_training(const LoadedConfig& loaded, const Config& resolved,
                            int64_t tokenizer_vocab_size, int64_t num_training_samples,
-                           int ranks_on_node, std::optional<int64_t> device_memory_bytes) {
+                           int num_ranks, int ranks_on_node,
+                           std::optional<int64_t> device_memory_bytes) {
   LoadedConfig now = loaded;
   now.config = resolved;
   check_facts(now, {.tokenizer_vocab_size = tokenizer_vocab_size,
                     .num_training_samples = num_training_samples,
+                    .num_ranks = num_ranks,
                     .ranks_on_node = ranks_on_node,
                     .free_disk_bytes = free_disk_bytes(resolved.run.dir),
                     .memory = available_memory(),

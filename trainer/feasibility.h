@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/machine_memory.h"
+#include "models/memory_estimate.h"
 #include "trainer/load_config.h"
 
 namespace lmtrain {
@@ -24,11 +25,16 @@ std::vector<std::string> schedule_notes(const Config& config);
 struct MachineFacts {
   int64_t tokenizer_vocab_size = 0;
   int64_t num_training_samples = 0;  // windows of data.sequence_length in the training split
+  int num_ranks = 1;
   int ranks_on_node = 1;
   int64_t free_disk_bytes = 0;
   AvailableMemory memory;                      // of the node, for all its ranks
   std::optional<int64_t> device_memory_bytes;  // of a rank's GPU; none: ranks compute on the CPU
 };
+
+// What estimate_memory wants to know of a rank of this config.
+MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ranks,
+                       int64_t ranks_on_node, bool on_cpu);
 
 // A vocabulary that holds the tokenizer's, a global batch of text, disk for two checkpoints,
 // memory.
@@ -37,7 +43,7 @@ void check_facts(const LoadedConfig& loaded, const MachineFacts& facts);
 // check_facts with what this machine has now. `resolved` is the config with its vocabulary known.
 void check_before_training(const LoadedConfig& loaded, const Config& resolved,
                            int64_t tokenizer_vocab_size, int64_t num_training_samples,
-                           int ranks_on_node,
+                           int num_ranks, int ranks_on_node,
                            std::optional<int64_t> device_memory_bytes = std::nullopt);
 
 }  // namespace lmtrain

@@ -13,6 +13,7 @@
 #include "base/durable_file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/memory_watch.h"
 #include "base/text.h"
 #include "models/flops.h"
 #include "trainer/as_error.h"
@@ -105,7 +106,8 @@ class Run {
       num_tokens_ = std::max(tokenizer().vocab_size(), initial_ ? initial_->num_tokens : 0);
       if (config_.model.vocab_size == 0) config_.model.vocab_size = num_tokens_;
       check_before_training(loaded_, config_, num_tokens_, data_->train->num_samples(),
-                            launch_.local_size(), compute_.device.free_memory_bytes);
+                            launch_.size(), launch_.local_size(),
+                            compute_.device.free_memory_bytes);
       if (start_.checkpoint.empty()) return;
       const auto notes = check_start_point(start_, config_, state(start_.step()));
       if (launch_.rank() != 0) return;
@@ -158,6 +160,7 @@ class Run {
     device_world_ = make_device_communicator(launch_, compute_.device, config_.parallel.transport);
     trace_ = start_trace(config_.train, phases_, launch_.world(), device_world_.get());
     Communicator& device_world = device_world_ ? *device_world_ : launch_.world();
+    memory_.emplace();
     mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor),
                   config_.parallel.check);
     trainer_.emplace(config_, *mesh_, compute_.device.device, num_tokens_, phases_);
@@ -316,7 +319,25 @@ class Run {
     return state;
   }
 
+  MemoryEstimate planned_memory() const {
+    return estimate_memory(
+        config_.model, memory_plan(config_, config_.model.vocab_size, launch_.size(),
+                                   launch_.local_size(), compute_.device.device.is_cpu()));
+  }
+
+  // Before the first save, whose files take memory of their own.
+  void note_training_memory() {
+    if (training_memory_bytes_ > 0) return;
+    const at::Tensor most = at::tensor({memory_->peak_bytes()}, at::kLong);
+    launch_.world().all_reduce(most, ReduceOp::kMax)->wait();
+    training_memory_bytes_ = most.item<int64_t>();
+    if (launch_.rank() == 0)
+      log_info(cat("training takes ", human_bytes(training_memory_bytes_), " a rank, computed ",
+                   human_bytes(planned_memory().training())));
+  }
+
   void save(int64_t step, bool must) {
+    note_training_memory();
     const PhaseScope scope(phases_, Phase::kCheckpoint);
     if (launch_.any(!weights_are_finite(trainer_->store()))) {
       throw CollectiveError(ExitCode::kNumeric,
@@ -415,6 +436,8 @@ class Run {
   std::optional<RunData> data_;
   std::unique_ptr<Communicator> device_world_;
   std::optional<Mesh> mesh_;
+  std::optional<MemoryWatch> memory_;
+  int64_t training_memory_bytes_ = 0;  // the most of any rank, above what its start took
   PhaseTracker phases_;
   std::shared_ptr<Trace> trace_;  // null unless train.trace
   std::optional<Trainer> trainer_;

@@ -138,6 +138,7 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScale
   const PhaseScope scope(phases_, Phase::kBackward);
   store_.begin_backward();
   loss.total.backward();
+  gradient_sync_.finish_micro_batch();
   const std::vector<SampleScore> samples = loss.samples();
   for (size_t i = 0; i < samples.size(); ++i)
     results.push_back({samples[i], batch.sample_hashes[i]});

@@ -110,7 +110,7 @@ ExitCode verify_layout(const LoadedConfig& loaded, int64_t num_steps, Launch& la
   launch.together([&] {
     if (config.model.vocab_size == 0) config.model.vocab_size = num_tokens;
     check_before_training(loaded, config, num_tokens, data.train->num_samples(),
-                          launch.local_size(), compute.device.free_memory_bytes);
+                          launch.size(), launch.local_size(), compute.device.free_memory_bytes);
   });
   const LayoutRunInput input =
       input_of(data, config, num_tokens, compute.device.device, num_steps);

@@ -100,8 +100,8 @@ Config Cell::config() const {
   c.data.isolate_documents = !m.is_bert() && drops;
   c.train.steps = 50;
   c.train.precision = precision;
-  c.train.global_batch_size = kGlobalBatch;
-  c.train.micro_batch_size = kGlobalBatch / (ranks / tensor) / accumulation;
+  c.train.global_batch_size = global_batch();
+  c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
   c.train.z_loss = m.is_llama() ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;

@@ -78,7 +78,7 @@ class Matrix {
     const auto found = references_.find(cell.subject());
     if (found != references_.end()) return found->second;
     Config config = on_one_rank(cell.config());
-    config.train.micro_batch_size = kGlobalBatch / 4 / cell.accumulation;
+    config.train.micro_batch_size = cell.global_batch() / 4 / cell.accumulation;
     return references_
         .emplace(cell.subject(),
                  make_reference(config, input_of(config, loader), launch_.world()))
