@@ -64,6 +64,7 @@ struct TextsField {
 };
 struct SectionField {
   std::shared_ptr<Fields> fields;
+  std::string short_form;  // the choice that a scalar in place of the section sets; "" for none
 };
 // A list of structs. append() adds a default element and returns its description, which is valid
 // until the next append(); elements() describes those there now.
@@ -92,6 +93,11 @@ struct Field {
 
   Field& fixed_on_resume() {
     on_resume = OnResume::kFixed;
+    return *this;
+  }
+  // Of a section: `key: value` in its place sets this choice of it.
+  Field& short_form(const std::string& choice) {
+    std::get<SectionField>(kind).short_form = choice;
     return *this;
   }
   Field& warned_on_resume() {
@@ -132,7 +138,7 @@ class Fields {
   Field& section(const std::string& key, Config& config, const std::string& doc) {
     auto fields = std::make_shared<Fields>();
     config.describe(*fields);
-    return add(key, doc, SectionField{std::move(fields)});
+    return add(key, doc, SectionField{std::move(fields), ""});
   }
   template <class Config>
   Field& list(const std::string& key, std::vector<Config>& values, const std::string& doc) {

@@ -176,6 +176,8 @@ class Reader {
   }
 
   void read_kind(const SectionField& field, const std::string& key, const YamlNode& node) {
+    if (node.kind == YamlNode::Kind::kScalar && !field.short_form.empty())
+      return read_at(*field.fields, key + ".", field.short_form, node);
     if (node.kind != YamlNode::Kind::kMapping) fail_type(key, "a mapping of keys", node);
     read_section(*field.fields, key + ".", node);
   }

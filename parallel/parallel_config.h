@@ -9,6 +9,7 @@
 namespace lmtrain {
 
 struct ParallelConfig {
+  std::string layout = "manual";
   int64_t tensor = 1;
   bool sequence = false;
   int64_t zero = 0;
@@ -22,6 +23,10 @@ struct ParallelConfig {
   bool check = false;
 
   void describe(Fields& f) {
+    f.choice("layout", layout, {"manual", "auto"},
+             "manual: the keys below; auto: the fastest that fits of those that lmtrain layouts "
+             "lists, in place of tensor, sequence, zero and recompute. `parallel: auto` is short "
+             "for it.");
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
               "Ranks that share one model: attention heads, feed-forward width and vocabulary are "
               "cut over them (tensor parallelism; Megatron-LM). Data-parallel ranks = ranks / "

@@ -25,6 +25,9 @@ void command_inspect(const std::string& checkpoint, bool with_tensors);
 void command_import(const std::string& folder, const std::string& out);
 void command_export(const std::string& checkpoint, const std::string& out,
                     const ExportOptions& options);
+// A table of the layouts that `num_ranks` ranks of a machine ("cpu": this node's cores) could take.
+void command_layouts(const std::string& path, const std::vector<std::string>& overrides,
+                     int64_t num_ranks, const std::string& machine, size_t most);
 void command_report(const std::string& run_folder);
 void command_doctor();
 

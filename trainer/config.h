@@ -150,7 +150,7 @@ struct Config {
     f.section("optimizer", optimizer, "Optimizer.");
     f.section("schedule", schedule, "Learning rate schedule.").warned_on_resume();
     f.section("eval", eval, "Validation.");
-    f.section("parallel", parallel, "How ranks share the work.");
+    f.section("parallel", parallel, "How ranks share the work.").short_form("layout");
     f.section("checkpoint", checkpoint, "Checkpoints.");
     f.section("energy", energy, "Power logger and emissions report.");
   }

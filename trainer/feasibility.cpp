@@ -12,6 +12,7 @@
 #include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
 #include "energy/carbon_intensity.h"
+#include "trainer/layouts.h"
 
 namespace lmtrain {
 namespace {
@@ -27,16 +28,6 @@ std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>&
     if (place != "default") return place + ": ";
   }
   return loaded.name + ": ";
-}
-
-// "it may be 1, 2, 3, 6": of a number of heads and the like.
-std::string divisors_text(int64_t size) {
-  constexpr int64_t kMost = 64;
-  std::vector<std::string> divisors;
-  for (int64_t i = 1; i <= std::min(size, kMost); ++i) {
-    if (size % i == 0) divisors.push_back(cat(i));
-  }
-  return cat("it may be ", join(divisors, ", "));
 }
 
 void check_model(const LoadedConfig& loaded) {
@@ -130,38 +121,20 @@ void check_objective(const LoadedConfig& loaded) {
   }
 }
 
-// The tensor axis cuts whole heads, the feed-forward width, and where asked the tokens.
-void check_tensor_axis(const LoadedConfig& loaded) {
-  const Config& c = loaded.config;
-  const int64_t parts = c.parallel.tensor;
-  const auto check = [&](const char* key, const std::string& what, int64_t size) {
-    if (size % parts == 0) return;
-    throw ConfigError(cat(place_of(loaded, {"parallel.tensor", key}), "parallel.tensor = ", parts,
-                          " does not divide ", what, " = ", size, "; ", divisors_text(size)));
-  };
-  const bool groups = c.model.kv_heads() != c.model.num_heads;
-  check(groups ? "model.num_kv_heads" : "model.num_heads",
-        groups ? "model.num_kv_heads" : "model.num_heads", c.model.kv_heads());
-  check("model.feed_forward_size", "the feed-forward width", c.model.intermediate_size());
-  if (c.parallel.sequence) {
-    check("data.sequence_length", "data.sequence_length with parallel.sequence",
-          c.data.sequence_length);
-  }
-}
-
 void check_parallel(const LoadedConfig& loaded, int num_ranks) {
   const Config& c = loaded.config;
   if (num_ranks % c.parallel.tensor != 0) {
     throw ConfigError(cat(place_of(loaded, {"parallel.tensor"}),
                           "parallel.tensor = ", c.parallel.tensor, " does not divide the ",
-                          num_ranks, " ranks of this job; ", divisors_text(num_ranks)));
+                          num_ranks, " ranks of this job"));
   }
   if (c.parallel.sequence && c.parallel.tensor == 1) {
     throw ConfigError(cat(place_of(loaded, {"parallel.sequence"}),
                           "parallel.sequence = true cuts tokens over the ranks of the tensor axis, "
                           "and parallel.tensor is 1; raise that or leave it out"));
   }
-  check_tensor_axis(loaded);
+  const std::string reason = why_not_tensor(c, c.parallel.tensor, c.parallel.sequence);
+  if (!reason.empty()) throw ConfigError(place_of(loaded, {"parallel.tensor"}) + reason);
 }
 
 void check_batch(const LoadedConfig& loaded, int num_ranks) {
@@ -271,9 +244,9 @@ void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_byt
 
 void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineFacts& facts) {
   const Config& c = loaded.config;
-  const MemoryEstimate need = estimate_memory(
-      c.model, memory_plan(c, vocab_size, facts.num_ranks, facts.ranks_on_node,
-                           /*on_cpu=*/!facts.device_memory_bytes.has_value()));
+  const MemoryEstimate need =
+      estimate_memory(c.model, memory_plan(c, vocab_size, facts.num_ranks, facts.ranks_on_node,
+                                           /*on_cpu=*/!facts.device_memory_bytes.has_value()));
   const std::string advice =
       "lower train.micro_batch_size, data.sequence_length or the model's size, or shard it "
       "(parallel.zero, parallel.tensor, parallel.recompute; lmtrain layouts lists what fits)";

@@ -18,6 +18,7 @@
 #include "models/flops.h"
 #include "trainer/as_error.h"
 #include "trainer/checkpoint.h"
+#include "trainer/choose_layout.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
 #include "trainer/gradient_norm.h"
@@ -52,10 +53,13 @@ class Run {
         folder_{std::filesystem::path(config_.run.dir) / config_.run.name} {}
 
   ExitCode execute() {
-    launch_.together([&] {
-      initial_ = adopt_initial_model(loaded_);
-      check_before_data(loaded_, launch_.size());
-    });
+    launch_.together([&] { initial_ = adopt_initial_model(loaded_); });
+    const bool has_auto_layout = config_.parallel.layout == "auto";
+    if (has_auto_layout) {
+      compute_ = set_up_compute(config_.parallel, launch_);
+      choose_layout(loaded_, compute_, launch_);
+    }
+    launch_.together([&] { check_before_data(loaded_, launch_.size()); });
     start_ = find_start_point_together(config_, folder_, launch_);
     if (is_finished()) {
       launch_.together([&] { check_config_of_finished_run(); });
@@ -66,7 +70,7 @@ class Run {
       }
       return ExitCode::kDone;
     }
-    compute_ = set_up_compute(config_.parallel, launch_);
+    if (!has_auto_layout) compute_ = set_up_compute(config_.parallel, launch_);
     open_data();
     open_folder();
     make_trainer();
@@ -320,9 +324,9 @@ class Run {
   }
 
   MemoryEstimate planned_memory() const {
-    return estimate_memory(
-        config_.model, memory_plan(config_, config_.model.vocab_size, launch_.size(),
-                                   launch_.local_size(), compute_.device.device.is_cpu()));
+    return estimate_memory(config_.model,
+                           memory_plan(config_, config_.model.vocab_size, launch_.size(),
+                                       launch_.local_size(), compute_.device.device.is_cpu()));
   }
 
   // Before the first save, whose files take memory of their own.
@@ -346,8 +350,9 @@ class Run {
                                 "continues from the last checkpoint"));
     }
     if (metrics_) metrics_->sync();
-    const std::string error = save_checkpoint(folder_.checkpoints(), trainer_->store(), mesh_->tensor(),
-                                              state(step), tokenizer().to_json(), launch_.world());
+    const std::string error =
+        save_checkpoint(folder_.checkpoints(), trainer_->store(), mesh_->tensor(), state(step),
+                        tokenizer().to_json(), launch_.world());
     if (!error.empty()) {
       ++failed_saves_;
       if (launch_.rank() == 0) log_warn(cat("the save at step ", step, " was abandoned: ", error));

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "base/text.h"
+#include "trainer/choose_layout.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
 #include "trainer/run_data.h"
@@ -97,29 +98,29 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
   check("gradients", found.gradient, spread.gradient);
   check("weights", found.weight, spread.weight);
   if (!worst.empty()) return {false, worst};
-  return {true, in_double ? "equal within 1e-9"
-                          : "equal within three times the rounding of one rank"};
+  return {true,
+          in_double ? "equal within 1e-9" : "equal within three times the rounding of one rank"};
 }
 
-ExitCode verify_layout(const LoadedConfig& loaded, int64_t num_steps, Launch& launch) {
-  Config config = loaded.config;
+ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& launch) {
+  LoadedConfig loaded = given;
+  const Compute compute = set_up_compute(loaded.config.parallel, launch);
+  choose_layout(loaded, compute, launch);
   launch.together([&] { check_before_data(loaded, launch.size()); });
-  const Compute compute = set_up_compute(config.parallel, launch);
+  Config config = loaded.config;
   const RunData data = open_run_data(config, compute.num_threads * launch.local_size(), launch);
   const int64_t num_tokens = data.prepared.tokenizer.vocab_size();
   launch.together([&] {
     if (config.model.vocab_size == 0) config.model.vocab_size = num_tokens;
-    check_before_training(loaded, config, num_tokens, data.train->num_samples(),
-                          launch.size(), launch.local_size(), compute.device.free_memory_bytes);
+    check_before_training(loaded, config, num_tokens, data.train->num_samples(), launch.size(),
+                          launch.local_size(), compute.device.free_memory_bytes);
   });
-  const LayoutRunInput input =
-      input_of(data, config, num_tokens, compute.device.device, num_steps);
+  const LayoutRunInput input = input_of(data, config, num_tokens, compute.device.device, num_steps);
 
   if (launch.rank() == 0) {
-    std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n",
-                loaded.name.c_str(), config.train.precision.c_str(), num_steps,
-                config.train.global_batch_size, launch.size(),
-                layout_text(config.parallel, launch.size()).c_str());
+    std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n", loaded.name.c_str(),
+                config.train.precision.c_str(), num_steps, config.train.global_batch_size,
+                launch.size(), layout_text(config.parallel, launch.size()).c_str());
     std::fflush(stdout);
   }
   const Reference one = make_reference(on_one_rank(config), input, launch.world());

@@ -101,19 +101,19 @@ TEST_F(Feasibility, SequencesFitThePositions) {
 // Defect: a layout that cuts a head in two, or that is accepted and ignored.
 TEST_F(Feasibility, TheTensorAxisDividesWhatItCuts) {
   EXPECT_EQ(first_error({"parallel.tensor=2", "parallel.sequence=true", "parallel.zero=3"}, 2), "");
-  EXPECT_NE(first_error({"parallel.tensor=2"}, 3).find("does not divide the 3 ranks of this job; it "
-                                                       "may be 1, 3"),
+  EXPECT_NE(first_error({"parallel.tensor=2"}, 3).find("does not divide the 3 ranks of this job"),
             std::string::npos);
-  EXPECT_NE(first_error({"parallel.tensor=4"}, 4).find(
-                "parallel.tensor = 4 does not divide model.num_heads = 6; it may be 1, 2, 3, 6"),
-            std::string::npos);
+  EXPECT_NE(
+      first_error({"parallel.tensor=4"}, 4)
+          .find("parallel.tensor = 4 does not divide model.num_heads = 6; it may be 1, 2, 3, 6"),
+      std::string::npos);
   EXPECT_NE(first_error({"parallel.tensor=2", "model.kind=llama", "model.num_kv_heads=3"}, 2)
                 .find("model.num_kv_heads = 3"),
             std::string::npos);
-  EXPECT_NE(first_error({"parallel.tensor=2", "parallel.sequence=true", "data.sequence_length=255"},
-                        2)
-                .find("data.sequence_length with parallel.sequence = 255"),
-            std::string::npos);
+  EXPECT_NE(
+      first_error({"parallel.tensor=2", "parallel.sequence=true", "data.sequence_length=255"}, 2)
+          .find("data.sequence_length with parallel.sequence = 255"),
+      std::string::npos);
   EXPECT_NE(first_error({"parallel.sequence=true"}).find("parallel.tensor is 1"),
             std::string::npos);
 }
@@ -256,8 +256,8 @@ TEST_F(Feasibility, TheRecipesFitTheirHardware) {
   for (const Recipe& recipe :
        {Recipe{"gpt2-small", 50257, 124'439'808}, Recipe{"gpt2-medium", 50257, 354'823'168},
         Recipe{"gpt2-large", 50257, 774'030'080}, Recipe{"gpt2-xl", 50257, 1'557'611'200},
-        Recipe{"llama-1b", 32000, 1'100'048'384}, Recipe{"bert-base", 30522, 110'106'428},
-        Recipe{"bert-large", 30522, 336'226'108}}) {
+        Recipe{"llama-1b", 32000, 1'100'048'384}, Recipe{"llama-8b", 128256, 8'030'261'248},
+        Recipe{"bert-base", 30522, 110'106'428}, Recipe{"bert-large", 30522, 336'226'108}}) {
     const LoadedConfig loaded =
         load_config(fs::path(LMTRAIN_SOURCE_DIR) / "configs" / cat(recipe.name, ".yaml"),
                     {cat("data.sources=[{path: ", (root_ / "text").string(), "}]"),
@@ -268,6 +268,8 @@ TEST_F(Feasibility, TheRecipesFitTheirHardware) {
     MachineFacts node = enough();  // of eight GPUs of 80 GB
     node.tokenizer_vocab_size = recipe.num_tokens;
     node.num_training_samples = int64_t{1} << 20;
+    node.free_disk_bytes = 1000 * kGiB;
+    node.num_ranks = 8;
     node.ranks_on_node = 8;
     node.device_memory_bytes = 79 * kGiB;
     check_facts(loaded, node);

@@ -15,6 +15,7 @@
 #include "parallel/launch.h"
 #include "trainer/as_error.h"
 #include "trainer/commands.h"
+#include "trainer/layouts.h"
 #include "trainer/load_config.h"
 #include "trainer/run.h"
 #include "trainer/stop_signal.h"
@@ -42,6 +43,9 @@ struct Arguments {
   std::string out;
   ExportOptions exported;
   bool flag = false;
+  int64_t ranks = 1;
+  std::string machine = "cpu";
+  size_t most = 12;
   SamplingOptions sampling;
   TokenizerTrainArguments tokenizer;
 };
@@ -147,6 +151,20 @@ void add_model_commands(CLI::App& app, Arguments& a) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   export_command->callback([&] { command_export(a.path, a.out, a.exported); });
+
+  CLI::App* layouts = app.add_subcommand(
+      "layouts", "Layouts of a config: memory, communication and time of a step, best first");
+  add_config(layouts, a, true);
+  layouts->add_option("--ranks", a.ranks, "Ranks of the job")
+      ->required()
+      ->check(CLI::Range(1, 1 << 16));
+  std::vector<std::string> machines = known_machines();
+  machines.insert(machines.begin(), "cpu");
+  layouts->add_option("--machine", a.machine, "What they run on; cpu: this node's cores")
+      ->check(CLI::IsMember(machines))
+      ->capture_default_str();
+  layouts->add_option("--most", a.most, "Lines to show")->capture_default_str();
+  layouts->callback([&] { command_layouts(a.config, a.overrides, a.ranks, a.machine, a.most); });
 
   CLI::App* report = app.add_subcommand("report", "Write a run's report again from its folder");
   report->add_option("run", a.path, "Run folder")->required();
@@ -276,8 +294,9 @@ bool names_a_config(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return false;
   }
   const std::string first = argv[1];
-  for (const char* command : {"config", "prepare", "tokenizer", "generate", "score", "predict",
-                              "inspect", "import", "export", "report", "doctor", "verify"}) {
+  for (const char* command :
+       {"config", "prepare", "tokenizer", "generate", "score", "predict", "inspect", "import",
+        "export", "report", "doctor", "verify", "layouts"}) {
     if (first == command) return false;
   }
   return true;
