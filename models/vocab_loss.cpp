@@ -170,12 +170,14 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     at::Tensor log_sums = at::empty_like(log_probs);
     at::Tensor predictions = at::empty({options.with_predictions ? x.size(0) : 0}, y.options());
     at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
+    // Also where there is no row: the other ranks may be gathering it.
+    const at::Tensor weight = table->weight();
     const int64_t chunk_rows = rows_of_logits(x.is_cpu());
     for (int64_t begin = 0; begin < x.size(0); begin += chunk_rows) {
       const int64_t rows = std::min(chunk_rows, x.size(0) - begin);
       const at::Tensor xc = x.narrow(0, begin, rows);
-      at::Tensor logits = bias == nullptr ? at::mm(xc, table->weight().t())
-                                          : at::addmm(bias->weight(), xc, table->weight().t());
+      at::Tensor logits =
+          bias == nullptr ? at::mm(xc, weight.t()) : at::addmm(bias->weight(), xc, weight.t());
       const Chunk chunk = log_probabilities(logits, y.narrow(0, begin, rows), *table,
                                             options.with_predictions, *axis);
       if (options.with_predictions) predictions.narrow(0, begin, rows).copy_(chunk.predictions);
@@ -188,7 +190,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
           z_loss == 0.0 ? factor : factor * chunk.log_sum.mul(2.0 * z_loss).add_(1.0);
       loss_gradient_in_place(logits, num_real_columns(*table), chunk, softmax_factor, factor);
       at::Tensor dxc = dx.narrow(0, begin, rows);
-      at::mm_out(dxc, logits, table->weight());
+      at::mm_out(dxc, logits, weight);
       axis->all_reduce(dxc, ReduceOp::kSum)->wait();
       table->add_product(logits.t(), xc);
       if (bias != nullptr) bias->add_gradient(sum_of_rows(logits));

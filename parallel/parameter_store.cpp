@@ -219,6 +219,7 @@ void ParameterStore::begin_step() {
 void ParameterStore::begin_micro_batch(bool is_last) {
   announces_ = is_last || shards_gradients();
   is_backward_ = false;
+  furthest_ = 0;
   for (const auto& unit : units_) {
     unit->uses_outstanding_ = 0;
     for (const auto& parameter : unit->parameters_) {
@@ -274,13 +275,21 @@ void ParameterStore::start_gather(ParameterUnit& unit) {
   unit.gather_ = sharding_.data->all_gather(unit.gathering_, unit.compute_shard_);
 }
 
+void ParameterStore::prefetch_behind(const ParameterUnit& unit) {
+  if (is_backward_) {
+    if (unit.index_ == 0 || !units_[unit.index_ - 1]->read_in_backward_) return;
+    return start_gather(*units_[unit.index_ - 1]);
+  }
+  // A table that the head reads again is behind where forward is.
+  if (unit.index_ < furthest_ || unit.index_ + 1 == units_.size()) return;
+  furthest_ = unit.index_;
+  start_gather(*units_[unit.index_ + 1]);
+}
+
 void ParameterStore::need_compute(ParameterUnit& unit) {
   if (shards_weights()) {
     start_gather(unit);
-    const size_t neighbour = is_backward_ ? unit.index_ - 1 : unit.index_ + 1;
-    const bool is_next = neighbour < units_.size() &&
-                         (!is_backward_ || units_[neighbour]->read_in_backward_);
-    if (is_next) start_gather(*units_[neighbour]);
+    prefetch_behind(unit);
   }
   if (!unit.gather_) return;
   unit.gather_->wait();

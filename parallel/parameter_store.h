@@ -199,6 +199,7 @@ class ParameterStore {
   // The unit's whole compute copy is there when this returns, and its neighbour's on the way.
   void need_compute(ParameterUnit& unit);
   void start_gather(ParameterUnit& unit);
+  void prefetch_behind(const ParameterUnit& unit);
   void free_compute(ParameterUnit& unit);
   void need_gradient(ParameterUnit& unit);
 
@@ -210,6 +211,7 @@ class ParameterStore {
   std::vector<Parameter*> parameters_;
   bool announces_ = false;
   bool is_backward_ = false;
+  size_t furthest_ = 0;  // unit that this forward has come to
   at::Tensor scratch_;
 };
 

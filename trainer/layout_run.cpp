@@ -11,9 +11,8 @@
 namespace lmtrain {
 namespace {
 
-std::map<std::string, at::Tensor> logical_tensors(const ParameterStore& store, StateBuffer buffer,
-                                                  Mesh& mesh) {
-  std::map<std::string, at::Tensor> tensors;
+NamedTensors logical_tensors(const ParameterStore& store, StateBuffer buffer, Mesh& mesh) {
+  NamedTensors tensors;
   for (const auto& unit : store.units()) {
     for_each_logical(*unit, buffer, store.sharding(), mesh.tensor(),
                      [&](const Parameter& parameter, const at::Tensor& logical) {
@@ -28,8 +27,7 @@ std::map<std::string, at::Tensor> logical_tensors(const ParameterStore& store, S
 // The larger one; not a number once it was that.
 double largest(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 
-double largest_difference(const std::map<std::string, at::Tensor>& a, const std::string& name,
-                          const at::Tensor& b) {
+double largest_difference(const NamedTensors& a, const std::string& name, const at::Tensor& b) {
   const auto found = a.find(name);
   if (found == a.end() || found->second.sizes() != b.sizes()) return std::nan("");
   return b.numel() == 0 ? 0.0 : found->second.sub(b).abs().max().item<double>();
@@ -41,9 +39,11 @@ LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& me
   PhaseTracker phases;
   Trainer trainer(config, mesh, input.device, input.num_tokens, phases);
   LayoutRun run;
-  for (int64_t step = 0; step < input.num_steps; ++step)
+  for (int64_t step = 0; step < input.num_steps; ++step) {
     run.steps.push_back(trainer.train_step(*input.train, step, {}));
-  run.gradients = logical_tensors(trainer.store(), StateBuffer::kGradient, mesh);
+    if (step + input.num_gradient_steps >= input.num_steps)
+      run.gradients.push_back(logical_tensors(trainer.store(), StateBuffer::kGradient, mesh));
+  }
   run.weights = logical_tensors(trainer.store(), StateBuffer::kWeights, mesh);
   if (input.validation != nullptr)
     run.evaluation = trainer.evaluate(*input.validation, input.num_validation_samples);
@@ -60,10 +60,9 @@ PermutedLoader::PermutedLoader(const Loader& inner, int64_t global_batch_size, u
 
 void PermutedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   const int64_t step = index / global_batch_size_;
-  const int64_t other =
-      step * global_batch_size_ +
-      Permutation(global_batch_size_, seed_, static_cast<uint64_t>(step))(index %
-                                                                          global_batch_size_);
+  const int64_t other = step * global_batch_size_ +
+                        Permutation(global_batch_size_, seed_,
+                                    static_cast<uint64_t>(step))(index % global_batch_size_);
   batch.sample_indices[row] = other;  // dropout goes with the sample
   inner_.fill_row(batch, row, other);
 }
@@ -77,9 +76,11 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
   }
   d.loss = largest(d.loss, std::abs(a.evaluation.loss - b.evaluation.loss));
   for (const auto& [name, weight] : b.weights) {
-    const LayoutDifference::OfTensor tensor = {
-        name, largest_difference(a.gradients, name, b.gradients.at(name)),
-        largest_difference(a.weights, name, weight)};
+    LayoutDifference::OfTensor tensor = {name, 0, largest_difference(a.weights, name, weight)};
+    for (size_t i = 0; i < b.gradients.size(); ++i) {
+      tensor.gradient = largest(
+          tensor.gradient, largest_difference(a.gradients.at(i), name, b.gradients[i].at(name)));
+    }
     d.gradient = largest(d.gradient, tensor.gradient);
     d.weight = largest(d.weight, tensor.weight);
     d.tensors.push_back(tensor);
@@ -98,9 +99,23 @@ LayoutRun run_alone(const Config& config, const LayoutRunInput& input) {
   return run_layout(config, input, mesh);
 }
 
-LayoutRun run_permuted(const Config& config, const LayoutRunInput& input, int seed) {
+// A micro-batch size that takes other samples together than `config` does, the `number`th of those
+// that are not much larger.
+int64_t other_micro_batch(const TrainConfig& train, int number) {
+  std::vector<int64_t> sizes;
+  const int64_t most = std::max<int64_t>(4, 2 * train.micro_batch_size);
+  for (int64_t size = 1; size <= std::min(most, train.global_batch_size); ++size) {
+    if (train.global_batch_size % size == 0 && size != train.micro_batch_size)
+      sizes.push_back(size);
+  }
+  if (sizes.empty()) return train.micro_batch_size;
+  return sizes[sizes.size() - 1 - static_cast<size_t>(number) % sizes.size()];
+}
+
+LayoutRun run_permuted(Config config, const LayoutRunInput& input, int number) {
   const PermutedLoader permuted(*input.train, config.train.global_batch_size,
-                                static_cast<uint64_t>(seed));
+                                static_cast<uint64_t>(number));
+  config.train.micro_batch_size = other_micro_batch(config.train, number);
   LayoutRunInput other = input;
   other.train = &permuted;
   return run_alone(config, other);
@@ -117,7 +132,8 @@ void hand_over(LayoutRun& run, Communicator& group, int from) {
   const at::Tensor numbers = at::tensor(losses, at::kDouble);
   std::vector<at::Tensor> tensors = {numbers};
   for (const auto& [name, tensor] : run.weights) tensors.push_back(tensor.contiguous());
-  for (const auto& [name, tensor] : run.gradients) tensors.push_back(tensor.contiguous());
+  for (const NamedTensors& gradients : run.gradients)
+    for (const auto& [name, tensor] : gradients) tensors.push_back(tensor.contiguous());
   for (const at::Tensor& tensor : tensors) {
     (group.rank() == from ? group.send(tensor, 0) : group.recv(tensor, from))->wait();
   }
@@ -131,9 +147,9 @@ void hand_over(LayoutRun& run, Communicator& group, int from) {
 
 LayoutRun copy_of(const LayoutRun& run) {
   LayoutRun copy = run;
-  for (auto* tensors : {&copy.weights, &copy.gradients}) {
-    for (auto& [name, tensor] : *tensors) tensor = tensor.clone();
-  }
+  for (auto& [name, tensor] : copy.weights) tensor = tensor.clone();
+  for (NamedTensors& gradients : copy.gradients)
+    for (auto& [name, tensor] : gradients) tensor = tensor.clone();
   return copy;
 }
 
@@ -151,8 +167,10 @@ Reference make_reference(const Config& config, const LayoutRunInput& input, Comm
   const int helpers = in_double ? 0 : std::min(kMostPermutations, group.size() - 1);
   std::vector<LayoutRun> runs;
   if (is_first) runs.push_back(run_alone(config, input));
-  if (!is_first && group.rank() <= helpers) runs.push_back(run_permuted(config, input, group.rank()));
-  for (int seed = 1; is_first && group.size() == 1 && !in_double && seed <= kMostPermutations; ++seed)
+  if (!is_first && group.rank() <= helpers)
+    runs.push_back(run_permuted(config, input, group.rank()));
+  for (int seed = 1; is_first && group.size() == 1 && !in_double && seed <= kMostPermutations;
+       ++seed)
     runs.push_back(run_permuted(config, input, seed));
   for (int from = 1; from <= helpers; ++from) {
     if (group.rank() == from) hand_over(runs[0], group, from);

@@ -16,12 +16,15 @@
 
 namespace lmtrain {
 
+using NamedTensors = std::map<std::string, at::Tensor>;
+
 struct LayoutRun {
   std::vector<StepResult> steps;
   EvaluationResult evaluation;  // after the last step
-  // Logical tensors after the last step, on the CPU, on rank 0 of the mesh alone.
-  std::map<std::string, at::Tensor> weights;
-  std::map<std::string, at::Tensor> gradients;  // of the last step, as the optimizer took them
+  // Logical tensors on the CPU, on rank 0 of the mesh alone: the weights after the last step, and
+  // the gradients of the last steps as the optimizer took them.
+  NamedTensors weights;
+  std::vector<NamedTensors> gradients;
 };
 
 struct LayoutRunInput {
@@ -31,6 +34,7 @@ struct LayoutRunInput {
   int64_t num_tokens = 0;  // of the vocabulary
   at::Device device = at::kCPU;
   int64_t num_steps = 1;
+  int64_t num_gradient_steps = 1;  // the last ones, whose gradients are kept
 };
 
 // Trains from the initial weights in the layout of config.parallel. Collective over the mesh.

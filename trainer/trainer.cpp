@@ -198,10 +198,10 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
-  store_.begin_micro_batch(/*is_last=*/false);
   // Every rank goes as many times through the model, since weights may have to be gathered.
   const int64_t first = share * data.rank();
   for (int64_t at = first; at < first + share; at += config_.train.micro_batch_size) {
+    store_.begin_micro_batch(/*is_last=*/false);
     if (at >= end) {
       if (!store_.shards_weights()) break;
       const ModelBatch another = on_device(loader.load(range(0, 1)), DropoutContext{});

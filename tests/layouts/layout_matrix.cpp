@@ -30,6 +30,7 @@ LayoutRunInput input_of(const Config& config, const Loader& loader) {
   input.num_tokens = config.model.vocab_size;
   input.device = kTestDevice;
   input.num_steps = config.train.steps;
+  input.num_gradient_steps = 10;
   return input;
 }
 
