@@ -47,7 +47,8 @@ bool is_possible(const Cell& cell, int most_ranks) {
 }
 
 // Settings that the first `count` have been chosen of.
-void for_each_choice(Choice& choice, size_t count, const std::function<void(const Choice&)>& visit) {
+void for_each_choice(Choice& choice, size_t count,
+                     const std::function<void(const Choice&)>& visit) {
   if (count == choice.size()) return visit(choice);
   for (choice[count] = 0; choice[count] < kSizes[count]; ++choice[count])
     for_each_choice(choice, count + 1, visit);

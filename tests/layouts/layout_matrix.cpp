@@ -1,6 +1,7 @@
 // Layouts against one rank, many in one job: layout_matrix [--all]. Trains tiny models for 50 steps
-// in each cell and compares every loss, gradient and weight; then brings in bugs that the comparison
-// must see. Rank 0 prints a table; the exit code is 1 when a cell differs or a bug is missed.
+// in each cell and compares every loss, gradient and weight; then brings in bugs that the
+// comparison must see. Rank 0 prints a table; the exit code is 1 when a cell differs or a bug is
+// missed.
 #include <cstdio>
 #include <map>
 #include <string_view>
@@ -44,8 +45,7 @@ class Matrix {
     const SyntheticLoader loader(cell.vocab_size, kPositions, config.model.is_bert());
     const Reference& reference = reference_of(cell, loader);
     const bool computes = launch_.rank() < cell.ranks;
-    const std::unique_ptr<Communicator> ranks =
-        launch_.world().split(computes ? 0 : 1, "cell");
+    const std::unique_ptr<Communicator> ranks = launch_.world().split(computes ? 0 : 1, "cell");
     bool is_equal = true;
     if (computes) {
       const LayoutRun found = run_on(*ranks, config, loader, bug);
@@ -81,8 +81,7 @@ class Matrix {
     Config config = on_one_rank(cell.config());
     config.train.micro_batch_size = cell.global_batch() / 4 / cell.accumulation;
     return references_
-        .emplace(cell.subject(),
-                 make_reference(config, input_of(config, loader), launch_.world()))
+        .emplace(cell.subject(), make_reference(config, input_of(config, loader), launch_.world()))
         .first->second;
   }
 
@@ -179,9 +178,10 @@ int main(int argc, char** argv) {
   const bool all = argc > 1 && std::string_view(argv[1]) == "--all";
   const std::vector<Cell> cells = all ? all_cells(launch.size()) : pairwise_cells(launch.size());
   if (launch.rank() == 0) {
-    std::printf("%zu cells on up to %d ranks; layouts are data x tensor, s: sequence parallel\n"
-                "%-46s %-22s %9s %9s %9s\n",
-                cells.size(), launch.size(), "model", "layout", "loss", "gradient", "weight");
+    std::printf(
+        "%zu cells on up to %d ranks; layouts are data x tensor, s: sequence parallel\n"
+        "%-46s %-22s %9s %9s %9s\n",
+        cells.size(), launch.size(), "model", "layout", "loss", "gradient", "weight");
   }
   Matrix matrix(launch);
   bool good = run_cells(matrix, cells);

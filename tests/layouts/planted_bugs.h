@@ -53,9 +53,7 @@ class BuggyWorld : public Communicator {
   WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
     return inner_.all_gather(output, input);
   }
-  WorkPtr broadcast(at::Tensor tensor, int root) override {
-    return inner_.broadcast(tensor, root);
-  }
+  WorkPtr broadcast(at::Tensor tensor, int root) override { return inner_.broadcast(tensor, root); }
   WorkPtr send(at::Tensor tensor, int to) override { return inner_.send(tensor, to); }
   WorkPtr recv(at::Tensor tensor, int from) override { return inner_.recv(tensor, from); }
   void barrier() override { inner_.barrier(); }
@@ -92,8 +90,8 @@ class ShiftedLabels : public Loader {
   void fill_row(Batch& batch, size_t row, int64_t index) const override {
     inner_.fill_row(batch, row, index);
     if (rank_ == 0) return;
-    const auto begin = batch.labels.begin() +
-                       static_cast<std::ptrdiff_t>(row) * static_cast<std::ptrdiff_t>(sequence_length());
+    const auto begin = batch.labels.begin() + static_cast<std::ptrdiff_t>(row) *
+                                                  static_cast<std::ptrdiff_t>(sequence_length());
     std::rotate(begin, begin + 1, begin + static_cast<std::ptrdiff_t>(sequence_length()));
   }
 

@@ -1,5 +1,5 @@
-// Samples of random tokens for the layout tests, as unequal as real ones: some have few tokens, some
-// none that is to be predicted.
+// Samples of random tokens for the layout tests, as unequal as real ones: some have few tokens,
+// some none that is to be predicted.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@ namespace lmtrain {
 
 class SyntheticLoader : public Loader {
  public:
-  // `for_bert`: a masked token here and there, pairs of segments; none masked in samples 8 and on of
-  // each dozen.
+  // `for_bert`: a masked token here and there, pairs of segments; none masked in samples 8 and on
+  // of each dozen.
   SyntheticLoader(int64_t vocab_size, int64_t sequence_length, bool for_bert)
       : Loader(sequence_length, SampleOrder::kPermutedEachEpoch, 5),
         vocab_size_(vocab_size),
