@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Times lmtrain's ordinary training command and its peers on the same work, in turn; prints medians and ratios.
 
-  bench.py [--size gpt2-124m|small|ranks|gpu-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+  bench.py [--size gpt2-124m|small|ranks|ranks-124m|gpu-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
 
 Sizes: gpt2-124m (12 layers, width 768, V=50304, B=4, T=256), small (6 layers, width 384, V=8192, B=8, T=256): one
 rank of all cores against the GPT-2 of the transformers package, eager and compiled. ranks: the quickstart's model and
-batch on two ranks of one thread against one rank of two. gpu-124m: the first on a GPU, B=32, T=1024. Started by
+batch on two ranks of one thread, in several layouts, against one rank of two; ranks-124m: the first size so. gpu-124m: the first on a GPU, B=32, T=1024. Started by
 scripts/bench.sh and scripts/gpu_bench.sh, which see to what it needs.
 """
 import argparse
@@ -26,7 +26,8 @@ SIZES = {
     "gpu-124m": {"layers": 12, "heads": 12, "width": 768, "vocabulary": 50304, "positions": 1024, "batch": 32, "length": 1024},
     "small": {"layers": 6, "heads": 6, "width": 384, "vocabulary": 8192, "positions": 1024, "batch": 8, "length": 256},
 }
-STEPS = {"gpt2-124m": 8, "small": 25, "ranks": 25, "gpu-124m": 25}
+RANKS = ("ranks", "ranks-124m")
+STEPS = {"ranks-124m": 5, "gpt2-124m": 8, "small": 25, "ranks": 25, "gpu-124m": 25}
 
 
 def device_of(size):
@@ -74,14 +75,27 @@ def time_peer(size, precision, mode, steps):
     return json.loads(output.splitlines()[-1]), peak
 
 
+def arrangements(size, two):
+    """One rank of two threads and layouts of two ranks of one thread: name, config, overrides, launcher."""
+    config, base = QUICKSTART, []
+    if size == "ranks-124m":
+        config, base = GPT2, lmtrain_overrides("gpt2-124m", "bf16")
+    yield "1 rank of 2 threads", config, [*base, "parallel.threads=2"], []
+    halved = [*base, "parallel.threads=1"]
+    micro = ["train.micro_batch_size=2"] if base else []
+    yield "data 2", config, [*halved, *micro], two
+    yield "data 2, zero 1", config, [*halved, *micro, "parallel.zero=1"], two
+    yield "data 2, zero 3", config, [*halved, *micro, "parallel.zero=3"], two
+    yield "tensor 2", config, [*halved, "parallel.tensor=2"], two
+    yield "tensor 2, sequence", config, [*halved, "parallel.tensor=2", "parallel.sequence=true"], two
+
+
 def candidates(size, precisions, steps):
     """Name -> a function that measures it once."""
-    if size == "ranks":
+    if size in RANKS:
         two = ["mpirun", "-n", "2"]
-        return {
-            "1 rank of 2 threads": lambda: time_lmtrain(QUICKSTART, ["parallel.threads=2"], steps),
-            "2 ranks of 1 thread": lambda: time_lmtrain(QUICKSTART, ["parallel.threads=1"], steps, two),
-        }
+        return {name: lambda config=config, more=more, launcher=launcher: time_lmtrain(config, more, steps, launcher)
+                for name, config, more, launcher in arrangements(size, two)}
     chosen = {}
     for p in precisions:
         chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(GPT2, lmtrain_overrides(size, p), steps, device=device_of(size))
@@ -107,7 +121,7 @@ def measure(size, precisions, rounds, steps):
         # lmtrain in the same precision; of ranks, the first arrangement
         base = statistics.median(seconds.get(f"lmtrain {name.split()[-1]}", next(iter(seconds.values()))))
         rate = peak = "-"  # of ranks: the config's batch; and mpirun's own memory says nothing of its ranks
-        if size != "ranks":
+        if size not in RANKS:
             rate = f"{SIZES[size]['batch'] * SIZES[size]['length'] / middle:,.0f}"
             if device_of(size) == "cpu":
                 peak = f"{max(peaks[name]):.2f}"
@@ -116,7 +130,7 @@ def measure(size, precisions, rounds, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", nargs="+", choices=[*SIZES, "ranks"],
+    parser.add_argument("--size", nargs="+", choices=[*SIZES, *RANKS],
                         default=["gpt2-124m", "small", "ranks"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="timed steps of a run (default: by size)")

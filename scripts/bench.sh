@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Benchmark of lmtrain's ordinary training command against the GPT-2 of the transformers package, in turn.
 # Installs what it needs; the machine should do nothing else. Arguments go to bench.py:
-#   bench.sh [--size gpt2-124m|small|ranks ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+#   bench.sh [--size gpt2-124m|small|ranks|ranks-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

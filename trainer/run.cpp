@@ -336,8 +336,8 @@ class Run {
     launch_.world().all_reduce(most, ReduceOp::kMax)->wait();
     training_memory_bytes_ = most.item<int64_t>();
     if (launch_.rank() == 0)
-      log_info(cat("training takes ", human_bytes(training_memory_bytes_), " a rank, computed ",
-                   human_bytes(planned_memory().training())));
+      log_info(cat("training takes ", training_memory_bytes_ >> 20, " MiB a rank, computed ",
+                   planned_memory().training() >> 20, " MiB"));
   }
 
   void save(int64_t step, bool must) {

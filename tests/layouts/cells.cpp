@@ -150,9 +150,11 @@ std::vector<Cell> all_cells(int most_ranks) {
   for_each_choice(first, 0, [&](const Choice& choice) {
     const Cell cell = cell_of(choice);
     if (!is_possible(cell, most_ranks)) return;
-    // The cases meet all layouts in one form, and all precisions where they are drawn.
-    const bool is_plain = cell.vocab_size == 61 && cell.accumulation == 3;
-    if (is_plain && (cell.precision == "fp64" ? true : cell.drops)) cells.push_back(cell);
+    if (cell.zero > 0 && cell.ranks == cell.tensor) return;  // nothing to shard over
+    // The quick set meets the other cases.
+    if (cell.vocab_size != 61 || cell.accumulation != 3 || !cell.drops) return;
+    const bool is_base = cell.model.find('-') == std::string::npos;
+    if (cell.precision == "fp64" || (is_base && cell.recompute == "none")) cells.push_back(cell);
   });
   return cells;
 }

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Every layout against one rank: trains tiny models of each kind for 50 steps in all layouts of up to RANKS ranks
+# (default 8) and compares losses, gradients and weights; prints the table that docs/parallel.md shows the end of.
+#   layout_matrix.sh [RANKS]
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-8} in
+  -h | --help)
+    sed -n '2,4s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+  *[!0-9]* | 0) die "layout_matrix.sh takes a number of ranks" ;;
+esac
+scripts/setup.sh
+build cpu layout_matrix
+exec mpirun --oversubscribe -n "${1:-8}" build/layout_matrix --all
