@@ -27,10 +27,14 @@ NamedTensors logical_tensors(const ParameterStore& store, StateBuffer buffer, Me
 // The larger one; not a number once it was that.
 double largest(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 
+double largest_value(const at::Tensor& tensor) {
+  return tensor.numel() == 0 ? 0.0 : tensor.abs().max().item<double>();
+}
+
 double largest_difference(const NamedTensors& a, const std::string& name, const at::Tensor& b) {
   const auto found = a.find(name);
   if (found == a.end() || found->second.sizes() != b.sizes()) return std::nan("");
-  return b.numel() == 0 ? 0.0 : found->second.sub(b).abs().max().item<double>();
+  return largest_value(found->second.sub(b));
 }
 
 }  // namespace
@@ -72,12 +76,15 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
   for (size_t i = 0; i < a.steps.size(); ++i) {
     d.loss = largest(d.loss, std::abs(a.steps[i].loss - b.steps[i].loss));
     d.loss = largest(d.loss, std::abs(a.steps[i].sentence_loss - b.steps[i].sentence_loss));
+    d.loss_size = largest(d.loss_size, std::abs(b.steps[i].loss));
     d.is_same_data = d.is_same_data && a.steps[i].data_hash == b.steps[i].data_hash;
   }
   d.loss = largest(d.loss, std::abs(a.evaluation.loss - b.evaluation.loss));
   for (const auto& [name, weight] : b.weights) {
     LayoutDifference::OfTensor tensor = {name, 0, largest_difference(a.weights, name, weight)};
+    d.weight_size = largest(d.weight_size, largest_value(weight));
     for (size_t i = 0; i < b.gradients.size(); ++i) {
+      d.gradient_size = largest(d.gradient_size, largest_value(b.gradients[i].at(name)));
       tensor.gradient = largest(
           tensor.gradient, largest_difference(a.gradients.at(i), name, b.gradients[i].at(name)));
     }

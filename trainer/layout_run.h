@@ -65,6 +65,10 @@ struct LayoutDifference {
   double loss = 0;  // of any step, and of the evaluation
   double gradient = 0;
   double weight = 0;
+  // The largest values among what was compared.
+  double loss_size = 0;
+  double gradient_size = 0;
+  double weight_size = 0;
   bool is_same_data = true;  // the hashes of all steps
   std::vector<OfTensor> tensors;
 

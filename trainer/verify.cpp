@@ -17,6 +17,9 @@ namespace {
 
 constexpr double kLimitInDouble = 1e-9;
 constexpr double kSpreads = 3.0;
+// Of the largest value, where a user's config is looked at; the tests of layouts do without.
+constexpr double kRoundingsInSingle = 64.0;
+constexpr double kRoundingsInBf16 = 8.0;
 
 std::string scientific(double value) {
   std::string text(32, '\0');
@@ -83,23 +86,25 @@ Config on_one_rank(Config config) {
 }
 
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision) {
+                    const std::string& precision, double num_roundings) {
   if (!found.is_same_data) return {false, "the ranks read other samples than one rank"};
   if (found.is_zero()) return {true, "equal to the bit"};
   const bool in_double = precision == "fp64";
   std::string worst;
-  const auto check = [&](const char* what, double difference, double of_spread) {
-    const double limit = in_double ? kLimitInDouble : kSpreads * of_spread;
+  const double rounding = precision == "bf16" ? 0x1p-9 : 0x1p-24;
+  const auto check = [&](const char* what, double difference, double of_spread, double size) {
+    const double limit = in_double
+                             ? kLimitInDouble
+                             : std::max(kSpreads * of_spread, num_roundings * rounding * size);
     if (difference <= limit) return;
     worst += cat(worst.empty() ? "" : "; ", what, " differ by ", scientific(difference),
                  ", more than ", scientific(limit));
   };
-  check("losses", found.loss, spread.loss);
-  check("gradients", found.gradient, spread.gradient);
-  check("weights", found.weight, spread.weight);
+  check("losses", found.loss, spread.loss, found.loss_size);
+  check("gradients", found.gradient, spread.gradient, found.gradient_size);
+  check("weights", found.weight, spread.weight, found.weight_size);
   if (!worst.empty()) return {false, worst};
-  return {true,
-          in_double ? "equal within 1e-9" : "equal within three times the rounding of one rank"};
+  return {true, in_double ? "equal within 1e-9" : "equal but for rounding"};
 }
 
 ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& launch) {
@@ -133,7 +138,9 @@ ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& lau
   bool is_equal = true;
   if (launch.rank() == 0) {
     const LayoutDifference found = difference(cut, one.run);
-    const LayoutVerdict verdict = judge(found, one.spread, config.train.precision);
+    const LayoutVerdict verdict =
+        judge(found, one.spread, config.train.precision,
+              config.train.precision == "bf16" ? kRoundingsInBf16 : kRoundingsInSingle);
     print_differences(found, one.spread);
     std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
     std::fflush(stdout);

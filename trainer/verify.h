@@ -15,13 +15,15 @@ namespace lmtrain {
 Config on_one_rank(Config config);
 
 // Whether two runs of the same config are equal but for rounding: in fp64 within 1e-9, else within
-// three times `spread`, which is how far one rank is from itself with its samples in another order.
+// three times `spread`, which is how far one rank is from itself with its samples in another order,
+// or within `num_roundings` of the largest value, where the tensor axis splits sums of which that
+// has none.
 struct LayoutVerdict {
   bool is_equal = false;
   std::string reason;  // a line
 };
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision);
+                    const std::string& precision, double num_roundings = 0);
 
 // Collective: trains `num_steps` steps on rank 0 alone, then in the config's layout on all ranks,
 // on the same batches, and prints the largest differences of losses, gradients and weights, tensor
