@@ -153,8 +153,12 @@ std::vector<Cell> all_cells(int most_ranks) {
     if (cell.zero > 0 && cell.ranks == cell.tensor) return;  // nothing to shard over
     // The quick set meets the other cases.
     if (cell.vocab_size != 61 || cell.accumulation != 3 || !cell.drops) return;
+    // Eight ranks take long on few cores: the three kinds there, and less of recomputation.
     const bool is_base = cell.model.find('-') == std::string::npos;
-    if (cell.precision == "fp64" || (is_base && cell.recompute == "none")) cells.push_back(cell);
+    const bool in_double = cell.precision == "fp64";
+    const bool runs = cell.ranks > 4 ? is_base && in_double && cell.recompute != "selective"
+                                     : in_double || (is_base && cell.recompute == "none");
+    if (runs) cells.push_back(cell);
   });
   return cells;
 }

@@ -32,7 +32,7 @@ inline constexpr int64_t kPositions = 8;
 
 // Every two values of different settings meet in some cell, on at most `most_ranks`.
 std::vector<Cell> pairwise_cells(int most_ranks);
-// All layouts of all models in fp64, and of the three kinds in the other precisions.
+// All layouts of all models in fp64, of the three kinds in the other precisions and on eight ranks.
 std::vector<Cell> all_cells(int most_ranks);
 
 }  // namespace lmtrain

@@ -213,5 +213,35 @@ TEST(MemoryEstimate, RanksShareASave) {
   EXPECT_GT(alone.workspace, shared.workspace);  // fp64 copies the logits on the CPU alone
 }
 
+// Defect: what a layout shards counted whole, or over the wrong axis. The bytes of a parameter in
+// bf16: copy 2, master 4, gradient 4, moments 8.
+TEST(MemoryEstimate, FallsAsTheLayoutShards) {
+  const ModelConfig model = gpt2_small();
+  MemoryPlan plan = plan_of_1024_tokens("bf16");
+  const int64_t n = num_parameters(model, plan.vocab_size);
+  plan.data = 4;
+  const auto states = [&](int64_t zero) {
+    plan.zero = zero;
+    const MemoryEstimate e = estimate_memory(model, plan);
+    return e.weights + e.gradients + e.moments;
+  };
+  EXPECT_EQ(states(0), n * 18);
+  EXPECT_EQ(states(1), n * 6 + n * 12 / 4);
+  EXPECT_EQ(states(2), n * 2 + n * 16 / 4);
+  EXPECT_EQ(states(3), n * 18 / 4);
+
+  plan.zero = 0;
+  plan.tensor = 2;
+  const ModelParameters parts = count_parameters(model, plan.vocab_size);
+  EXPECT_EQ(parts.on_rank(1), n);
+  const int64_t whole = parts.embedding.whole + 12 * parts.block.whole + parts.head.whole;
+  EXPECT_EQ(parts.on_rank(2), whole + (n - whole) / 2);
+  const int64_t cut = estimate_memory(model, plan).activations;
+  plan.sequence = true;
+  EXPECT_LT(estimate_memory(model, plan).activations, cut);
+  plan.recompute = "full";
+  EXPECT_LT(estimate_memory(model, plan).activations, cut / 4);
+}
+
 }  // namespace
 }  // namespace lmtrain

@@ -17,7 +17,8 @@ wait_for_step() {
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed.log 2>&1 &
 job=$!
 wait_for_step killed 12
-pkill -9 -f "^$LMTRAIN config.yaml run.name=killed" -n || fail "no rank was left to kill"  # the newest process: a rank
+rank=$(pgrep -n -P "$job") || fail "no rank was left to kill"
+kill -9 "$rank"
 wait "$job" && fail "the killed job ended as if nothing had happened"
 [ ! -e runs/killed/summary.json ] || fail "the killed run calls itself finished"
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=killed > killed2.log 2>&1 || fail "the resume: $(tail -5 killed2.log)"
