@@ -15,6 +15,8 @@ class ConfigPositions {
   // "configs/x.yaml:12:5", "command line" or "default". A key within a value given whole has the
   // place of that value.
   std::string at(const std::string& key) const;
+  // Whether this very key was given, not merely something that holds it.
+  bool is_set(const std::string& key) const { return places_.contains(key); }
 
  private:
   std::map<std::string, std::string> places_;

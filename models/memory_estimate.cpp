@@ -34,8 +34,8 @@ double num_tokens(const MemoryPlan& plan) {
   return static_cast<double>(plan.micro_batch_size) * static_cast<double>(plan.sequence_length);
 }
 
-// Elements of a token that a rank keeps: in full rows, and in a part of the features that the tensor
-// axis cuts.
+// Elements of a token that a rank keeps: in full rows, and in a part of the features that the
+// tensor axis cuts.
 struct TokenElements {
   double rows = 0;
   double features = 0;
@@ -54,9 +54,9 @@ TokenElements kept_by_block(const ModelConfig& model, const MemoryPlan& plan, bo
                                                  : 0.0;
   TokenElements kept;
   kept.rows = 4.0 * static_cast<double>(model.hidden_size);
-  kept.features = 2.0 * queries + 2.0 * keys + (with_attention ? rotated + probabilities : 0.0) +
-                  (model.has_gated_feed_forward() ? 3.0 : 2.0) *
-                      static_cast<double>(model.intermediate_size());
+  kept.features =
+      2.0 * queries + 2.0 * keys + (with_attention ? rotated + probabilities : 0.0) +
+      (model.has_gated_feed_forward() ? 3.0 : 2.0) * static_cast<double>(model.intermediate_size());
   return kept;
 }
 
@@ -100,11 +100,19 @@ int64_t gathered_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   const int64_t block = parameters.block.on_rank(plan.tensor);
   const int64_t head = parameters.head.on_rank(plan.tensor);
   // A tied table's gradient begins with the loss, before those of the blocks.
-  const int64_t gradients = model.has_tied_head() ? embedding + 3 * block
-                                                  : std::max({embedding, head, 3 * block});
-  const int64_t weights =
-      plan.zero < 3 ? 0 : std::max(embedding + head, head + 2 * block);
+  const int64_t gradients =
+      (model.has_tied_head() ? embedding : std::max(embedding, head)) + 3 * block;
+  const int64_t weights = plan.zero < 3 ? 0 : std::max(embedding + head, head + 2 * block);
   return gradients * master_size(plan.precision) + weights * compute_size(plan.precision);
+}
+
+// Two buckets or units as copies in bf16.
+int64_t converted_bytes(const ModelConfig& model, const MemoryPlan& plan) {
+  if (plan.zero == 0) return static_cast<int64_t>(plan.bucket_mib * static_cast<double>(kMiB));
+  const ModelParameters parameters = count_parameters(model, plan.vocab_size);
+  const int64_t largest =
+      std::max(parameters.embedding.on_rank(plan.tensor), parameters.head.on_rank(plan.tensor));
+  return 2 * (largest + parameters.block.on_rank(plan.tensor));
 }
 
 // A rank's share of the tensors goes out in files of at most 128 MiB, or of one larger tensor.
@@ -161,7 +169,8 @@ int64_t MemoryEstimate::total() const { return training() + checkpoint + process
 std::string MemoryEstimate::summary() const {
   return cat(human_bytes(weights), " weights, ", human_bytes(gradients), " gradients, ",
              human_bytes(moments), " moments, ", human_bytes(activations), " activations, ",
-             human_bytes(gathered + workspace + buckets + kThreads + checkpoint + process), " work areas");
+             human_bytes(gathered + workspace + buckets + kThreads + checkpoint + process),
+             " work areas");
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan) {
@@ -183,6 +192,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
                      : plan.zero == 0
                          ? static_cast<int64_t>(2 * plan.bucket_mib * static_cast<double>(kMiB))
                          : kReceived;
+  if (plan.reduces_in_bf16 && plan.data > 1) estimate.buckets += converted_bytes(model, plan);
   estimate.checkpoint = kCheckpointCopies * checkpoint_file_bytes(model, plan);
   estimate.process = kProcess;
   return estimate;

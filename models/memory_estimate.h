@@ -54,6 +54,7 @@ struct MemoryPlan {
   bool sequence = false;
   int64_t zero = 0;
   std::string recompute = "none";
+  bool reduces_in_bf16 = false;
 };
 
 // Bytes of one rank. E is a compute element (bf16 2, fp32 4, fp64 8), M a master element (4; in
@@ -70,7 +71,8 @@ struct MemoryEstimate {
   int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, thrice on
                             // the CPU in bf16 where products pack them, a weight's gradient before
                             // it is added (V H E)
-  int64_t buckets = 0;      // gradients under way: one bucket received and one to come
+  int64_t buckets = 0;      // gradients under way: one bucket received and one to come, and where
+                            // they travel as bf16 copies two of those
   int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)
   int64_t process = 0;      // threads, MPI, work areas of the matrix kernels
 

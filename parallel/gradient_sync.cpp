@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-// Where gradients are sharded, so many units' whole ones may be on their way.
+// Where gradients are sharded or travel as copies of another type, so many may be on their way.
 constexpr size_t kMostWhole = 2;
 
 bool is_partial(const Parameter& parameter) {
@@ -40,9 +40,8 @@ void GradientSync::take(ParameterUnit& unit) {
   if (store_.shards_gradients()) unit.detach_gradient();
   std::vector<at::Tensor> parts;
   if (tensor_.size() > 1) {
-    for_each_partial(unit, [&](const Parameter& p) {
-      parts.push_back(p.in(whole.gradient).reshape({-1}));
-    });
+    for_each_partial(
+        unit, [&](const Parameter& p) { parts.push_back(p.in(whole.gradient).reshape({-1})); });
   }
   if (parts.empty()) return reduce(whole);
   partial_ = {whole, at::cat(parts), nullptr};
@@ -66,7 +65,8 @@ void GradientSync::finish_partial() {
 void GradientSync::reduce(const Whole& whole) {
   if (data_.size() == 1) return;
   if (store_.sharding().num_shards() == 1) return reduce_in_buckets(whole);
-  if (store_.shards_gradients() && reductions_.size() >= kMostWhole) finish_oldest();
+  const bool is_bounded = store_.shards_gradients() || travels_as_copy();
+  if (is_bounded && reductions_.size() >= kMostWhole) finish_oldest();
   reduce_to_shard(whole);
 }
 
@@ -76,6 +76,7 @@ void GradientSync::reduce_in_buckets(const Whole& whole) {
   for (int64_t begin = 0; begin < whole.gradient.numel(); begin += most) {
     const at::Tensor bucket =
         whole.gradient.narrow(0, begin, std::min(most, whole.gradient.numel() - begin));
+    if (travels_as_copy() && reductions_.size() >= kMostWhole) finish_oldest();
     const at::Tensor moved = bucket.to(options_.type);  // itself where the type is the same
     reductions_.push_back({whole.unit, moved, bucket, data_.all_reduce(moved, ReduceOp::kSum)});
   }
@@ -85,8 +86,7 @@ void GradientSync::reduce_to_shard(const Whole& whole) {
   const ParameterUnit& unit = *whole.unit;
   const at::Tensor moved = whole.gradient.to(options_.type);
   const at::Tensor shard = moved.narrow(0, unit.shard_begin(), unit.shard_numel());
-  const at::Tensor destination =
-      store_.shards_gradients() ? at::Tensor() : unit.reduced_gradient();
+  const at::Tensor destination = store_.shards_gradients() ? at::Tensor() : unit.reduced_gradient();
   reductions_.push_back({whole.unit, shard, destination, data_.reduce_scatter(shard, moved)});
 }
 

@@ -59,6 +59,7 @@ class GradientSync {
     WorkPtr work;
   };
 
+  bool travels_as_copy() const { return options_.type != store_.master_type(); }
   void take(ParameterUnit& unit);
   void finish_partial();
   void reduce(const Whole& whole);

@@ -17,10 +17,12 @@ int64_t rounded_up(int64_t numel, int64_t multiple) {
   return (numel + multiple - 1) / multiple * multiple;
 }
 
-// LibTorch widens an operand of another type as a whole first: a piece at a time stays in the cache.
+// LibTorch widens an operand of another type as a whole first: a piece at a time stays in the
+// cache.
 void add_in_pieces(at::Tensor to, const at::Tensor& from) {
   constexpr int64_t kPiece = 1 << 18;
-  const int64_t piece = to.scalar_type() == from.scalar_type() || to.is_cuda() ? to.numel() : kPiece;
+  const int64_t piece =
+      to.scalar_type() == from.scalar_type() || to.is_cuda() ? to.numel() : kPiece;
   for (int64_t at = 0; at < to.numel(); at += piece) {
     const int64_t count = std::min(piece, to.numel() - at);
     to.narrow(0, at, count).add_(from.narrow(0, at, count));
@@ -191,6 +193,11 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
     draw(*unit, seed);
   }
   refresh_compute();
+  // What is loaded next may be a view of what is still on its way.
+  for (const auto& unit : units_) {
+    if (unit->gather_) unit->gather_->wait();
+    unit->gather_ = nullptr;
+  }
 }
 
 void ParameterStore::draw(ParameterUnit& unit, uint64_t seed) {

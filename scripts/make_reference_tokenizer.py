@@ -225,7 +225,8 @@ def differing_fixtures(folder):
 def large_texts(rng):
     root = pathlib.Path(__file__).resolve().parent.parent
     folders = ["base", "data", "docs", "energy", "models", "parallel", "scripts", "trainer"]
-    files = sorted(f for folder in folders for f in (root / folder).rglob("*") if f.is_file())
+    files = sorted(f for folder in folders for f in (root / folder).rglob("*")
+                   if f.is_file() and "__pycache__" not in f.parts)
     texts = [f.read_text() for f in files]
     texts += [random_unicode(rng, 3000) for _ in range(100)]
     return [text for text in texts if text and not text.startswith("\ufeff")]

@@ -22,7 +22,7 @@ void check_no_layout_key(const LoadedConfig& loaded) {
        {"parallel.tensor", "parallel.sequence", "parallel.zero", "parallel.recompute"}) {
     const std::string place = loaded.positions.at(key);
     const bool gives_way = place != "command line" && of_layout == "command line";
-    if (place == "default" || gives_way) continue;
+    if (!loaded.positions.is_set(key) || gives_way) continue;
     throw ConfigError(cat(place, ": ", key, " is given, but parallel.layout = auto chooses it (",
                           of_layout, "); leave one of the two out"));
   }
@@ -36,8 +36,9 @@ MachineSpec machine_of(const Compute& compute, const Config& config, const Launc
     return cores_of_node(flops * static_cast<double>(ranks_on_node), available_memory().bytes,
                          ranks_on_node);
   }
-  // Links are those of the newest kind that is known: they matter to the order alone.
+  // What is measured, with the memory and links of the kind that is known.
   MachineSpec machine = known_machine("h100");
+  machine.flops = kShareOfProducts * flops;
   machine.description = compute.device.description;
   machine.memory_bytes = compute.device.free_memory_bytes.value_or(0);
   machine.ranks_per_node = ranks_on_node;
@@ -46,7 +47,7 @@ MachineSpec machine_of(const Compute& compute, const Config& config, const Launc
 
 LayoutPlan best_plan(const LoadedConfig& loaded, const Compute& compute, const Launch& launch) {
   const Config& config = loaded.config;
-  const int64_t vocab_size = std::max(config.model.vocab_size, config.tokenizer.vocab_size);
+  const int64_t vocab_size = planned_vocab_size(config);
   const std::vector<LayoutPlan> plans =
       plan_layouts(config, vocab_size, launch.size(), machine_of(compute, config, launch));
   const std::string place = loaded.positions.at("parallel.layout");

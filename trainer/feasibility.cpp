@@ -281,7 +281,8 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
           .tensor = parallel.tensor,
           .sequence = parallel.sequence,
           .zero = parallel.zero,
-          .recompute = parallel.recompute};
+          .recompute = parallel.recompute,
+          .reduces_in_bf16 = parallel.reduce_type == "bf16"};
 }
 
 std::vector<std::string> schedule_notes(const Config& config) {

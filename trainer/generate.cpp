@@ -59,7 +59,7 @@ int32_t start_token(const Tokenizer& tokenizer) {
 
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
                                      const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
-                                     const SamplingOptions& options) {
+                                     const SamplingOptions& options, Communicator* ranks) {
   const at::NoGradGuard no_gradients;
   const PhiloxKey key = purpose_key(options.seed, "sample");
   std::vector<int32_t> tokens = prompt;
@@ -75,8 +75,12 @@ std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions
     const at::Tensor logits =
         model.head().logits(hidden.select(1, static_cast<int64_t>(length) - 1))[0];
     // A model may have more rows than its tokenizer has entries.
-    const int32_t next = sample_token(logits.narrow(0, 0, tokenizer.vocab_size()), options,
-                                      uniform_number(key, static_cast<uint64_t>(i)));
+    const at::Tensor sampled =
+        at::tensor({int64_t{sample_token(logits.narrow(0, 0, tokenizer.vocab_size()), options,
+                                         uniform_number(key, static_cast<uint64_t>(i)))}},
+                   at::kLong);
+    if (ranks != nullptr) ranks->broadcast(sampled, 0)->wait();
+    const auto next = static_cast<int32_t>(sampled.item<int64_t>());
     if (next == tokenizer.end_of_text()) break;
     tokens.push_back(next);
   }

@@ -25,10 +25,10 @@ int32_t start_token(const Tokenizer& tokenizer);
 
 // Tokens that follow `prompt` (not empty), of the tokenizer's, up to its end token (left out) or
 // max_new_tokens. Where the text is longer than the model's positions the oldest tokens are
-// dropped.
+// dropped. Where `ranks` compute together, all take what rank 0 samples.
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
                                      const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
-                                     const SamplingOptions& options);
+                                     const SamplingOptions& options, Communicator* ranks = nullptr);
 
 // One draw from logits [vocabulary], fp32 or fp64: temperature, then top-k, then top-p; `uniform`
 // in [0, 1).

@@ -95,7 +95,8 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
       lacking.push_back(name);
       continue;
     }
-    if (found == weights.end() || found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape)) {
+    if (found == weights.end() ||
+        found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape)) {
       throw CheckpointError(
           cat("the initial weights have no tensor ", name, " of the model's shape"));
     }
@@ -260,7 +261,7 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   } catch (const Error& error) {
     throw Error(error.code(), cat(place, ": model.init_from: ", error.what()));
   }
-  const auto is_set = [&](const std::string& key) { return loaded.positions.at(key) != "default"; };
+  const auto is_set = [&](const std::string& key) { return loaded.positions.is_set(key); };
   Config with_initial = config;
   with_initial.model = initial.config;
   with_initial.model.init_from = config.model.init_from;

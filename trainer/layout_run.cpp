@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/permutation.h"
 #include "parallel/logical_tensors.h"
 
@@ -42,6 +44,10 @@ double largest_difference(const NamedTensors& a, const std::string& name, const 
 LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& mesh) {
   PhaseTracker phases;
   Trainer trainer(config, mesh, input.device, input.num_tokens, phases);
+  if (input.load_weights) {
+    input.load_weights(trainer.store());
+    trainer.store().refresh_compute();
+  }
   LayoutRun run;
   for (int64_t step = 0; step < input.num_steps; ++step) {
     run.steps.push_back(trainer.train_step(*input.train, step, {}));
@@ -96,9 +102,6 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
 }
 
 namespace {
-
-// Runs with permuted samples, at most.
-constexpr int kMostPermutations = 3;
 
 LayoutRun run_alone(const Config& config, const LayoutRunInput& input) {
   const std::unique_ptr<Communicator> group = make_single_communicator();
@@ -173,12 +176,20 @@ Reference make_reference(const Config& config, const LayoutRunInput& input, Comm
   const bool is_first = group.rank() == 0;
   const int helpers = in_double ? 0 : std::min(kMostPermutations, group.size() - 1);
   std::vector<LayoutRun> runs;
-  if (is_first) runs.push_back(run_alone(config, input));
-  if (!is_first && group.rank() <= helpers)
-    runs.push_back(run_permuted(config, input, group.rank()));
-  for (int seed = 1; is_first && group.size() == 1 && !in_double && seed <= kMostPermutations;
-       ++seed)
-    runs.push_back(run_permuted(config, input, seed));
+  std::string failure;  // of this rank alone: the others must hear of it
+  try {
+    if (is_first) runs.push_back(run_alone(config, input));
+    if (!is_first && group.rank() <= helpers)
+      runs.push_back(run_permuted(config, input, group.rank()));
+    const int own = is_first && group.size() == 1 && !in_double ? kMostPermutations : 0;
+    for (int number = 1; number <= own; ++number)
+      runs.push_back(run_permuted(config, input, number));
+  } catch (const std::exception& error) {
+    failure = cat("one rank: ", error.what());
+  }
+  for (const std::string& text : gather_texts(group, failure)) {
+    if (!text.empty()) throw CollectiveError(ExitCode::kNumeric, text);
+  }
   for (int from = 1; from <= helpers; ++from) {
     if (group.rank() == from) hand_over(runs[0], group, from);
     if (!is_first) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ struct LayoutRunInput {
   int64_t num_validation_samples = 0;
   int64_t num_tokens = 0;  // of the vocabulary
   at::Device device = at::kCPU;
+  // Fills the master weights in place of the initial ones; where given.
+  std::function<void(ParameterStore&)> load_weights;
   int64_t num_steps = 1;
   int64_t num_gradient_steps = 1;  // the last ones, whose gradients are kept
 };
@@ -79,12 +82,15 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);
 
 // What one rank does, and how far apart runs of it are whose steps take their samples in other
 // orders: the largest differences between any two of a few. In fp64 there is no need of those.
+// Runs with permuted samples, at most.
+inline constexpr int kMostPermutations = 3;
+
 struct Reference {
   LayoutRun run;
   LayoutDifference spread;
 };
 // `config` is for one rank. Collective: rank 0 makes the run and has the result, the other runs are
-// made beside it by the ranks that follow.
+// made beside it by the ranks that follow. Throws CollectiveError when any of the runs fails.
 Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group);
 
 }  // namespace lmtrain

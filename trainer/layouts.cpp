@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/tokenizer/tokenizer.h"
 #include "models/flops.h"
 #include "trainer/feasibility.h"
 
@@ -33,9 +34,7 @@ constexpr Accelerator kAccelerators[] = {
 };
 constexpr double kShareOfPeak = 0.45;
 
-// Of large products alone, what a step reaches (docs/performance.md), and of links' data sheets
-// what collectives do.
-constexpr double kShareOfProducts = 0.7;
+// Of links' data sheets what collectives reach.
 constexpr double kShareOfLink = 0.8;
 // What communication takes from the computing that it hides behind: cores, or a few
 // multiprocessors.
@@ -215,6 +214,13 @@ MachineSpec cores_of_node(double matmul_flops, int64_t memory_bytes, int64_t num
           .node_bandwidth = kSharedMemoryBandwidth,
           .network_bandwidth = kSharedMemoryBandwidth,
           .on_cpu = true};
+}
+
+int64_t planned_vocab_size(const Config& config) {
+  const std::string& path = config.tokenizer.path;
+  const int64_t entries = !path.empty() && has_tokenizer(path) ? Tokenizer::load(path).vocab_size()
+                                                               : config.tokenizer.vocab_size;
+  return std::max(config.model.vocab_size, entries);
 }
 
 std::string why_not_tensor(const Config& config, int64_t tensor, bool sequence) {

@@ -31,6 +31,13 @@ MachineSpec known_machine(const std::string& name);
 // they have together.
 MachineSpec cores_of_node(double matmul_flops, int64_t memory_bytes, int64_t num_ranks);
 
+// Of large products alone, what a training step reaches (docs/performance.md).
+inline constexpr double kShareOfProducts = 0.7;
+
+// Rows of the embedding before the data is prepared: the model's, or those of the tokenizer that is
+// named or will be trained.
+int64_t planned_vocab_size(const Config& config);
+
 struct LayoutPlan {
   ParallelConfig parallel;
   int64_t data = 1;

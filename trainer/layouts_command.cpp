@@ -24,8 +24,8 @@ void command_layouts(const std::string& path, const std::vector<std::string>& ov
   const Config& config = loaded.config;
   if (const auto problem = find_problem(config.model))
     throw ConfigError(cat(loaded.name, ": ", problem->text));
-  const int64_t vocab_size = std::max(
-      {config.model.vocab_size, config.tokenizer.vocab_size, initial ? initial->num_tokens : 0});
+  const int64_t vocab_size =
+      std::max(planned_vocab_size(config), initial ? initial->num_tokens : 0);
   MachineSpec machine;
   if (machine_name == "cpu") {
     at::set_num_threads(static_cast<int>(job_cores().size()));

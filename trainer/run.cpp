@@ -164,7 +164,7 @@ class Run {
     device_world_ = make_device_communicator(launch_, compute_.device, config_.parallel.transport);
     trace_ = start_trace(config_.train, phases_, launch_.world(), device_world_.get());
     Communicator& device_world = device_world_ ? *device_world_ : launch_.world();
-    memory_.emplace();
+    if (compute_.device.device.is_cpu()) memory_.emplace();
     mesh_.emplace(launch_.world(), device_world, static_cast<int>(config_.parallel.tensor),
                   config_.parallel.check);
     trainer_.emplace(config_, *mesh_, compute_.device.device, num_tokens_, phases_);
@@ -331,12 +331,12 @@ class Run {
 
   // Before the first save, whose files take memory of their own.
   void note_training_memory() {
-    if (training_memory_bytes_ > 0) return;
+    if (!memory_) return;
     const at::Tensor most = at::tensor({memory_->peak_bytes()}, at::kLong);
     launch_.world().all_reduce(most, ReduceOp::kMax)->wait();
-    training_memory_bytes_ = most.item<int64_t>();
+    memory_.reset();
     if (launch_.rank() == 0)
-      log_info(cat("training takes ", training_memory_bytes_ >> 20, " MiB a rank, computed ",
+      log_info(cat("training takes ", most.item<int64_t>() >> 20, " MiB a rank, computed ",
                    planned_memory().training() >> 20, " MiB"));
   }
 
@@ -413,7 +413,8 @@ class Run {
     // Where the model is cut, all of its ranks compute, and say the same.
     const bool is_cut = mesh_->tensor().size() > 1 || trainer_->store().shards_weights();
     if (launch_.rank() == 0 || is_cut)
-      facts_.samples = sample_texts(trainer_->model(), *data_, config_, compute_.device.device);
+      facts_.samples = sample_texts(trainer_->model(), *data_, config_, compute_.device.device,
+                                    is_cut ? &launch_.world() : nullptr);
     if (launch_.rank() == 0) {
       add_baseline(facts_, *data_, config_.model.is_causal());
     }
@@ -441,8 +442,7 @@ class Run {
   std::optional<RunData> data_;
   std::unique_ptr<Communicator> device_world_;
   std::optional<Mesh> mesh_;
-  std::optional<MemoryWatch> memory_;
-  int64_t training_memory_bytes_ = 0;  // the most of any rank, above what its start took
+  std::optional<MemoryWatch> memory_;  // on the CPU, until the first save
   PhaseTracker phases_;
   std::shared_ptr<Trace> trace_;  // null unless train.trace
   std::optional<Trainer> trainer_;

@@ -83,7 +83,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
 }
 
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
-                                     at::Device device) {
+                                     at::Device device, Communicator* ranks) {
   std::vector<TextSample> samples;
   const Tokenizer& tokenizer = data.prepared.tokenizer;
   if (const auto* const encoder = dynamic_cast<const Encoder*>(&model)) {
@@ -100,7 +100,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     options.seed = static_cast<uint64_t>(config.run.seed + i);
     const std::vector<int32_t> tokens =
         generate_tokens(dynamic_cast<const Decoder&>(model), config.model.max_positions, device,
-                        {start}, tokenizer, options);
+                        {start}, tokenizer, options, ranks);
     samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;

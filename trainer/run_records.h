@@ -28,7 +28,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
 // What the model says, to look at: of a decoder, texts after an end token, from seeds that follow
 // config.run.seed; of bert, validation text with its predictions of the masked tokens.
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
-                                     at::Device device);
+                                     at::Device device, Communicator* ranks);
 
 // What the validation must beat, where there is one: bits per byte of the bigram model of the
 // training tokens, or, for bert, the accuracy of always predicting their most frequent one.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -10,6 +11,7 @@
 #include "trainer/choose_layout.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
+#include "trainer/interchange.h"
 #include "trainer/run_data.h"
 
 namespace lmtrain {
@@ -109,18 +111,29 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
 
 ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& launch) {
   LoadedConfig loaded = given;
+  std::optional<InitialModel> initial;
+  launch.together([&] { initial = adopt_initial_model(loaded); });
   const Compute compute = set_up_compute(loaded.config.parallel, launch);
   choose_layout(loaded, compute, launch);
   launch.together([&] { check_before_data(loaded, launch.size()); });
   Config config = loaded.config;
   const RunData data = open_run_data(config, compute.num_threads * launch.local_size(), launch);
-  const int64_t num_tokens = data.prepared.tokenizer.vocab_size();
+  const int64_t num_tokens =
+      std::max(data.prepared.tokenizer.vocab_size(), initial ? initial->num_tokens : 0);
   launch.together([&] {
     if (config.model.vocab_size == 0) config.model.vocab_size = num_tokens;
-    check_before_training(loaded, config, num_tokens, data.train->num_samples(), launch.size(),
-                          launch.local_size(), compute.device.free_memory_bytes);
+    const auto check = [&](const Config& run, int ranks, int ranks_on_node) {
+      check_before_training(loaded, run, num_tokens, data.train->num_samples(), ranks,
+                            ranks_on_node, compute.device.free_memory_bytes);
+    };
+    check(config, launch.size(), launch.local_size());
+    // One rank needs the whole model, and so do those that run it beside.
+    check(on_one_rank(config), 1, std::min(1 + kMostPermutations, launch.local_size()));
   });
-  const LayoutRunInput input = input_of(data, config, num_tokens, compute.device.device, num_steps);
+  LayoutRunInput input = input_of(data, config, num_tokens, compute.device.device, num_steps);
+  if (initial) {
+    input.load_weights = [&](ParameterStore& store) { load_initial_weights(*initial, store); };
+  }
 
   if (launch.rank() == 0) {
     std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n", loaded.name.c_str(),
@@ -130,6 +143,7 @@ ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& lau
   }
   const Reference one = make_reference(on_one_rank(config), input, launch.world());
 
+  launch.world().set_timeout(config.parallel.timeout_seconds);
   const std::unique_ptr<Communicator> device_world =
       make_device_communicator(launch, compute.device, config.parallel.transport);
   Mesh mesh(launch.world(), device_world ? *device_world : launch.world(),

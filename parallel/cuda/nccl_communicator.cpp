@@ -74,13 +74,28 @@ bool comes_to_rest(const c10::cuda::CUDAStream& stream) noexcept {
 // not.
 class StreamWork : public Work {
  public:
-  StreamWork(Operation operation, const c10::cuda::CUDAStream& stream, ncclComm_t comm)
-      : operation_(std::move(operation)), comm_(comm) {
+  // Keeps `tensors` until it is waited for: then the caller's stream, which is behind the
+  // operation, may free them at once. A mark on the communicator's stream would come behind
+  // operations that wait for later computing, and memory would pile up.
+  StreamWork(Operation operation, std::vector<at::Tensor> tensors,
+             const c10::cuda::CUDAStream& stream, ncclComm_t comm)
+      : operation_(std::move(operation)),
+        tensors_(std::move(tensors)),
+        stream_(stream),
+        comm_(comm) {
     event_.record(stream);
   }
+  ~StreamWork() override {
+    // Nobody waited.
+    for (const at::Tensor& tensor : tensors_)
+      c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
+  }
+  StreamWork(const StreamWork&) = delete;
+  StreamWork& operator=(const StreamWork&) = delete;
 
   void wait() override {
     event_.block(c10::cuda::getCurrentCUDAStream());
+    tensors_.clear();
     const std::string failure = failure_of(comm_);
     if (!failure.empty())
       throw IoError(cat("NCCL failed at or before ", to_text(operation_), ": ", failure));
@@ -88,6 +103,8 @@ class StreamWork : public Work {
 
  private:
   Operation operation_;
+  std::vector<at::Tensor> tensors_;
+  c10::cuda::CUDAStream stream_;
   at::cuda::CUDAEvent event_;
   ncclComm_t comm_;
 };
@@ -209,7 +226,6 @@ class NcclCommunicator : public Communicator {
     for (const at::Tensor& tensor : tensors) {
       TORCH_CHECK(tensor.is_cuda() && tensor.is_contiguous(),
                   "NCCL moves contiguous CUDA tensors only");
-      c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
     }
     if (stream_trace_) stream_trace_->begin(stream_);
     check(start(stream_.stream()), to_text(operation));
@@ -217,7 +233,7 @@ class NcclCommunicator : public Communicator {
       stream_trace_->end(stream_, operation);
       stream_trace_->drain(*trace_);
     }
-    return std::make_shared<StreamWork>(std::move(operation), stream_, comm_);
+    return std::make_shared<StreamWork>(std::move(operation), tensors, stream_, comm_);
   }
 
   ncclComm_t comm_;
