@@ -1,9 +1,13 @@
-// Layouts against one rank, many in one job: layout_matrix [--all]. Trains tiny models for 50 steps
+// Layouts against one rank, many in one job: layout_matrix [--all [FIRST]], where FIRST continues a
+// run that was stopped after so many cells. Trains tiny models for 50 steps
 // in each cell and compares every loss, gradient and weight; then brings in bugs that the
 // comparison must see. Rank 0 prints a table; the exit code is 1 when a cell differs or a bug is
 // missed.
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <map>
+#include <string>
 #include <string_view>
 
 #include <ATen/ATen.h>
@@ -176,7 +180,9 @@ int main(int argc, char** argv) {
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   if (!kTestDevice.is_cpu() && !at::hasCUDA()) return 77;  // skipped: no GPU is visible
   const bool all = argc > 1 && std::string_view(argv[1]) == "--all";
-  const std::vector<Cell> cells = all ? all_cells(launch.size()) : pairwise_cells(launch.size());
+  std::vector<Cell> cells = all ? all_cells(launch.size()) : pairwise_cells(launch.size());
+  const auto first = static_cast<std::ptrdiff_t>(argc > 2 ? std::stoul(argv[2]) : 0);
+  cells.erase(cells.begin(), cells.begin() + std::min(first, std::ssize(cells)));
   if (launch.rank() == 0) {
     std::printf(
         "%zu cells on up to %d ranks; layouts are data x tensor, s: sequence parallel\n"
