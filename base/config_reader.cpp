@@ -104,8 +104,8 @@ class Reader {
 
   void read(const Field& field, const std::string& key, const YamlNode& node) {
     std::visit([&](const auto& kind) { read_kind(kind, key, node); }, field.kind);
-    const bool is_short_form = std::holds_alternative<SectionField>(field.kind) &&
-                               node.kind == YamlNode::Kind::kScalar;
+    const bool is_short_form =
+        std::holds_alternative<SectionField>(field.kind) && node.kind == YamlNode::Kind::kScalar;
     if (is_short_form) return;  // the place is that of the choice alone
     positions_.set(key, source_.has_lines ? source_.at(node.mark) : "command line");
   }

@@ -1,5 +1,5 @@
-// The most memory that a process came to hold: the kernel keeps a peak of all resident pages, but not
-// of those that are no file's.
+// The most memory that a process came to hold: the kernel keeps a peak of all resident pages, but
+// not of those that are no file's.
 #pragma once
 
 #include <atomic>

@@ -32,8 +32,7 @@ inline void save_axis(AutogradContext* context, const TensorAxis& axis) {
 }
 
 inline TensorAxis saved_axis(AutogradContext* context) {
-  return {*saved_pointer<Communicator>(context, "axis"),
-          context->saved_data["cuts_rows"].toBool()};
+  return {*saved_pointer<Communicator>(context, "axis"), context->saved_data["cuts_rows"].toBool()};
 }
 
 inline void save_dropout(AutogradContext* context, const DropoutSite& site) {

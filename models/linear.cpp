@@ -32,8 +32,8 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     auto* weight = saved_pointer<Parameter>(context, "weight");
     auto* bias = saved_pointer<Parameter>(context, "bias");
     const TensorAxis axis = saved_axis(context);
-    const bool is_column = static_cast<LinearCut>(context->saved_data["cut"].toInt()) ==
-                           LinearCut::kColumn;
+    const bool is_column =
+        static_cast<LinearCut>(context->saved_data["cut"].toInt()) == LinearCut::kColumn;
     at::Tensor dy = as_rows(gradients[0]).contiguous();
     if (!is_column) dy = gather_rows(dy, axis);
 
@@ -101,8 +101,8 @@ ParameterSpec bias_spec(const std::string& name, const LinearOutputs& outputs, L
 Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
                const LinearOutputs& outputs, LinearCut cut, const TensorAxis& tensor_axis,
                LinearOptions options)
-    : weight_(store.add(
-          unit, weight_spec(name, inputs, outputs, cut, *tensor_axis.group, options.std))),
+    : weight_(store.add(unit,
+                        weight_spec(name, inputs, outputs, cut, *tensor_axis.group, options.std))),
       bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, *tensor_axis.group))
                          : nullptr),
       cut_(cut),

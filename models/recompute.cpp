@@ -17,8 +17,7 @@ struct ComputeHolder : torch::CustomClassHolder {
 };
 
 struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
-                            const Compute& compute) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const Compute& compute) {
     context->save_for_backward({x});
     context->saved_data["compute"] =
         c10::IValue::make_capsule(c10::make_intrusive<ComputeHolder>(compute));

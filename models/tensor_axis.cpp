@@ -14,8 +14,7 @@ int64_t part_of(const at::Tensor& rows, const TensorAxis& axis) {
 }
 
 struct GatheredForAll : torch::autograd::Function<GatheredForAll> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
-                            Communicator* group) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows, Communicator* group) {
     save_pointer(context, "group", group);
     return gather_rows(rows, {*group, true});
   }

@@ -20,9 +20,7 @@ at::ScalarType accumulate_type(at::ScalarType compute) {
 }
 
 // Columns of this rank's rows of the table that are real vocabulary entries.
-int64_t num_real_columns(const Parameter& table) {
-  return table.spec().num_real_rows();
-}
+int64_t num_real_columns(const Parameter& table) { return table.spec().num_real_rows(); }
 
 // Of this rank's columns of each row of logits, on the CPU below fp64.
 SoftmaxStatistics statistics_by_kernels(const at::Tensor& logits, int64_t columns) {

@@ -295,10 +295,10 @@ class MpiCommunicator : public Communicator {
   void for_each_segment(const at::Tensor& tensor, Visit visit) {
     const int64_t part = part_length(tensor.numel());
     // What comes from all the others at once is bounded, however many they are.
-    const int64_t most = std::max<int64_t>(
-        kPartAlignment, kReceivedBytes / std::max(1, size_ - 1) /
-                            static_cast<int64_t>(tensor.element_size()) / kPartAlignment *
-                            kPartAlignment);
+    const int64_t most =
+        std::max<int64_t>(kPartAlignment, kReceivedBytes / std::max(1, size_ - 1) /
+                                              static_cast<int64_t>(tensor.element_size()) /
+                                              kPartAlignment * kPartAlignment);
     for (int64_t offset = 0; offset < part; offset += most)
       visit(offset, std::min(most, part - offset));
   }

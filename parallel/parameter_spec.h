@@ -17,8 +17,8 @@ struct ParameterSpec {
   std::string name;                    // stable: checkpoints store the tensor under it
   std::vector<int64_t> logical_shape;  // whatever the layout
   std::vector<int64_t>
-      padded_shape;    // dim 0 may have more rows than the logical shape; they stay zero
-  int shard_dim = -1;  // the dim cut over the tensor axis; -1: every rank has the whole
+      padded_shape;     // dim 0 may have more rows than the logical shape; they stay zero
+  int shard_dim = -1;   // the dim cut over the tensor axis; -1: every rank has the whole
   int shard_index = 0;  // which part this rank has
   int num_shards = 1;
   std::vector<MeshAxis> gradient_axes = {

@@ -35,8 +35,8 @@ void adamw_update(ParameterStore& store, const OptimizerConfig& config, double l
   for (const auto& unit : store.units()) {
     if (gradient_scale != 1.0 && !divisor)
       unit->reduced_gradient().mul_(gradient_scale);  // the kernel's divisor is fp32
-    const int64_t decayed = std::clamp<int64_t>(unit->num_decayed() - unit->shard_begin(), 0,
-                                                unit->shard_numel());
+    const int64_t decayed =
+        std::clamp<int64_t>(unit->num_decayed() - unit->shard_begin(), 0, unit->shard_numel());
     update_slice(*unit, 0, decayed, config, lr, config.weight_decay, count, divisor);
     update_slice(*unit, decayed, unit->shard_numel() - decayed, config, lr, 0.0, count, divisor);
   }

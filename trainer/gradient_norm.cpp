@@ -25,7 +25,8 @@ double sum_of_stretch(const float* values, int64_t count) {
       lanes[lane] += x * x;
     }
   }
-  for (; i < count; ++i) lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  for (; i < count; ++i)
+    lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
   double total = 0;
   for (const double lane : lanes) total += lane;
   return total;
@@ -51,10 +52,9 @@ std::vector<double> sums_of_stretches(const ParameterUnit& unit, const at::Tenso
       const int64_t high = std::min({end, (first + s + 1) * kStretch, shard_end});
       if (low >= high) continue;
       const int64_t at = low - unit.shard_begin();
-      sums[static_cast<size_t>(s)] =
-          shard.scalar_type() == at::kDouble
-              ? sum_of_stretch(shard.data_ptr<double>() + at, high - low)
-              : sum_of_stretch(shard.data_ptr<float>() + at, high - low);
+      sums[static_cast<size_t>(s)] = shard.scalar_type() == at::kDouble
+                                         ? sum_of_stretch(shard.data_ptr<double>() + at, high - low)
+                                         : sum_of_stretch(shard.data_ptr<float>() + at, high - low);
     }
   });
   return sums;
@@ -72,8 +72,7 @@ at::Tensor sums_of_own_shards(const ParameterStore& store) {
   std::vector<at::Tensor> sums;
   for (const Parameter* parameter : store.parameters()) {
     const Parameter::Span span = parameter->span_in_shard();
-    const at::Tensor mine =
-        parameter->unit().reduced_gradient().narrow(0, span.begin, span.count);
+    const at::Tensor mine = parameter->unit().reduced_gradient().narrow(0, span.begin, span.count);
     sums.push_back(span.count > 0 ? cuda_sum_of_squares(mine)
                                   : at::zeros({1}, mine.options().dtype(at::kDouble)));
   }

@@ -55,14 +55,13 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
     : config_(config),
       mesh_(mesh),
       phases_(phases),
-      store_(compute_type_of(config.train.precision), device,
-             {&mesh.data(), config.parallel.zero}),
+      store_(compute_type_of(config.train.precision), device, {&mesh.data(), config.parallel.zero}),
       model_(make_model(config.model, num_vocabulary_tokens, store_,
                         model_layout(config.parallel, mesh.tensor()))),
-      gradient_sync_(store_, mesh.data(), mesh.tensor(),
-                     {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
-                      config.parallel.reduce_type == "bf16" ? at::kBFloat16
-                                                            : store_.master_type()}) {
+      gradient_sync_(
+          store_, mesh.data(), mesh.tensor(),
+          {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
+           config.parallel.reduce_type == "bf16" ? at::kBFloat16 : store_.master_type()}) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
 }
 

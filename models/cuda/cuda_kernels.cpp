@@ -50,22 +50,21 @@ at::Tensor cuda_dropout(const at::Tensor& input, const DropoutSite& site) {
   const DropoutRate rate(site.context.probability);
   const PhiloxKey key = dropout_key(site);
   const bool is_rows = x.dim() == 2;
-  const cuda::DropoutLaunch launch = {
-      .type = cuda::type_of(x),
-      .x = x.data_ptr(),
-      .y = y.data_ptr(),
-      .samples = samples.data_ptr<int64_t>(),
-      .rows = x.numel() / std::max<int64_t>(1, x.size(-1)),
-      .first_row = is_rows ? site.context.first_row : 0,
-      .heads = x.dim() == 4 ? x.size(1) : 1,
-      .positions = is_rows ? site.context.positions : x.size(-2),
-      .features = x.size(-1),
-      .first_head = static_cast<uint32_t>(site.first_head),
-      .key0 = key.k0,
-      .key1 = key.k1,
-      .threshold = rate.threshold,
-      .scale = rate.scale,
-      .stream = cuda::stream_of(x)};
+  const cuda::DropoutLaunch launch = {.type = cuda::type_of(x),
+                                      .x = x.data_ptr(),
+                                      .y = y.data_ptr(),
+                                      .samples = samples.data_ptr<int64_t>(),
+                                      .rows = x.numel() / std::max<int64_t>(1, x.size(-1)),
+                                      .first_row = is_rows ? site.context.first_row : 0,
+                                      .heads = x.dim() == 4 ? x.size(1) : 1,
+                                      .positions = is_rows ? site.context.positions : x.size(-2),
+                                      .features = x.size(-1),
+                                      .first_head = static_cast<uint32_t>(site.first_head),
+                                      .key0 = key.k0,
+                                      .key1 = key.k1,
+                                      .threshold = rate.threshold,
+                                      .scale = rate.scale,
+                                      .stream = cuda::stream_of(x)};
   cuda::check_launch(cuda::launch_dropout(launch), "dropout");
   return y;
 }

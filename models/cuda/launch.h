@@ -10,8 +10,8 @@ struct DropoutLaunch {
   const void* x;
   void* y;
   const int64_t* samples;  // global index of each sample, on the device
-  int64_t rows;       // of features each
-  int64_t first_row;  // of x among the rows of the samples
+  int64_t rows;            // of features each
+  int64_t first_row;       // of x among the rows of the samples
   int64_t heads;
   int64_t positions;
   int64_t features;
