@@ -2,12 +2,12 @@
 // the work cannot see, since they wait for what has failed.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <string>
-#include <thread>
+
+#include "base/repeating_thread.h"
 
 namespace lmtrain {
 
@@ -19,9 +19,6 @@ class FailureWatcher {
   // `on_failure` is called once, on the watcher's thread, with what the first probe to fail said.
   // It may end the process.
   FailureWatcher(double interval_seconds, std::function<void(const std::string&)> on_failure);
-  ~FailureWatcher();
-  FailureWatcher(const FailureWatcher&) = delete;
-  FailureWatcher& operator=(const FailureWatcher&) = delete;
 
   // Returns the probe's number.
   int add(Probe probe);
@@ -29,17 +26,15 @@ class FailureWatcher {
   void remove(int number);
 
  private:
-  void run();
-  std::string first_failure() const;
+  // Whether all is well.
+  bool look();
+  std::string first_failure();
 
-  const double interval_seconds_;
   const std::function<void(const std::string&)> on_failure_;
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::map<int, Probe> probes_;
   int num_added_ = 0;
-  bool stopping_ = false;
-  std::thread thread_;
+  RepeatingThread thread_;
 };
 
 }  // namespace lmtrain

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <thread>
+
+#include "base/repeating_thread.h"
 
 namespace lmtrain {
 
@@ -14,9 +13,6 @@ namespace lmtrain {
 class MemoryWatch {
  public:
   MemoryWatch();
-  ~MemoryWatch();
-  MemoryWatch(const MemoryWatch&) = delete;
-  MemoryWatch& operator=(const MemoryWatch&) = delete;
 
   // Bytes above what there was at construction.
   int64_t peak_bytes() const { return peak_ - start_; }
@@ -26,10 +22,7 @@ class MemoryWatch {
 
   int64_t start_;
   std::atomic<int64_t> peak_;
-  bool stopping_ = false;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  RepeatingThread thread_;
 };
 
 }  // namespace lmtrain

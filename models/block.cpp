@@ -8,9 +8,10 @@
 namespace lmtrain {
 
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                const ModelConfig& config, const std::vector<MeshAxis>& gradient_axes) {
+                const ModelConfig& config, const TensorAxis& axis) {
   const NormKind kind = config.is_llama() ? NormKind::kRootMeanSquare : NormKind::kLayer;
-  return {store, unit, name, config.hidden_size, kind, config.norm_eps, gradient_axes};
+  return {
+      store, unit, name, config.hidden_size, kind, config.norm_eps, axis.axes_of_row_gradients()};
 }
 
 TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name,
@@ -18,11 +19,10 @@ TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& nam
     : has_norm_after_(config.has_norm_after()),
       recomputes_(layout.recompute == Recompute::kFull),
       unit_(store.add_unit(name)),
-      attention_norm_(model_norm(store, unit_, name + ".attention.norm", config,
-                                 layout.tensor.axes_of_row_gradients())),
+      attention_norm_(model_norm(store, unit_, name + ".attention.norm", config, layout.tensor)),
       attention_(store, unit_, name + ".attention", config, layout),
-      feed_forward_norm_(model_norm(store, unit_, name + ".feed_forward.norm", config,
-                                    layout.tensor.axes_of_row_gradients())),
+      feed_forward_norm_(
+          model_norm(store, unit_, name + ".feed_forward.norm", config, layout.tensor)),
       feed_forward_(store, unit_, name + ".feed_forward", config, layout.tensor) {}
 
 at::Tensor TransformerBlock::operator()(const at::Tensor& x, const AttentionContext& context,
@@ -58,10 +58,11 @@ std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig
   return blocks;
 }
 
-DropoutContext dropout_of_rows(const DropoutContext& dropout, const at::Tensor& ids,
+DropoutContext dropout_of_rows(DropoutContext dropout, const at::Tensor& ids,
                                const TensorAxis& axis) {
-  const int64_t first = axis.cuts_rows ? ids.numel() / axis.size() * axis.group->rank() : 0;
-  return with_rows(dropout, ids.size(1), first);
+  dropout.positions = ids.size(1);
+  if (axis.cuts_rows) dropout.first_row = ids.numel() / axis.size() * axis.group->rank();
+  return dropout;
 }
 
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,

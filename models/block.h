@@ -55,15 +55,14 @@ inline int64_t first_site_behind_blocks(const ModelConfig& config) {
 std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
                                         const ModelLayout& layout);
 // Dropout of this rank's rows of a micro-batch of [samples, positions] tokens.
-DropoutContext dropout_of_rows(const DropoutContext& dropout, const at::Tensor& ids,
+DropoutContext dropout_of_rows(DropoutContext dropout, const at::Tensor& ids,
                                const TensorAxis& axis);
 // One after the other.
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
                       const AttentionContext& context, const DropoutContext& dropout);
 
-// LayerNorm or RMSNorm of the residual stream, as the model has it.
-// Ranks along `gradient_axes` see parts of it.
+// LayerNorm or RMSNorm of the residual stream, as the model has it and the axis cuts it.
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                const ModelConfig& config, const std::vector<MeshAxis>& gradient_axes);
+                const ModelConfig& config, const TensorAxis& axis);
 
 }  // namespace lmtrain

@@ -31,8 +31,7 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
               : rotary_frequencies(config.rope, config.head_width()).to(store.device())),
       blocks_(add_blocks(store, config, layout)),
       head_unit_(store.add_unit("head")),
-      final_norm_(model_norm(store, head_unit_, "head.norm", config,
-                             tensor_axis_.axes_of_row_gradients())) {
+      final_norm_(model_norm(store, head_unit_, "head.norm", config, tensor_axis_)) {
   if (config.has_label_head()) {
     label_head_.emplace(store, head_unit_, config, *whole_);
     return;
@@ -42,13 +41,13 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
           ? token_table_
           : add_cut_table(store, head_unit_, "head.weight", {num_tokens, config.vocab_size},
                           config.hidden_size, tensor_axis_, config.init_std, /*uses=*/1);
-  head_.emplace(table, /*bias=*/nullptr, *tensor_axis_.group);
+  head_.emplace(table, /*bias=*/nullptr, tensor_axis_);
 }
 
 ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
-  const at::Tensor x = hidden(input);
+  const at::Tensor x = own_rows_of_hidden(input);
   const UnitInForward scope(embedding_unit_);  // whose table the head may share
   const VocabLoss loss = head_->loss(x, targets.labels, targets.weights,
                                      {.scale = scales.targets, .z_loss = scales.z_loss});
@@ -64,13 +63,17 @@ at::Tensor Decoder::label_logits(const ModelInput& input) const {
 }
 
 at::Tensor Decoder::hidden(const ModelInput& input) const {
+  return gathered_for_all(own_rows_of_hidden(input), tensor_axis_)
+      .view({input.ids.size(0), input.ids.size(1), -1});
+}
+
+at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input) const {
   AttentionContext context{input.mask, {}};
   if (position_table_ == nullptr)
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
-  at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
-  x = final_norm_(run_blocks(blocks_, x, context, dropped));
-  return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
+  const at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
+  return final_norm_(run_blocks(blocks_, x, context, dropped));
 }
 
 // Rows.

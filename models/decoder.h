@@ -43,6 +43,8 @@ class Decoder : public Model {
 
  private:
   at::Tensor embedded(const ModelInput& input) const;
+  // What hidden() gathers: rows.
+  at::Tensor own_rows_of_hidden(const ModelInput& input) const;
 
   std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
   TensorAxis tensor_axis_;

@@ -72,12 +72,6 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
 
 }  // namespace
 
-DropoutContext with_rows(DropoutContext context, int64_t positions, int64_t first_row) {
-  context.positions = positions;
-  context.first_row = first_row;
-  return context;
-}
-
 PhiloxKey dropout_key(const DropoutSite& site) {
   return purpose_key(
       site.context.seed, "dropout",

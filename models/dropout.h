@@ -23,9 +23,6 @@ struct DropoutContext {
   int64_t first_row = 0;
 };
 
-// The same for rows that begin at `first_row` of samples of `positions` rows each.
-DropoutContext with_rows(DropoutContext context, int64_t positions, int64_t first_row);
-
 // One place of the model: head h of its tensors is head first_head + h of the model.
 struct DropoutSite {
   DropoutContext context;

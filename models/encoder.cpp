@@ -32,13 +32,12 @@ Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
                                      config.init_std)),
       embedding_norm_(config.has_norm_after()
                           ? std::optional(model_norm(store, embedding_unit_, "embedding.norm",
-                                                     config, tensor_axis_.axes_of_row_gradients()))
+                                                     config, tensor_axis_))
                           : std::nullopt),
       blocks_(add_blocks(store, config, layout)),
       head_unit_(store.add_unit("head")) {
   if (!config.has_norm_after()) {
-    final_norm_.emplace(model_norm(store, head_unit_, "encoder.norm", config,
-                                   tensor_axis_.axes_of_row_gradients()));
+    final_norm_.emplace(model_norm(store, head_unit_, "encoder.norm", config, tensor_axis_));
   }
   if (config.has_language_head()) {
     token_head_.emplace(store, head_unit_, config, token_table_, *tensor_axis_.group, *whole_);

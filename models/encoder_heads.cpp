@@ -25,7 +25,6 @@ Parameter& vocab_bias(ParameterStore& store, ParameterUnit& unit, const Paramete
   spec.name = "head.bias";
   spec.logical_shape = {table.logical_shape[0]};
   spec.padded_shape = {table.padded_shape[0]};
-  spec.gradient_axes = {MeshAxis::kData};
   spec.weight_decay = false;
   spec.uses_per_micro_batch = 1;
   spec.init = Init::kZeros;
@@ -38,7 +37,7 @@ MaskedTokenHead::MaskedTokenHead(ParameterStore& store, ParameterUnit& unit,
                                  const ModelConfig& config, Parameter& token_table,
                                  Communicator& tensor_axis, Communicator& whole)
     : transform_(whole_linear(store, unit, "head.transform", config.hidden_size, config, whole)),
-      norm_(model_norm(store, unit, "head.norm", config, {MeshAxis::kData})),
+      norm_(model_norm(store, unit, "head.norm", config, whole)),
       vocab_(token_table, &vocab_bias(store, unit, token_table.spec()), tensor_axis) {}
 
 at::Tensor MaskedTokenHead::transformed(const at::Tensor& rows) const {

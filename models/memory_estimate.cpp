@@ -12,17 +12,10 @@ constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kCheckpointFile = 128 * kMiB;
 constexpr int64_t kCheckpointCopies = 3;
 constexpr int64_t kProcess = 96 * kMiB;
-// What training adds beside tensors: threads' stacks, small blocks, pages that tensors share.
+// What training adds beside tensors.
 constexpr int64_t kThreads = 64 * kMiB;
-// Parts of other ranks that MPI holds at once (parallel/mpi_communicator.cpp).
+// Parts of other ranks that MPI holds at once, on the host (parallel/mpi_communicator.cpp).
 constexpr int64_t kReceived = 32 * kMiB;
-
-int64_t compute_size(const std::string& precision) {
-  if (precision == "bf16") return 2;
-  return precision == "fp32" ? 4 : 8;
-}
-
-int64_t master_size(const std::string& precision) { return precision == "fp64" ? 8 : 4; }
 
 // Bytes of so many elements; huge settings stop at 1 PiB in place of wrapping around.
 int64_t bytes_of(double elements, int64_t size) {
@@ -73,17 +66,18 @@ int64_t activation_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   } else if (plan.recompute == "full") {
     per_token = static_cast<double>(model.num_layers * model.hidden_size) / row_parts + whole_block;
   }
-  return bytes_of(per_token * num_tokens(plan), compute_size(plan.precision));
+  return bytes_of(per_token * num_tokens(plan), compute_element_bytes(plan.precision));
 }
 
 int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
-  const int64_t size = compute_size(plan.precision);
+  const int64_t size = compute_element_bytes(plan.precision);
   const auto hidden = static_cast<double>(model.hidden_size);
   const auto parts = static_cast<double>(plan.tensor);
   // Kernels work in place; fp64 on the CPU has none and takes two copies, and products of bf16
   // there pack what they read.
   int64_t per_logit = size;
-  if (plan.on_cpu && plan.precision == "fp64") per_logit += 2 * master_size(plan.precision);
+  if (plan.on_cpu && plan.precision == "fp64")
+    per_logit += 2 * master_element_bytes(plan.precision);
   if (plan.on_cpu && plan.precision == "bf16") per_logit += 2 * size;
   const double rows = std::min(num_tokens(plan), static_cast<double>(rows_of_logits(plan.on_cpu)));
   const double widest = static_cast<double>(std::max(plan.vocab_size, model.intermediate_size()));
@@ -103,26 +97,39 @@ int64_t gathered_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   const int64_t gradients =
       (model.has_tied_head() ? embedding : std::max(embedding, head)) + 3 * block;
   const int64_t weights = plan.zero < 3 ? 0 : std::max(embedding + head, head + 2 * block);
-  return gradients * master_size(plan.precision) + weights * compute_size(plan.precision);
+  return gradients * master_element_bytes(plan.precision) +
+         weights * compute_element_bytes(plan.precision);
 }
 
-// Two buckets or units as copies in bf16.
-int64_t converted_bytes(const ModelConfig& model, const MemoryPlan& plan) {
-  if (plan.zero == 0) return static_cast<int64_t>(plan.bucket_mib * static_cast<double>(kMiB));
+// Gradients on their way.
+int64_t bucket_bytes(const ModelConfig& model, const MemoryPlan& plan) {
+  if (plan.data == 1) return 0;
+  const auto bucket = static_cast<int64_t>(plan.bucket_mib * static_cast<double>(kMiB));
+  if (plan.zero == 0) return plan.reduces_in_bf16 ? 3 * bucket : 2 * bucket;
+  const int64_t received = plan.on_cpu ? kReceived : 0;
+  if (!plan.reduces_in_bf16) return received;
   const ModelParameters parameters = count_parameters(model, plan.vocab_size);
   const int64_t largest =
       std::max(parameters.embedding.on_rank(plan.tensor), parameters.head.on_rank(plan.tensor));
-  return 2 * (largest + parameters.block.on_rank(plan.tensor));
+  return received + 2 * (largest + parameters.block.on_rank(plan.tensor));
 }
 
 // A rank's share of the tensors goes out in files of at most 128 MiB, or of one larger tensor.
 int64_t checkpoint_file_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision);
-  const int64_t largest_tensor = plan.vocab_size * model.hidden_size * master_size(plan.precision);
+  const int64_t largest_tensor =
+      plan.vocab_size * model.hidden_size * master_element_bytes(plan.precision);
   return std::max(std::min(saved / plan.num_ranks, kCheckpointFile), largest_tensor);
 }
 
 }  // namespace
+
+int64_t compute_element_bytes(const std::string& precision) {
+  if (precision == "bf16") return 2;
+  return precision == "fp32" ? 4 : 8;
+}
+
+int64_t master_element_bytes(const std::string& precision) { return precision == "fp64" ? 8 : 4; }
 
 ModelParameters count_parameters(const ModelConfig& model, int64_t vocab_size) {
   const int64_t hidden = model.hidden_size;
@@ -161,7 +168,7 @@ int64_t num_parameters(const ModelConfig& model, int64_t vocab_size) {
 }
 
 int64_t MemoryEstimate::training() const {
-  return weights + gradients + moments + gathered + activations + workspace + buckets + kThreads;
+  return weights + gradients + moments + gathered + activations + workspace + buckets + threads;
 }
 
 int64_t MemoryEstimate::total() const { return training() + checkpoint + process; }
@@ -169,7 +176,7 @@ int64_t MemoryEstimate::total() const { return training() + checkpoint + process
 std::string MemoryEstimate::summary() const {
   return cat(human_bytes(weights), " weights, ", human_bytes(gradients), " gradients, ",
              human_bytes(moments), " moments, ", human_bytes(activations), " activations, ",
-             human_bytes(gathered + workspace + buckets + kThreads + checkpoint + process),
+             human_bytes(gathered + workspace + buckets + threads + checkpoint + process),
              " work areas");
 }
 
@@ -178,8 +185,8 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   const auto sharded = [&](int64_t bytes, int64_t from_stage) {
     return plan.zero >= from_stage ? bytes / plan.data : bytes;
   };
-  const int64_t master = master_size(plan.precision) * parameters;
-  const int64_t copy = compute_size(plan.precision) * parameters;
+  const int64_t master = master_element_bytes(plan.precision) * parameters;
+  const int64_t copy = compute_element_bytes(plan.precision) * parameters;
   MemoryEstimate estimate;
   // Without a type of its own the copy is the master.
   estimate.weights = sharded(copy, 3) + (plan.precision == "bf16" ? sharded(master, 1) : 0);
@@ -188,19 +195,16 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   estimate.gathered = gathered_bytes(model, plan);
   estimate.activations = activation_bytes(model, plan);
   estimate.workspace = workspace_bytes(model, plan);
-  estimate.buckets = plan.data == 1 ? 0
-                     : plan.zero == 0
-                         ? static_cast<int64_t>(2 * plan.bucket_mib * static_cast<double>(kMiB))
-                         : kReceived;
-  if (plan.reduces_in_bf16 && plan.data > 1) estimate.buckets += converted_bytes(model, plan);
+  estimate.buckets = bucket_bytes(model, plan);
   estimate.checkpoint = kCheckpointCopies * checkpoint_file_bytes(model, plan);
+  estimate.threads = plan.on_cpu ? kThreads : 0;
   estimate.process = kProcess;
   return estimate;
 }
 
 int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size,
                          const std::string& precision) {
-  return num_parameters(model, vocab_size) * 3 * master_size(precision);
+  return num_parameters(model, vocab_size) * 3 * master_element_bytes(precision);
 }
 
 }  // namespace lmtrain

@@ -18,6 +18,10 @@ namespace lmtrain {
 // H of the pooler, 2 H + 2 of sentences.
 int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
 
+// Bytes of an element that layers compute with, and of one that is optimised.
+int64_t compute_element_bytes(const std::string& precision);
+int64_t master_element_bytes(const std::string& precision);
+
 // What a rank of the tensor axis has of a unit's parameters: of those that are cut its part.
 struct UnitParameters {
   int64_t cut = 0;
@@ -74,7 +78,8 @@ struct MemoryEstimate {
   int64_t buckets = 0;      // gradients under way: one bucket received and one to come, and where
                             // they travel as bf16 copies two of those
   int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)
-  int64_t process = 0;      // threads, MPI, work areas of the matrix kernels
+  int64_t threads = 0;      // on the CPU: threads' stacks, small blocks, pages that tensors share
+  int64_t process = 0;      // MPI, work areas of the matrix kernels
 
   int64_t total() const;
   // What training takes above the state after start: without saves and what the process has.

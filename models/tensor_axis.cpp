@@ -14,14 +14,14 @@ int64_t part_of(const at::Tensor& rows, const TensorAxis& axis) {
 }
 
 struct GatheredForAll : torch::autograd::Function<GatheredForAll> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows, Communicator* group) {
-    save_pointer(context, "group", group);
-    return gather_rows(rows, {*group, true});
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
+                            const TensorAxis& axis) {
+    save_axis(context, axis);
+    return gather_rows(rows, axis);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const TensorAxis axis(*saved_pointer<Communicator>(context, "group"), true);
-    return {own_rows(gradients[0], axis).contiguous(), {}};
+    return {own_rows(gradients[0], saved_axis(context)).contiguous(), {}};
   }
 };
 
@@ -55,7 +55,7 @@ at::Tensor sum_rows(at::Tensor rows, const TensorAxis& axis) {
 }
 
 at::Tensor gathered_for_all(const at::Tensor& rows, const TensorAxis& axis) {
-  return axis.cuts_rows ? GatheredForAll::apply(rows, axis.group) : rows;
+  return axis.cuts_rows ? GatheredForAll::apply(rows, axis) : rows;
 }
 
 }  // namespace lmtrain

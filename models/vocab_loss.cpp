@@ -157,10 +157,10 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
                                const at::Tensor& labels, const at::Tensor& weights,
                                const VocabLossOptions& options, bool with_gradient,
-                               Parameter* table, Parameter* bias, Communicator* axis) {
+                               Parameter* table, Parameter* bias, const TensorAxis& axis) {
     const double scale = options.scale;
     const double z_loss = options.z_loss;
-    const at::Tensor x = as_rows(hidden);
+    const at::Tensor x = gather_rows(as_rows(hidden), axis);
     const at::Tensor y = labels.reshape({-1});
     const at::Tensor w = weights.reshape({-1});
     const auto type = accumulate_type(hidden.scalar_type());
@@ -168,6 +168,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     at::Tensor log_sums = at::empty_like(log_probs);
     at::Tensor predictions = at::empty({options.with_predictions ? x.size(0) : 0}, y.options());
     at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
+    std::vector<WorkPtr> sums;  // of dx over the ranks, behind the next chunk's work
     // Also where there is no row: the other ranks may be gathering it.
     const at::Tensor weight = table->weight();
     const int64_t chunk_rows = rows_of_logits(x.is_cpu());
@@ -177,7 +178,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       at::Tensor logits =
           bias == nullptr ? at::mm(xc, weight.t()) : at::addmm(bias->weight(), xc, weight.t());
       const Chunk chunk = log_probabilities(logits, y.narrow(0, begin, rows), *table,
-                                            options.with_predictions, *axis);
+                                            options.with_predictions, *axis.group);
       if (options.with_predictions) predictions.narrow(0, begin, rows).copy_(chunk.predictions);
       log_probs.narrow(0, begin, rows).copy_(chunk.log_probabilities);
       log_sums.narrow(0, begin, rows).copy_(chunk.log_sum);
@@ -189,11 +190,15 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
       loss_gradient_in_place(logits, num_real_columns(*table), chunk, softmax_factor, factor);
       at::Tensor dxc = dx.narrow(0, begin, rows);
       at::mm_out(dxc, logits, weight);
-      axis->all_reduce(dxc, ReduceOp::kSum)->wait();
+      if (!axis.cuts_rows) sums.push_back(axis.group->all_reduce(dxc, ReduceOp::kSum));
       table->add_product(logits.t(), xc);
       if (bias != nullptr) bias->add_gradient(sum_of_rows(logits));
     }
-    if (with_gradient) context->save_for_backward({dx.view(hidden.sizes())});
+    if (with_gradient) {
+      for (const WorkPtr& sum : sums) sum->wait();
+      if (axis.cuts_rows) dx = sum_rows(dx, axis);
+      context->save_for_backward({dx.view(hidden.sizes())});
+    }
     save_pointer(context, "table", table);
     save_pointer(context, "bias", bias);
     at::Tensor losses = log_probs.neg();
@@ -222,7 +227,7 @@ VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
                           const at::Tensor& weights, const VocabLossOptions& options) const {
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
   const variable_list results = VocabLossFunction::apply(
-      hidden, labels, weights, options, with_gradient, &table_, bias_, &tensor_axis_);
+      hidden, labels, weights, options, with_gradient, &table_, bias_, tensor_axis_);
   VocabLoss loss;
   loss.total = results[0];
   loss.log_probabilities = results[1].view(labels.sizes());
@@ -234,11 +239,9 @@ at::Tensor VocabHead::logits(const at::Tensor& hidden) const {
   at::Tensor local = at::matmul(hidden, table_.weight().t());
   if (bias_ != nullptr) local.add_(bias_->weight());
   const at::Tensor wide = local.to(accumulate_type(local.scalar_type()));
-  std::vector<int64_t> shape = wide.sizes().vec();
-  shape.insert(shape.begin(), tensor_axis_.size());
-  const at::Tensor all = at::empty(shape, wide.options());
-  tensor_axis_.all_gather(all, wide.contiguous())->wait();
-  return at::cat(all.unbind(0), -1).narrow(-1, 0, table_.spec().logical_shape[0]);
+  const std::vector<at::Tensor> parts = gather_parts(*tensor_axis_.group, wide);
+  const at::Tensor all = parts.size() == 1 ? parts[0] : at::cat(parts, -1);
+  return all.narrow(-1, 0, table_.spec().logical_shape[0]);
 }
 
 }  // namespace lmtrain

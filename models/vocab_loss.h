@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "parallel/communicator.h"
+#include "models/tensor_axis.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
@@ -35,23 +35,24 @@ class VocabHead {
  public:
   // `table` is [vocabulary rows, hidden], shared with the embedding where tied; `bias` [vocabulary
   // rows], cut like the table, or null.
-  VocabHead(Parameter& table, Parameter* bias, Communicator& tensor_axis)
+  VocabHead(Parameter& table, Parameter* bias, const TensorAxis& tensor_axis)
       : table_(table), bias_(bias), tensor_axis_(tensor_axis) {}
 
-  // hidden: [.., hidden]; labels: int64 and weights: fp32, both [..]; a weight of 0 leaves a token
-  // out. Where gradients are recorded, this computes those of table, bias and hidden as well.
-  // Log-probabilities are fp32 in every precision below fp64.
+  // hidden: [.., hidden], this rank's rows where the axis cuts them; labels: int64 and weights:
+  // fp32, both [..] of all rows; a weight of 0 leaves a token out. Where gradients are recorded,
+  // this computes those of table, bias and hidden as well. Log-probabilities are fp32 in every
+  // precision below fp64.
   VocabLoss loss(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights,
                  const VocabLossOptions& options) const;
 
-  // [.., logical vocabulary] of hidden [.., hidden], fp32 or fp64, without padded entries. Not for
-  // training.
+  // [.., logical vocabulary] of hidden [.., hidden] of all rows, fp32 or fp64, without padded
+  // entries. Not for training.
   at::Tensor logits(const at::Tensor& hidden) const;
 
  private:
   Parameter& table_;
   Parameter* bias_;
-  Communicator& tensor_axis_;
+  TensorAxis tensor_axis_;
 };
 
 }  // namespace lmtrain

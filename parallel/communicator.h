@@ -63,6 +63,10 @@ class Communicator {
 // A group of one rank.
 std::unique_ptr<Communicator> make_single_communicator();
 
+// The tensor of every rank, in rank order; all of one shape and type. A group of one copies
+// nothing.
+std::vector<at::Tensor> gather_parts(Communicator& group, const at::Tensor& mine);
+
 // The text of every rank, in rank order. For records and errors, not for the training step.
 std::vector<std::string> gather_texts(Communicator& group, const std::string& mine);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <c10/core/CachingDeviceAllocator.h>
+
 namespace lmtrain {
 
 void note_sharing(RankDevice& device, Launch& launch) {
@@ -10,6 +12,12 @@ void note_sharing(RankDevice& device, Launch& launch) {
   const auto sharing = std::count(on_node.begin(), on_node.end(), device.gpu_selector);
   device.is_shared = sharing > 1;
   if (device.free_memory_bytes) *device.free_memory_bytes /= std::max<int64_t>(1, sharing);
+}
+
+int64_t peak_tensor_bytes(at::Device gpu) {
+  using c10::CachingAllocator::StatType;
+  const auto stats = c10::getDeviceAllocator(gpu.type())->getDeviceStats(gpu.index());
+  return stats.allocated_bytes.at(static_cast<size_t>(StatType::AGGREGATE)).peak;
 }
 
 }  // namespace lmtrain

@@ -35,6 +35,9 @@ void note_sharing(RankDevice& device, Launch& launch);
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,
                                                        const std::string& transport);
 
+// The most bytes that this process's tensors had at once on a GPU.
+int64_t peak_tensor_bytes(at::Device gpu);
+
 // Lines for `lmtrain doctor` and --version: the GPUs, the driver, NCCL, or why there are none.
 std::vector<std::string> describe_accelerators();
 

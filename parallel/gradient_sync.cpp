@@ -7,8 +7,8 @@
 namespace lmtrain {
 namespace {
 
-// Where gradients are sharded or travel as copies of another type, so many may be on their way.
-constexpr size_t kMostWhole = 2;
+// So many reductions may be under way where make_room() bounds them.
+constexpr size_t kMostUnderWay = 2;
 
 bool is_partial(const Parameter& parameter) {
   const auto& axes = parameter.spec().gradient_axes;
@@ -65,8 +65,6 @@ void GradientSync::finish_partial() {
 void GradientSync::reduce(const Whole& whole) {
   if (data_.size() == 1) return;
   if (store_.sharding().num_shards() == 1) return reduce_in_buckets(whole);
-  const bool is_bounded = store_.shards_gradients() || travels_as_copy();
-  if (is_bounded && reductions_.size() >= kMostWhole) finish_oldest();
   reduce_to_shard(whole);
 }
 
@@ -76,18 +74,24 @@ void GradientSync::reduce_in_buckets(const Whole& whole) {
   for (int64_t begin = 0; begin < whole.gradient.numel(); begin += most) {
     const at::Tensor bucket =
         whole.gradient.narrow(0, begin, std::min(most, whole.gradient.numel() - begin));
-    if (travels_as_copy() && reductions_.size() >= kMostWhole) finish_oldest();
+    make_room();
     const at::Tensor moved = bucket.to(options_.type);  // itself where the type is the same
     reductions_.push_back({whole.unit, moved, bucket, data_.all_reduce(moved, ReduceOp::kSum)});
   }
 }
 
 void GradientSync::reduce_to_shard(const Whole& whole) {
+  make_room();
   const ParameterUnit& unit = *whole.unit;
   const at::Tensor moved = whole.gradient.to(options_.type);
   const at::Tensor shard = moved.narrow(0, unit.shard_begin(), unit.shard_numel());
   const at::Tensor destination = store_.shards_gradients() ? at::Tensor() : unit.reduced_gradient();
   reductions_.push_back({whole.unit, shard, destination, data_.reduce_scatter(shard, moved)});
+}
+
+void GradientSync::make_room() {
+  const bool is_bounded = store_.shards_gradients() || options_.type != store_.master_type();
+  if (is_bounded && reductions_.size() >= kMostUnderWay) finish_oldest();
 }
 
 void GradientSync::finish_oldest() {
@@ -101,19 +105,21 @@ void GradientSync::finish_oldest() {
   reductions_.pop_front();
 }
 
-void GradientSync::finish_micro_batch() {
-  if (!store_.shards_gradients()) return;
+void GradientSync::finish_all() {
   finish_partial();
   while (!reductions_.empty()) finish_oldest();
 }
 
+void GradientSync::finish_micro_batch() {
+  if (store_.shards_gradients()) finish_all();
+}
+
 void GradientSync::finish() {
-  finish_partial();
   for (const auto& unit : store_.units()) {
     const bool taken = std::find(taken_.begin(), taken_.end(), unit.get()) != taken_.end();
     TORCH_CHECK(taken, "backward did not reach all uses of unit ", unit->name());
   }
-  while (!reductions_.empty()) finish_oldest();
+  finish_all();
   taken_.clear();
 }
 

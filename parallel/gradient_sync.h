@@ -10,7 +10,7 @@
 #include <deque>
 #include <vector>
 
-#include "parallel/mesh.h"
+#include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
@@ -59,13 +59,15 @@ class GradientSync {
     WorkPtr work;
   };
 
-  bool travels_as_copy() const { return options_.type != store_.master_type(); }
   void take(ParameterUnit& unit);
   void finish_partial();
   void reduce(const Whole& whole);
   void reduce_in_buckets(const Whole& whole);
   void reduce_to_shard(const Whole& whole);
+  // Where gradients are sharded or travel as copies of another type, few may be on their way.
+  void make_room();
   void finish_oldest();
+  void finish_all();
 
   ParameterStore& store_;
   Communicator& data_;

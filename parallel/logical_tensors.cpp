@@ -1,7 +1,5 @@
 #include "parallel/logical_tensors.h"
 
-#include <algorithm>
-
 #include <ATen/ATen.h>
 
 namespace lmtrain {
@@ -11,12 +9,7 @@ at::Tensor logical_of(const Parameter& parameter, const at::Tensor& whole_buffer
                       Communicator& tensor) {
   const ParameterSpec& spec = parameter.spec();
   const at::Tensor local = parameter.in(whole_buffer);
-  if (!spec.is_cut()) return spec.logical_from({local});
-  std::vector<int64_t> shape = spec.local_shape();
-  shape.insert(shape.begin(), tensor.size());
-  const at::Tensor all = at::empty(shape, local.options());
-  tensor.all_gather(all, local.contiguous())->wait();
-  return spec.logical_from(all.unbind(0));
+  return spec.logical_from(spec.is_cut() ? gather_parts(tensor, local) : std::vector{local});
 }
 
 }  // namespace
@@ -46,8 +39,6 @@ void for_each_logical(const ParameterUnit& unit, StateBuffer buffer, const Shard
   for (const auto& parameter : unit.parameters())
     visit(*parameter, logical_of(*parameter, whole, tensor));
 }
-
-bool has_part(const Parameter& parameter) { return parameter.span_in_shard().count > 0; }
 
 void set_from_logical(const Parameter& parameter, StateBuffer buffer, const at::Tensor& logical) {
   const auto span = parameter.span_in_shard();

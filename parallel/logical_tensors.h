@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
 #include <ATen/core/Tensor.h>
 
@@ -24,9 +23,6 @@ const at::Tensor& shard_of(const ParameterUnit& unit, StateBuffer buffer);
 void for_each_logical(const ParameterUnit& unit, StateBuffer buffer, const Sharding& sharding,
                       Communicator& tensor,
                       const std::function<void(const Parameter&, const at::Tensor&)>& visit);
-
-// Whether this rank's shard holds anything of a parameter.
-bool has_part(const Parameter& parameter);
 
 // Sets this rank's shard of a parameter from its logical tensor, of any device and type. For
 // weights, ParameterStore::refresh_compute() is to follow.

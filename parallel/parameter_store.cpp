@@ -10,8 +10,6 @@ namespace lmtrain {
 namespace {
 
 constexpr int64_t kAlignment = 64;
-// Shards begin at multiples of this many elements, the stretches of the gradient norm.
-constexpr int64_t kShardAlignment = 4096;
 
 int64_t rounded_up(int64_t numel, int64_t multiple) {
   return (numel + multiple - 1) / multiple * multiple;
@@ -48,8 +46,6 @@ at::Tensor Parameter::in(const at::Tensor& whole_buffer) const {
 }
 
 at::Tensor Parameter::master() const { return in(unit_->master_); }
-at::Tensor Parameter::exp_avg() const { return in(unit_->exp_avg_); }
-at::Tensor Parameter::exp_avg_sq() const { return in(unit_->exp_avg_sq_); }
 
 void Parameter::add_gradient(const at::Tensor& contribution) {
   unit_->store_->need_gradient(*unit_);
@@ -124,7 +120,7 @@ ParameterStore::~ParameterStore() {
   // Buffers must outlive what writes to them; an error of it has been thrown where it mattered.
   for (const auto& unit : units_) {
     try {
-      if (unit->gather_) unit->gather_->wait();
+      finish_gather(*unit);
     } catch (...) {  // NOLINT(bugprone-empty-catch)
     }
   }
@@ -194,10 +190,7 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   }
   refresh_compute();
   // What is loaded next may be a view of what is still on its way.
-  for (const auto& unit : units_) {
-    if (unit->gather_) unit->gather_->wait();
-    unit->gather_ = nullptr;
-  }
+  for (const auto& unit : units_) finish_gather(*unit);
 }
 
 void ParameterStore::draw(ParameterUnit& unit, uint64_t seed) {
@@ -260,20 +253,22 @@ void ParameterStore::need_gradient(ParameterUnit& unit) {
 void ParameterStore::refresh_compute() {
   is_backward_ = false;
   for (const auto& unit : units_) {
+    finish_gather(*unit);
     if (shards_weights()) {
-      if (unit->gather_) unit->gather_->wait();
-      unit->gather_ = nullptr;
       unit->gathering_ = at::Tensor();
       unit->bind_compute({});
-      if (compute_type_ != master_type_) unit->compute_shard_.copy_(unit->master_);
-      continue;
     }
-    if (unit->gather_) unit->gather_->wait();
-    if (compute_type_ != master_type_) unit->shard_of(unit->compute_).copy_(unit->master_);
+    at::Tensor own = shards_weights() ? unit->compute_shard_ : unit->shard_of(unit->compute_);
+    if (compute_type_ != master_type_) own.copy_(unit->master_);
     // Forward waits for a unit where it needs it.
-    if (sharding_.num_shards() > 1)
-      unit->gather_ = sharding_.data->all_gather(unit->compute_, unit->shard_of(unit->compute_));
+    if (sharding_.num_shards() > 1 && !shards_weights())
+      unit->gather_ = sharding_.data->all_gather(unit->compute_, own);
   }
+}
+
+void ParameterStore::finish_gather(ParameterUnit& unit) {
+  if (unit.gather_) unit.gather_->wait();
+  unit.gather_ = nullptr;
 }
 
 void ParameterStore::start_gather(ParameterUnit& unit) {
@@ -298,9 +293,7 @@ void ParameterStore::need_compute(ParameterUnit& unit) {
     start_gather(unit);
     prefetch_behind(unit);
   }
-  if (!unit.gather_) return;
-  unit.gather_->wait();
-  unit.gather_ = nullptr;
+  finish_gather(unit);
   if (!unit.gathering_.defined()) return;
   unit.bind_compute(unit.gathering_);
   unit.gathering_ = at::Tensor();

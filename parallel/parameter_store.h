@@ -31,6 +31,9 @@
 
 namespace lmtrain {
 
+// Shards begin at multiples of so many elements of their unit.
+inline constexpr int64_t kShardAlignment = 4096;
+
 // For inference a store has no gradients and moments, and its weights are zeros until loaded.
 enum class StoreUse { kTraining, kInference };
 
@@ -57,10 +60,8 @@ class Parameter {
   const at::Tensor& weight() const;
   // The same of the gradient, while backward adds to it or where it is not sharded.
   const at::Tensor& gradient() const { return gradient_; }
-  // Views of the unit's buffers, where those are not sharded.
+  // A view of the unit's buffer, where that is not sharded.
   at::Tensor master() const;
-  at::Tensor exp_avg() const;
-  at::Tensor exp_avg_sq() const;
   // The rows of such a tensor that are not padding.
   at::Tensor unpadded(const at::Tensor& tensor) const {
     return tensor.narrow(0, 0, spec_.num_real_rows());
@@ -191,7 +192,6 @@ class ParameterStore {
 
  private:
   friend class Parameter;
-  friend class ParameterUnit;
   friend class UnitInForward;
   void lay_out(ParameterUnit& unit);
   void draw(ParameterUnit& unit, uint64_t seed);
@@ -199,6 +199,7 @@ class ParameterStore {
   // The unit's whole compute copy is there when this returns, and its neighbour's on the way.
   void need_compute(ParameterUnit& unit);
   void start_gather(ParameterUnit& unit);
+  static void finish_gather(ParameterUnit& unit);
   void prefetch_behind(const ParameterUnit& unit);
   void free_compute(ParameterUnit& unit);
   void need_gradient(ParameterUnit& unit);

@@ -44,6 +44,15 @@ std::unique_ptr<Communicator> make_single_communicator() {
   return std::make_unique<SingleCommunicator>();
 }
 
+std::vector<at::Tensor> gather_parts(Communicator& group, const at::Tensor& mine) {
+  if (group.size() == 1) return {mine};
+  std::vector<int64_t> shape = mine.sizes().vec();
+  shape.insert(shape.begin(), group.size());
+  const at::Tensor all = at::empty(shape, mine.options());
+  group.all_gather(all, mine.contiguous())->wait();
+  return all.unbind(0);
+}
+
 std::vector<std::string> gather_texts(Communicator& group, const std::string& mine) {
   const auto length_of = [](const std::string& text) { return static_cast<int64_t>(text.size()); };
   const at::Tensor lengths = at::empty({group.size()}, at::kLong);

@@ -268,7 +268,7 @@ void load_tensors(const fs::path& checkpoint, const Manifest& manifest, Paramete
   for (const auto& tensor : manifest.tensors) places[{tensor.group, tensor.name}] = &tensor;
   TensorReaders readers(checkpoint);
   for (const Item& item : all_items(store, with_optimizer)) {
-    if (!has_part(*item.parameter)) continue;
+    if (item.parameter->span_in_shard().count == 0) continue;
     const ParameterSpec& spec = item.parameter->spec();
     const auto found = places.find({group_name(item.buffer), spec.name});
     if (found == places.end()) {

@@ -82,9 +82,8 @@ void choose_layout(LoadedConfig& loaded, const Compute& compute, Launch& launch)
                             {"zero", p.zero},
                             {"recompute", p.recompute}}
                  .dump();
-    log_info(cat("parallel.layout = auto: data ", plan.data, " x tensor ", p.tensor,
-                 p.sequence ? " with sequence parallelism" : "", ", zero ", p.zero, ", recompute ",
-                 p.recompute, "; about ", human_bytes(plan.memory.total()), " a rank"));
+    log_info(cat("parallel.layout = auto: ", layout_text(p, launch.size()), "; about ",
+                 human_bytes(plan.memory.total()), " a rank"));
   });
   const auto plan = nlohmann::json::parse(gather_texts(launch.world(), chosen)[0]);
   parallel.layout = "manual";

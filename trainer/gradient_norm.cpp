@@ -7,13 +7,14 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "parallel/logical_tensors.h"
 #include "parallel/parameter_kernels.h"
 
 namespace lmtrain {
 namespace {
 
-// Elements of a unit whose squares are summed together, by one rank: shards begin at multiples.
-constexpr int64_t kStretch = 4096;
+// Elements of a unit whose squares are summed together: by one rank, whatever is sharded.
+constexpr int64_t kStretch = kShardAlignment;
 
 double sum_of_stretch(const float* values, int64_t count) {
   constexpr int kLanes = 16;
@@ -66,9 +67,16 @@ double total(const std::vector<double>& sums) {
   return all;
 }
 
-// Sums of squares of this rank's shards of the reduced gradients, [parameters], on the CPU. Waits
-// for the device once.
-at::Tensor sums_of_own_shards(const ParameterStore& store) {
+// On the device: sums of squares of this rank's shard of a buffer, a unit each. Waits once.
+at::Tensor device_sums_by_unit(const ParameterStore& store, StateBuffer buffer) {
+  std::vector<at::Tensor> sums;
+  for (const auto& unit : store.units())
+    sums.push_back(cuda_sum_of_squares(shard_of(*unit, buffer)));
+  return at::cat(sums).cpu();
+}
+
+// The same of the reduced gradients, a parameter each.
+at::Tensor device_sums_by_parameter(const ParameterStore& store) {
   std::vector<at::Tensor> sums;
   for (const Parameter* parameter : store.parameters()) {
     const Parameter::Span span = parameter->span_in_shard();
@@ -79,14 +87,8 @@ at::Tensor sums_of_own_shards(const ParameterStore& store) {
   return at::cat(sums).cpu();
 }
 
-// Sum of squares of each parameter's reduced gradient over the data axis, [parameters].
-at::Tensor sums_by_parameter(const ParameterStore& store, Communicator& host_data) {
-  const bool is_sharded = store.sharding().num_shards() > 1;
-  if (store.device().is_cuda()) {
-    const at::Tensor sums = sums_of_own_shards(store);
-    if (is_sharded) host_data.all_reduce(sums, ReduceOp::kSum)->wait();
-    return sums;
-  }
+// Sum of squares of each parameter's reduced gradient over the data axis; on the CPU.
+at::Tensor host_sums_by_parameter(const ParameterStore& store, Communicator& host_data) {
   std::vector<double> stretches;
   std::vector<size_t> counts;
   for (const Parameter* parameter : store.parameters()) {
@@ -99,7 +101,7 @@ at::Tensor sums_by_parameter(const ParameterStore& store, Communicator& host_dat
   }
   const at::Tensor all = at::tensor(stretches, at::kDouble);
   // Each stretch is zero on all ranks but one.
-  if (is_sharded) host_data.all_reduce(all, ReduceOp::kSum)->wait();
+  if (store.sharding().num_shards() > 1) host_data.all_reduce(all, ReduceOp::kSum)->wait();
   std::vector<double> by_parameter;
   const double* at = all.data_ptr<double>();
   for (const size_t count : counts) {
@@ -109,13 +111,22 @@ at::Tensor sums_by_parameter(const ParameterStore& store, Communicator& host_dat
   return at::tensor(by_parameter, at::kDouble);
 }
 
+// Over the data axis, of each parameter; on a device where none is cut, of each unit: a launch
+// each.
+at::Tensor gradient_sums(const ParameterStore& store, Communicator& host_data, bool is_cut) {
+  if (!store.device().is_cuda()) return host_sums_by_parameter(store, host_data);
+  const at::Tensor sums =
+      is_cut ? device_sums_by_parameter(store) : device_sums_by_unit(store, StateBuffer::kGradient);
+  if (store.sharding().num_shards() > 1) host_data.all_reduce(sums, ReduceOp::kSum)->wait();
+  return sums;
+}
+
 }  // namespace
 
 bool weights_are_finite(const ParameterStore& store) {
   if (store.device().is_cuda()) {
-    std::vector<at::Tensor> sums;
-    for (const auto& unit : store.units()) sums.push_back(cuda_sum_of_squares(unit->master()));
-    return std::isfinite(at::cat(sums).sum().item<double>());
+    const at::Tensor sums = device_sums_by_unit(store, StateBuffer::kWeights);
+    return std::isfinite(sums.sum().item<double>());
   }
   return std::ranges::all_of(store.units(), [](const auto& unit) {
     const int64_t begin = unit->shard_begin();
@@ -126,9 +137,10 @@ bool weights_are_finite(const ParameterStore& store) {
 
 double gradient_norm(const ParameterStore& store, Communicator& host_data,
                      Communicator& host_tensor) {
-  const at::Tensor sums = sums_by_parameter(store, host_data);
+  const bool is_cut = host_tensor.size() > 1;
+  const at::Tensor sums = gradient_sums(store, host_data, is_cut);
   double* const values = sums.data_ptr<double>();
-  if (host_tensor.size() > 1) {
+  if (is_cut) {
     // What is whole on every rank counts once.
     for (size_t i = 0; i < store.parameters().size(); ++i) {
       if (host_tensor.rank() > 0 && !store.parameters()[i]->spec().is_cut()) values[i] = 0;

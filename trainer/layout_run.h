@@ -82,13 +82,12 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);
 
 // What one rank does, and how far apart runs of it are whose steps take their samples in other
 // orders: the largest differences between any two of a few. In fp64 there is no need of those.
-// Runs with permuted samples, at most.
-inline constexpr int kMostPermutations = 3;
-
 struct Reference {
   LayoutRun run;
   LayoutDifference spread;
 };
+// Runs with permuted samples, at most.
+inline constexpr int kMostPermutations = 3;
 // `config` is for one rank. Collective: rank 0 makes the run and has the result, the other runs are
 // made beside it by the ranks that follow. Throws CollectiveError when any of the runs fails.
 Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group);

@@ -48,12 +48,11 @@ constexpr double kSharedMemoryBandwidth = 2.5e9;
 constexpr double kUpdateBytes = 30.0;
 
 double compute_element(const Config& config) {
-  if (config.train.precision == "bf16") return 2;
-  return config.train.precision == "fp32" ? 4 : 8;
+  return static_cast<double>(compute_element_bytes(config.train.precision));
 }
 double reduced_element(const Config& config) {
   if (config.parallel.reduce_type == "bf16") return 2;
-  return config.train.precision == "fp64" ? 8 : 4;
+  return static_cast<double>(master_element_bytes(config.train.precision));
 }
 
 // Sent by each rank of a group in a reduce-scatter or all-gather of so many bytes.
@@ -267,6 +266,14 @@ std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, i
     return order(a) < order(b);
   });
   return plans;
+}
+
+std::string layout_text(const ParallelConfig& parallel, int64_t num_ranks) {
+  std::string text = cat("data ", num_ranks / parallel.tensor, " x tensor ", parallel.tensor,
+                         parallel.sequence ? " with sequence parallelism" : "", ", zero ",
+                         parallel.zero, ", recompute ", parallel.recompute);
+  if (parallel.reduce_type != "fp32") text += cat(", gradients travel as ", parallel.reduce_type);
+  return text;
 }
 
 std::string layout_table(const std::vector<LayoutPlan>& plans, size_t most) {

@@ -59,6 +59,9 @@ struct LayoutPlan {
 std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, int64_t num_ranks,
                                      const MachineSpec& machine);
 
+// "data 2 x tensor 2 with sequence parallelism, zero 1, recompute none"
+std::string layout_text(const ParallelConfig& parallel, int64_t num_ranks);
+
 // The plans as a table, a line each, `most` of them.
 std::string layout_table(const std::vector<LayoutPlan>& plans, size_t most);
 

@@ -331,10 +331,12 @@ class Run {
 
   // Before the first save, whose files take memory of their own.
   void note_training_memory() {
-    if (!memory_) return;
-    const at::Tensor most = at::tensor({memory_->peak_bytes()}, at::kLong);
-    launch_.world().all_reduce(most, ReduceOp::kMax)->wait();
+    if (is_memory_noted_) return;
+    is_memory_noted_ = true;
+    const int64_t own = memory_ ? memory_->peak_bytes() : peak_tensor_bytes(compute_.device.device);
     memory_.reset();
+    const at::Tensor most = at::tensor({own}, at::kLong);
+    launch_.world().all_reduce(most, ReduceOp::kMax)->wait();
     if (launch_.rank() == 0)
       log_info(cat("training takes ", most.item<int64_t>() >> 20, " MiB a rank, computed ",
                    planned_memory().training() >> 20, " MiB"));
@@ -443,6 +445,7 @@ class Run {
   std::unique_ptr<Communicator> device_world_;
   std::optional<Mesh> mesh_;
   std::optional<MemoryWatch> memory_;  // on the CPU, until the first save
+  bool is_memory_noted_ = false;
   PhaseTracker phases_;
   std::shared_ptr<Trace> trace_;  // null unless train.trace
   std::optional<Trainer> trainer_;

@@ -12,6 +12,7 @@
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
 #include "trainer/interchange.h"
+#include "trainer/layouts.h"
 #include "trainer/run_data.h"
 
 namespace lmtrain {
@@ -27,14 +28,6 @@ std::string scientific(double value) {
   std::string text(32, '\0');
   const int length = std::snprintf(text.data(), text.size(), "%.2e", value);
   text.resize(static_cast<size_t>(length));
-  return text;
-}
-
-std::string layout_text(const ParallelConfig& parallel, int num_ranks) {
-  std::string text = cat("data ", num_ranks / parallel.tensor, " x tensor ", parallel.tensor,
-                         parallel.sequence ? " with sequence parallelism" : "", ", zero ",
-                         parallel.zero, ", recompute ", parallel.recompute);
-  if (parallel.reduce_type != "fp32") text += cat(", gradients travel as ", parallel.reduce_type);
   return text;
 }
 

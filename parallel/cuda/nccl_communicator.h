@@ -1,6 +1,5 @@
 // NCCL back end for CUDA tensors. Operations run on a stream of the communicator's own, ordered
-// with the caller's stream by events; tensors in use are recorded on it, so that the allocator does
-// not hand them out again.
+// with the caller's stream by events; an operation keeps its tensors until it is waited for.
 //
 // The host does not wait for operations, and waits for the device elsewhere: where another rank has
 // failed, for ever. So a thread asks NCCL every second.

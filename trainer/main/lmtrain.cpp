@@ -43,7 +43,8 @@ struct Arguments {
   std::string out;
   ExportOptions exported;
   bool flag = false;
-  int64_t ranks = 1;
+  int64_t ranks = 0;
+  int64_t steps = 5;
   std::string machine = "cpu";
   size_t most = 12;
   SamplingOptions sampling;
@@ -170,9 +171,6 @@ void add_model_commands(CLI::App& app, Arguments& a) {
   report->add_option("run", a.path, "Run folder")->required();
   report->callback([&] { command_report(a.path); });
 
-  app.add_subcommand("verify",
-                     "Whether the config's layout computes what one rank does; under mpirun");
-
   app.add_subcommand("doctor", "Devices, sensors and why one cannot be read, versions")
       ->callback(command_doctor);
 }  // namespace
@@ -182,24 +180,6 @@ int report_error(const std::exception& error) {
   const Error own = as_error(error);
   log_error(own.what());
   return static_cast<int>(own.code());
-}
-
-int run_command(int argc, char** argv) {
-  CLI::App app("lmtrain: trains language models on ranks that mpirun starts", "lmtrain");
-  app.footer(kFooter);
-  app.set_version_flag("--version", version_text());
-  app.require_subcommand(1);
-  Arguments arguments;
-  add_data_commands(app, arguments);
-  add_model_commands(app, arguments);
-  try {
-    app.parse(argc, argv);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
-  } catch (const std::exception& error) {
-    return report_error(error);
-  }
 }
 
 std::string joined_command_line(int argc, char** argv) {
@@ -247,7 +227,7 @@ int train(int argc, char** argv) {
 }
 
 // Starts this command line again as `num_ranks` ranks on this machine. Returns where that fails.
-int start_under_mpirun(int num_ranks, int argc, char** argv) {
+int start_under_mpirun(int64_t num_ranks, int argc, char** argv) {
   const std::string ranks = cat(num_ranks);
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   std::vector<const char*> words = {"mpirun", "--oversubscribe", "-n", ranks.c_str(),
@@ -258,33 +238,48 @@ int start_under_mpirun(int num_ranks, int argc, char** argv) {
   return report_error(IoError(cat("mpirun cannot be started: ", std::strerror(errno))));
 }
 
-int verify(int argc, char** argv) {
-  CLI::App app("Train a few steps on one rank and in the config's layout, and compare",
-               "lmtrain verify");
-  Arguments a;
-  int num_ranks = 0;
-  int64_t num_steps = 5;
-  add_config(&app, a, true);
-  app.add_option("--ranks", num_ranks, "Ranks of the layout, where mpirun did not start them")
-      ->check(CLI::Range(1, 1 << 16));
-  app.add_option("--steps", num_steps, "Steps of training")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  try {
-    app.parse(argc - 1, argv + 1);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
-  }
-  if (num_ranks > 1 && !Launch::was_started_by_launcher())
-    return start_under_mpirun(num_ranks, argc, argv);
+int verify(const Arguments& a, int argc, char** argv) {
+  if (a.ranks > 1 && !Launch::was_started_by_launcher())
+    return start_under_mpirun(a.ranks, argc, argv);
   return work_in_job(a.config, a.overrides, [&](const LoadedConfig& loaded, Launch& launch) {
     launch.together([&] {
-      if (num_ranks == 0 || num_ranks == launch.size()) return;
-      throw ConfigError(cat("--ranks ", num_ranks, ", but this job has ", launch.size(),
+      if (a.ranks == 0 || a.ranks == launch.size()) return;
+      throw ConfigError(cat("--ranks ", a.ranks, ", but this job has ", launch.size(),
                             " ranks; leave it out under mpirun"));
     });
-    return verify_layout(loaded, num_steps, launch);
+    return verify_layout(loaded, a.steps, launch);
   });
+}
+
+CLI::App* add_verify(CLI::App& app, Arguments& a) {
+  CLI::App* command = app.add_subcommand(
+      "verify", "Train a few steps on one rank and in the config's layout, and compare");
+  add_config(command, a, true);
+  command->add_option("--ranks", a.ranks, "Ranks of the layout, where mpirun did not start them")
+      ->check(CLI::Range(1, 1 << 16));
+  command->add_option("--steps", a.steps, "Steps of training")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  return command;
+}
+
+int run_command(int argc, char** argv) {
+  CLI::App app("lmtrain: trains language models on ranks that mpirun starts", "lmtrain");
+  app.footer(kFooter);
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  Arguments arguments;
+  add_data_commands(app, arguments);
+  add_model_commands(app, arguments);
+  const CLI::App* const verify_command = add_verify(app, arguments);
+  try {
+    app.parse(argc, argv);
+    return verify_command->parsed() ? verify(arguments, argc, argv) : 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
+  } catch (const std::exception& error) {
+    return report_error(error);
+  }
 }
 
 // What is neither a command nor an option is a config to train.
@@ -306,7 +301,6 @@ bool names_a_config(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc > 1 && std::string_view(argv[1]) == "verify") return verify(argc, argv);
     return names_a_config(argc, argv) ? train(argc, argv) : run_command(argc, argv);
   } catch (const std::exception& error) {  // of the reporting itself: the log cannot be written
     std::fputs(error.what(), stderr);
