@@ -1,6 +1,8 @@
 #include "trainer/metrics.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -17,12 +19,13 @@ using nlohmann::json;
 
 // Without a terminal a line is written at most so often.
 constexpr double kPlainLineSeconds = 10.0;
+constexpr size_t kRecentSteps = 31;
 
-std::string progress_text(const StepMetrics& m, int64_t num_steps) {
+std::string progress_text(const StepMetrics& m, int64_t num_steps, double eta_seconds) {
   return cat("step ", m.step, "/", num_steps, "  loss ", fixed(m.result.loss, 4), "  lr ",
              shortest(std::round(m.result.lr * 1e8) / 1e8), "  ",
              with_commas(std::llround(m.tokens_per_second)), " tok/s  ",
-             fixed(100.0 * m.matmul_share, 0), "% of matmul  ETA ", human_duration(m.eta_seconds),
+             fixed(100.0 * m.matmul_share, 0), "% of matmul  ETA ", human_duration(eta_seconds),
              "  ", fixed(m.result.signals.watts, 0), " W  ", fixed(m.emissions_g, 2), " gCO2e");
 }
 
@@ -98,13 +101,23 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   seconds_ += m.step_seconds;
   tokens_ = m.tokens;
 
-  const std::string text = progress_text(m, num_steps);
+  recent_seconds_.push_back(m.step_seconds);
+  if (recent_seconds_.size() > kRecentSteps) recent_seconds_.pop_front();
+
+  const std::string text = progress_text(m, num_steps, seconds_of(num_steps - m.step));
   if (progress_line_is_live()) {
     show_progress_line(text);
   } else if (monotonic_seconds() - last_shown_ > kPlainLineSeconds || m.step == num_steps) {
     last_shown_ = monotonic_seconds();
     log_info(text);
   }
+}
+
+double MetricsLog::seconds_of(int64_t num_steps) const {
+  std::vector<double> sorted(recent_seconds_.begin(), recent_seconds_.end());
+  const auto middle = sorted.begin() + std::ssize(sorted) / 2;
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  return *middle * static_cast<double>(num_steps);
 }
 
 void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {

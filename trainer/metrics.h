@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -22,8 +23,7 @@ struct StepMetrics {
   double step_seconds = 0;
   double tokens_per_second = 0;
   double matmul_share = 0;  // of the measured ceiling of all ranks
-  double eta_seconds = 0;
-  double emissions_g = 0;  // of this attempt
+  double emissions_g = 0;   // of this attempt
 };
 
 // What a validation says beside its loss: of the text in a decoder, of masked tokens and pairs of
@@ -58,10 +58,13 @@ class MetricsLog {
 
  private:
   void write(const std::string& line);
+  // How long so many steps take, by the median of recent ones.
+  double seconds_of(int64_t num_steps) const;
 
   std::unique_ptr<AppendFile> file_;
   bool warned_ = false;
   double last_shown_ = 0;
+  std::deque<double> recent_seconds_;  // of steps of this attempt
   std::vector<CurvePoint> train_loss_;
   std::vector<CurvePoint> validation_loss_;
   ValidationMetrics last_validation_;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <optional>
-#include <set>
 
 #include <ATen/ATen.h>
 
@@ -18,10 +17,10 @@
 #include "models/flops.h"
 #include "trainer/as_error.h"
 #include "trainer/checkpoint.h"
+#include "trainer/checkpoint_saver.h"
 #include "trainer/choose_layout.h"
 #include "trainer/compute.h"
 #include "trainer/feasibility.h"
-#include "trainer/gradient_norm.h"
 #include "trainer/interchange.h"
 #include "trainer/metrics.h"
 #include "trainer/resume_compatibility.h"
@@ -38,11 +37,6 @@
 namespace lmtrain {
 namespace {
 
-// A save that fails is tried again at the next interval; so many in a row end the run.
-constexpr int kMaxFailedSaves = 3;
-// The median of so many recent steps says how long the rest takes.
-constexpr size_t kRecentSteps = 31;
-
 class Run {
  public:
   Run(const LoadedConfig& loaded, std::string command_line, Launch& launch)
@@ -50,7 +44,8 @@ class Run {
         config_(loaded_.config),
         command_line_(std::move(command_line)),
         launch_(launch),
-        folder_{std::filesystem::path(config_.run.dir) / config_.run.name} {}
+        folder_{std::filesystem::path(config_.run.dir) / config_.run.name},
+        saver_(folder_.checkpoints(), config_.checkpoint.keep, launch) {}
 
   ExitCode execute() {
     launch_.together([&] { initial_ = adopt_initial_model(loaded_); });
@@ -128,7 +123,7 @@ class Run {
       check_still_where_it_was();
       if (config_.train.trace) remove_traces(folder_);
       remove_unfinished_checkpoints(folder_.checkpoints());
-      if (!start_.checkpoint.empty()) verified_.insert(start_.checkpoint);
+      if (!start_.checkpoint.empty()) saver_.add_verified(start_.checkpoint);
       open_log_file(folder_.log());
       std::filesystem::remove(folder_.summary());  // a larger train.steps extends a finished run
       write_file_durably(folder_.config(), print_config(config_));
@@ -266,12 +261,6 @@ class Run {
     targets_per_token_ = static_cast<double>(result.counts.targets) /
                          static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
     m.matmul_share = m.tokens_per_second * flops_per_token() / ceiling_flops_;
-    recent_seconds_.push_back(seconds);
-    if (recent_seconds_.size() > kRecentSteps) recent_seconds_.erase(recent_seconds_.begin());
-    std::vector<double> sorted = recent_seconds_;
-    std::nth_element(sorted.begin(),
-                     sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
-    m.eta_seconds = sorted[sorted.size() / 2] * static_cast<double>(config_.train.steps - step);
     m.emissions_g = emissions_grams(result.signals.joules, config_.energy.pue, grid_.g_per_kwh);
     metrics_->step(m, config_.train.steps);
   }
@@ -345,30 +334,10 @@ class Run {
   void save(int64_t step, bool must) {
     note_training_memory();
     const PhaseScope scope(phases_, Phase::kCheckpoint);
-    if (launch_.any(!weights_are_finite(trainer_->store()))) {
-      throw CollectiveError(ExitCode::kNumeric,
-                            cat("weights are not finite after step ", step,
-                                ", so they are not saved. Lower optimizer.lr; the same command "
-                                "continues from the last checkpoint"));
-    }
     if (metrics_) metrics_->sync();
-    const std::string error =
-        save_checkpoint(folder_.checkpoints(), trainer_->store(), mesh_->tensor(), state(step),
-                        tokenizer().to_json(), launch_.world());
-    if (!error.empty()) {
-      ++failed_saves_;
-      if (launch_.rank() == 0) log_warn(cat("the save at step ", step, " was abandoned: ", error));
-      if (must || failed_saves_ >= kMaxFailedSaves) {
-        throw CollectiveError(ExitCode::kIo,
-                              cat("no checkpoint could be saved at step ", step, ": ", error));
-      }
-      return;
-    }
-    failed_saves_ = 0;
-    if (launch_.rank() == 0) {
-      verified_.insert(checkpoint_path(folder_.checkpoints(), step));
-      remove_old_checkpoints(folder_.checkpoints(), config_.checkpoint.keep, verified_);
-    }
+    const bool saved =
+        saver_.save(trainer_->store(), mesh_->tensor(), state(step), tokenizer().to_json(), must);
+    if (!saved) return;
     power_->flush();
     launch_.world().barrier();  // all ledgers are on disk
     write_report(step, false);
@@ -436,6 +405,7 @@ class Run {
   const std::string command_line_;
   Launch& launch_;
   const RunFolder folder_;
+  CheckpointSaver saver_;
   std::optional<InitialModel> initial_;
   StartPoint start_;
   Compute compute_;
@@ -455,13 +425,10 @@ class Run {
   RunFacts facts_;          // rank 0
   int64_t num_tokens_ = 0;  // of the vocabulary, without padding
   double ceiling_flops_ = 0;
-  double earlier_joules_ = 0;                 // of the attempts before this one, all ranks; rank 0
-  double attempt_joules_ = 0;                 // of this one, all ranks
-  std::set<std::filesystem::path> verified_;  // checkpoints known to verify; rank 0
+  double earlier_joules_ = 0;  // of the attempts before this one, all ranks; rank 0
+  double attempt_joules_ = 0;  // of this one, all ranks
   int64_t validation_bytes_ = 0;
   double targets_per_token_ = 1.0;  // of the last step
-  int failed_saves_ = 0;
-  std::vector<double> recent_seconds_;
 };
 
 }  // namespace
