@@ -30,10 +30,12 @@ struct ParallelConfig {
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
               "Ranks that share one model: attention heads, feed-forward width and vocabulary are "
               "cut over them (tensor parallelism; Megatron-LM). Data-parallel ranks = ranks / "
-              "tensor.");
+              "tensor.")
+        .warned_on_resume();
     f.boolean("sequence", sequence,
               "Also cuts the tokens of norms, dropout and residuals over those ranks (sequence "
-              "parallelism), which takes less memory for the same communication.");
+              "parallelism), which takes less memory for the same communication.")
+        .warned_on_resume();
     f.integer("zero", zero, {.min = 0, .max = 3},
               "What is sharded over the data-parallel ranks (ZeRO): 1 optimizer state and master "
               "weights, 2 also gradients, 3 also the weights that layers use.");
@@ -42,7 +44,8 @@ struct ParallelConfig {
              "projections, or whole blocks.");
     f.choice("reduce_type", reduce_type, {"fp32", "bf16"},
              "Type in which gradients travel between data-parallel ranks; fp64 runs take fp64 for "
-             "fp32.");
+             "fp32.")
+        .warned_on_resume();
     f.real("bucket_mib", bucket_mib, {.min = 0.001, .max = 65536.0},
            "MiB of gradients that are reduced together while backward goes on, where zero is 0.");
     f.integer("threads", threads, {.min = 0, .max = 4096},

@@ -49,6 +49,7 @@ class StagedCommunicator : public Communicator {
   int rank() const override { return host_.rank(); }
   int size() const override { return host_.size(); }
   std::string name() const override { return cat("staged ", host_.name()); }
+  bool holds_copies() const override { return true; }
 
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     const at::Tensor copy = host_copy(tensor);

@@ -27,6 +27,22 @@ std::vector<int> cores_of_this_rank(Launch& launch) {
   return cores_of_rank(of_local_ranks, launch.local_rank());
 }
 
+// A rank that saw no GPU would wait for the others with other operations than they do.
+void check_same_kind(at::Device device, Launch& launch) {
+  const std::vector<std::string> places =
+      gather_texts(launch.world(), cat(device.is_cpu() ? "cpu" : "cuda", " ", launch.host()));
+  const auto is_cpu = [](const std::string& place) { return place.rfind("cpu ", 0) == 0; };
+  const auto without = std::ranges::find_if(places, is_cpu);
+  const auto with = std::ranges::find_if_not(places, is_cpu);
+  if (without == places.end() || with == places.end()) return;
+  throw CollectiveError(
+      ExitCode::kConfig,
+      cat("rank ", without - places.begin(), " on ", without->substr(4), " sees no GPU, but rank ",
+          with - places.begin(), " on ", with->substr(5),
+          " does (parallel.device = auto); lmtrain doctor on the first says why, or set "
+          "parallel.device=cpu"));
+}
+
 }  // namespace
 
 Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
@@ -49,6 +65,7 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
           "parallel.transport = nccl, but tensors are on the CPU (parallel.device); leave it out");
     }
   });
+  check_same_kind(compute.device.device, launch);
   note_sharing(compute.device, launch);
   if (compute.device.device.is_cpu()) install_caching_allocator();
   // cuBLAS is deterministic with a fixed workspace only, and LibTorch refuses it without.

@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "data/permutation.h"
 #include "parallel/logical_tensors.h"
+#include "trainer/as_error.h"
 
 namespace lmtrain {
 namespace {
@@ -28,6 +30,9 @@ NamedTensors logical_tensors(const ParameterStore& store, StateBuffer buffer, Me
 
 // The larger one; not a number once it was that.
 double largest(double a, double b) { return std::isnan(a) || a > b ? a : b; }
+
+// How far `a` is from `b`, as a share of that.
+double share_of(double a, double b) { return a == b ? 0.0 : std::abs(a / b - 1.0); }
 
 double largest_value(const at::Tensor& tensor) {
   return tensor.numel() == 0 ? 0.0 : tensor.abs().max().item<double>();
@@ -83,14 +88,18 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
     d.loss = largest(d.loss, std::abs(a.steps[i].loss - b.steps[i].loss));
     d.loss = largest(d.loss, std::abs(a.steps[i].sentence_loss - b.steps[i].sentence_loss));
     d.loss_size = largest(d.loss_size, std::abs(b.steps[i].loss));
+    d.gradient_norm =
+        largest(d.gradient_norm, share_of(a.steps[i].gradient_norm, b.steps[i].gradient_norm));
     d.is_same_data = d.is_same_data && a.steps[i].data_hash == b.steps[i].data_hash;
   }
   d.loss = largest(d.loss, std::abs(a.evaluation.loss - b.evaluation.loss));
   for (const auto& [name, weight] : b.weights) {
-    LayoutDifference::OfTensor tensor = {name, 0, largest_difference(a.weights, name, weight)};
-    d.weight_size = largest(d.weight_size, largest_value(weight));
+    LayoutDifference::OfTensor tensor;
+    tensor.name = name;
+    tensor.weight = largest_difference(a.weights, name, weight);
+    tensor.weight_size = largest_value(weight);
     for (size_t i = 0; i < b.gradients.size(); ++i) {
-      d.gradient_size = largest(d.gradient_size, largest_value(b.gradients[i].at(name)));
+      tensor.gradient_size = largest(tensor.gradient_size, largest_value(b.gradients[i].at(name)));
       tensor.gradient = largest(
           tensor.gradient, largest_difference(a.gradients.at(i), name, b.gradients[i].at(name)));
     }
@@ -106,28 +115,47 @@ namespace {
 LayoutRun run_alone(const Config& config, const LayoutRunInput& input) {
   const std::unique_ptr<Communicator> group = make_single_communicator();
   Mesh mesh(*group, *group, 1);
-  return run_layout(config, input, mesh);
+  LayoutRun run = run_layout(config, input, mesh);
+  // What this run has left in LibTorch's cache is for those that follow, and for NCCL.
+  if (!input.device.is_cpu()) c10::getDeviceAllocator(input.device.type())->emptyCache();
+  return run;
 }
 
-// A micro-batch size that takes other samples together than `config` does, the `number`th of those
-// that are not much larger.
-int64_t other_micro_batch(const TrainConfig& train, int number) {
+// Micro-batch sizes that take other samples together than `train` does and are not much larger.
+std::vector<int64_t> other_micro_batches(const TrainConfig& train) {
   std::vector<int64_t> sizes;
   const int64_t most = std::max<int64_t>(4, 2 * train.micro_batch_size);
   for (int64_t size = 1; size <= std::min(most, train.global_batch_size); ++size) {
     if (train.global_batch_size % size == 0 && size != train.micro_batch_size)
       sizes.push_back(size);
   }
-  if (sizes.empty()) return train.micro_batch_size;
-  return sizes[sizes.size() - 1 - static_cast<size_t>(number) % sizes.size()];
+  if (sizes.empty()) sizes.push_back(train.micro_batch_size);
+  return sizes;
+}
+
+// One rounding up, one down or none, an element after the other.
+void nudge(ParameterStore& store) {
+  for (const auto& unit : store.units()) {
+    at::Tensor weights = unit->master();
+    const at::Tensor signs = at::arange(weights.numel(), weights.options()).remainder_(3).sub_(1);
+    weights.addcmul_(weights, signs, 0x1p-23);
+  }
 }
 
 LayoutRun run_permuted(Config config, const LayoutRunInput& input, int number) {
   const PermutedLoader permuted(*input.train, config.train.global_batch_size,
                                 static_cast<uint64_t>(number));
-  config.train.micro_batch_size = other_micro_batch(config.train, number);
+  const std::vector<int64_t> sizes = other_micro_batches(config.train);
+  config.train.micro_batch_size =
+      sizes[sizes.size() - 1 - static_cast<size_t>(number) % sizes.size()];
   LayoutRunInput other = input;
   other.train = &permuted;
+  if (number == kPermutations) {
+    other.load_weights = [&](ParameterStore& store) {
+      if (input.load_weights) input.load_weights(store);
+      nudge(store);
+    };
+  }
   return run_alone(config, other);
 }
 
@@ -167,41 +195,66 @@ void widen(LayoutDifference& spread, const LayoutDifference& more) {
   spread.loss = largest(spread.loss, more.loss);
   spread.gradient = largest(spread.gradient, more.gradient);
   spread.weight = largest(spread.weight, more.weight);
+  spread.gradient_norm = largest(spread.gradient_norm, more.gradient_norm);
+  if (spread.tensors.empty()) spread.tensors = more.tensors;
+  for (size_t i = 0; i < more.tensors.size(); ++i) {
+    LayoutDifference::OfTensor& tensor = spread.tensors[i];
+    tensor.gradient = largest(tensor.gradient, more.tensors[i].gradient);
+    tensor.weight = largest(tensor.weight, more.tensors[i].weight);
+  }
 }
 
 }  // namespace
 
+int64_t largest_permuted_micro_batch(const TrainConfig& train) {
+  return std::max(train.micro_batch_size, other_micro_batches(train).back());
+}
+
 Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group) {
-  const bool in_double = config.train.precision == "fp64";
   const bool is_first = group.rank() == 0;
-  const int helpers = in_double ? 0 : std::min(kMostPermutations, group.size() - 1);
-  std::vector<LayoutRun> runs;
+  // Who makes the permuted run of that number: the ranks that follow, in turn.
+  const auto maker_of = [&](int number) {
+    return group.size() == 1 ? 0 : 1 + (number - 1) % (group.size() - 1);
+  };
+  const int permutations = config.train.precision == "fp64" ? 0 : kPermutations;
+  std::vector<LayoutRun> own;
   std::string failure;  // of this rank alone: the others must hear of it
   try {
-    if (is_first) runs.push_back(run_alone(config, input));
-    if (!is_first && group.rank() <= helpers)
-      runs.push_back(run_permuted(config, input, group.rank()));
-    const int own = is_first && group.size() == 1 && !in_double ? kMostPermutations : 0;
-    for (int number = 1; number <= own; ++number)
-      runs.push_back(run_permuted(config, input, number));
+    if (is_first) own.push_back(run_alone(config, input));
+    for (int number = 1; number <= permutations; ++number) {
+      if (maker_of(number) == group.rank()) own.push_back(run_permuted(config, input, number));
+    }
   } catch (const std::exception& error) {
-    failure = cat("one rank: ", error.what());
+    const Error said = as_error(error);
+    failure = cat(static_cast<int>(said.code()), " one rank: ", said.what());
   }
   for (const std::string& text : gather_texts(group, failure)) {
-    if (!text.empty()) throw CollectiveError(ExitCode::kNumeric, text);
+    if (text.empty()) continue;
+    const size_t space = text.find(' ');
+    throw CollectiveError(static_cast<ExitCode>(std::stoi(text.substr(0, space))),
+                          text.substr(space + 1));
   }
-  for (int from = 1; from <= helpers; ++from) {
-    if (group.rank() == from) hand_over(runs[0], group, from);
-    if (!is_first) continue;
-    runs.push_back(copy_of(runs[0]));
-    hand_over(runs.back(), group, from);
-  }
-  if (!is_first) return {};
+
   Reference reference;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) widen(reference.spread, difference(runs[i], runs[j]));
+  std::vector<LayoutRun> runs;
+  if (is_first) runs.push_back(std::move(own[0]));
+  auto next = own.begin() + (is_first ? 1 : 0);
+  for (int number = 1; number <= permutations; ++number) {
+    const int maker = maker_of(number);
+    if (is_first) runs.push_back(maker == 0 ? std::move(*next++) : copy_of(runs[0]));
+    if (maker == 0) continue;
+    if (group.rank() == maker) hand_over(*next++, group, maker);
+    if (is_first) hand_over(runs.back(), group, maker);
   }
-  reference.run = std::move(runs[0]);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const bool is_nudged = i == kPermutations;
+    for (size_t j = 0; j < i; ++j) {
+      const LayoutDifference between = difference(runs[i], runs[j]);
+      if (!is_nudged) widen(reference.spread, between);
+      widen(reference.spread_on_tensor_axis, between);
+    }
+  }
+  if (is_first) reference.run = std::move(runs[0]);
   return reference;
 }
 

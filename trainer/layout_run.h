@@ -64,14 +64,15 @@ struct LayoutDifference {
     std::string name;
     double gradient = 0;
     double weight = 0;
+    // The largest values among what was compared.
+    double gradient_size = 0;
+    double weight_size = 0;
   };
   double loss = 0;  // of any step, and of the evaluation
   double gradient = 0;
   double weight = 0;
-  // The largest values among what was compared.
+  double gradient_norm = 0;  // of any step, as a share of the norm
   double loss_size = 0;
-  double gradient_size = 0;
-  double weight_size = 0;
   bool is_same_data = true;  // the hashes of all steps
   std::vector<OfTensor> tensors;
 
@@ -80,14 +81,23 @@ struct LayoutDifference {
 // Not a number where one of the runs has none.
 LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);
 
-// What one rank does, and how far apart runs of it are whose steps take their samples in other
-// orders: the largest differences between any two of a few. In fp64 there is no need of those.
+// What one rank does, and how far apart runs of it are that differ by rounding alone: the largest
+// differences between any two. In fp64 there is no need of those.
 struct Reference {
   LayoutRun run;
+  // Steps take their samples in other orders, which regroups sums over samples as data ranks do.
   LayoutDifference spread;
+  // With one more run, whose initial weights are a rounding off besides: the tensor axis also
+  // splits the sums within a sample.
+  LayoutDifference spread_on_tensor_axis;
+
+  const LayoutDifference& spread_of(const ParallelConfig& layout) const {
+    return layout.tensor > 1 ? spread_on_tensor_axis : spread;
+  }
 };
-// Runs with permuted samples, at most.
-inline constexpr int kMostPermutations = 3;
+// Runs with permuted samples, and the largest micro-batch that one of them takes.
+inline constexpr int kPermutations = 3;
+int64_t largest_permuted_micro_batch(const TrainConfig& train);
 // `config` is for one rank. Collective: rank 0 makes the run and has the result, the other runs are
 // made beside it by the ranks that follow. Throws CollectiveError when any of the runs fails.
 Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group);

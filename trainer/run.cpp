@@ -23,6 +23,7 @@
 #include "trainer/feasibility.h"
 #include "trainer/interchange.h"
 #include "trainer/metrics.h"
+#include "trainer/rank_work.h"
 #include "trainer/resume_compatibility.h"
 #include "trainer/run_data.h"
 #include "trainer/run_folder.h"
@@ -79,11 +80,17 @@ class Run {
     return train();
   }
 
+  // What a run that fails leaves: the energy up to here, and the trace, of a hang above all.
+  void close_records() {
+    if (power_) power_->stop();
+    write_trace();
+  }
+
+ private:
   void write_trace() {
     if (trace_) lmtrain::write_trace(*trace_, folder_, launch_.rank());
   }
 
- private:
   bool is_finished() const {
     return !start_.checkpoint.empty() && std::filesystem::exists(folder_.summary()) &&
            start_.step() >= config_.train.steps;
@@ -381,16 +388,16 @@ class Run {
   }
 
   void finish(int64_t step) {
+    launch_.world().set_timeout(0);  // rank 0 has work of its own, which may take long
     // Where the model is cut, all of its ranks compute, and say the same.
     const bool is_cut = mesh_->tensor().size() > 1 || trainer_->store().shards_weights();
     if (launch_.rank() == 0 || is_cut)
       facts_.samples = sample_texts(trainer_->model(), *data_, config_, compute_.device.device,
                                     is_cut ? &launch_.world() : nullptr);
-    if (launch_.rank() == 0) {
-      add_baseline(facts_, *data_, config_.model.is_causal());
-    }
+    if (launch_.rank() == 0) add_baseline(facts_, *data_, config_.model.is_causal());
     power_->stop();
     launch_.world().barrier();
+    launch_.world().set_timeout(config_.parallel.timeout_seconds);
     const EmissionsReport report = write_report(step, true);
     if (launch_.rank() != 0) return;
     write_file_durably(folder_.summary(), to_json(facts_));
@@ -435,12 +442,14 @@ class Run {
 
 ExitCode run_training(const LoadedConfig& loaded, const std::string& command_line, Launch& launch) {
   Run run(loaded, command_line, launch);
-  try {
-    return run.execute();
-  } catch (...) {
-    run.write_trace();  // of a hang above all
-    throw;
-  }
+  return work_or_end_job(launch, [&] {
+    try {
+      return run.execute();
+    } catch (...) {
+      run.close_records();
+      throw;
+    }
+  });
 }
 
 }  // namespace lmtrain

@@ -14,16 +14,20 @@ namespace lmtrain {
 // The config as one rank runs it.
 Config on_one_rank(Config config);
 
-// Whether two runs of the same config are equal but for rounding: in fp64 within 1e-9, else within
-// three times `spread`, which is how far one rank is from itself with its samples in another order,
-// or within `num_roundings` of the largest value, where the tensor axis splits sums of which that
-// has none.
+// Whether two runs of the same config are equal but for rounding.
 struct LayoutVerdict {
   bool is_equal = false;
   std::string reason;  // a line
 };
+// In fp64 within 1e-9, else within three times `spread`, which is how far one rank is from itself
+// with its samples in another order.
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision, double num_roundings = 0);
+                    const std::string& precision);
+// The same of each tensor by its own spread. Below fp64 a share of its largest gradient is
+// allowed besides, and of its weights one of `largest_update`, the sum of the steps' learning
+// rates: what the tensor axis adds may not all be in the spread.
+LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
+                         const std::string& precision, double largest_update);
 
 // Collective: trains `num_steps` steps on rank 0 alone, then in the config's layout on all ranks,
 // on the same batches, and prints the largest differences of losses, gradients and weights, tensor

@@ -125,8 +125,9 @@ class NcclCommunicator : public Communicator {
       return failure.empty() ? "" : cat("NCCL failed on axis ", counter_.axis(), ": ", failure);
     });
   }
-  // ncclCommDestroy waits for operations, which after an error of this rank alone may never end.
-  // After one of all ranks they do, and an abort would look like a failure to the others.
+  // The ranks of a group come here together: after an error of one alone the job has ended before
+  // (trainer/rank_work.h), for ncclCommDestroy may wait for the others. After one of all ranks,
+  // operations that do not end are aborted.
   ~NcclCommunicator() override {
     watcher_->remove(probe_);
     watcher_.reset();  // the last communicator joins the thread

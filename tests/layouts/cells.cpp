@@ -103,6 +103,7 @@ Config Cell::config() const {
   c.train.precision = precision;
   c.train.global_batch_size = global_batch();
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
+  c.train.clip_grad_norm = precision == "fp64" ? 0.3 : 1.0;  // where the norm must be right
   c.train.z_loss = m.is_llama() ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;

@@ -31,7 +31,7 @@ class SyntheticLoader : public Loader {
   void fill_row(Batch& batch, size_t row, int64_t index) const override {
     std::mt19937_64 random(static_cast<uint64_t>(sample_of(index)) * 7919 + 1);
     const auto length = static_cast<size_t>(sequence_length());
-    const size_t real = index % 3 == 2 ? length / 2 : length;
+    const size_t real = random() % 3 == 2 ? length / 2 : length;  // follows no order of ranks
     const size_t begin = row * length;
     for (size_t i = length / 3; i < length; ++i) batch.document_ids[begin + i] = 1;
     for (size_t i = 0; i < real; ++i) {

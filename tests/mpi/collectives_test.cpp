@@ -9,6 +9,7 @@
 #include "models/decoder.h"
 #include "parallel/cores.h"
 #include "parallel/gradient_sync.h"
+#include "parallel/logical_tensors.h"
 #include "parallel/mesh.h"
 #include "parallel/staged_communicator.h"
 #include "tests/mpi/mpi_main.h"
@@ -235,6 +236,47 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   }
   EXPECT_EQ(started_before_last_unit, 3);  // head and both blocks, before the embedding's backward
   sync.finish();
+}
+
+// Defect: gradients that travel as bf16 and are added up in it, rounded twice, or lost where they
+// are sharded.
+TEST(GradientSync, PartsThatTravelAsBf16AreRoundedOnceAndAddedUpInSingle) {
+  Communicator& data = world();
+  const auto alone = make_single_communicator();
+  const at::Tensor ids =
+      at::arange(16, at::kLong).mul(7).add(data.rank() * 5).remainder(31).view({2, 8});
+  const auto gradients = [&](Communicator& group, int zero, at::ScalarType type) {
+    ParameterStore store(at::kFloat, at::kCPU, {&group, zero});
+    Decoder model(tiny(), 31, store, *alone);
+    GradientSync sync(store, group, *alone, {4096, type});
+    store.allocate(3);
+    store.begin_step();
+    store.begin_micro_batch(/*is_last=*/true);
+    const at::Tensor total =
+        model.head()
+            .loss(model.hidden(whole_sequences(ids)), ids, at::ones({2, 8}), {.scale = 0.1})
+            .total;
+    store.begin_backward();
+    total.backward();
+    sync.finish();
+    std::vector<at::Tensor> all;
+    for (const auto& unit : store.units()) {
+      for_each_logical(*unit, StateBuffer::kGradient, store.sharding(), *alone,
+                       [&](const Parameter&, const at::Tensor& gradient) {
+                         all.push_back(gradient.reshape({-1}).clone());
+                       });
+    }
+    return at::cat(all);
+  };
+  at::Tensor sum;
+  for (const at::Tensor& part : gather_parts(data, gradients(*alone, 0, at::kFloat))) {
+    const at::Tensor rounded = part.to(at::kBFloat16).to(at::kFloat);
+    sum = sum.defined() ? sum.add(rounded) : rounded;
+  }
+  const at::Tensor expected = data.size() == 1 ? sum.copy_(gradients(*alone, 0, at::kFloat))
+                                               : sum.to(at::kBFloat16).to(at::kFloat);
+  for (const int zero : {0, 1, 2, 3})
+    EXPECT_TRUE(at::equal(gradients(data, zero, at::kBFloat16), expected)) << zero;
 }
 
 // Defect: gradients that are a mean of means, a missing or doubled reduction. fp64, 50 steps

@@ -78,21 +78,47 @@ TEST(Verify, JudgesByTheSpreadOfOneRank) {
   LayoutDifference spread;
   EXPECT_EQ(judge(found, spread, "fp32").reason, "equal to the bit");
   found.gradient = 3e-8;
-  found.gradient_size = 1.0;
   spread.gradient = 1.1e-8;
   EXPECT_TRUE(judge(found, spread, "fp32").is_equal);
   spread.gradient = 0.9e-8;
   EXPECT_FALSE(judge(found, spread, "fp32").is_equal);
-  EXPECT_TRUE(judge(found, spread, "fp32", /*num_roundings=*/4).is_equal);
-  EXPECT_FALSE(judge(found, spread, "fp64", /*num_roundings=*/4).is_equal);
   found.gradient = 9e-10;
   EXPECT_TRUE(judge(found, {}, "fp64").is_equal);
+  found.gradient_norm = 1e-6;
+  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+  found.gradient_norm = 0;
   found.weight = std::nan("");
   EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
-  EXPECT_FALSE(judge(found, {}, "fp32", 1e9).is_equal);
   found = {};
   found.is_same_data = false;
   EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+}
+
+// Defect: a small tensor that may be wrong by what is rounding in a large one, weights that may be
+// wrong by more than training moves them.
+TEST(Verify, JudgesEachTensorByItself) {
+  LayoutDifference found;
+  found.gradient = 0.01;
+  found.tensors = {{"large", 0.01, 0, 1.0, 1.0}, {"small", 1e-5, 0, 1e-3, 1.0}};
+  EXPECT_TRUE(judge_each(found, {}, "bf16", 1e-3).is_equal);
+  found.tensors[1].gradient = 1e-4;
+  EXPECT_EQ(judge_each(found, {}, "bf16", 1e-3).reason,
+            "gradients of small differ by 1.00e-04, more than 1.56e-05");
+  LayoutDifference spread;
+  spread.tensors = {{"large"}, {"small", 5e-5, 0}};
+  EXPECT_TRUE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, "fp32", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, "fp64", 1e-3).is_equal);
+
+  found.tensors[0].weight = 0.01;  // of 1.0, where all steps together can move a weight by 1e-3
+  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  found.tensors[0].weight = 0.0019;
+  EXPECT_TRUE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  found.loss = 0.02;
+  found.loss_size = 10;
+  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  found.loss = std::nan("");
+  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
 }
 
 // Defect: parallel: auto that is not read, or that hides where other keys were given.

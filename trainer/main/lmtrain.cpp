@@ -17,6 +17,7 @@
 #include "trainer/commands.h"
 #include "trainer/layouts.h"
 #include "trainer/load_config.h"
+#include "trainer/rank_work.h"
 #include "trainer/run.h"
 #include "trainer/stop_signal.h"
 #include "trainer/verify.h"
@@ -192,18 +193,14 @@ using RankWork = std::function<ExitCode(const LoadedConfig&, Launch&)>;
 int work_as_rank(const std::string& config, const std::vector<std::string>& overrides,
                  const RankWork& work, Launch& launch) {
   try {
-    LoadedConfig loaded;
-    launch.together([&] { loaded = load_config(config, overrides); });
-    return static_cast<int>(work(loaded, launch));
+    return work_or_end_job(launch, [&] {
+      LoadedConfig loaded;
+      launch.together([&] { loaded = load_config(config, overrides); });
+      return static_cast<int>(work(loaded, launch));
+    });
   } catch (const CollectiveError& error) {
     if (launch.rank() == 0) log_error(error.what());
     return static_cast<int>(error.code());
-  } catch (const std::exception& error) {
-    const Error own = as_error(error);
-    const bool first_of_many =
-        launch.rank() == 0 && launch.size() > 1;  // the log names the other ranks
-    log_error(cat(first_of_many ? "rank 0: " : "", own.what()));
-    launch.abort(own.code());
   }
 }
 
