@@ -24,6 +24,16 @@ std::string host_name() {
 
 }  // namespace
 
+void throw_first(const std::optional<Error>& mine, Communicator& group) {
+  const std::string text = mine ? cat(static_cast<int>(mine->code()), " ", mine->what()) : "";
+  for (const std::string& outcome : gather_texts(group, text)) {
+    if (outcome.empty()) continue;
+    const size_t space = outcome.find(' ');
+    throw CollectiveError(static_cast<ExitCode>(std::stoi(outcome.substr(0, space))),
+                          outcome.substr(space + 1));
+  }
+}
+
 Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), host_(host_name()) {
   if (!uses_mpi_) {
     world_ = make_single_communicator();
@@ -76,18 +86,13 @@ void Launch::abort(ExitCode code) const {
 }
 
 void Launch::together(const std::function<void()>& check) {
-  std::string mine;
+  std::optional<Error> mine;
   try {
     check();
   } catch (const Error& error) {
-    mine = cat(static_cast<int>(error.code()), " ", error.what());
+    mine = error;
   }
-  for (const std::string& outcome : gather_texts(*world_, mine)) {
-    if (outcome.empty()) continue;
-    const size_t space = outcome.find(' ');
-    throw CollectiveError(static_cast<ExitCode>(std::stoi(outcome.substr(0, space))),
-                          outcome.substr(space + 1));
-  }
+  throw_first(mine, *world_);
 }
 
 bool Launch::any(bool mine) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,10 @@
 #include "parallel/communicator.h"
 
 namespace lmtrain {
+
+// Collective. Where any rank of the group has an error, that of the lowest such rank is thrown on
+// all as a CollectiveError.
+void throw_first(const std::optional<Error>& mine, Communicator& group);
 
 // One per process, made first and destroyed last. Without mpirun or srun it is a job of one rank
 // and MPI is not touched.
@@ -39,9 +44,8 @@ class Launch {
   // Ends every rank of the job with this exit code; for failures that other ranks cannot know of.
   [[noreturn]] void abort(ExitCode code) const;
 
-  // Runs the same check on every rank. When any rank's throws an Error, that of the lowest such
-  // rank is thrown on all as a CollectiveError, so that the job ends together, with one message and
-  // one exit code.
+  // Runs the same check on every rank and throws the first Error of any on all, so that the job
+  // ends together, with one message and one exit code.
   void together(const std::function<void()>& check);
 
   // Collective: whether it is so on any rank.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/permutation.h"
+#include "parallel/launch.h"
 #include "parallel/logical_tensors.h"
 #include "trainer/as_error.h"
 
@@ -162,12 +164,10 @@ LayoutRun run_permuted(Config config, const LayoutRunInput& input, int number) {
 // Hands what difference() reads of `run` from rank `from` to rank 0, where `run` is of the same
 // shape.
 void hand_over(LayoutRun& run, Communicator& group, int from) {
-  std::vector<double> losses = {run.evaluation.loss};
-  for (const StepResult& step : run.steps) {
-    losses.push_back(step.loss);
-    losses.push_back(step.sentence_loss);
-  }
-  const at::Tensor numbers = at::tensor(losses, at::kDouble);
+  std::vector<double> of_steps = {run.evaluation.loss};
+  for (const StepResult& step : run.steps)
+    of_steps.insert(of_steps.end(), {step.loss, step.sentence_loss, step.gradient_norm});
+  const at::Tensor numbers = at::tensor(of_steps, at::kDouble);
   std::vector<at::Tensor> tensors = {numbers};
   for (const auto& [name, tensor] : run.weights) tensors.push_back(tensor.contiguous());
   for (const NamedTensors& gradients : run.gradients)
@@ -180,6 +180,7 @@ void hand_over(LayoutRun& run, Communicator& group, int from) {
   for (StepResult& step : run.steps) {
     step.loss = *number++;
     step.sentence_loss = *number++;
+    step.gradient_norm = *number++;
   }
 }
 
@@ -218,7 +219,7 @@ Reference make_reference(const Config& config, const LayoutRunInput& input, Comm
   };
   const int permutations = config.train.precision == "fp64" ? 0 : kPermutations;
   std::vector<LayoutRun> own;
-  std::string failure;  // of this rank alone: the others must hear of it
+  std::optional<Error> failure;  // of this rank alone: the others must hear of it
   try {
     if (is_first) own.push_back(run_alone(config, input));
     for (int number = 1; number <= permutations; ++number) {
@@ -226,14 +227,9 @@ Reference make_reference(const Config& config, const LayoutRunInput& input, Comm
     }
   } catch (const std::exception& error) {
     const Error said = as_error(error);
-    failure = cat(static_cast<int>(said.code()), " one rank: ", said.what());
+    failure.emplace(said.code(), cat("one rank: ", said.what()));
   }
-  for (const std::string& text : gather_texts(group, failure)) {
-    if (text.empty()) continue;
-    const size_t space = text.find(' ');
-    throw CollectiveError(static_cast<ExitCode>(std::stoi(text.substr(0, space))),
-                          text.substr(space + 1));
-  }
+  throw_first(failure, group);
 
   Reference reference;
   std::vector<LayoutRun> runs;
