@@ -20,6 +20,24 @@ enum class Bug {
   kSharedDropoutOnTensor,  // every rank of the tensor axis drops as if it had the first heads
 };
 
+inline const char* name_of(Bug bug) {
+  switch (bug) {
+    case Bug::kNone:
+      return "no bug";
+    case Bug::kMissingAllReduce:
+      return "a missing all-reduce";
+    case Bug::kMeanOfMeans:
+      return "a mean of means";
+    case Bug::kLabelShift:
+      return "labels shifted by one";
+    case Bug::kTiedWeightTwice:
+      return "a tied weight reduced twice";
+    case Bug::kSharedDropoutOnTensor:
+      return "dropout shared on the tensor axis";
+  }
+  return "";
+}
+
 // Units of the models that are trained with bugs: head, two blocks, embedding, in the order of
 // backward. Each is to be one bucket.
 inline constexpr int kUnits = 4;
