@@ -196,11 +196,10 @@ void check_sources(const LoadedConfig& loaded) {
     const std::string& path = c.data.sources[i].path;
     if (path.empty()) throw ConfigError(cat(place_of(loaded, {key}), key, " is empty"));
     if (!source_exists(path)) {
-      const bool is_of_recipes = path.rfind("corpus/", 0) == 0;
-      throw DataError(cat(place_of(loaded, {key}), key, " = ", path, " does not exist",
-                          is_of_recipes ? cat("; scripts/make_corpus.sh ", path.substr(7),
-                                              " makes those of the recipes")
-                                        : ""));
+      const bool is_of_recipe = path.rfind("corpus/", 0) == 0;
+      throw DataError(
+          cat(place_of(loaded, {key}), key, " = ", path, " does not exist",
+              is_of_recipe ? "; scripts/make_corpus.sh makes the recipes' corpora" : ""));
     }
   }
   check_weights(loaded);
