@@ -66,7 +66,6 @@ class CheckedCommunicator : public Communicator {
   int rank() const override { return group_->rank(); }
   int size() const override { return group_->size(); }
   std::string name() const override { return cat("checked ", group_->name()); }
-  bool holds_copies() const override { return group_->holds_copies(); }
 
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     agree_on(call_of(OperationKind::kAllReduce, tensor, static_cast<int64_t>(op)));

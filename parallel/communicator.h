@@ -35,8 +35,6 @@ class Communicator {
   virtual int size() const = 0;
   // "single", "mpi", "nccl"
   virtual std::string name() const = 0;
-  // Whether an operation under way holds copies of its tensors: what is queued should be little.
-  virtual bool holds_copies() const { return false; }
 
   // In place. Sums run in rank order: in fp64 for fp64, in fp32 for fp32 and bf16, exactly for
   // int64.

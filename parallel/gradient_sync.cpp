@@ -90,8 +90,7 @@ void GradientSync::reduce_to_shard(const Whole& whole) {
 }
 
 void GradientSync::make_room() {
-  const bool is_bounded =
-      store_.shards_gradients() || options_.type != store_.master_type() || data_.holds_copies();
+  const bool is_bounded = store_.shards_gradients() || options_.type != store_.master_type();
   if (is_bounded && reductions_.size() >= kMostUnderWay) finish_oldest();
 }
 

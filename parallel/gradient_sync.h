@@ -64,7 +64,7 @@ class GradientSync {
   void reduce(const Whole& whole);
   void reduce_in_buckets(const Whole& whole);
   void reduce_to_shard(const Whole& whole);
-  // Where gradients are sharded or travel as copies, few may be on their way.
+  // Where gradients are sharded or travel as copies of another type, few may be on their way.
   void make_room();
   void finish_oldest();
   void finish_all();

@@ -263,7 +263,6 @@ void ParameterStore::refresh_compute() {
     // Forward waits for a unit where it needs it.
     if (sharding_.num_shards() > 1 && !shards_weights())
       unit->gather_ = sharding_.data->all_gather(unit->compute_, own);
-    if (unit->gather_ && sharding_.data->holds_copies()) finish_gather(*unit);
   }
 }
 

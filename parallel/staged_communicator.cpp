@@ -1,5 +1,6 @@
 #include "parallel/staged_communicator.h"
 
+#include <deque>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -32,6 +33,7 @@ class StagedWork : public Work {
     inner_->wait();
     if (destination_.defined()) destination_.copy_(result_);
     destination_ = at::Tensor();
+    result_ = at::Tensor();
   }
 
  private:
@@ -49,26 +51,25 @@ class StagedCommunicator : public Communicator {
   int rank() const override { return host_.rank(); }
   int size() const override { return host_.size(); }
   std::string name() const override { return cat("staged ", host_.name()); }
-  bool holds_copies() const override { return true; }
 
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     const at::Tensor copy = host_copy(tensor);
-    return staged(host_.all_reduce(copy, op), copy, tensor);
+    return bounded(staged(host_.all_reduce(copy, op), copy, tensor));
   }
 
   WorkPtr reduce_scatter(at::Tensor output, at::Tensor input) override {
     const at::Tensor result = host_like(output);
-    return staged(host_.reduce_scatter(result, host_copy(input)), result, output);
+    return bounded(staged(host_.reduce_scatter(result, host_copy(input)), result, output));
   }
 
   WorkPtr all_gather(at::Tensor output, at::Tensor input) override {
     const at::Tensor result = host_like(output);
-    return staged(host_.all_gather(result, host_copy(input)), result, output);
+    return bounded(staged(host_.all_gather(result, host_copy(input)), result, output));
   }
 
   WorkPtr broadcast(at::Tensor tensor, int root) override {
     const at::Tensor copy = host_copy(tensor);
-    return staged(host_.broadcast(copy, root), copy, tensor);
+    return bounded(staged(host_.broadcast(copy, root), copy, tensor));
   }
 
   WorkPtr send(at::Tensor tensor, int destination) override {
@@ -96,8 +97,21 @@ class StagedCommunicator : public Communicator {
                                         std::move(destination));
   }
 
+  // Of an operation of all ranks, which come to it in the same order: few are under way at once,
+  // for each holds pinned copies.
+  WorkPtr bounded(WorkPtr work) {
+    under_way_.push_back(work);
+    if (under_way_.size() > kMostUnderWay) {
+      under_way_.front()->wait();
+      under_way_.pop_front();
+    }
+    return work;
+  }
+
+  static constexpr size_t kMostUnderWay = 2;
   std::unique_ptr<Communicator> owned_;
   Communicator& host_;
+  std::deque<WorkPtr> under_way_;
 };
 
 }  // namespace

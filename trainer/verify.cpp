@@ -116,6 +116,11 @@ class Judgement {
                    ", more than ", scientific(limit));
   }
 
+  void check_norms(const LayoutDifference& found, const LayoutDifference& spread) {
+    check("norms of gradients differ", found.gradient_norm,
+          std::max(kNormLimit, kSpreads * spread.gradient_norm));
+  }
+
   LayoutVerdict verdict(const LayoutDifference& found) const {
     if (!found.is_same_data) return {false, "the ranks read other samples than one rank"};
     if (num_found_ > kMostNamed)
@@ -140,8 +145,7 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
   judgement.check("losses differ", found.loss, kSpreads * spread.loss);
   judgement.check("gradients differ", found.gradient, kSpreads * spread.gradient);
   judgement.check("weights differ", found.weight, kSpreads * spread.weight);
-  judgement.check("norms of gradients differ", found.gradient_norm,
-                  std::max(kNormLimit, kSpreads * spread.gradient_norm));
+  judgement.check_norms(found, spread);
   return judgement.verdict(found);
 }
 
@@ -153,8 +157,7 @@ LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& 
   Judgement judgement(precision);
   judgement.check("losses differ", found.loss,
                   std::max(kSpreads * spread.loss, allowance.of_loss * found.loss_size));
-  judgement.check("norms of gradients differ", found.gradient_norm,
-                  std::max(kNormLimit, kSpreads * spread.gradient_norm));
+  judgement.check_norms(found, spread);
   const double of_updates = allowance.of_updates * largest_update;
   for (const auto& tensor : found.tensors) {
     const LayoutDifference::OfTensor of_spread = spreads[tensor.name];
