@@ -3,10 +3,10 @@
 // description.
 //
 //   struct ScheduleConfig {
-//     std::string kind = "cosine";
+//     ScheduleKind kind = ScheduleKind::kCosine;
 //     int64_t warmup_steps = 20;
 //     void describe(Fields& f) {
-//       f.choice("kind", kind, {"cosine", "linear"}, "Shape of the learning rate after warm-up.");
+//       f.choice("kind", kind, "Shape of the learning rate after warm-up.");
 //       f.integer("warmup_steps", warmup_steps, {.min = 0}, "Steps of linear warm-up.");
 //     }
 //   };
@@ -19,6 +19,8 @@
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "base/choice.h"
 
 namespace lmtrain {
 
@@ -51,8 +53,9 @@ struct TextField {
   std::string* value;
 };
 struct ChoiceField {
-  std::string* value;
   std::vector<std::string> choices;
+  std::function<std::string()> get;
+  std::function<void(const std::string&)> set;  // one of the choices
 };
 struct RealsField {
   std::vector<double>* value;
@@ -123,9 +126,18 @@ class Fields {
   Field& text(const std::string& key, std::string& value, const std::string& doc) {
     return add(key, doc, TextField{&value});
   }
+  template <Choice E>
+  Field& choice(const std::string& key, E& value, const std::string& doc) {
+    return add(key, doc,
+               ChoiceField{all_names<E>(), [&value] { return std::string(name_of(value)); },
+                           [&value](const std::string& name) { value = *choice_of<E>(name); }});
+  }
+  // For names that a list in the code holds, such as the kinds of models.
   Field& choice(const std::string& key, std::string& value, std::vector<std::string> choices,
                 const std::string& doc) {
-    return add(key, doc, ChoiceField{&value, std::move(choices)});
+    return add(key, doc,
+               ChoiceField{std::move(choices), [&value] { return value; },
+                           [&value](const std::string& name) { value = name; }});
   }
   Field& reals(const std::string& key, std::vector<double>& value, size_t count, RealLimits limits,
                const std::string& doc) {

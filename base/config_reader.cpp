@@ -162,7 +162,7 @@ class Reader {
       fail(node.mark, cat(key, ": expected ", one_of, join(field.choices, ", "), ", found ",
                           found_text(node), suggest_choice(field.choices, node.text)));
     }
-    *field.value = node.text;
+    field.set(node.text);
   }
 
   void read_kind(const RealsField& field, const std::string& key, const YamlNode& node) {

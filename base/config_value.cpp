@@ -89,7 +89,7 @@ struct ValueText {
     return *field.value ? "true" : "false";
   }
   std::string operator()(const TextField& field) const { return yaml_text(*field.value); }
-  std::string operator()(const ChoiceField& field) const { return yaml_text(*field.value); }
+  std::string operator()(const ChoiceField& field) const { return yaml_text(field.get()); }
   std::string operator()(const RealsField& field) const {
     std::vector<std::string> parts;
     for (const double value : *field.value) parts.push_back(shortest(value));

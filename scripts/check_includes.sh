@@ -2,6 +2,7 @@
 # Refuses an include that goes up the layers: check_includes.sh [FOLDER]
 #   base <- parallel <- models <- trainer; data and energy know base only; base, data and energy do not
 #   know LibTorch; quoted includes are rooted at the project; no two headers define classes of one name.
+# Within trainer a room (a folder of it) knows those before it in `rooms`, and main.cpp knows all.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -13,6 +14,7 @@ declare -A knows=(
   [models]="models parallel base"
   [trainer]="trainer models parallel data energy base"
 )
+rooms=(config step checkpoint planning inference interchange start verify run commands)
 generated=lmtrain_version.h
 failed=0
 
@@ -28,6 +30,34 @@ check_include() {
     refuse "$where: \"$path\" is not rooted at one of the project's folders (${!knows[*]})"
   elif [[ " ${knows[$layer]} " != *" $root "* ]]; then
     refuse "$where: $layer may include ${knows[$layer]// /, }, not \"$path\""
+  elif [ "$layer" = trainer ] && [ "$root" = trainer ]; then
+    check_room "$where" "$(room_of "${where%%:*}")" "$(room_of "$path")" "$path"
+  fi
+}
+
+# The folder within trainer, "" for a file of trainer itself.
+room_of() {
+  local inner=${1#trainer/}
+  if [ "$inner" != "${inner%%/*}" ]; then echo "${inner%%/*}"; fi
+}
+
+# Prints the place of a room in the order, counted from 0; fails for an unknown one.
+place_of_room() {
+  local place
+  for place in "${!rooms[@]}"; do
+    if [ "${rooms[place]}" = "$1" ]; then echo "$place" && return; fi
+  done
+  return 1
+}
+
+check_room() {
+  local where=$1 from=$2 to=$3 path=$4 from_place=${#rooms[@]} to_place
+  if [ -n "$from" ] && ! from_place=$(place_of_room "$from"); then
+    refuse "$where: trainer/$from is not one of the rooms (${rooms[*]})"
+  elif ! to_place=$(place_of_room "$to"); then
+    refuse "$where: \"$path\" is in none of trainer's rooms (${rooms[*]})"
+  elif [ "$to_place" -gt "$from_place" ]; then
+    refuse "$where: trainer/$from may not include \"$path\", whose room comes after it (${rooms[*]})"
   fi
 }
 

@@ -126,7 +126,7 @@ class NcclCommunicator : public Communicator {
     });
   }
   // The ranks of a group come here together: after an error of one alone the job has ended before
-  // (trainer/rank_work.h), for ncclCommDestroy may wait for the others. After one of all ranks,
+  // (parallel/rank_work.h), for ncclCommDestroy may wait for the others. After one of all ranks,
   // operations that do not end are aborted.
   ~NcclCommunicator() override {
     watcher_->remove(probe_);

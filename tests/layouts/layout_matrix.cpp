@@ -22,8 +22,8 @@
 #include "tests/layouts/planted_bugs.h"
 #include "tests/layouts/synthetic_loader.h"
 #include "tests/test_device.h"
-#include "trainer/layout_run.h"
-#include "trainer/verify.h"
+#include "trainer/verify/layout_run.h"
+#include "trainer/verify/verify.h"
 
 namespace lmtrain {
 namespace {

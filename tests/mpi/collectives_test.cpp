@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "models/decoder.h"
+#include "parallel/compute.h"
 #include "parallel/cores.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/logical_tensors.h"
@@ -14,8 +15,7 @@
 #include "parallel/staged_communicator.h"
 #include "tests/mpi/mpi_main.h"
 #include "tests/test_device.h"
-#include "trainer/adamw.h"
-#include "trainer/compute.h"
+#include "trainer/step/adamw.h"
 
 namespace lmtrain {
 namespace {

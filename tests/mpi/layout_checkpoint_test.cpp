@@ -8,7 +8,7 @@
 #include "parallel/staged_communicator.h"
 #include "tests/mpi/mpi_main.h"
 #include "tests/temporary_folder.h"
-#include "trainer/checkpoint.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace lmtrain {
 namespace {

@@ -1,0 +1,56 @@
+// Enums that are settings: each value has a name in configs and messages.
+//
+//   enum class Precision { kBf16, kFp32, kFp64 };
+//   constexpr auto choice_names(Precision) {
+//     return std::to_array<std::string_view>({"bf16", "fp32", "fp64"});
+//   }
+//
+// The enumerators count from 0 in the order of their names. A config reads the name into the enum
+// (Fields::choice), so that no other code compares strings.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace lmtrain {
+
+template <class E>
+concept Choice = std::is_enum_v<E> && requires(E value) {
+  choice_names(value);
+};
+
+template <Choice E>
+constexpr std::string_view name_of(E value) {
+  return choice_names(value)[static_cast<size_t>(value)];
+}
+
+// The value of that name, or none.
+template <Choice E>
+constexpr std::optional<E> choice_of(std::string_view name) {
+  const auto names = choice_names(E{});
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == name) return static_cast<E>(i);
+  }
+  return std::nullopt;
+}
+
+// All names, in order.
+template <Choice E>
+std::vector<std::string> all_names() {
+  const auto names = choice_names(E{});
+  return {names.begin(), names.end()};
+}
+
+// Prints the name.
+template <Choice E>
+std::ostream& operator<<(std::ostream& out, E value) {
+  return out << name_of(value);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,98 @@
+#include "parallel/compute.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+
+#include "base/error.h"
+#include "base/phase.h"
+#include "base/text.h"
+#include "parallel/caching_allocator.h"
+#include "parallel/cores.h"
+
+namespace lmtrain {
+
+namespace {
+
+std::vector<int> cores_of_this_rank(Launch& launch) {
+  std::vector<std::vector<int>> of_local_ranks;
+  for (const std::string& list : launch.gather_on_node(core_list_text(job_cores()))) {
+    of_local_ranks.push_back(parse_core_list(list));
+  }
+  return cores_of_rank(of_local_ranks, launch.local_rank());
+}
+
+// A rank that saw no GPU would wait for the others with other operations than they do.
+void check_same_kind(at::Device device, Launch& launch) {
+  const std::vector<std::string> places =
+      gather_texts(launch.world(), cat(device.is_cpu() ? "cpu" : "cuda", " ", launch.host()));
+  const auto is_cpu = [](const std::string& place) { return place.rfind("cpu ", 0) == 0; };
+  const auto without = std::ranges::find_if(places, is_cpu);
+  const auto with = std::ranges::find_if_not(places, is_cpu);
+  if (without == places.end() || with == places.end()) return;
+  throw CollectiveError(
+      ExitCode::kConfig,
+      cat("rank ", without - places.begin(), " on ", without->substr(4), " sees no GPU, but rank ",
+          with - places.begin(), " on ", with->substr(5),
+          " does (parallel.device = auto); lmtrain doctor on the first says why, or set "
+          "parallel.device=cpu"));
+}
+
+}  // namespace
+
+Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
+  Compute compute;
+  compute.cores = cores_of_this_rank(launch);
+  bind_to_cores(compute.cores);
+  compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads)
+                                           : static_cast<int>(compute.cores.size());
+  // Ranks of a tensor axis compute some gradients alike, and LibTorch's sums depend on the threads.
+  if (config.tensor > 1 || config.layout == "auto") {
+    const at::Tensor fewest = at::tensor({int64_t{-compute.num_threads}}, at::kLong);
+    launch.world().all_reduce(fewest, ReduceOp::kMax)->wait();
+    compute.num_threads = static_cast<int>(-fewest.item<int64_t>());
+  }
+  at::set_num_threads(compute.num_threads);
+  launch.together([&] {
+    compute.device = choose_device(config.device, launch);
+    if (compute.device.device.is_cpu() && config.transport == "nccl") {
+      throw ConfigError(
+          "parallel.transport = nccl, but tensors are on the CPU (parallel.device); leave it out");
+    }
+  });
+  check_same_kind(compute.device.device, launch);
+  note_sharing(compute.device, launch);
+  if (compute.device.device.is_cpu()) install_caching_allocator();
+  // cuBLAS is deterministic with a fixed workspace only, and LibTorch refuses it without.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(
+      false);  // costs time, changes no result
+  return compute;
+}
+
+double measure_matmul_flops(at::ScalarType type, at::Device device) {
+  const bool is_cpu = device.is_cpu();
+  const int64_t n = is_cpu ? 1024 : 8192;
+  // Not ones: a GPU multiplies numbers with few bits faster than those of a model.
+  const at::Tensor a = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
+                           .sin_()
+                           .view({n, n})
+                           .to(type);
+  const double budget_seconds = 0.2;
+  double best = 0;
+  const double start = monotonic_seconds();
+  while (monotonic_seconds() - start < budget_seconds) {
+    const double begin = monotonic_seconds();
+    const at::Tensor product = at::mm(a, a);
+    if (!is_cpu) product[0][0].item<double>();  // waits for the device
+    best = std::max(best, 2.0 * static_cast<double>(n) * static_cast<double>(n) *
+                              static_cast<double>(n) / (monotonic_seconds() - begin));
+  }
+  return best;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,147 @@
+#include "trainer/checkpoint/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "tests/temporary_folder.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A store of two tensors, one padded, with numbers of its own everywhere.
+struct Store {
+  explicit Store(uint64_t seed) : store(at::kFloat, at::kCPU) {
+    ParameterUnit& unit = store.add_unit("unit");
+    ParameterSpec spec;
+    spec.name = "table";
+    spec.logical_shape = {5, 4};
+    spec.padded_shape = {8, 4};
+    store.add(unit, spec);
+    spec.name = "weight";
+    spec.logical_shape = spec.padded_shape = {3, 4};
+    store.add(unit, spec);
+    store.allocate(seed);
+    unit.exp_avg().copy_(unit.master() * 2);
+    unit.exp_avg_sq().copy_(unit.master().square());
+  }
+  ParameterStore store;
+};
+
+class Checkpoints : public testing::Test {
+ protected:
+  fs::path save(int64_t step, uint64_t seed) {
+    CheckpointState state;
+    state.step = step;
+    state.tokens = 100 * step;
+    Store of(seed);
+    EXPECT_EQ(save_checkpoint(folder_.path(), of.store, *alone_, state, "{}", *alone_), "");
+    return checkpoint_path(folder_.path(), step);
+  }
+  static void damage(const fs::path& checkpoint) {
+    const fs::path file = checkpoint / "rank-00000-0.h5";
+    std::string bytes = read_file(file);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write_file_durably(file, bytes);
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<Communicator> alone_ = make_single_communicator();
+};
+
+// Defect: a number of weights or moments, or of the state, that is not what was saved.
+TEST_F(Checkpoints, GiveBackWhatWasSaved) {
+  const fs::path path = save(7, 3);
+  const Manifest manifest = read_manifest(path);
+  EXPECT_EQ(manifest.state.step, 7);
+  EXPECT_EQ(manifest.state.tokens, 700);
+  const Store saved(3);
+  Store loaded(4);
+  load_tensors(path, manifest, loaded.store, /*with_optimizer=*/true);
+  const ParameterUnit& want = *saved.store.units()[0];
+  const ParameterUnit& got = *loaded.store.units()[0];
+  EXPECT_TRUE(at::equal(got.master(), want.master()));
+  EXPECT_TRUE(at::equal(got.exp_avg(), want.exp_avg()));
+  EXPECT_TRUE(at::equal(got.exp_avg_sq(), want.exp_avg_sq()));
+}
+
+// Defect: a damaged checkpoint that is taken, or one that stops the search for an older one.
+TEST_F(Checkpoints, TheNewestThatVerifiesWins) {
+  EXPECT_EQ(newest_checkpoint(folder_.path()), "");
+  const fs::path first = save(1, 1);
+  const fs::path second = save(2, 2);
+  EXPECT_EQ(newest_checkpoint(folder_.path()), second);
+  damage(second);
+  EXPECT_EQ(newest_checkpoint(folder_.path()), first);
+  EXPECT_EQ(resolve_checkpoint(first), first);
+  EXPECT_NE(message_of<CheckpointError>([&] { resolve_checkpoint(second); }).find("XXH3"),
+            std::string::npos);
+  damage(first);
+  EXPECT_NE(
+      message_of<CheckpointError>([&] { newest_checkpoint(folder_.path()); }).find("none of the 2"),
+      std::string::npos);
+}
+
+// Defect: what a killed save left counts or stays; a file of the user's that lies there is removed.
+TEST_F(Checkpoints, WhatAKilledSaveLeftIsRemovedAndNothingElse) {
+  const fs::path kept = save(1, 1);
+  folder_.write("step-00000002/rank-00000-0.h5", "half");
+  folder_.write("notes.txt", "mine");
+  folder_.write("best/model", "mine too");
+  EXPECT_EQ(newest_checkpoint(folder_.path()), kept);
+  remove_unfinished_checkpoints(folder_.path());
+  EXPECT_FALSE(fs::exists(folder_ / "step-00000002"));
+  EXPECT_TRUE(fs::exists(folder_ / "notes.txt"));
+  EXPECT_TRUE(fs::exists(folder_ / "best/model"));
+  EXPECT_TRUE(fs::exists(kept));
+}
+
+// Defect: retention that counts a damaged checkpoint as one to keep, and removes the good one.
+TEST_F(Checkpoints, RetentionKeepsTheNewestThatVerify) {
+  const fs::path first = save(1, 1);
+  const fs::path second = save(2, 2);
+  const fs::path third = save(3, 3);
+  damage(third);
+  std::set<fs::path> verified;
+  remove_old_checkpoints(folder_.path(), 1, verified);
+  EXPECT_EQ(list_checkpoints(folder_.path()), (std::vector<fs::path>{third, second}));
+  EXPECT_EQ(verified, std::set<fs::path>{second});
+}
+
+// Defect: a checkpoint of another model that is loaded in part.
+TEST_F(Checkpoints, OfAnotherModelAreRefused) {
+  const fs::path path = save(1, 1);
+  Store other(1);
+  ParameterSpec spec;
+  spec.name = "missing";
+  spec.logical_shape = {2};
+  ParameterStore larger(at::kFloat, at::kCPU);
+  larger.add(larger.add_unit("unit"), spec);
+  larger.allocate(1);
+  EXPECT_NE(message_of<CheckpointError>([&] {
+              load_tensors(path, read_manifest(path), larger, /*with_optimizer=*/false);
+            }).find("missing"),
+            std::string::npos);
+}
+
+// Defect: a manifest that makes the program read or remove files elsewhere, or crashes it.
+TEST_F(Checkpoints, DamagedManifestsAreRefused) {
+  const fs::path path = save(1, 1);
+  const std::string good = read_file(path / "manifest.json");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    write_file_durably(path / "manifest.json", text);
+    return message_of<CheckpointError>([&] { read_manifest(path); });
+  };
+  EXPECT_NE(with("\"rank-00000-0.h5\"", "\"../../etc/passwd\"").find("outside"), std::string::npos);
+  EXPECT_NE(with("\"step\": 1", "\"step\": \"x\"").find("damaged"), std::string::npos);
+  EXPECT_NE(with("{", "[").find("damaged"), std::string::npos);
+  EXPECT_NE(with("\"format\": ", "\"format\": 9").find("format"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lmtrain

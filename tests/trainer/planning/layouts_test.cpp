@@ -1,0 +1,135 @@
+#include "trainer/planning/layouts.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "trainer/config/load_config.h"
+#include "trainer/verify/verify.h"
+
+namespace lmtrain {
+namespace {
+
+Config recipe(const std::string& name) {
+  return load_config(std::filesystem::path(LMTRAIN_SOURCE_DIR) / "configs" / (name + ".yaml"), {})
+      .config;
+}
+
+const LayoutPlan* find(const std::vector<LayoutPlan>& plans, int64_t tensor, bool sequence,
+                       int64_t zero, const std::string& recompute = "none") {
+  const auto found = std::find_if(plans.begin(), plans.end(), [&](const LayoutPlan& p) {
+    return p.parallel.tensor == tensor && p.parallel.sequence == sequence &&
+           p.parallel.zero == zero && p.parallel.recompute == recompute;
+  });
+  return found == plans.end() ? nullptr : &*found;
+}
+
+// Defect: a layout that does not fit listed before one that does, or a slower before a faster one.
+TEST(Layouts, ThoseThatFitComeFirstAndTheFastestOfThem) {
+  const auto plans = plan_layouts(recipe("llama-8b"), 128256, 8, known_machine("h100"));
+  ASSERT_TRUE(plans.front().fits);
+  ASSERT_FALSE(plans.back().fits);
+  for (size_t i = 1; i < plans.size(); ++i) {
+    EXPECT_TRUE(plans[i - 1].fits || !plans[i].fits) << i;
+    if (plans[i].fits) {
+      EXPECT_LE(plans[i - 1].step_seconds(), plans[i].step_seconds()) << i;
+    }
+  }
+  EXPECT_FALSE(find(plans, 1, false, 0)->fits);
+  EXPECT_TRUE(find(plans, 1, false, 3, "selective")->fits);  // as the recipe has it
+}
+
+// Defect: bytes of an all-reduce counted once, gradients of each micro-batch forgotten. GPT-2 124M
+// has 124,475,904 parameters with V = 50304; four ranks, two micro-batches each.
+TEST(Layouts, CountTheBytesOfEachAxis) {
+  Config config = recipe("gpt2-small");
+  config.train.global_batch_size = 8;
+  const auto plans = plan_layouts(config, 50304, 4, cores_of_node(1e12, int64_t{1} << 36, 4));
+  const double p = 124475904;
+  EXPECT_DOUBLE_EQ(find(plans, 1, false, 0)->data_bytes, 2 * p * 4 * 3 / 4);
+  EXPECT_DOUBLE_EQ(find(plans, 1, false, 1)->data_bytes, p * 4 * 3 / 4 + p * 2 * 3 / 4);
+  EXPECT_DOUBLE_EQ(find(plans, 1, false, 2)->data_bytes, 2 * p * 4 * 3 / 4 + p * 2 * 3 / 4);
+  EXPECT_DOUBLE_EQ(find(plans, 1, false, 3)->data_bytes, 2 * (p * 4 * 3 / 4 + 2 * p * 2 * 3 / 4));
+  EXPECT_EQ(find(plans, 1, false, 0)->tensor_bytes, 0);
+  // Twelve blocks with four sums of 8 x 1,024 rows of 768 in bf16 on two ranks, and one each at the
+  // two ends.
+  const double rows = 8.0 / 2 * 1024 * 768 * 2;
+  EXPECT_DOUBLE_EQ(find(plans, 2, false, 0)->tensor_bytes, (12 * 4 + 2) * rows);
+  EXPECT_GT(find(plans, 2, true, 0)->tensor_bytes, find(plans, 2, false, 0)->tensor_bytes);
+}
+
+// Defect: a layout offered that would cut a head in two.
+TEST(Layouts, OfferOnlyWhatDivides) {
+  Config config = recipe("gpt2-xl");  // 25 heads
+  EXPECT_EQ(why_not_tensor(config, 5, false), "");
+  EXPECT_EQ(why_not_tensor(config, 2, false),
+            "parallel.tensor = 2 does not divide model.num_heads = 25; it may be 1, 5, 25");
+  for (const LayoutPlan& plan : plan_layouts(config, 50304, 8, known_machine("a100")))
+    EXPECT_EQ(plan.parallel.tensor, 1);
+  config.train.global_batch_size = 4;
+  EXPECT_TRUE(plan_layouts(config, 50304, 8, known_machine("a100")).empty());
+}
+
+// Defect: a verdict that takes a difference for rounding, or rounding for a difference.
+TEST(Verify, JudgesByTheSpreadOfOneRank) {
+  LayoutDifference found;
+  LayoutDifference spread;
+  EXPECT_EQ(judge(found, spread, "fp32").reason, "equal to the bit");
+  found.gradient = 3e-8;
+  spread.gradient = 1.1e-8;
+  EXPECT_TRUE(judge(found, spread, "fp32").is_equal);
+  spread.gradient = 0.9e-8;
+  EXPECT_FALSE(judge(found, spread, "fp32").is_equal);
+  found.gradient = 9e-10;
+  EXPECT_TRUE(judge(found, {}, "fp64").is_equal);
+  found.gradient_norm = 1e-6;
+  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+  found.gradient_norm = 0;
+  found.weight = std::nan("");
+  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+  found = {};
+  found.is_same_data = false;
+  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+}
+
+// Defect: a small tensor that may be wrong by what is rounding in a large one, weights that may be
+// wrong by more than training moves them.
+TEST(Verify, JudgesEachTensorByItself) {
+  LayoutDifference found;
+  found.gradient = 0.01;
+  found.tensors = {{"large", 0.01, 0, 1.0, 1.0}, {"small", 1e-5, 0, 1e-3, 1.0}};
+  EXPECT_TRUE(judge_each(found, {}, "bf16", 1e-3).is_equal);
+  found.tensors[1].gradient = 1e-4;
+  EXPECT_EQ(judge_each(found, {}, "bf16", 1e-3).reason,
+            "gradients of small differ by 1.00e-04, more than 1.56e-05");
+  LayoutDifference spread;
+  spread.tensors = {{"large"}, {"small", 5e-5, 0}};
+  EXPECT_TRUE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, "fp32", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, "fp64", 1e-3).is_equal);
+
+  found.tensors[0].weight = 0.01;  // of 1.0, where all steps together can move a weight by 1e-3
+  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  found.tensors[0].weight = 0.0019;
+  EXPECT_TRUE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  found.loss = 0.02;
+  found.loss_size = 10;
+  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  found.loss = std::nan("");
+  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+}
+
+// Defect: parallel: auto that is not read, or that hides where other keys were given.
+TEST(ParallelAuto, IsShortForItsLayout) {
+  const LoadedConfig loaded = parse_config("parallel: auto", "c.yaml");
+  EXPECT_EQ(loaded.config.parallel.layout, "auto");
+  EXPECT_EQ(loaded.positions.at("parallel.layout"), "c.yaml:1:11");
+  EXPECT_EQ(loaded.positions.at("parallel.zero"), "default");
+  EXPECT_THROW(parse_config("parallel: fast", "c.yaml"), ConfigError);
+  EXPECT_THROW(parse_config("train: auto", "c.yaml"), ConfigError);
+}
+
+}  // namespace
+}  // namespace lmtrain

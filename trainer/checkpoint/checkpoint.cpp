@@ -1,0 +1,284 @@
+#include "trainer/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <optional>
+
+#include <ATen/ATen.h>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "parallel/caching_allocator.h"
+#include "parallel/logical_tensors.h"
+#include "trainer/checkpoint/hdf5_tensors.h"
+#include "trainer/checkpoint/manifest_json.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A file holds at most so much, or one larger tensor, which bounds the memory of its image.
+constexpr int64_t kFileBytes = int64_t{128} << 20;
+
+// One tensor to store.
+struct Item {
+  StateBuffer buffer;
+  const Parameter* parameter;
+
+  // Of the logical tensor.
+  int64_t numel() const { return c10::multiply_integers(parameter->spec().logical_shape); }
+};
+
+const char* group_name(StateBuffer buffer) {
+  if (buffer == StateBuffer::kWeights) return "weights";
+  return buffer == StateBuffer::kExpAvg ? "exp_avg" : "exp_avg_sq";
+}
+
+std::vector<StateBuffer> stored_buffers(bool with_optimizer) {
+  if (!with_optimizer) return {StateBuffer::kWeights};
+  return {StateBuffer::kWeights, StateBuffer::kExpAvg, StateBuffer::kExpAvgSq};
+}
+
+// In the order in which units are gone through, buffer by buffer.
+std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
+  std::vector<Item> items;
+  for (const auto& unit : store.units()) {
+    for (const StateBuffer buffer : stored_buffers(with_optimizer)) {
+      for (const auto& parameter : unit->parameters()) items.push_back({buffer, parameter.get()});
+    }
+  }
+  return items;
+}
+
+// Which of `size` ranks writes each item: the largest first, each to the rank with the fewest
+// elements.
+std::vector<int> owners_of(const std::vector<Item>& items, int size) {
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return items[a].numel() > items[b].numel(); });
+  std::vector<int64_t> load(static_cast<size_t>(size));
+  std::vector<int> owners(items.size());
+  for (const size_t i : order) {
+    const auto least = std::min_element(load.begin(), load.end());
+    *least += items[i].numel();
+    owners[i] = static_cast<int>(least - load.begin());
+  }
+  return owners;
+}
+
+// Writes, reads back and compares: a disk that lies is found now, not at the resume.
+Manifest::File write_image(const fs::path& path, const std::vector<char>& image) {
+  const uint64_t hash = hash_bytes(image.data(), image.size());
+  DurableFile file(path, static_cast<int64_t>(image.size()));
+  file.write(image.data(), image.size());
+  file.commit();
+  const MappedFile back(path);
+  if (back.size() != image.size() || hash_bytes(back.data(), back.size()) != hash) {
+    throw IoError(cat(path.string(), " does not read back as it was written"));
+  }
+  return {path.filename().string(), static_cast<int64_t>(image.size()), hex16(hash)};
+}
+
+// This rank's files, one after the other. What goes wrong is kept for the vote: the other ranks go
+// on gathering tensors, and so must this one.
+class ShareWriter {
+ public:
+  ShareWriter(fs::path folder, int rank) : folder_(std::move(folder)), rank_(rank) {}
+
+  void add(const char* group, const std::string& name, const at::Tensor& logical) {
+    attempt([&] {
+      const at::Tensor tensor = logical.cpu().contiguous();
+      const auto bytes = static_cast<int64_t>(tensor.nbytes());
+      if (bytes_ > 0 && bytes_ + bytes > kFileBytes) finish_file();
+      if (!writer_) writer_.emplace();
+      writer_->add(group, name, tensor);
+      part_.tensors.push_back({group, name, tensor.sizes().vec(), file_name()});
+      bytes_ += bytes;
+    });
+  }
+
+  // This rank's part of the manifest. Throws what went wrong.
+  const Manifest& finish() {
+    attempt([&] {
+      if (writer_) finish_file();
+    });
+    if (!error_.empty()) throw IoError(error_);
+    return part_;
+  }
+
+ private:
+  std::string file_name() const {
+    return cat("rank-", zero_padded(rank_, 5), "-", part_.files.size(), ".h5");
+  }
+
+  void finish_file() {
+    part_.files.push_back(write_image(folder_ / file_name(), writer_->finish()));
+    writer_.reset();
+    bytes_ = 0;
+  }
+
+  template <class Work>
+  void attempt(Work work) {
+    if (!error_.empty()) return;
+    try {
+      work();
+    } catch (const std::exception& error) {
+      error_ = error.what();
+    }
+  }
+
+  fs::path folder_;
+  int rank_;
+  std::optional<Hdf5Writer> writer_;
+  int64_t bytes_ = 0;
+  Manifest part_;
+  std::string error_;
+};
+
+// Collective over the store's axes: gathers every tensor where the layout cuts it, and hands those
+// of this rank to `writer`.
+void write_share(const ParameterStore& store, Communicator& tensor, Communicator& world,
+                 ShareWriter& writer) {
+  const bool with_optimizer = store.units().front()->exp_avg().defined();
+  const std::vector<int> owners = owners_of(all_items(store, with_optimizer), world.size());
+  size_t next = 0;
+  for (const auto& unit : store.units()) {
+    for (const StateBuffer buffer : stored_buffers(with_optimizer)) {
+      for_each_logical(*unit, buffer, store.sharding(), tensor,
+                       [&](const Parameter& parameter, const at::Tensor& logical) {
+                         if (owners[next++] == world.rank())
+                           writer.add(group_name(buffer), parameter.spec().name, logical);
+                       });
+    }
+  }
+}
+
+// Runs `work` on this rank; all ranks learn every rank's result or the first error.
+struct Vote {
+  std::string error;
+  std::vector<std::string> results;
+};
+Vote vote(Communicator& world, const std::function<std::string()>& work) {
+  std::string mine;
+  try {
+    mine = "+" + work();
+  } catch (const std::exception& error) {
+    mine = cat("-rank ", world.rank(), ": ", error.what());
+  }
+  Vote vote;
+  for (const std::string& text : gather_texts(world, mine)) {
+    if (text[0] == '-' && vote.error.empty()) vote.error = text.substr(1);
+    vote.results.push_back(text.substr(1));
+  }
+  return vote;
+}
+
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
+  return checkpoints / ("step-" + zero_padded(step, 8));
+}
+
+std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store,
+                            Communicator& tensor, const CheckpointState& state,
+                            const std::string& tokenizer_json, Communicator& world) {
+  const fs::path folder = checkpoint_path(checkpoints, state.step);
+  release_cached_blocks();  // of the step's tensors: images want the room
+  Vote ready = vote(world, [&]() -> std::string {
+    if (world.rank() != 0) return "";
+    fs::remove_all(folder);  // what a killed save left
+    make_folders(folder);
+    return "";
+  });
+  Vote written;
+  if (ready.error.empty()) {
+    ShareWriter writer(folder, world.rank());
+    write_share(store, tensor, world, writer);
+    written = vote(world, [&] { return to_json(writer.finish()).dump(); });
+  }
+  const Vote committed = vote(world, [&]() -> std::string {
+    if (!ready.error.empty()) throw IoError(ready.error);
+    if (!written.error.empty()) throw IoError(written.error);
+    if (world.rank() != 0) return "";
+    Manifest manifest;
+    manifest.state = state;
+    for (const std::string& text : written.results) {
+      const Manifest part = manifest_from_json(json::parse(text));
+      manifest.files.insert(manifest.files.end(), part.files.begin(), part.files.end());
+      manifest.tensors.insert(manifest.tensors.end(), part.tensors.begin(), part.tensors.end());
+    }
+    manifest.files.push_back(
+        write_image(folder / "tokenizer.json",
+                    std::vector<char>(tokenizer_json.begin(), tokenizer_json.end())));
+    write_file_durably(folder / "manifest.json", to_json(manifest).dump(1));
+    sync_folder(checkpoints);
+    return "";
+  });
+  if (!committed.error.empty() && world.rank() == 0) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+  return committed.error;
+}
+
+namespace {
+
+// The files of a checkpoint, each opened when its first tensor is read.
+class TensorReaders {
+ public:
+  explicit TensorReaders(fs::path checkpoint) : checkpoint_(std::move(checkpoint)) {}
+
+  void read(const Manifest::StoredTensor& stored, at::Tensor& into) {
+    auto reader = readers_.find(stored.file);
+    if (reader == readers_.end())
+      reader = readers_.emplace(stored.file, checkpoint_ / stored.file).first;
+    reader->second.read(stored.group, stored.name, into);
+  }
+
+ private:
+  fs::path checkpoint_;
+  std::map<std::string, Hdf5Reader> readers_;
+};
+
+}  // namespace
+
+std::map<std::string, at::Tensor> read_weights(const fs::path& checkpoint,
+                                               const Manifest& manifest) {
+  TensorReaders readers(checkpoint);
+  std::map<std::string, at::Tensor> weights;
+  for (const auto& stored : manifest.tensors) {
+    if (stored.group != "weights") continue;
+    at::Tensor& tensor = weights[stored.name];
+    tensor = at::empty(stored.shape, manifest.state.precision == "fp64" ? at::kDouble : at::kFloat);
+    readers.read(stored, tensor);
+  }
+  return weights;
+}
+
+void load_tensors(const fs::path& checkpoint, const Manifest& manifest, ParameterStore& store,
+                  bool with_optimizer) {
+  std::map<std::pair<std::string, std::string>, const Manifest::StoredTensor*> places;
+  for (const auto& tensor : manifest.tensors) places[{tensor.group, tensor.name}] = &tensor;
+  TensorReaders readers(checkpoint);
+  for (const Item& item : all_items(store, with_optimizer)) {
+    if (item.parameter->span_in_shard().count == 0) continue;
+    const ParameterSpec& spec = item.parameter->spec();
+    const auto found = places.find({group_name(item.buffer), spec.name});
+    if (found == places.end()) {
+      throw CheckpointError(cat(checkpoint.string(), " has no tensor ", group_name(item.buffer),
+                                "/", spec.name, "; it is of another model"));
+    }
+    at::Tensor stored = at::empty(spec.logical_shape, store.master_type());
+    readers.read(*found->second, stored);
+    set_from_logical(*item.parameter, item.buffer, stored);
+  }
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,160 @@
+#include "trainer/checkpoint/hdf5_tensors.h"
+
+#include <ATen/ATen.h>
+#include <hdf5.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+// The file in memory grows by so much at a time.
+constexpr size_t kCoreIncrement = size_t{4} << 20;
+
+int64_t file_type(const at::Tensor& tensor) {
+  return tensor.scalar_type() == at::kDouble ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
+}
+
+uint64_t checksum(const at::Tensor& tensor) {
+  return hash_bytes(tensor.data_ptr(), tensor.nbytes());
+}
+
+void require(int result, const std::string& what) {
+  if (result < 0) throw IoError(cat("HDF5 cannot ", what));
+}
+
+void add_attribute(int64_t object, const char* name, int64_t type, const void* values,
+                   hsize_t count) {
+  const Hdf5Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose,
+                         "make an attribute's space");
+  const Hdf5Handle attribute(H5Acreate2(object, name, type, space.id(), H5P_DEFAULT, H5P_DEFAULT),
+                             H5Aclose, "make an attribute");
+  require(H5Awrite(attribute.id(), type, values), "write an attribute");
+}
+
+}  // namespace
+
+Hdf5Handle::Hdf5Handle(int64_t id, Close close, const std::string& what) : id_(id), close_(close) {
+  if (id < 0) throw IoError(cat("HDF5 cannot ", what));
+}
+Hdf5Handle::~Hdf5Handle() { close_(id_); }
+
+Hdf5Writer::Hdf5Writer() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors are thrown, not printed
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
+  require(H5Pset_fapl_core(access.id(), kCoreIncrement, /*backing_store=*/false),
+          "keep a file in memory");
+  file_ = std::make_unique<Hdf5Handle>(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()),
+                                       H5Fclose, "make a file in memory");
+}
+
+void Hdf5Writer::add(const std::string& group, const std::string& name, const at::Tensor& tensor) {
+  if (H5Lexists(file_->id(), group.c_str(), H5P_DEFAULT) <= 0) {
+    const Hdf5Handle made(
+        H5Gcreate2(file_->id(), group.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
+        "make a group");
+  }
+  const std::vector<hsize_t> dims(tensor.sizes().begin(), tensor.sizes().end());
+  const Hdf5Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
+                         H5Sclose, "make a space");
+  // Without times, equal tensors give equal files.
+  const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  require(H5Pset_obj_track_times(creation.id(), false), "leave out times");
+  const Hdf5Handle set(H5Dcreate2(file_->id(), (group + "/" + name).c_str(), file_type(tensor),
+                                  space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
+                       H5Dclose, "make " + name);
+  require(H5Dwrite(set.id(), file_type(tensor), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()),
+          "write " + name);
+  const uint64_t hash = checksum(tensor);
+  add_attribute(set.id(), "xxh3", H5T_STD_U64LE, &hash, 1);
+  const std::vector<int64_t> offset(dims.size());
+  add_attribute(set.id(), "logical_shape", H5T_STD_I64LE, tensor.sizes().data(), dims.size());
+  add_attribute(set.id(), "offset", H5T_STD_I64LE, offset.data(), dims.size());
+}
+
+std::vector<char> Hdf5Writer::finish() {
+  require(H5Fflush(file_->id(), H5F_SCOPE_GLOBAL), "flush a file in memory");
+  const ssize_t size = H5Fget_file_image(file_->id(), nullptr, 0);
+  require(size < 0 ? -1 : 0, "tell the size of a file in memory");
+  std::vector<char> image(static_cast<size_t>(size));
+  require(H5Fget_file_image(file_->id(), image.data(), image.size()) < 0 ? -1 : 0,
+          "copy a file in memory");
+  file_.reset();
+  return image;
+}
+
+Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : path_(path) {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  const int64_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (id < 0) fail("is not a readable HDF5 file");
+  file_ = std::make_unique<Hdf5Handle>(id, H5Fclose, "open " + path.string());
+}
+
+void Hdf5Reader::fail(const std::string& what) const {
+  throw CheckpointError(cat(path_.string(), " ", what));
+}
+
+template <class T>
+std::vector<T> Hdf5Reader::attribute(int64_t object, const char* name, size_t count,
+                                     const std::string& place) const {
+  const int64_t id = H5Aopen(object, name, H5P_DEFAULT);
+  if (id < 0) fail(cat("has no ", name, " of ", place));
+  const Hdf5Handle attribute(id, H5Aclose, "open an attribute");
+  const Hdf5Handle space(H5Aget_space(id), H5Sclose, "read an attribute's space");
+  if (H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(count))
+    fail(cat("has another number of values in ", name, " of ", place));
+  std::vector<T> values(count);
+  const int64_t type = std::is_signed_v<T> ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64;
+  if (H5Aread(id, type, values.data()) < 0) fail(cat("cannot be read at ", name, " of ", place));
+  return values;
+}
+
+void Hdf5Reader::read(const std::string& group, const std::string& name, at::Tensor& tensor) const {
+  const std::string place = group + "/" + name;
+  for (const std::string& link : {group, place}) {
+    H5L_info_t info = {};
+    if (H5Lget_info(file_->id(), link.c_str(), &info, H5P_DEFAULT) < 0)
+      fail("has no tensor " + place);
+    if (info.type != H5L_TYPE_HARD)
+      fail(cat("has a link in place of ", link, ", which is refused"));
+  }
+  const int64_t id = H5Dopen2(file_->id(), place.c_str(), H5P_DEFAULT);
+  if (id < 0) fail(cat("has something else than a tensor at ", place));
+  const Hdf5Handle set(id, H5Dclose, "open " + place);
+  const Hdf5Handle creation(H5Dget_create_plist(set.id()), H5Pclose,
+                            "read how " + place + " is stored");
+  if (H5Pget_layout(creation.id()) != H5D_CONTIGUOUS || H5Pget_external_count(creation.id()) != 0 ||
+      H5Pget_nfilters(creation.id()) != 0) {
+    fail(cat("stores ", place,
+             " in a way that is refused (external, virtual, chunked or filtered)"));
+  }
+  const Hdf5Handle space(H5Dget_space(set.id()), H5Sclose, "read the shape of " + place);
+  std::vector<hsize_t> dims(
+      static_cast<size_t>(std::max(0, H5Sget_simple_extent_ndims(space.id()))));
+  if (!dims.empty()) H5Sget_simple_extent_dims(space.id(), dims.data(), nullptr);
+  const std::vector<int64_t> found(dims.begin(), dims.end());
+  if (tensor.sizes() != found) {
+    std::ostringstream message;
+    message << "has " << place << " with shape " << at::IntArrayRef(found) << ", expected "
+            << tensor.sizes();
+    fail(message.str());
+  }
+  const Hdf5Handle type(H5Dget_type(set.id()), H5Tclose, "read the type of " + place);
+  if (H5Tequal(type.id(), file_type(tensor)) <= 0)
+    fail(cat("has ", place, " with another type than expected"));
+  if (H5Dread(set.id(), file_type(tensor), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()) < 0) {
+    fail("cannot be read at " + place);
+  }
+  const auto sizes = tensor.sizes().vec();
+  if (attribute<int64_t>(set.id(), "logical_shape", sizes.size(), place) != sizes ||
+      attribute<int64_t>(set.id(), "offset", sizes.size(), place) !=
+          std::vector<int64_t>(sizes.size())) {
+    fail(cat("holds a part of ", place, ", where all of it is expected"));
+  }
+  if (attribute<uint64_t>(set.id(), "xxh3", 1, place)[0] != checksum(tensor))
+    fail(cat("has a wrong checksum for ", place));
+}
+
+}  // namespace lmtrain

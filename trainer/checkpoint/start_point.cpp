@@ -1,0 +1,115 @@
+#include "trainer/checkpoint/start_point.h"
+
+#include <algorithm>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "energy/run_facts.h"
+#include "trainer/checkpoint/resume_compatibility.h"
+#include "trainer/config/load_config.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_within(const fs::path& path, const fs::path& folder) {
+  const fs::path inner = fs::weakly_canonical(path);
+  const fs::path outer = fs::weakly_canonical(folder);
+  const auto [outer_end, ignored] =
+      std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return outer_end == outer.end();
+}
+
+// A run that has checkpoints of its own continues from them; with run.resume = PATH only where it
+// began with that.
+void check_began_with(const std::string& path, const RunFolder& folder) {
+  if (fs::exists(folder.facts())) {
+    const RunFacts facts = parse_run_facts(read_file(folder.facts()));
+    if (facts.inherited && is_within(facts.inherited->checkpoint, path)) return;
+  }
+  throw ConfigError(cat("run.resume = ", path, ", but ", folder.path.string(),
+                        " has checkpoints of its own and did not begin with that one; run.resume="
+                        "auto continues it, another run.name starts a run from ",
+                        path));
+}
+
+}  // namespace
+
+StartPoint find_start_point(const Config& config, const RunFolder& folder) {
+  const std::string& resume = config.run.resume;
+  if (resume == "never" && fs::exists(folder.path)) {
+    throw ConfigError(cat("run.resume = never, but ", folder.path.string(),
+                          " exists; choose another run.name, or run.resume=auto to continue it"));
+  }
+  const bool names_path = resume != "auto" && resume != "never";
+  StartPoint start;
+  start.own_checkpoints = list_checkpoints(folder.checkpoints());
+  start.checkpoint = newest_checkpoint(folder.checkpoints());
+  if (names_path) {
+    if (start.checkpoint.empty()) {
+      start.checkpoint = resolve_checkpoint(resume);
+    } else {
+      check_began_with(resume, folder);
+    }
+  }
+  if (start.checkpoint.empty() && fs::exists(folder.summary())) {
+    throw CheckpointError(cat(folder.path.string(),
+                              " holds a finished run without its checkpoints; restore one, or "
+                              "choose another run.name"));
+  }
+  if (start.checkpoint.empty()) return start;
+  start.manifest = read_manifest(start.checkpoint);
+  const auto& tensors = start.manifest.tensors;
+  if (std::ranges::all_of(tensors, [](const auto& t) { return t.group == "weights"; })) {
+    throw CheckpointError(cat(start.checkpoint.string(),
+                              " holds weights alone, no optimizer; start a run from them with "
+                              "model.init_from"));
+  }
+  return start;
+}
+
+StartPoint find_start_point_together(const Config& config, const RunFolder& folder,
+                                     Launch& launch) {
+  StartPoint start;
+  launch.together([&] {
+    if (launch.rank() == 0) start = find_start_point(config, folder);
+  });
+  start.checkpoint = gather_texts(launch.world(), start.checkpoint.string())[0];
+  launch.together([&] {
+    if (launch.rank() == 0 || start.checkpoint.empty()) return;
+    start.manifest = read_manifest(start.checkpoint);
+  });
+  return start;
+}
+
+std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
+                                           const CheckpointState& now) {
+  const CheckpointState& then = start.manifest.state;
+  const std::string place = start.checkpoint.string();
+  check_resume_compatibility(parse_config(then.config, place + "/manifest.json").config, config);
+  if (then.tokenizer_hash != now.tokenizer_hash) {
+    throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash,
+                          ", now ", now.tokenizer_hash,
+                          "); name it with tokenizer.path or choose another run.name"));
+  }
+  if (then.data_fingerprint != now.data_fingerprint) {
+    throw ConfigError(cat(place, " was trained on other data (fingerprint ", then.data_fingerprint,
+                          ", now ", now.data_fingerprint,
+                          "); restore the sources or choose another run.name"));
+  }
+  std::vector<std::string> notes;
+  const auto compare = [&](const char* what, const auto& before, const auto& after) {
+    if (before == after) return;
+    notes.push_back(cat(what, ": ", before, " before, ", after,
+                        " now; results will differ in their last bits"));
+  };
+  compare("ranks", then.num_ranks, now.num_ranks);
+  compare("threads of a rank", then.num_threads, now.num_threads);
+  compare("build", then.build, now.build);
+  compare("instruction set", then.cpu_capability, now.cpu_capability);
+  return notes;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,45 @@
+#include "trainer/config/load_config.h"
+
+#include "base/config_reader.h"
+#include "base/config_writer.h"
+#include "base/yaml_reader.h"
+
+namespace lmtrain {
+namespace {
+
+Fields describe(Config& config) {
+  Fields fields;
+  config.describe(fields);
+  return fields;
+}
+
+}  // namespace
+
+LoadedConfig parse_config(std::string_view text, const std::string& name) {
+  LoadedConfig loaded;
+  loaded.name = name;
+  const YamlSource source = {name};
+  apply_yaml(describe(loaded.config), parse_yaml_mapping(text, source), source, loaded.positions);
+  return loaded;
+}
+
+LoadedConfig load_config(const std::filesystem::path& path,
+                         const std::vector<std::string>& overrides) {
+  LoadedConfig loaded;
+  loaded.name = "command line";
+  if (!path.empty()) loaded = parse_config(read_yaml_file(path), path.string());
+  const Fields fields = describe(loaded.config);
+  for (const std::string& override : overrides) {
+    apply_override(fields, override, loaded.positions);
+  }
+  return loaded;
+}
+
+std::string print_config(Config config) {
+  Config defaults;
+  return config_yaml(describe(config), describe(defaults));
+}
+
+std::vector<ConfigValue> values_of(Config config) { return config_values(describe(config)); }
+
+}  // namespace lmtrain

@@ -1,0 +1,35 @@
+// The config of a run from its file and the command line, and back as YAML and as a document.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/config_positions.h"
+#include "base/config_value.h"
+#include "trainer/config/config.h"
+
+namespace lmtrain {
+
+struct LoadedConfig {
+  Config config;
+  ConfigPositions positions;
+  std::string name;  // the file's, for messages
+};
+
+// Defaults, then the file (none when `path` is empty), then each "key.sub=value" in turn. Throws
+// ConfigError for anything that is not wholly understood. Writes nothing.
+LoadedConfig load_config(const std::filesystem::path& path,
+                         const std::vector<std::string>& overrides);
+
+// The same from YAML text, such as that of a checkpoint; `name` stands for the file in messages.
+LoadedConfig parse_config(std::string_view text, const std::string& name);
+
+// The whole config as YAML with a comment per key; reads back as the same config.
+std::string print_config(Config config);
+
+// Every key with its value, in the order of the description.
+std::vector<ConfigValue> values_of(Config config);
+
+}  // namespace lmtrain

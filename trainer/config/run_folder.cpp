@@ -1,0 +1,29 @@
+#include "trainer/config/run_folder.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace lmtrain {
+
+RunLock::RunLock(const RunFolder& folder) {
+  const std::filesystem::path path = folder.path / ".lock";
+  descriptor_ = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  if (descriptor_ < 0)
+    throw IoError(cat("cannot open ", path.string(), ": ", std::strerror(errno)));
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    close(descriptor_);
+    throw ConfigError(cat("another job is writing in ", folder.path.string(),
+                          "; wait for it or choose another run.name"));
+  }
+}
+
+RunLock::~RunLock() { close(descriptor_); }
+
+}  // namespace lmtrain

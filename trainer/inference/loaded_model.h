@@ -1,0 +1,29 @@
+// A trained model from a checkpoint, for generation and scoring in one process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/tokenizer/tokenizer.h"
+#include "models/model.h"
+#include "parallel/parameter_store.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/config/config.h"
+
+namespace lmtrain {
+
+struct LoadedModel {
+  std::filesystem::path checkpoint;
+  Manifest manifest;
+  Config config;
+  Tokenizer tokenizer;
+  std::unique_ptr<Communicator> alone;
+  std::unique_ptr<ParameterStore> store;
+  std::unique_ptr<Model> model;
+};
+
+// `path` as resolve_checkpoint takes it. Computes in the precision of the training (fp32 for bf16
+// on the CPU is not substituted: scores are those that training saw). Throws CheckpointError.
+LoadedModel load_model(const std::string& path);
+
+}  // namespace lmtrain

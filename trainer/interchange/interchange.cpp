@@ -1,0 +1,299 @@
+#include "trainer/interchange/interchange.h"
+
+#include <algorithm>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "base/build_info.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/strict_json.h"
+#include "base/text.h"
+#include "data/tokenizer/tokenizer.h"
+#include "models/cpu_capability.h"
+#include "models/huggingface/safetensors.h"
+#include "models/huggingface/tensor_map.h"
+#include "models/model.h"
+#include "parallel/logical_tensors.h"
+#include "parallel/precision.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/inference/generate.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+constexpr int kMaxConfigDepth = 16;
+constexpr const char* kTokenizerFile = "tokenizer.json";
+
+struct ExportType {
+  const char* torch_name;  // in config.json and on the command line
+  at::ScalarType type;
+};
+constexpr ExportType kExportTypes[] = {{"float32", at::kFloat},
+                                       {"bfloat16", at::kBFloat16},
+                                       {"float16", at::kHalf},
+                                       {"float64", at::kDouble}};
+
+const ExportType& export_type(const std::string& name, const std::string& weights_type) {
+  std::vector<std::string> known;
+  for (const ExportType& type : kExportTypes) {
+    if (name.empty() ? safetensors_type_name(type.type) == weights_type : name == type.torch_name)
+      return type;
+    known.emplace_back(type.torch_name);
+  }
+  throw ConfigError(cat("--type ", name, " is not one of ", join(known, ", ")));
+}
+
+void require_empty(const fs::path& folder) {
+  if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder))) {
+    throw ConfigError(cat(folder.string(), " holds something already; name a new folder"));
+  }
+  const std::string reason = why_not_writable(folder);
+  if (!reason.empty()) throw ConfigError(cat(folder.string(), ": ", reason));
+}
+
+// Of the parameters that a model declares, which takes no memory.
+NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
+  const std::unique_ptr<Communicator> alone = make_single_communicator();
+  ParameterStore store(at::kFloat, at::kCPU);
+  const auto declared = make_model(config, num_tokens, store, *alone);
+  NamedShapes shapes;
+  for (const Parameter* parameter : store.parameters())
+    shapes[parameter->spec().name] = parameter->spec().logical_shape;
+  return shapes;
+}
+
+// The weights of a folder of transformers, as lmtrain's logical tensors. `place` names it.
+NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
+                             int64_t num_tokens, const std::string& place) {
+  const std::vector<TensorPart> parts = tensor_parts(config, num_tokens);
+  const NamedShapes shapes = logical_shapes(config, num_tokens);
+  return from_huggingface(parts, read_huggingface(files, parts, shapes, place), shapes);
+}
+
+// What may begin anew on top of an encoder from elsewhere.
+bool is_of_encoder_head(const std::string& parameter) {
+  return parameter.starts_with("head.") || parameter.starts_with("pooler.") ||
+         parameter.starts_with("sentence.") || parameter.starts_with("labels.");
+}
+
+// Returns the parameters that keep their initial values.
+std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights,
+                              bool may_lack_heads) {
+  std::vector<std::string> lacking;
+  for (const Parameter* parameter : store.parameters()) {
+    const std::string& name = parameter->spec().name;
+    const auto found = weights.find(name);
+    if (found == weights.end() && may_lack_heads && is_of_encoder_head(name)) {
+      lacking.push_back(name);
+      continue;
+    }
+    if (found == weights.end() ||
+        found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape)) {
+      throw CheckpointError(
+          cat("the initial weights have no tensor ", name, " of the model's shape"));
+    }
+    set_from_logical(*parameter, StateBuffer::kWeights, found->second);
+  }
+  return lacking;
+}
+
+// The type that all tensors of a folder have; that of the widest where they differ.
+at::ScalarType common_type(const SafetensorsFolder& files) {
+  std::set<at::ScalarType> types;
+  for (const std::string& name : files.names()) {
+    const at::ScalarType type = files.entry(name).type;
+    if (at::isFloatingType(type)) types.insert(type);
+  }
+  if (types.size() == 1) return *types.begin();
+  return types.contains(at::kDouble) ? at::kDouble : at::kFloat;
+}
+
+// Of a folder of transformers; its entries must fit the model.
+Tokenizer tokenizer_of_folder(const fs::path& folder, int64_t num_tokens) {
+  if (!has_tokenizer(folder)) {
+    throw DataError(cat(folder.string(), ": there is no ", kTokenizerFile,
+                        "; transformers writes one with AutoTokenizer.save_pretrained"));
+  }
+  Tokenizer tokenizer = Tokenizer::load(folder);
+  if (tokenizer.vocab_size() > num_tokens) {
+    throw DataError(cat(folder.string(), ": the tokenizer has ", tokenizer.vocab_size(),
+                        " entries, config.json's vocab_size is ", num_tokens));
+  }
+  return tokenizer;
+}
+
+bool is_huggingface_folder(const fs::path& folder) { return fs::exists(folder / "config.json"); }
+
+InitialModel read_initial_model(const std::string& path) {
+  if (is_huggingface_folder(path)) {
+    const HuggingfaceModel model = read_huggingface_model(path);
+    return {model.config, model.num_tokens, path, std::nullopt};
+  }
+  const fs::path checkpoint = resolve_checkpoint(path);
+  const Manifest manifest = read_manifest(checkpoint);
+  const std::string place = (checkpoint / "manifest.json").string();
+  return {parse_config(manifest.state.config, place).config.model, manifest.state.num_tokens,
+          checkpoint, manifest};
+}
+
+// Keys of the model that training may choose, whatever the weights were made with.
+bool is_free(const std::string& key) {
+  return key == "model.init_from" || key == "model.head" || key == "model.vocab_size" ||
+         key == "model.dropout" || key == "model.init_std";
+}
+
+}  // namespace
+
+HuggingfaceModel read_huggingface_model(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  if (!fs::exists(path)) throw DataError(cat(folder.string(), ": there is no config.json"));
+  const json value =
+      parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
+  HuggingfaceModel model = model_from_json(value, path.string());
+  if (model.config.is_bert() && !model.config.has_label_head())
+    model.config.head = bert_head(SafetensorsFolder(folder));
+  if (const auto problem = find_problem(model.config))
+    throw DataError(cat(path.string(), ": ", problem->text));
+  return model;
+}
+
+void import_model(const fs::path& folder, const fs::path& out) {
+  const HuggingfaceModel model = read_huggingface_model(folder);
+  const Tokenizer tokenizer = tokenizer_of_folder(folder, model.num_tokens);
+  require_empty(out);
+  const SafetensorsFolder files(folder);
+  const at::ScalarType type = common_type(files);
+  Config config;
+  config.model = model.config;
+  config.tokenizer.path = folder.string();
+  config.train.precision = type == at::kDouble ? "fp64" : "fp32";
+
+  const std::unique_ptr<Communicator> alone = make_single_communicator();
+  ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
+  const auto declared = make_model(config.model, model.num_tokens, store, *alone);
+  store.allocate(0, StoreUse::kInference);
+  fill(store, logical_weights(files, config.model, model.num_tokens, folder.string()),
+       /*may_lack_heads=*/false);
+
+  CheckpointState state;
+  state.config = print_config(config);
+  state.tokenizer_hash = hex16(tokenizer.hash());
+  state.num_tokens = model.num_tokens;
+  state.precision = config.train.precision;
+  state.weights_type = safetensors_type_name(type);
+  state.build = build_description();
+  state.cpu_capability = cpu_capability();
+  state.commit = commit();
+  make_folders(out);
+  const std::string error = save_checkpoint(out, store, *alone, state, tokenizer.to_json(), *alone);
+  if (!error.empty()) throw IoError(error);
+}
+
+void export_model(const std::string& path, const fs::path& out, const ExportOptions& options) {
+  const fs::path checkpoint = resolve_checkpoint(path);
+  const Manifest manifest = read_manifest(checkpoint);
+  const std::string place = (checkpoint / "manifest.json").string();
+  const ModelConfig model = parse_config(manifest.state.config, place).config.model;
+  const Tokenizer tokenizer = Tokenizer::load(checkpoint / kTokenizerFile);
+  const ExportType& type = export_type(options.type, manifest.state.weights_type);
+  require_empty(out);
+
+  NamedTensors tensors = to_huggingface(tensor_parts(model, manifest.state.num_tokens),
+                                        read_weights(checkpoint, manifest));
+  for (auto& [name, tensor] : tensors) {
+    const bool was_finite = at::isfinite(tensor).all().item<bool>();
+    tensor = tensor.to(type.type);
+    if (was_finite && !at::isfinite(tensor).all().item<bool>()) {
+      throw DataError(cat("weights of ", name, " are beyond what ", type.torch_name,
+                          " holds; export another --type"));
+    }
+  }
+  make_folders(out);
+  write_safetensors_folder(out, tensors, options.max_file_bytes);
+  const int64_t end = tokenizer.end_of_text();
+  const int64_t begin = start_token(tokenizer);
+  tokenizer.save(out / kTokenizerFile);
+  json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                           {"model_max_length", model.max_positions},
+                           {"clean_up_tokenization_spaces", false}};
+  json generation = json::object();
+  const auto name = [&](const char* key, int32_t id) {
+    if (id >= 0) tokenizer_config[key] = tokenizer.token_text(id);
+  };
+  if (model.is_bert()) {
+    name("cls_token", tokenizer.class_token());
+    name("sep_token", tokenizer.separator_token());
+    name("pad_token", tokenizer.pad_token());
+    name("mask_token", tokenizer.mask_token());
+    // transformers gives segments only where a tokenizer says that it does.
+    tokenizer_config["model_input_names"] = {"input_ids", "token_type_ids", "attention_mask"};
+  } else if (end >= 0) {
+    name("bos_token", static_cast<int32_t>(begin));
+    name("eos_token", static_cast<int32_t>(end));
+    generation = {{"bos_token_id", begin}, {"eos_token_id", end}};
+  }
+  write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
+  if (!model.is_bert())
+    write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
+  // Last: with it the folder is a model.
+  write_file_durably(out / "config.json",
+                     model_to_json(model, manifest.state.num_tokens,
+                                   {begin, end, tokenizer.pad_token()}, type.torch_name)
+                             .dump(2) +
+                         "\n");
+}
+
+std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
+  Config& config = loaded.config;
+  if (config.model.init_from.empty()) return std::nullopt;
+  const std::string place = loaded.positions.at("model.init_from");
+  InitialModel initial;
+  try {
+    initial = read_initial_model(config.model.init_from);
+  } catch (const Error& error) {
+    throw Error(error.code(), cat(place, ": model.init_from: ", error.what()));
+  }
+  const auto is_set = [&](const std::string& key) { return loaded.positions.is_set(key); };
+  Config with_initial = config;
+  with_initial.model = initial.config;
+  with_initial.model.init_from = config.model.init_from;
+  if (is_set("model.dropout")) with_initial.model.dropout = config.model.dropout;
+  if (is_set("model.head")) with_initial.model.head = config.model.head;
+  if (is_set("model.init_std")) with_initial.model.init_std = config.model.init_std;
+  with_initial.model.vocab_size = std::max(config.model.vocab_size, initial.num_tokens);
+
+  const std::vector<ConfigValue> asked = values_of(config);
+  const std::vector<ConfigValue> found = values_of(with_initial);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const std::string& key = asked[i].key;
+    if (!key.starts_with("model.") || is_free(key) || !is_set(key)) continue;
+    if (asked[i].text == found[i].text) continue;
+    throw ConfigError(cat(loaded.positions.at(key), ": ", key, " = ", asked[i].text, ", but ",
+                          config.model.init_from, " has ", found[i].text, "; leave it out"));
+  }
+  config = with_initial;
+  const bool names_tokenizer = is_set("tokenizer.path") || is_set("tokenizer.vocab_size");
+  if (!names_tokenizer) config.tokenizer.path = initial.folder.string();
+  return initial;
+}
+
+void load_initial_weights(const InitialModel& initial, ParameterStore& store) {
+  const NamedTensors weights =
+      initial.manifest ? read_weights(initial.folder, *initial.manifest)
+                       : logical_weights(SafetensorsFolder(initial.folder), initial.config,
+                                         initial.num_tokens, initial.folder.string());
+  const std::vector<std::string> lacking =
+      fill(store, weights, /*may_lack_heads=*/initial.config.is_bert());
+  if (!lacking.empty())
+    log_info(cat(initial.folder.string(), " lacks ", join(lacking, ", "), ", which begin anew"));
+}
+
+}  // namespace lmtrain

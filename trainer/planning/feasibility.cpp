@@ -1,0 +1,328 @@
+#include "trainer/planning/feasibility.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/yaml_reader.h"
+#include "data/source_files.h"
+#include "data/tokenizer/tokenizer.h"
+#include "energy/carbon_intensity.h"
+#include "trainer/planning/layouts.h"
+#include "trainer/planning/memory_estimate.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxNameLength = 100;
+
+// "configs/x.yaml:3:25: ", where the first of these keys that was set at all was set.
+std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    const std::string place = loaded.positions.at(key);
+    if (place != "default") return place + ": ";
+  }
+  return loaded.name + ": ";
+}
+
+void check_model(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (const auto problem = find_problem(c.model))
+    throw ConfigError(place_of(loaded, problem->keys) + problem->text);
+  if (c.data.sequence_length > c.model.max_positions) {
+    throw ConfigError(cat(place_of(loaded, {"data.sequence_length", "model.max_positions"}),
+                          "data.sequence_length = ", c.data.sequence_length,
+                          " is more than model.max_positions = ", c.model.max_positions,
+                          "; lower the first or raise the second"));
+  }
+  const bool trains_tokenizer = c.tokenizer.path.empty();
+  if (trains_tokenizer && c.model.vocab_size != 0 && c.model.vocab_size < c.tokenizer.vocab_size) {
+    throw ConfigError(cat(place_of(loaded, {"model.vocab_size", "tokenizer.vocab_size"}),
+                          "model.vocab_size = ", c.model.vocab_size,
+                          " is less than tokenizer.vocab_size = ", c.tokenizer.vocab_size,
+                          "; make it 0 to take the tokenizer's, or a larger number"));
+  }
+}
+
+// A key with another value than its default that the model, or a run without pairs, ignores; ""
+// when there is none.
+std::string find_idle_data_key(const Config& config) {
+  std::vector<std::string> idle;
+  if (config.model.is_causal()) {
+    idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
+  } else if (!config.data.has_pairs()) {
+    idle = {"data.short_fraction"};
+    if (config.data.masking.dynamic) idle.emplace_back("data.duplicates");
+  }
+  const std::vector<ConfigValue> plain = values_of(Config{});
+  const std::vector<ConfigValue> now = values_of(config);
+  for (const std::string& key : idle) {
+    for (const ConfigValue& value : now) {
+      if (!value.key.starts_with(key)) continue;
+      const auto is_same = [&](const ConfigValue& other) {
+        return other.key == value.key && other.text == value.text;
+      };
+      if (std::none_of(plain.begin(), plain.end(), is_same)) return value.key;
+    }
+  }
+  return "";
+}
+
+// Model and data must be after the same thing.
+void check_objective(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (const std::string key = find_idle_data_key(c); !key.empty()) {
+    throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with model.kind = ",
+                          c.model.kind, ", data.pairs = ", c.data.pairs,
+                          c.data.masking.dynamic ? " and dynamic masks" : "", "; leave it out"));
+  }
+  if (c.tokenizer.kind == "wordpiece" && c.tokenizer.path.empty() && c.model.is_causal()) {
+    throw ConfigError(cat(place_of(loaded, {"tokenizer.kind", "model.kind"}),
+                          "tokenizer.kind = wordpiece is for model.kind = bert: its tokens do not "
+                          "give the text back; take bpe"));
+  }
+  if (c.tokenizer.kind != "wordpiece" && !c.tokenizer.lowercase) {
+    throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
+                          "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
+  }
+  if (!c.model.has_language_head()) {
+    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
+                          "model.head = ", c.model.head, " cannot be trained",
+                          c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
+                          "; make it language_model, or in bert pretraining with data.pairs"));
+  }
+  if (c.model.is_causal()) return;
+  if (c.model.has_sentence_head() != c.data.has_pairs()) {
+    throw ConfigError(cat(place_of(loaded, {"data.pairs", "model.head"}), "model.head = ",
+                          c.model.head, " does not go with data.pairs = ", c.data.pairs,
+                          "; pairs are what the head of pretraining learns from"));
+  }
+  if (c.data.has_pairs() && c.data.isolate_documents) {
+    throw ConfigError(cat(place_of(loaded, {"data.isolate_documents"}),
+                          "data.isolate_documents = true does not go with data.pairs, whose two "
+                          "segments must see each other"));
+  }
+  if (c.data.has_pairs() && c.model.segments() < 2) {
+    throw ConfigError(cat(place_of(loaded, {"model.num_segments"}),
+                          "model.num_segments = 1 is too few for data.pairs; make it 2"));
+  }
+  constexpr int64_t kLeast = 8;
+  if (c.data.sequence_length < kLeast) {
+    throw ConfigError(cat(place_of(loaded, {"data.sequence_length"}),
+                          "data.sequence_length = ", c.data.sequence_length,
+                          " leaves no room beside the special tokens of "
+                          "bert; make it at least ",
+                          kLeast));
+  }
+}
+
+void check_parallel(const LoadedConfig& loaded, int num_ranks) {
+  const Config& c = loaded.config;
+  if (num_ranks % c.parallel.tensor != 0) {
+    throw ConfigError(cat(place_of(loaded, {"parallel.tensor"}),
+                          "parallel.tensor = ", c.parallel.tensor, " does not divide the ",
+                          num_ranks, " ranks of this job"));
+  }
+  if (c.parallel.sequence && c.parallel.tensor == 1) {
+    throw ConfigError(cat(place_of(loaded, {"parallel.sequence"}),
+                          "parallel.sequence = true cuts tokens over the ranks of the tensor axis, "
+                          "and parallel.tensor is 1; raise that or leave it out"));
+  }
+  const std::string reason = why_not_tensor(c, c.parallel.tensor, c.parallel.sequence);
+  if (!reason.empty()) throw ConfigError(place_of(loaded, {"parallel.tensor"}) + reason);
+}
+
+void check_batch(const LoadedConfig& loaded, int num_ranks) {
+  const Config& c = loaded.config;
+  const int64_t data_ranks = num_ranks / c.parallel.tensor;
+  const int64_t at_once = data_ranks * c.train.micro_batch_size;
+  if (c.train.global_batch_size % at_once == 0) return;
+  throw ConfigError(
+      cat(place_of(loaded, {"train.global_batch_size", "train.micro_batch_size"}),
+          "train.global_batch_size = ", c.train.global_batch_size, " is not divisible by ", at_once,
+          " (", data_ranks,
+          " data-parallel ranks x train.micro_batch_size = ", c.train.micro_batch_size,
+          "); choose a multiple of ", at_once, ", a smaller micro-batch or other ranks"));
+}
+
+void check_name(const LoadedConfig& loaded) {
+  const std::string& name = loaded.config.run.name;
+  const auto allowed = [](char c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return is_letter || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  const bool valid = !name.empty() && name.size() <= kMaxNameLength && name[0] != '.' &&
+                     std::all_of(name.begin(), name.end(), allowed);
+  if (valid) return;
+  throw ConfigError(cat(place_of(loaded, {"run.name"}), "run.name = \"", one_line(name),
+                        "\" is no folder name of 1 to ", kMaxNameLength,
+                        " letters, digits, '.', '_', '-' that starts with another than '.'"));
+}
+
+void check_output_folder(const LoadedConfig& loaded) {
+  const RunConfig& run = loaded.config.run;
+  const std::string place = place_of(loaded, {"run.dir", "run.name"});
+  if (run.dir.empty()) throw ConfigError(cat(place, "run.dir is empty; name a folder for runs"));
+  const std::string reason = why_not_writable(fs::path(run.dir) / run.name);
+  if (!reason.empty()) throw ConfigError(cat(place, "run.dir = ", run.dir, ": ", reason));
+}
+
+// Either all sources have a weight or none has.
+void check_weights(const LoadedConfig& loaded) {
+  const std::vector<SourceConfig>& sources = loaded.config.data.sources;
+  if (!loaded.config.data.has_weights()) return;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].weight > 0.0) continue;
+    const std::string key = cat("data.sources.", i, ".weight");
+    throw ConfigError(
+        cat(place_of(loaded, {key, "data.sources"}), key,
+            " is 0 while another source has a weight; give each source one, or none"));
+  }
+}
+
+void check_sources(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (c.data.sources.empty()) {
+    throw ConfigError(cat(place_of(loaded, {"data.sources"}),
+                          "data.sources names no text; for example data.sources=[{path: FOLDER}]"));
+  }
+  for (size_t i = 0; i < c.data.sources.size(); ++i) {
+    const std::string key = cat("data.sources.", i, ".path");
+    const std::string& path = c.data.sources[i].path;
+    if (path.empty()) throw ConfigError(cat(place_of(loaded, {key}), key, " is empty"));
+    if (!source_exists(path)) {
+      const bool is_of_recipe = path.rfind("corpus/", 0) == 0;
+      throw DataError(
+          cat(place_of(loaded, {key}), key, " = ", path, " does not exist",
+              is_of_recipe ? "; scripts/make_corpus.sh makes the recipes' corpora" : ""));
+    }
+  }
+  check_weights(loaded);
+  const std::string& tokenizer = c.tokenizer.path;
+  if (tokenizer.empty() || has_tokenizer(tokenizer)) return;
+  throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", tokenizer,
+                      ": there is no tokenizer.json, nor vocab.json with merges.txt"));
+}
+
+void check_region(const LoadedConfig& loaded) {
+  try {
+    grid_intensity(loaded.config.energy);
+  } catch (const ConfigError& error) {
+    throw ConfigError(cat(place_of(loaded, {"energy.region"}), error.what()));
+  }
+}
+
+void check_vocabulary(const LoadedConfig& loaded, int64_t tokenizer_vocab_size) {
+  const int64_t rows = loaded.config.model.vocab_size;
+  if (rows == 0 || rows >= tokenizer_vocab_size) return;
+  throw ConfigError(cat(place_of(loaded, {"model.vocab_size"}), "model.vocab_size = ", rows,
+                        " is less than the tokenizer's ", tokenizer_vocab_size,
+                        " entries; make it 0 to take those, or a larger number"));
+}
+
+void check_amount_of_text(const LoadedConfig& loaded, int64_t num_samples) {
+  const Config& c = loaded.config;
+  if (num_samples >= c.train.global_batch_size) return;
+  throw DataError(cat(place_of(loaded, {"train.global_batch_size", "data.sources"}),
+                      "the training text has ", num_samples,
+                      " sequences of data.sequence_length = ", c.data.sequence_length,
+                      ", fewer than train.global_batch_size = ", c.train.global_batch_size,
+                      "; add text or lower one of the two"));
+}
+
+void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_bytes) {
+  const Config& c = loaded.config;
+  const int64_t need = 2 * checkpoint_bytes(c.model, vocab_size, c.train.precision);
+  if (free_bytes >= need) return;
+  throw ConfigError(cat(place_of(loaded, {"run.dir", "run.name"}),
+                        "two checkpoints of this model take ", human_bytes(need),
+                        ", but run.dir = ", c.run.dir, " has ", human_bytes(free_bytes),
+                        " free; free some or choose another run.dir"));
+}
+
+void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineFacts& facts) {
+  const Config& c = loaded.config;
+  const MemoryEstimate need =
+      estimate_memory(c.model, memory_plan(c, vocab_size, facts.num_ranks, facts.ranks_on_node,
+                                           /*on_cpu=*/!facts.device_memory_bytes.has_value()));
+  const std::string advice =
+      "lower train.micro_batch_size, data.sequence_length or the model's size, or shard it "
+      "(parallel.zero, parallel.tensor, parallel.recompute; lmtrain layouts lists what fits)";
+  const std::string place = place_of(loaded, {"train.micro_batch_size", "model.hidden_size"});
+  if (facts.device_memory_bytes) {
+    if (need.total() <= *facts.device_memory_bytes) return;
+    throw ConfigError(cat(place, "each rank needs about ", human_bytes(need.total()), " (",
+                          need.summary(), "), but its GPU has ",
+                          human_bytes(*facts.device_memory_bytes), " free; ", advice));
+  }
+  const int64_t node_need = need.total() * facts.ranks_on_node;
+  if (node_need <= facts.memory.bytes) return;
+  throw ConfigError(cat(place, facts.ranks_on_node, " ranks on this node need about ",
+                        human_bytes(node_need), ", ", human_bytes(need.total()), " each (",
+                        need.summary(), "), but there are ", human_bytes(facts.memory.bytes), " (",
+                        facts.memory.limited_by, "); ", advice, ", or put fewer ranks on a node"));
+}
+
+}  // namespace
+
+std::vector<std::string> schedule_notes(const Config& config) {
+  std::vector<std::string> notes;
+  const ScheduleConfig& schedule = config.schedule;
+  const int64_t steps = config.train.steps;
+  if (steps > 0 && schedule.warmup_steps > steps) {
+    notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps,
+                        " is more than train.steps = ", steps,
+                        ": the learning rate never reaches optimizer.lr"));
+  } else if (schedule.kind == "constant_then_decay") {
+    const auto decay = std::llround(schedule.decay_fraction * static_cast<double>(steps));
+    if (schedule.warmup_steps + decay > steps) {
+      notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps, " and the decay of ",
+                          decay, " steps take more than train.steps = ", steps,
+                          ": the decay is shorter"));
+    }
+  }
+  return notes;
+}
+
+void check_before_data(const LoadedConfig& loaded, int num_ranks) {
+  check_model(loaded);
+  check_objective(loaded);
+  check_parallel(loaded, num_ranks);
+  check_batch(loaded, num_ranks);
+  check_name(loaded);
+  check_output_folder(loaded);
+  check_sources(loaded);
+  check_region(loaded);
+  for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
+}
+
+void check_facts(const LoadedConfig& loaded, const MachineFacts& facts) {
+  check_vocabulary(loaded, facts.tokenizer_vocab_size);
+  check_amount_of_text(loaded, facts.num_training_samples);
+  const int64_t vocab_size = std::max(loaded.config.model.vocab_size, facts.tokenizer_vocab_size);
+  check_disk(loaded, vocab_size, facts.free_disk_bytes);
+  check_memory(loaded, vocab_size, facts);
+}
+
+void check_before_training(const LoadedConfig& loaded, const Config& resolved,
+                           int64_t tokenizer_vocab_size, int64_t num_training_samples,
+                           int num_ranks, int ranks_on_node,
+                           std::optional<int64_t> device_memory_bytes) {
+  LoadedConfig now = loaded;
+  now.config = resolved;
+  check_facts(now, {.tokenizer_vocab_size = tokenizer_vocab_size,
+                    .num_training_samples = num_training_samples,
+                    .num_ranks = num_ranks,
+                    .ranks_on_node = ranks_on_node,
+                    .free_disk_bytes = free_disk_bytes(resolved.run.dir),
+                    .memory = available_memory(),
+                    .device_memory_bytes = device_memory_bytes});
+}
+
+}  // namespace lmtrain

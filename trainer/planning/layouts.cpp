@@ -1,0 +1,296 @@
+#include "trainer/planning/layouts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <tuple>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/tokenizer/tokenizer.h"
+#include "models/flops.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+
+// Dense bf16 peak, memory and links from NVIDIA's data sheets (A100 80GB SXM, H100 SXM, H200 SXM);
+// networks as in DGX systems, one adapter a GPU. The share of peak is what Megatron-LM reports for
+// models of this size on H100 (41 to 48 percent).
+struct Accelerator {
+  const char* name;
+  double peak_flops;
+  double memory_gib;
+  double memory_bandwidth;
+  double node_bandwidth;
+  double network_bandwidth;
+};
+constexpr Accelerator kAccelerators[] = {
+    {"a100", 312e12, 79.2, 2.0e12, 300e9, 25e9},
+    {"h100", 989e12, 79.2, 3.35e12, 450e9, 50e9},
+    {"h200", 989e12, 139.8, 4.8e12, 450e9, 50e9},
+};
+constexpr double kShareOfPeak = 0.45;
+
+// Of links' data sheets what collectives reach.
+constexpr double kShareOfLink = 0.8;
+// What communication takes from the computing that it hides behind: cores, or a few
+// multiprocessors.
+constexpr double kCostOfHiddenOnCpu = 0.5;
+constexpr double kCostOfHiddenOnGpu = 0.1;
+// A CPU rank's share of memory, and of what goes through shared memory (docs/parallel.md).
+constexpr double kNodeMemoryBandwidth = 40e9;
+constexpr double kSharedMemoryBandwidth = 2.5e9;
+// Bytes that an update reads and writes for an element in fp32: weight, gradient, both moments,
+// and the copy.
+constexpr double kUpdateBytes = 30.0;
+
+double compute_element(const Config& config) {
+  return static_cast<double>(compute_element_bytes(config.train.precision));
+}
+double reduced_element(const Config& config) {
+  if (config.parallel.reduce_type == "bf16") return 2;
+  return static_cast<double>(master_element_bytes(config.train.precision));
+}
+
+// Sent by each rank of a group in a reduce-scatter or all-gather of so many bytes.
+double one_way(double bytes, int64_t ranks) {
+  return bytes * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
+}
+
+// Everything of a step that the layout changes.
+class Planner {
+ public:
+  Planner(const Config& config, int64_t vocab_size, int64_t num_ranks, const MachineSpec& machine)
+      : config_(config), vocab_size_(vocab_size), num_ranks_(num_ranks), machine_(machine) {
+    config_.model.vocab_size = vocab_size;
+  }
+
+  LayoutPlan plan(const ParallelConfig& parallel) const {
+    Config config = config_;
+    config.parallel = parallel;
+    LayoutPlan plan;
+    plan.parallel = parallel;
+    plan.data = num_ranks_ / parallel.tensor;
+    plan.memory = estimate_memory(
+        config.model, memory_plan(config, vocab_size_, num_ranks_,
+                                  std::min(num_ranks_, machine_.ranks_per_node), machine_.on_cpu));
+    plan.fits = plan.memory.total() <= machine_.memory_bytes;
+    add_times(config, plan);
+    return plan;
+  }
+
+ private:
+  void add_times(const Config& config, LayoutPlan& plan) const {
+    const ParallelConfig& parallel = plan.parallel;
+    const double parameters =
+        static_cast<double>(count_parameters(config.model, vocab_size_).on_rank(parallel.tensor));
+    const double tokens = static_cast<double>(config.train.global_batch_size) *
+                          static_cast<double>(config.data.sequence_length) /
+                          static_cast<double>(plan.data);
+    const double micro_batches = static_cast<double>(config.train.global_batch_size / plan.data) /
+                                 static_cast<double>(config.train.micro_batch_size);
+    plan.compute_seconds =
+        tokens * flops_per_token(config) / static_cast<double>(parallel.tensor) / machine_.flops;
+    plan.data_bytes = data_bytes(config, plan, parameters, micro_batches);
+    plan.tensor_bytes = tensor_bytes(config, plan, tokens);
+    const double shards = parallel.zero > 0 ? static_cast<double>(plan.data) : 1.0;
+    plan.optimizer_seconds = parameters / shards * kUpdateBytes / machine_.memory_bandwidth;
+
+    // Tensor ranks wait for each other. Data ranks' sums hide behind the backward passes that they
+    // are made in, gathers of weights behind all of them.
+    const double tensor_time = plan.tensor_bytes / bandwidth(parallel.tensor);
+    const double data_time = plan.data_bytes / bandwidth(num_ranks_);
+    const double passes = parallel.zero >= 2 ? micro_batches : 1.0;
+    const double part = parallel.zero >= 3 ? 1.0 : 2.0 / 3.0;
+    const double hidden = plan.compute_seconds * part * passes / micro_batches;
+    plan.exposed_seconds =
+        tensor_time + std::max(0.0, data_time - hidden) +
+        std::min(data_time, hidden) * (machine_.on_cpu ? kCostOfHiddenOnCpu : kCostOfHiddenOnGpu);
+  }
+
+  double bandwidth(int64_t ranks_of_group) const {
+    return kShareOfLink * (ranks_of_group <= machine_.ranks_per_node ? machine_.node_bandwidth
+                                                                     : machine_.network_bandwidth);
+  }
+
+  static double flops_per_token(const Config& config) {
+    const double target_share = config.model.is_bert() ? 0.15 : 1.0;
+    const int64_t length = config.data.sequence_length;
+    const double forward = forward_flops_per_token(config.model, length, target_share);
+    const double head = target_share * 2.0 * static_cast<double>(config.model.hidden_size) *
+                        static_cast<double>(config.model.vocab_size);
+    double again = 0;
+    if (config.parallel.recompute == "full") again = forward - head;
+    if (config.parallel.recompute == "selective") {
+      const auto queries = static_cast<double>(config.model.num_heads * config.model.head_width());
+      again = static_cast<double>(config.model.num_layers) * 2.0 * queries *
+              static_cast<double>(length);
+    }
+    return training_flops_per_token(config.model, length, target_share) + again;
+  }
+
+  double data_bytes(const Config& config, const LayoutPlan& plan, double parameters,
+                    double micro_batches) const {
+    const double gradients = one_way(parameters * reduced_element(config), plan.data);
+    const double weights = one_way(parameters * compute_element(config), plan.data);
+    switch (plan.parallel.zero) {
+      case 0:
+        return 2.0 * gradients;
+      case 1:
+        return gradients + weights;
+      case 2:
+        return micro_batches * gradients + weights;
+      default:
+        return micro_batches * (gradients + 2.0 * weights);
+    }
+  }
+
+  // Each block sums its rows twice forward and twice backward, and so do embedding and head.
+  static double tensor_bytes(const Config& config, const LayoutPlan& plan, double tokens) {
+    if (plan.parallel.tensor == 1) return 0;
+    const double rows =
+        tokens * static_cast<double>(config.model.hidden_size) * compute_element(config);
+    const double sum = 2.0 * one_way(rows, plan.parallel.tensor);
+    // Scattered rows are gathered in front of each column layer, once more in backward.
+    const double gathers = plan.parallel.sequence ? 2.0 * one_way(rows, plan.parallel.tensor) : 0.0;
+    const double again = plan.parallel.recompute == "full" ? 2.0 * sum : 0.0;
+    return static_cast<double>(config.model.num_layers) * (4.0 * sum + gathers + again) + 2.0 * sum;
+  }
+
+  Config config_;
+  int64_t vocab_size_;
+  int64_t num_ranks_;
+  const MachineSpec& machine_;
+};
+
+std::string divisors_text(int64_t size) {
+  constexpr int64_t kMost = 64;
+  std::vector<std::string> divisors;
+  for (int64_t i = 1; i <= std::min(size, kMost); ++i) {
+    if (size % i == 0) divisors.push_back(cat(i));
+  }
+  return cat("it may be ", join(divisors, ", "));
+}
+
+bool divides_batch(const Config& config, int64_t data) {
+  return config.train.global_batch_size % (data * config.train.micro_batch_size) == 0;
+}
+
+}  // namespace
+
+std::vector<std::string> known_machines() {
+  std::vector<std::string> names;
+  for (const Accelerator& accelerator : kAccelerators) names.emplace_back(accelerator.name);
+  return names;
+}
+
+MachineSpec known_machine(const std::string& name) {
+  for (const Accelerator& a : kAccelerators) {
+    if (name != a.name) continue;
+    return {.description = cat(a.name, ", 8 a node"),
+            .memory_bytes = static_cast<int64_t>(a.memory_gib * kGiB),
+            .ranks_per_node = 8,
+            .flops = kShareOfPeak * a.peak_flops,
+            .memory_bandwidth = a.memory_bandwidth,
+            .node_bandwidth = a.node_bandwidth,
+            .network_bandwidth = a.network_bandwidth,
+            .on_cpu = false};
+  }
+  throw ConfigError(cat("--machine ", name, " is not one of ", join(known_machines(), ", ")));
+}
+
+MachineSpec cores_of_node(double matmul_flops, int64_t memory_bytes, int64_t num_ranks) {
+  const auto ranks = static_cast<double>(num_ranks);
+  return {.description = cat("this node's cores, ", fixed(matmul_flops / 1e9, 0), " GFLOP/s and ",
+                             human_bytes(memory_bytes), " in all"),
+          .memory_bytes = memory_bytes / num_ranks,
+          .ranks_per_node = num_ranks,
+          .flops = kShareOfProducts * matmul_flops / ranks,
+          .memory_bandwidth = kNodeMemoryBandwidth / ranks,
+          .node_bandwidth = kSharedMemoryBandwidth,
+          .network_bandwidth = kSharedMemoryBandwidth,
+          .on_cpu = true};
+}
+
+int64_t planned_vocab_size(const Config& config) {
+  const std::string& path = config.tokenizer.path;
+  const int64_t entries = !path.empty() && has_tokenizer(path) ? Tokenizer::load(path).vocab_size()
+                                                               : config.tokenizer.vocab_size;
+  return std::max(config.model.vocab_size, entries);
+}
+
+std::string why_not_tensor(const Config& config, int64_t tensor, bool sequence) {
+  const ModelConfig& model = config.model;
+  const auto check = [&](const std::string& what, int64_t size) -> std::string {
+    if (size % tensor == 0) return "";
+    return cat("parallel.tensor = ", tensor, " does not divide ", what, " = ", size, "; ",
+               divisors_text(size));
+  };
+  const bool groups = model.kv_heads() != model.num_heads;
+  std::string reason = check(groups ? "model.num_kv_heads" : "model.num_heads", model.kv_heads());
+  if (reason.empty()) reason = check("the feed-forward width", model.intermediate_size());
+  if (reason.empty() && sequence) {
+    reason = check("data.sequence_length with parallel.sequence", config.data.sequence_length);
+  }
+  return reason;
+}
+
+std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, int64_t num_ranks,
+                                     const MachineSpec& machine) {
+  const Planner planner(config, vocab_size, num_ranks, machine);
+  std::vector<LayoutPlan> plans;
+  for (int64_t tensor = 1; tensor <= num_ranks; ++tensor) {
+    if (num_ranks % tensor != 0 || !divides_batch(config, num_ranks / tensor)) continue;
+    for (const bool sequence : {false, true}) {
+      if ((sequence && tensor == 1) || !why_not_tensor(config, tensor, sequence).empty()) continue;
+      for (int64_t zero = 0; zero <= (num_ranks > tensor ? 3 : 0); ++zero) {
+        for (const char* recompute : {"none", "selective", "full"}) {
+          ParallelConfig parallel = config.parallel;
+          parallel.layout = "manual";
+          parallel.tensor = tensor;
+          parallel.sequence = sequence;
+          parallel.zero = zero;
+          parallel.recompute = recompute;
+          plans.push_back(planner.plan(parallel));
+        }
+      }
+    }
+  }
+  std::stable_sort(plans.begin(), plans.end(), [](const LayoutPlan& a, const LayoutPlan& b) {
+    const auto order = [](const LayoutPlan& p) {
+      return std::tuple(!p.fits, p.fits ? p.step_seconds() : 0.0, p.memory.total());
+    };
+    return order(a) < order(b);
+  });
+  return plans;
+}
+
+std::string layout_text(const ParallelConfig& parallel, int64_t num_ranks) {
+  std::string text = cat("data ", num_ranks / parallel.tensor, " x tensor ", parallel.tensor,
+                         parallel.sequence ? " with sequence parallelism" : "", ", zero ",
+                         parallel.zero, ", recompute ", parallel.recompute);
+  if (parallel.reduce_type != "fp32") text += cat(", gradients travel as ", parallel.reduce_type);
+  return text;
+}
+
+std::string layout_table(const std::vector<LayoutPlan>& plans, size_t most) {
+  std::string table = cat("  # data tensor sequence zero recompute  GiB a rank    GiB sent a step",
+                          "   s a step  of it computing  waiting  updating\n");
+  for (size_t i = 0; i < std::min(most, plans.size()); ++i) {
+    const LayoutPlan& p = plans[i];
+    char line[160];
+    std::snprintf(line, sizeof line,
+                  "%3zu %4ld %6ld %8s %4ld %-9s %8.2f%s %8.2f + %-7.2f %9.3g %15.3g %8.3g %9.3g\n",
+                  i + 1, p.data, p.parallel.tensor, p.parallel.sequence ? "yes" : "-",
+                  p.parallel.zero, p.parallel.recompute.c_str(),
+                  static_cast<double>(p.memory.total()) / kGiB, p.fits ? "   " : " ! ",
+                  p.data_bytes / kGiB, p.tensor_bytes / kGiB, p.step_seconds(), p.compute_seconds,
+                  p.exposed_seconds, p.optimizer_seconds);
+    table += line;
+  }
+  return table;
+}
+
+}  // namespace lmtrain

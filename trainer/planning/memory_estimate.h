@@ -1,0 +1,102 @@
+// How many parameters a model has and how much memory a rank needs to train it: closed formulas, so
+// that a run that cannot fit ends before it starts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "models/model_config.h"
+#include "trainer/config/config.h"
+
+namespace lmtrain {
+
+// A block of width H with A query heads and K key heads of width D and a feed-forward width F:
+//   gpt2   (A + 2 K) D H + A D H + 2 F H, biases of each, two LayerNorms of 2 H
+//   bert   as gpt2
+//   llama  (A + 2 K) D H + A D H + 3 F H, two RMSNorms of H, with qk_norm 2 D
+// beside V rows of the embedding and, where untied, of the head, gpt2's and bert's P positions and
+// one more norm; in bert the segments, and its heads: H H + H, a norm and V of masked tokens, H H +
+// H of the pooler, 2 H + 2 of sentences.
+int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
+
+// Bytes of an element that layers compute with, and of one that is optimised.
+int64_t compute_element_bytes(const std::string& precision);
+int64_t master_element_bytes(const std::string& precision);
+
+// What a rank of the tensor axis has of a unit's parameters: of those that are cut its part.
+struct UnitParameters {
+  int64_t cut = 0;
+  int64_t whole = 0;
+
+  int64_t on_rank(int64_t tensor) const { return (cut + tensor - 1) / tensor + whole; }
+};
+
+// The units of ParameterStore.
+struct ModelParameters {
+  UnitParameters embedding;
+  UnitParameters block;
+  UnitParameters head;
+  int64_t num_blocks = 1;
+
+  int64_t on_rank(int64_t tensor) const {
+    return embedding.on_rank(tensor) + num_blocks * block.on_rank(tensor) + head.on_rank(tensor);
+  }
+};
+ModelParameters count_parameters(const ModelConfig& model, int64_t vocab_size);
+
+struct MemoryPlan {
+  int64_t vocab_size = 0;  // rows of the embedding, padding included
+  int64_t micro_batch_size = 1;
+  int64_t sequence_length = 2;
+  std::string precision = "bf16";  // bf16, fp32, fp64
+  double bucket_mib = 0;
+  int64_t num_ranks =
+      1;  // that share a checkpoint's tensors; fewer than there are is on the safe side
+  bool on_cpu = true;
+  // The layout, as in ParallelConfig.
+  int64_t data = 1;
+  int64_t tensor = 1;
+  bool sequence = false;
+  int64_t zero = 0;
+  std::string recompute = "none";
+  bool reduces_in_bf16 = false;
+};
+
+// Bytes of one rank. E is a compute element (bf16 2, fp32 4, fp64 8), M a master element (4; in
+// fp64 8), N the tokens of a micro-batch; parameters are those of a rank of the tensor axis.
+struct MemoryEstimate {
+  int64_t weights = 0;    // master M, and in bf16 the compute copy, per parameter; master over the
+                          // data ranks from zero 1 on, the copy from zero 3 on
+  int64_t gradients = 0;  // M per parameter, over the data ranks from zero 2 on
+  int64_t moments = 0;    // 2 M per parameter, over the data ranks from zero 1 on
+  int64_t gathered = 0;   // whole units while they are used: from zero 2 on gradients of three
+                          // blocks and a tied table, from zero 3 on weights of embedding and block
+  int64_t activations = 0;  // kept for backward: by block and token about 16 H E in gpt2; with
+                            // dropout also 3 heads T E
+  int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, thrice on
+                            // the CPU in bf16 where products pack them, a weight's gradient before
+                            // it is added (V H E)
+  int64_t buckets = 0;      // gradients under way: one bucket received and one to come, and where
+                            // they travel as bf16 copies two of those
+  int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)
+  int64_t threads = 0;      // on the CPU: threads' stacks, small blocks, pages that tensors share
+  int64_t process = 0;      // MPI, work areas of the matrix kernels
+
+  int64_t total() const;
+  // What training takes above the state after start: without saves and what the process has.
+  int64_t training() const;
+  // "0.5 GiB weights, 0.5 GiB gradients, ..."
+  std::string summary() const;
+};
+
+// What estimate_memory wants to know of a rank of this config.
+MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ranks,
+                       int64_t ranks_on_node, bool on_cpu);
+
+MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
+
+// Bytes of a checkpoint: weights and both moments in the master type.
+int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size,
+                         const std::string& precision);
+
+}  // namespace lmtrain

@@ -1,0 +1,75 @@
+// What a run tells while it goes: metrics.jsonl, the progress line on a terminal, plain lines
+// elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "energy/run_facts.h"
+#include "trainer/step/trainer.h"
+
+namespace lmtrain {
+
+struct StepMetrics {
+  int64_t step = 0;    // updates done
+  int64_t tokens = 0;  // trained on since the run began
+  StepResult result;
+  double step_seconds = 0;
+  double tokens_per_second = 0;
+  double matmul_share = 0;  // of the measured ceiling of all ranks
+  double emissions_g = 0;   // of this attempt
+};
+
+// What a validation says beside its loss: of the text in a decoder, of masked tokens and pairs of
+// segments in bert.
+struct ValidationMetrics {
+  double loss = 0;  // nats
+  std::optional<double> bits_per_byte;
+  std::optional<double> masked_accuracy;
+  std::optional<double> sentence_loss;
+  std::optional<double> sentence_accuracy;
+};
+
+// Rank 0's; other ranks have none.
+class MetricsLog {
+ public:
+  // Continues a file: lines of steps after `last_step` (-1: all) belong to work that is computed
+  // again and are removed, as is a line that a crash tore. Throws IoError.
+  MetricsLog(const std::filesystem::path& path, int64_t last_step);
+
+  void step(const StepMetrics& metrics, int64_t num_steps);
+  void validation(int64_t step, const ValidationMetrics& metrics);
+  // Puts all lines on disk, before a checkpoint that goes with them counts.
+  void sync() { file_->sync(); }
+
+  // What the file holds so far, earlier attempts included.
+  const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
+  const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
+  // The last one.
+  const ValidationMetrics& last_validation() const { return last_validation_; }
+  double seconds() const { return seconds_; }  // of all steps
+  int64_t tokens() const { return tokens_; }
+
+ private:
+  void write(const std::string& line);
+  // How long so many steps take, by the median of recent ones.
+  double seconds_of(int64_t num_steps) const;
+
+  std::unique_ptr<AppendFile> file_;
+  bool warned_ = false;
+  double last_shown_ = 0;
+  std::deque<double> recent_seconds_;  // of steps of this attempt
+  std::vector<CurvePoint> train_loss_;
+  std::vector<CurvePoint> validation_loss_;
+  ValidationMetrics last_validation_;
+  double seconds_ = 0;
+  int64_t tokens_ = 0;
+};
+
+}  // namespace lmtrain

@@ -1,0 +1,46 @@
+#include "trainer/run/run_power.h"
+
+#include <chrono>
+
+#include <ATen/ATen.h>
+
+#include "energy/sensors.h"
+
+namespace lmtrain {
+namespace {
+
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
+  int64_t attempt = 0;
+  launch.together([&] {
+    if (launch.rank() == 0) attempt = next_attempt(folder.energy());
+  });
+  const at::Tensor number = at::tensor({attempt}, at::kLong);
+  launch.world().broadcast(number, 0)->wait();
+  return number.item<int64_t>();
+}
+
+}  // namespace
+
+std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
+                                                const Compute& compute, int64_t first_step,
+                                                PhaseTracker& phases, Launch& launch) {
+  AttemptStart start;
+  start.attempt = agree_on_attempt(folder, launch);
+  start.place = {launch.rank(), launch.size(), launch.node(), launch.local_rank(), launch.host()};
+  start.first_step = first_step;
+  const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
+  std::unique_ptr<PowerLogger> logger;
+  launch.together([&] {
+    start.wall_seconds = unix_seconds();
+    logger = std::make_unique<PowerLogger>(
+        choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), start,
+        ledger_path(folder.energy(), launch.rank()), phases, config.interval_seconds);
+  });
+  return logger;
+}
+
+}  // namespace lmtrain

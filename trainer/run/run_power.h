@@ -1,0 +1,21 @@
+// The power logger of a rank of a run.
+#pragma once
+
+#include <memory>
+
+#include "base/phase.h"
+#include "energy/energy_config.h"
+#include "energy/power_logger.h"
+#include "parallel/compute.h"
+#include "parallel/launch.h"
+#include "trainer/config/run_folder.h"
+
+namespace lmtrain {
+
+// Collective. Starts this rank's logger for a new attempt of the run, whose first step is
+// `first_step`: agrees on the attempt's number and on which rank owns which sensor.
+std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
+                                                const Compute& compute, int64_t first_step,
+                                                PhaseTracker& phases, Launch& launch);
+
+}  // namespace lmtrain

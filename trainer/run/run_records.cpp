@@ -1,0 +1,138 @@
+#include "trainer/run/run_records.h"
+
+#include <cmath>
+#include <ctime>
+#include <numeric>
+
+#include <nlohmann/json.hpp>
+
+#include "base/build_info.h"
+#include "base/durable_file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "data/bigram.h"
+#include "data/most_frequent_token.h"
+#include "models/cpu_capability.h"
+#include "models/decoder.h"
+#include "models/encoder.h"
+#include "trainer/inference/generate.h"
+#include "trainer/inference/masked_predictions.h"
+
+namespace lmtrain {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kNumSamples = 3;
+
+// The last validation in terms that can be compared.
+std::string what_it_means(const RunFacts& facts) {
+  std::string text;
+  if (facts.bits_per_byte) {
+    text += cat(", bits per byte ", fixed(*facts.bits_per_byte, 3), ", bigram model ",
+                fixed(facts.bigram_bits_per_byte.value_or(0), 3));
+  }
+  if (facts.masked_accuracy) {
+    text += cat(", masked tokens predicted ", fixed(100 * *facts.masked_accuracy, 1),
+                "%, by the most frequent token ",
+                fixed(100 * facts.most_frequent_accuracy.value_or(0), 1), "%");
+  }
+  if (facts.sentence_accuracy)
+    text += cat(", pairs told apart ", fixed(100 * *facts.sentence_accuracy, 1), "%");
+  return text;
+}
+
+std::string watt_hours(double joules) { return fixed(kwh(joules) * 1000, 2); }
+
+}  // namespace
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+void write_provenance(const RunFolder& folder, const std::string& command_line,
+                      const StartPoint& start, const RunData& data, const Compute& compute,
+                      Launch& launch) {
+  const json mine = {{"rank", launch.rank()},
+                     {"host", launch.host()},
+                     {"cores", compute.cores},
+                     {"threads", compute.num_threads},
+                     {"device", compute.device.description}};
+  json ranks = json::array();
+  for (const std::string& rank : gather_texts(launch.world(), mine.dump()))
+    ranks.push_back(json::parse(rank));
+  if (launch.rank() != 0) return;
+  const json provenance = {{"version", version()},
+                           {"commit", commit()},
+                           {"build", build_description()},
+                           {"mpi", Launch::library_version()},
+                           {"cpu_capability", cpu_capability()},
+                           {"command_line", command_line},
+                           {"started", utc_now()},
+                           {"resumed_from", start.checkpoint.string()},
+                           {"tokenizer_hash", hex16(data.prepared.tokenizer.hash())},
+                           {"data_fingerprint", hex16(data.fingerprint)},
+                           {"ranks", ranks}};
+  write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
+}
+
+std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
+                                     at::Device device, Communicator* ranks) {
+  std::vector<TextSample> samples;
+  const Tokenizer& tokenizer = data.prepared.tokenizer;
+  if (const auto* const encoder = dynamic_cast<const Encoder*>(&model)) {
+    const int64_t count = std::min<int64_t>(kNumSamples, data.num_validation_samples);
+    for (int64_t i = 0; i < count; ++i) {
+      const Batch batch = data.validation->load(std::span<const int64_t>(&i, 1));
+      samples.push_back({"", show_predictions(*encoder, batch, tokenizer, device)});
+    }
+    return samples;
+  }
+  const int32_t start = std::max(start_token(tokenizer), 0);
+  for (int i = 0; i < kNumSamples; ++i) {
+    SamplingOptions options;
+    options.seed = static_cast<uint64_t>(config.run.seed + i);
+    const std::vector<int32_t> tokens =
+        generate_tokens(dynamic_cast<const Decoder&>(model), config.model.max_positions, device,
+                        {start}, tokenizer, options, ranks);
+    samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
+  }
+  return samples;
+}
+
+void add_baseline(RunFacts& facts, const RunData& data, bool is_causal) {
+  if (data.num_validation_samples == 0) return;
+  std::vector<int64_t> samples(static_cast<size_t>(data.num_validation_samples));
+  std::iota(samples.begin(), samples.end(), 0);
+  if (!is_causal) {
+    facts.most_frequent_accuracy = most_frequent_token_accuracy(
+        data.prepared.train, data.prepared.tokenizer, *data.validation, samples);
+    return;
+  }
+  facts.bigram_bits_per_byte =
+      BigramModel::fit(data.prepared.train)
+          .score(*data.validation, samples, TargetBytes(data.prepared.tokenizer))
+          .bits_per_byte;
+}
+
+void log_summary(const RunFacts& facts, const EmissionsReport& report, const RunFolder& folder) {
+  for (const TextSample& sample : facts.samples) log_info(cat("sample:\n", sample.text));
+  if (facts.last_validation_loss) {
+    log_info(cat("validation loss ", fixed(*facts.first_validation_loss, 4), " -> ",
+                 fixed(*facts.last_validation_loss, 4), what_it_means(facts)));
+  }
+  log_info(cat(with_commas(std::llround(facts.tokens_per_second.value_or(0))), " tokens/s over ",
+               human_duration(facts.seconds), ", energy ", watt_hours(report.energy.joules),
+               " Wh (", watt_hours(report.energy.low), " to ", watt_hours(report.energy.high),
+               "), emissions ", fixed(report.emissions_kg() * 1000, 2), " gCO2e"));
+  log_info(cat("report: ", folder.report().string()));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,50 @@
+// The run's report from its folder: ledgers of all ranks and attempts, and the facts of the
+// training.
+#pragma once
+
+#include "energy/energy_config.h"
+#include "energy/report.h"
+#include "energy/run_facts.h"
+#include "energy/totals.h"
+#include "parallel/communicator.h"
+#include "trainer/config/run_folder.h"
+
+namespace lmtrain {
+
+// What a ledger that is damaged leads to: while a run trains, to a warning and a report without it.
+enum class OnDamagedLedger { kThrow, kWarn };
+
+// Keeps what has been read of the ledgers, so that each report reads only what is new.
+class RunReporter {
+ public:
+  RunReporter(RunFolder folder, EnergyConfig config, Communicator& world,
+              OnDamagedLedger on_damaged)
+      : folder_(std::move(folder)),
+        config_(std::move(config)),
+        world_(world),
+        on_damaged_(on_damaged),
+        ledgers_(folder_.energy(), world.rank(), world.size()) {}
+
+  // Collective: what the ledgers add up to so far; on rank 0, nothing on the others.
+  EmissionsReport sum_up();
+  // Collective: sums up and writes emissions.json, facts.json and report.md on rank 0, whose
+  // `facts` count. A disk that is full is a warning. Returns the report on rank 0.
+  EmissionsReport write(const RunFacts& facts);
+
+ private:
+  template <class Work>
+  auto unless_damaged(Work work) -> decltype(work());
+  std::vector<EnergyTotals> collect();
+  EmissionsReport report_of(const std::vector<EnergyTotals>& totals);
+
+  RunFolder folder_;
+  EnergyConfig config_;
+  Communicator& world_;
+  OnDamagedLedger on_damaged_;
+  RunLedgers ledgers_;
+};
+
+// For `lmtrain report`: writes the report again from the folder alone, in this process.
+void rewrite_report(const RunFolder& folder);
+
+}  // namespace lmtrain

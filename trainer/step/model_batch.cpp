@@ -1,0 +1,80 @@
+#include "trainer/step/model_batch.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+namespace lmtrain {
+namespace {
+
+template <class T>
+at::Tensor to_tensor(const Batch& batch, const std::vector<T>& values, at::ScalarType type,
+                     at::Device device) {
+  const at::Tensor tensor = at::empty({batch.num_samples, batch.sequence_length}, type);
+  std::copy(values.begin(), values.end(), tensor.data_ptr<T>());
+  return tensor.to(device);
+}
+
+// How many of each sample's tokens are no padding, at least 1: int32 [samples].
+at::Tensor lengths_of(const Batch& batch) {
+  const auto width = static_cast<size_t>(batch.sequence_length);
+  std::vector<int32_t> lengths;
+  for (size_t begin = 0; begin < batch.padding_mask.size(); begin += width) {
+    const auto row = batch.padding_mask.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto count = std::count(row, row + static_cast<std::ptrdiff_t>(width), uint8_t{1});
+    lengths.push_back(std::max<int32_t>(1, static_cast<int32_t>(count)));
+  }
+  return at::tensor(lengths, at::kInt);
+}
+
+AttentionMask mask_of(const Batch& batch, const ModelBatchOptions& options, at::Device device) {
+  if (!options.isolate_documents) {
+    if (options.is_causal) return causal_mask(batch.num_samples, batch.sequence_length, device);
+    return full_mask(lengths_of(batch).to(device), batch.sequence_length);
+  }
+  const at::Tensor documents = to_tensor(batch, batch.document_ids, at::kInt, device);
+  return options.is_causal ? causal_mask_within(documents) : full_mask_within(documents);
+}
+
+// A decoder's targets are all tokens, bert's those with a weight.
+Targets targets_of(const Batch& batch, bool is_causal, at::Device device) {
+  Targets targets;
+  if (is_causal) {
+    targets.labels = to_tensor(batch, batch.labels, at::kLong, device);
+    targets.weights = to_tensor(batch, batch.weights, at::kFloat, device);
+    return targets;
+  }
+  std::vector<int64_t> places;
+  std::vector<int64_t> labels;
+  std::vector<float> weights;
+  for (size_t i = 0; i < batch.weights.size(); ++i) {
+    if (batch.weights[i] == 0.0F) continue;
+    places.push_back(static_cast<int64_t>(i));
+    labels.push_back(batch.labels[i]);
+    weights.push_back(batch.weights[i]);
+  }
+  targets.places = at::tensor(places, at::kLong).to(device);
+  targets.labels = at::tensor(labels, at::kLong).to(device);
+  targets.weights = at::tensor(weights, at::kFloat).to(device);
+  if (!batch.sentence_labels.empty())
+    targets.sentence_labels = at::tensor(batch.sentence_labels, at::kLong).to(device);
+  return targets;
+}
+
+}  // namespace
+
+ModelBatch to_model_batch(const Batch& batch, const ModelBatchOptions& options, at::Device device) {
+  ModelBatch result;
+  ModelInput& input = result.input;
+  input.ids = to_tensor(batch, batch.ids, at::kLong, device);
+  input.positions = to_tensor(batch, batch.positions, at::kLong, device);
+  if (!batch.segments.empty()) input.segments = to_tensor(batch, batch.segments, at::kLong, device);
+  input.mask = mask_of(batch, options, device);
+  if (options.isolate_documents) input.positions -= input.mask.first;
+  input.dropout = options.dropout;
+  input.dropout.samples = batch.sample_indices;
+  result.targets = targets_of(batch, options.is_causal, device);
+  return result;
+}
+
+}  // namespace lmtrain

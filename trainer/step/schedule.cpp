@@ -1,0 +1,34 @@
+#include "trainer/step/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace lmtrain {
+namespace {
+
+// 0 at the first step of [begin, steps), 1 at the last.
+double progress(int64_t begin, int64_t steps, int64_t step) {
+  const int64_t length = std::max<int64_t>(1, steps - 1 - begin);
+  return std::clamp(static_cast<double>(step - begin) / static_cast<double>(length), 0.0, 1.0);
+}
+
+}  // namespace
+
+double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step) {
+  const int64_t warmup = schedule.warmup_steps;
+  if (step < warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  const double low = lr * schedule.min_lr_ratio;
+  if (schedule.kind == "cosine") {
+    return low +
+           (lr - low) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress(warmup, steps, step)));
+  }
+  if (schedule.kind == "linear") return low + (lr - low) * (1.0 - progress(warmup, steps, step));
+  const auto decay =
+      static_cast<int64_t>(std::llround(schedule.decay_fraction * static_cast<double>(steps)));
+  const int64_t begin = std::max(warmup, steps - decay);
+  if (step < begin) return lr;
+  return low + (lr - low) * (1.0 - progress(begin, steps, step));
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,237 @@
+#include "trainer/step/trainer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "parallel/precision.h"
+#include "trainer/step/adamw.h"
+#include "trainer/step/gradient_norm.h"
+#include "trainer/step/schedule.h"
+
+namespace lmtrain {
+namespace {
+
+BatchCounts counts_of(const Batch& batch) {
+  BatchCounts counts;
+  for (const uint8_t is_real : batch.padding_mask) counts.tokens += is_real;
+  for (const float weight : batch.weights) counts.targets += weight != 0.0F ? 1 : 0;
+  for (const int64_t label : batch.sentence_labels) counts.sentences += label >= 0 ? 1 : 0;
+  return counts;
+}
+
+void add(BatchCounts& to, const BatchCounts& more) {
+  to.tokens += more.tokens;
+  to.targets += more.targets;
+  to.sentences += more.sentences;
+}
+
+double mean(double sum, int64_t count) {
+  return sum / static_cast<double>(std::max<int64_t>(1, count));
+}
+
+ModelLayout model_layout(const ParallelConfig& parallel, Communicator& tensor) {
+  const Recompute recompute = parallel.recompute == "full"        ? Recompute::kFull
+                              : parallel.recompute == "selective" ? Recompute::kSelective
+                                                                  : Recompute::kNone;
+  return {tensor, parallel.sequence, recompute};
+}
+
+std::vector<int64_t> range(int64_t begin, int64_t end) {
+  std::vector<int64_t> indices;
+  for (int64_t i = begin; i < end; ++i) indices.push_back(i);
+  return indices;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens,
+                 PhaseTracker& phases)
+    : config_(config),
+      mesh_(mesh),
+      phases_(phases),
+      store_(compute_type_of(config.train.precision), device, {&mesh.data(), config.parallel.zero}),
+      model_(make_model(config.model, num_vocabulary_tokens, store_,
+                        model_layout(config.parallel, mesh.tensor()))),
+      gradient_sync_(
+          store_, mesh.data(), mesh.tensor(),
+          {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
+           config.parallel.reduce_type == "bf16" ? at::kBFloat16 : store_.master_type()}) {
+  store_.allocate(static_cast<uint64_t>(config.run.seed));
+}
+
+StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSignals& signals) {
+  StepResult result;
+  const TrainConfig& train = config_.train;
+
+  // Data: this rank's share of the global batch, cut into micro-batches.
+  std::vector<Batch> batches;
+  {
+    const PhaseScope scope(phases_, Phase::kData);
+    const int64_t share = train.global_batch_size / mesh_.data().size();
+    const int64_t first = step * train.global_batch_size + share * mesh_.data().rank();
+    for (int64_t at = first; at < first + share; at += train.micro_batch_size) {
+      batches.push_back(loader.load(range(at, at + train.micro_batch_size)));
+      add(result.counts, counts_of(batches.back()));
+    }
+  }
+  result.counts = sum_over_data(result.counts);
+
+  // Forward and backward. Gradients are of the means over all targets and sentences of the global
+  // batch; while the last backward runs, units that are complete are already being summed over the
+  // data axis.
+  const LossScales scales = {mean(1.0, result.counts.targets), mean(1.0, result.counts.sentences),
+                             train.z_loss};
+  store_.begin_step();
+  std::vector<SampleResult> samples;
+  for (const Batch& batch : batches) {
+    const bool is_last = &batch == &batches.back();
+    forward_backward(batch, step, scales, is_last, samples);
+  }
+  {
+    const PhaseScope scope(phases_, Phase::kCommunication);
+    gradient_sync_.finish();
+    combine(samples, signals, result);
+  }
+
+  // Optimizer: clip by the global norm, AdamW, and the compute copy for the next step.
+  const PhaseScope scope(phases_, Phase::kOptimizer);
+  result.gradient_norm = gradient_norm(store_, mesh_.host_data(), mesh_.host_tensor());
+  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+    throw CollectiveError(
+        ExitCode::kNumeric,
+        cat("loss ", result.loss, " and gradient norm ", result.gradient_norm, " of step ",
+            step + 1,
+            " are not finite; nothing was updated. Lower optimizer.lr, or resume from an earlier "
+            "checkpoint"));
+  }
+  const double limit = train.clip_grad_norm;
+  const double clip =
+      limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
+  result.lr = learning_rate(config_.schedule, config_.optimizer.lr, train.steps, step);
+  adamw_update(store_, config_.optimizer, result.lr, step + 1, clip);
+  return result;
+}
+
+ModelBatch Trainer::on_device(const Batch& batch, DropoutContext dropout) const {
+  return to_model_batch(
+      batch, {config_.model.is_causal(), config_.data.isolate_documents, std::move(dropout)},
+      store_.device());
+}
+
+void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScales& scales,
+                               bool is_last, std::vector<SampleResult>& results) {
+  store_.begin_micro_batch(is_last);
+  ModelLoss loss;
+  {
+    const PhaseScope scope(phases_, Phase::kForward);
+    const ModelBatch tensors = on_device(
+        batch, {config_.model.dropout, static_cast<uint64_t>(config_.run.seed), step, {}});
+    loss = model_->loss(tensors.input, tensors.targets, scales);
+  }
+  const PhaseScope scope(phases_, Phase::kBackward);
+  store_.begin_backward();
+  loss.total.backward();
+  gradient_sync_.finish_micro_batch();
+  const std::vector<SampleScore> samples = loss.samples();
+  for (size_t i = 0; i < samples.size(); ++i)
+    results.push_back({samples[i], batch.sample_hashes[i]});
+}
+
+// Every rank gets every sample's sums and adds them in the order of the global batch; ranks of a
+// tensor axis have the same samples.
+void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
+                      StepResult& result) {
+  Communicator& world = mesh_.host_world();
+  std::vector<int64_t> words;
+  for (const SampleResult& sample : mine) {
+    words.push_back(std::bit_cast<int64_t>(sample.score.loss));
+    words.push_back(std::bit_cast<int64_t>(sample.score.sentence_loss));
+    words.push_back(std::bit_cast<int64_t>(sample.hash));
+  }
+  words.push_back(signals.stop_requested ? 1 : 0);
+  words.push_back(std::bit_cast<int64_t>(signals.watts));
+  words.push_back(std::bit_cast<int64_t>(signals.joules));
+  const at::Tensor all = at::empty({world.size(), static_cast<int64_t>(words.size())}, at::kLong);
+  world.all_gather(all, at::tensor(words, at::kLong))->wait();
+
+  double loss = 0;
+  double sentence_loss = 0;
+  StreamingHash hash;
+  const auto* word = all.data_ptr<int64_t>();
+  for (int rank = 0; rank < world.size(); ++rank) {
+    const bool is_first_of_axis = rank % mesh_.tensor().size() == 0;
+    if (!is_first_of_axis) word += 3 * mine.size();
+    for (size_t i = 0; i < mine.size() && is_first_of_axis; ++i) {
+      loss += std::bit_cast<double>(*word++);
+      sentence_loss += std::bit_cast<double>(*word++);
+      hash.update(word++, sizeof(int64_t));
+    }
+    result.signals.stop_requested |= *word++ != 0;
+    result.signals.watts += std::bit_cast<double>(*word++);
+    result.signals.joules += std::bit_cast<double>(*word++);
+  }
+  result.loss = mean(loss, result.counts.targets);
+  result.sentence_loss = mean(sentence_loss, result.counts.sentences);
+  result.data_hash = hash.digest();
+}
+
+BatchCounts Trainer::sum_over_data(const BatchCounts& mine) {
+  const at::Tensor total = at::tensor({mine.tokens, mine.targets, mine.sentences}, at::kLong);
+  mesh_.host_data().all_reduce(total, ReduceOp::kSum)->wait();
+  const auto* const sums = total.data_ptr<int64_t>();
+  return {sums[0], sums[1], sums[2]};
+}
+
+EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
+  const PhaseScope scope(phases_, Phase::kEvaluation);
+  const at::NoGradGuard no_gradients;
+  Communicator& data = mesh_.host_data();
+  // Scores by sample, each from the rank that computed it, summed in the order of the samples.
+  const at::Tensor scores = at::zeros({num_samples, 4}, at::kDouble);
+  BatchCounts counts;
+  const int64_t share = (num_samples + data.size() - 1) / data.size();
+  const int64_t end = std::min(num_samples, share * (data.rank() + 1));
+  // Every rank goes as many times through the model, since weights may have to be gathered.
+  const int64_t first = share * data.rank();
+  for (int64_t at = first; at < first + share; at += config_.train.micro_batch_size) {
+    store_.begin_micro_batch(/*is_last=*/false);
+    if (at >= end) {
+      if (!store_.shards_weights()) break;
+      const ModelBatch another = on_device(loader.load(range(0, 1)), DropoutContext{});
+      model_->loss(another.input, another.targets, {});
+      continue;
+    }
+    const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
+    const ModelBatch tensors = on_device(batch, DropoutContext{});
+    double* row = scores[at].data_ptr<double>();
+    for (const SampleScore& score : model_->loss(tensors.input, tensors.targets, {}).samples()) {
+      *row++ = score.loss;
+      *row++ = static_cast<double>(score.num_correct);
+      *row++ = score.sentence_loss;
+      *row++ = score.sentence_is_correct ? 1.0 : 0.0;
+    }
+    add(counts, counts_of(batch));
+  }
+  data.all_reduce(scores, ReduceOp::kSum)->wait();
+  EvaluationResult result;
+  result.counts = sum_over_data(counts);
+  const auto sum = [&](int64_t column) {
+    double total = 0;
+    for (int64_t i = 0; i < num_samples; ++i) total += scores.data_ptr<double>()[i * 4 + column];
+    return total;
+  };
+  result.loss = mean(sum(0), result.counts.targets);
+  result.accuracy = mean(sum(1), result.counts.targets);
+  result.sentence_loss = mean(sum(2), result.counts.sentences);
+  result.sentence_accuracy = mean(sum(3), result.counts.sentences);
+  return result;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,90 @@
+// The training step and validation of one rank.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/phase.h"
+#include "data/loader.h"
+#include "models/model.h"
+#include "parallel/gradient_sync.h"
+#include "parallel/mesh.h"
+#include "trainer/config/config.h"
+#include "trainer/step/model_batch.h"
+
+namespace lmtrain {
+
+// What one rank tells the others at each step.
+struct RankSignals {
+  bool stop_requested = false;
+  double watts = 0;   // of the sensors that this rank owns
+  double joules = 0;  // since the start of this attempt
+};
+
+// What there is to learn from a batch.
+struct BatchCounts {
+  int64_t tokens = 0;     // that are no padding
+  int64_t targets = 0;    // tokens to predict: as many in a decoder, the masked ones in bert
+  int64_t sentences = 0;  // pairs of segments
+};
+
+// What one step did; the same on every rank.
+struct StepResult {
+  double loss = 0;           // mean over the targets of the global batch, nats
+  double sentence_loss = 0;  // mean over its pairs of segments, where there are any
+  double gradient_norm = 0;  // before clipping
+  double lr = 0;
+  BatchCounts counts;      // of the global batch
+  uint64_t data_hash = 0;  // of the global batch's samples, in order
+  RankSignals signals;     // of all ranks: any wish to stop, sums of power and energy
+};
+
+// Means over the evaluated targets or pairs; bert alone has the last three.
+struct EvaluationResult {
+  double loss = 0;  // nats
+  BatchCounts counts;
+  double accuracy = 0;  // share of masked tokens that are the most likely one
+  double sentence_loss = 0;
+  double sentence_accuracy = 0;
+};
+
+class Trainer {
+ public:
+  // config.model.vocab_size is resolved. All arguments outlive the trainer.
+  Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens,
+          PhaseTracker& phases);
+
+  // One optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric,
+  // before anything is updated, when loss or gradients are not finite.
+  StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
+
+  // The first `num_samples` samples of `loader`, shared among the ranks.
+  EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
+
+  ParameterStore& store() { return store_; }
+  const Model& model() const { return *model_; }
+
+ private:
+  // What one global sample adds to the step's records.
+  struct SampleResult {
+    SampleScore score;
+    uint64_t hash = 0;
+  };
+
+  ModelBatch on_device(const Batch& batch, DropoutContext dropout) const;
+  void forward_backward(const Batch& batch, int64_t step, const LossScales& scales, bool is_last,
+                        std::vector<SampleResult>& results);
+  void combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
+               StepResult& result);
+  BatchCounts sum_over_data(const BatchCounts& mine);
+
+  const Config& config_;
+  Mesh& mesh_;
+  PhaseTracker& phases_;
+  ParameterStore store_;
+  std::unique_ptr<Model> model_;
+  GradientSync gradient_sync_;
+};
+
+}  // namespace lmtrain
