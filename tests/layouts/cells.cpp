@@ -10,7 +10,7 @@ namespace lmtrain {
 namespace {
 
 // One value of each setting.
-using Choice = std::array<size_t, 9>;
+using Combination = std::array<size_t, 9>;
 
 struct Cut {
   int64_t tensor;
@@ -27,7 +27,7 @@ const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
 
 constexpr std::array<size_t, 9> kSizes = {6, 3, 2, 2, 2, 4, 5, 4, 3};
 
-Cell cell_of(const Choice& c) {
+Cell cell_of(const Combination& c) {
   Cell cell;
   cell.model = kModels[c[0]];
   cell.precision = kPrecisions[c[1]];
@@ -47,19 +47,20 @@ bool is_possible(const Cell& cell, int most_ranks) {
 }
 
 // Settings that the first `count` have been chosen of.
-void for_each_choice(Choice& choice, size_t count,
-                     const std::function<void(const Choice&)>& visit) {
-  if (count == choice.size()) return visit(choice);
-  for (choice[count] = 0; choice[count] < kSizes[count]; ++choice[count])
-    for_each_choice(choice, count + 1, visit);
+void for_each_combination(Combination& combination, size_t count,
+                          const std::function<void(const Combination&)>& visit) {
+  if (count == combination.size()) return visit(combination);
+  for (combination[count] = 0; combination[count] < kSizes[count]; ++combination[count])
+    for_each_combination(combination, count + 1, visit);
 }
 
 using Pair = std::array<size_t, 4>;  // two settings with a value each
 
-std::vector<Pair> pairs_of(const Choice& choice) {
+std::vector<Pair> pairs_of(const Combination& combination) {
   std::vector<Pair> pairs;
-  for (size_t a = 0; a < choice.size(); ++a) {
-    for (size_t b = a + 1; b < choice.size(); ++b) pairs.push_back({a, choice[a], b, choice[b]});
+  for (size_t a = 0; a < combination.size(); ++a) {
+    for (size_t b = a + 1; b < combination.size(); ++b)
+      pairs.push_back({a, combination[a], b, combination[b]});
   }
   return pairs;
 }
@@ -116,27 +117,28 @@ Config Cell::config() const {
 }
 
 std::vector<Cell> pairwise_cells(int most_ranks) {
-  // Greedy: the choice that has the most pairs that no other has had (Cohen et al., "AETG", 1997).
-  std::vector<Choice> possible;
+  // Greedy: the combination that has the most pairs that no other has had (Cohen et al., "AETG", 1997).
+  std::vector<Combination> possible;
   std::set<Pair> missing;
-  Choice first{};
-  for_each_choice(first, 0, [&](const Choice& choice) {
-    if (!is_possible(cell_of(choice), most_ranks)) return;
-    possible.push_back(choice);
-    for (const Pair& pair : pairs_of(choice)) missing.insert(pair);
+  Combination first{};
+  for_each_combination(first, 0, [&](const Combination& combination) {
+    if (!is_possible(cell_of(combination), most_ranks)) return;
+    possible.push_back(combination);
+    for (const Pair& pair : pairs_of(combination)) missing.insert(pair);
   });
   std::vector<Cell> cells;
   while (!missing.empty()) {
-    const Choice* best = nullptr;
+    const Combination* best = nullptr;
     size_t most = 0;
     // A stride of its own each time, so that ties do not always go to the first values.
     for (size_t i = 0; i < possible.size(); ++i) {
-      const Choice& choice = possible[(i * 7919 + cells.size() * 104729) % possible.size()];
+      const Combination& combination =
+          possible[(i * 7919 + cells.size() * 104729) % possible.size()];
       size_t gain = 0;
-      for (const Pair& pair : pairs_of(choice)) gain += missing.count(pair);
+      for (const Pair& pair : pairs_of(combination)) gain += missing.count(pair);
       if (gain > most) {
         most = gain;
-        best = &choice;
+        best = &combination;
       }
     }
     for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
@@ -147,9 +149,9 @@ std::vector<Cell> pairwise_cells(int most_ranks) {
 
 std::vector<Cell> all_cells(int most_ranks) {
   std::vector<Cell> cells;
-  Choice first{};
-  for_each_choice(first, 0, [&](const Choice& choice) {
-    const Cell cell = cell_of(choice);
+  Combination first{};
+  for_each_combination(first, 0, [&](const Combination& combination) {
+    const Cell cell = cell_of(combination);
     if (!is_possible(cell, most_ranks)) return;
     if (cell.zero > 0 && cell.ranks == cell.tensor) return;  // nothing to shard over
     // The quick set meets the other cases.
