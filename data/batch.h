@@ -14,7 +14,6 @@ struct Batch {
   std::vector<int64_t> ids;
   std::vector<int64_t> labels;           // the next token, or the one that a mask hides
   std::vector<float> weights;            // of each label in the loss; 0: not counted
-  std::vector<int64_t> positions;        // 0 .. sequence_length-1
   std::vector<int32_t> document_ids;     // counts the documents within a sample, from 0
   std::vector<uint8_t> padding_mask;     // 1: a real token; these come first
   std::vector<int64_t> segments;         // 0 or 1 in pairs of segments; empty where there are none

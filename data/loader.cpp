@@ -13,14 +13,10 @@ Batch batch_without_samples(int64_t num_samples, int64_t sequence_length, int64_
   batch.ids.assign(cells, pad);
   batch.labels.assign(cells, pad);
   batch.weights.assign(cells, 0.0F);
-  batch.positions.resize(cells);
   batch.document_ids.assign(cells, 0);
   batch.padding_mask.assign(cells, 0);
   batch.sample_indices.assign(rows, kNoSample);
   batch.sample_hashes.assign(rows, 0);
-  for (size_t i = 0; i < cells; ++i) {
-    batch.positions[i] = static_cast<int64_t>(i) % sequence_length;
-  }
   return batch;
 }
 

@@ -38,10 +38,10 @@ SelfAttention::SelfAttention(ParameterStore& store, ParameterUnit& unit, const s
       qkv_(store, unit, name + ".qkv", config.hidden_size,
            {{config.kv_heads(), queries_per_group_ + 2, head_size_}, /*cut_dim=*/0},
            LinearCut::kColumn, layout.tensor,
-           {.bias = config.has_biases(), .std = config.init_std}),
+           {.bias = config.traits().has_biases, .std = config.init_std}),
       output_(store, unit, name + ".output", config.num_heads * head_size_, {{config.hidden_size}},
               LinearCut::kRow, layout.tensor,
-              {.bias = config.has_biases(), .std = config.residual_init_std()}),
+              {.bias = config.traits().has_biases, .std = config.traits().residual_init_std}),
       query_norm_(head_norm(store, unit, name + ".query_norm", config, layout.tensor)),
       key_norm_(head_norm(store, unit, name + ".key_norm", config, layout.tensor)) {}
 

@@ -9,14 +9,18 @@ namespace lmtrain {
 
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                 const ModelConfig& config, const TensorAxis& axis) {
-  const NormKind kind = config.is_llama() ? NormKind::kRootMeanSquare : NormKind::kLayer;
-  return {
-      store, unit, name, config.hidden_size, kind, config.norm_eps, axis.axes_of_row_gradients()};
+  return {store,
+          unit,
+          name,
+          config.hidden_size,
+          config.traits().norm,
+          config.norm_eps,
+          axis.axes_of_row_gradients()};
 }
 
 TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name,
                                    const ModelConfig& config, const ModelLayout& layout)
-    : has_norm_after_(config.has_norm_after()),
+    : has_norm_after_(config.traits().has_norm_after),
       recomputes_(layout.recompute == Recompute::kFull),
       unit_(store.add_unit(name)),
       attention_norm_(model_norm(store, unit_, name + ".attention.norm", config, layout.tensor)),

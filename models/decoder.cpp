@@ -3,30 +3,24 @@
 #include <ATen/ATen.h>
 
 namespace lmtrain {
-ModelInput whole_sequences(const at::Tensor& ids) {
-  const at::Tensor positions = at::arange(ids.size(1), ids.options()).expand(ids.sizes());
-  ModelInput input;
-  input.ids = ids;
-  input.positions = positions.contiguous();
-  input.mask = causal_mask(ids.size(0), ids.size(1), ids.device());
-  return input;
-}
 
 Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  const ModelLayout& layout)
-    : tensor_axis_(layout.tensor),
+    : Model(config),
+      tensor_axis_(layout.tensor),
       compute_type_(store.compute_type()),
       embedding_unit_(store.add_unit("embedding", /*read_in_backward=*/false)),
-      token_table_(add_cut_table(store, embedding_unit_, "embedding.token.weight",
-                                 {num_tokens, config.vocab_size}, config.hidden_size, tensor_axis_,
-                                 config.init_std, /*uses=*/config.has_tied_head() ? 2 : 1)),
-      position_table_(config.has_learned_positions()
+      token_table_(add_cut_table(
+          store, embedding_unit_, "embedding.token.weight", {num_tokens, config.vocab_size},
+          config.hidden_size, tensor_axis_, config.init_std,
+          config.has_tied_head() ? TableUse::kEmbeddingAndHead : TableUse::kEmbedding)),
+      position_table_(config.traits().positions == PositionKind::kLearned
                           ? &add_whole_table(store, embedding_unit_, "embedding.position.weight",
                                              config.max_positions, config.hidden_size, tensor_axis_,
                                              config.init_std)
                           : nullptr),
       rotary_frequencies_(
-          config.has_learned_positions()
+          config.traits().positions == PositionKind::kLearned
               ? at::Tensor()
               : rotary_frequencies(config.rope, config.head_width()).to(store.device())),
       blocks_(add_blocks(store, config, layout)),
@@ -40,7 +34,7 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
       config.has_tied_head()
           ? token_table_
           : add_cut_table(store, head_unit_, "head.weight", {num_tokens, config.vocab_size},
-                          config.hidden_size, tensor_axis_, config.init_std, /*uses=*/1);
+                          config.hidden_size, tensor_axis_, config.init_std, TableUse::kHead);
   head_.emplace(table, /*bias=*/nullptr, tensor_axis_);
 }
 

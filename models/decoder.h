@@ -20,10 +20,6 @@
 
 namespace lmtrain {
 
-// Sequences that begin at position 0, each token seeing all before it, without dropout. ids: int64
-// [samples, positions].
-ModelInput whole_sequences(const at::Tensor& ids);
-
 class Decoder : public Model {
  public:
   // As make_model.

@@ -66,13 +66,14 @@ ParameterSpec table_spec(const std::string& name, TableRows rows, int64_t featur
 
 Parameter& add_cut_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                          TableRows rows, int64_t features, const TensorAxis& tensor_axis,
-                         double init_std, int uses) {
+                         double init_std, TableUse use) {
   const int64_t parts = tensor_axis.size();
   rows.all = (rows.all + parts - 1) / parts * parts;
   ParameterSpec spec = table_spec(name, rows, features, init_std);
   spec.shard_index = tensor_axis.group->rank();
   spec.num_shards = tensor_axis.size();
-  spec.uses_per_micro_batch = uses;
+  spec.uses_per_micro_batch = use == TableUse::kEmbeddingAndHead ? 2 : 1;
+  if (use != TableUse::kEmbedding) spec.multiplied = Multiplied::kPerTarget;
   return store.add(unit, std::move(spec));
 }
 

@@ -14,11 +14,13 @@ struct TableRows {
   int64_t all;      // the rest is padding that stays zero; where cut, more is added to divide
 };
 
-// A table [rows, features] that is cut over the tensor axis. `uses` counts the layers that use it
-// in a micro-batch (2 where the head is tied to it).
+// Which layers read a table.
+enum class TableUse { kEmbedding, kHead, kEmbeddingAndHead };
+
+// A table [rows, features] that is cut over the tensor axis.
 Parameter& add_cut_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                          TableRows rows, int64_t features, const TensorAxis& tensor_axis,
-                         double init_std, int uses);
+                         double init_std, TableUse use);
 // One that every rank has whole.
 Parameter& add_whole_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                            int64_t rows, int64_t features, const TensorAxis& tensor_axis,

@@ -7,42 +7,35 @@
 
 namespace lmtrain {
 
-ModelInput whole_texts(const at::Tensor& ids) {
-  ModelInput input;
-  input.ids = ids;
-  input.positions = at::arange(ids.size(1), ids.options()).expand(ids.sizes()).contiguous();
-  input.segments = at::zeros_like(ids);
-  input.mask =
-      full_mask(at::full({ids.size(0)}, ids.size(1), ids.options().dtype(at::kInt)), ids.size(1));
-  return input;
-}
-
 Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
                  const ModelLayout& layout)
-    : tensor_axis_(layout.tensor),
-      embedding_unit_(store.add_unit("embedding", /*read_in_backward=*/config.has_norm_after())),
-      token_table_(add_cut_table(store, embedding_unit_, "embedding.token.weight",
-                                 {num_tokens, config.vocab_size}, config.hidden_size, tensor_axis_,
-                                 config.init_std, /*uses=*/config.has_language_head() ? 2 : 1)),
+    : Model(config),
+      tensor_axis_(layout.tensor),
+      embedding_unit_(
+          store.add_unit("embedding", /*read_in_backward=*/config.traits().has_norm_after)),
+      token_table_(add_cut_table(
+          store, embedding_unit_, "embedding.token.weight", {num_tokens, config.vocab_size},
+          config.hidden_size, tensor_axis_, config.init_std,
+          config.has_language_head() ? TableUse::kEmbeddingAndHead : TableUse::kEmbedding)),
       position_table_(add_whole_table(store, embedding_unit_, "embedding.position.weight",
                                       config.max_positions, config.hidden_size, tensor_axis_,
                                       config.init_std)),
       segment_table_(add_whole_table(store, embedding_unit_, "embedding.segment.weight",
-                                     config.segments(), config.hidden_size, tensor_axis_,
+                                     config.traits().num_segments, config.hidden_size, tensor_axis_,
                                      config.init_std)),
-      embedding_norm_(config.has_norm_after()
+      embedding_norm_(config.traits().has_norm_after
                           ? std::optional(model_norm(store, embedding_unit_, "embedding.norm",
                                                      config, tensor_axis_))
                           : std::nullopt),
       blocks_(add_blocks(store, config, layout)),
       head_unit_(store.add_unit("head")) {
-  if (!config.has_norm_after()) {
+  if (!config.traits().has_norm_after) {
     final_norm_.emplace(model_norm(store, head_unit_, "encoder.norm", config, tensor_axis_));
   }
   if (config.has_language_head()) {
     token_head_.emplace(store, head_unit_, config, token_table_, *tensor_axis_.group, *whole_);
   }
-  if (config.has_pooler()) pooler_.emplace(store, head_unit_, config, *whole_);
+  if (config.traits().has_pooler) pooler_.emplace(store, head_unit_, config, *whole_);
   if (config.has_label_head()) label_head_.emplace(store, head_unit_, config, *whole_);
   if (config.has_sentence_head()) sentence_head_.emplace(store, head_unit_, config, *whole_);
 }

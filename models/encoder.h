@@ -18,10 +18,6 @@
 
 namespace lmtrain {
 
-// Texts of one length without padding, of one segment, without dropout. ids: int64 [samples,
-// positions].
-ModelInput whole_texts(const at::Tensor& ids);
-
 class Encoder : public Model {
  public:
   // As make_model.

@@ -13,11 +13,12 @@ constexpr int64_t kNumSentenceLabels = 2;
 
 // Never cut over ranks: all have the same input and the same gradient.
 Linear whole_linear(ParameterStore& store, ParameterUnit& unit, const std::string& name,
-                    int64_t outputs, const ModelConfig& config, Communicator& whole) {
+                    int64_t outputs, const ModelConfig& config, Communicator& whole,
+                    Multiplied multiplied) {
   return {store,       unit,
           name,        config.hidden_size,
           {{outputs}}, LinearCut::kColumn,
-          whole,       {.bias = true, .std = config.init_std}};
+          whole,       {.bias = true, .std = config.init_std, .multiplied = multiplied}};
 }
 
 Parameter& vocab_bias(ParameterStore& store, ParameterUnit& unit, const ParameterSpec& table) {
@@ -27,6 +28,7 @@ Parameter& vocab_bias(ParameterStore& store, ParameterUnit& unit, const Paramete
   spec.padded_shape = {table.padded_shape[0]};
   spec.weight_decay = false;
   spec.uses_per_micro_batch = 1;
+  spec.multiplied = Multiplied::kNever;
   spec.init = Init::kZeros;
   return store.add(unit, std::move(spec));
 }
@@ -36,7 +38,8 @@ Parameter& vocab_bias(ParameterStore& store, ParameterUnit& unit, const Paramete
 MaskedTokenHead::MaskedTokenHead(ParameterStore& store, ParameterUnit& unit,
                                  const ModelConfig& config, Parameter& token_table,
                                  Communicator& tensor_axis, Communicator& whole)
-    : transform_(whole_linear(store, unit, "head.transform", config.hidden_size, config, whole)),
+    : transform_(whole_linear(store, unit, "head.transform", config.hidden_size, config, whole,
+                              Multiplied::kPerTarget)),
       norm_(model_norm(store, unit, "head.norm", config, whole)),
       vocab_(token_table, &vocab_bias(store, unit, token_table.spec()), tensor_axis) {}
 
@@ -55,7 +58,8 @@ at::Tensor MaskedTokenHead::log_probabilities(const at::Tensor& rows) const {
 
 Pooler::Pooler(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
                Communicator& whole)
-    : linear_(whole_linear(store, unit, "pooler", config.hidden_size, config, whole)) {}
+    : linear_(whole_linear(store, unit, "pooler", config.hidden_size, config, whole,
+                           Multiplied::kPerText)) {}
 
 at::Tensor Pooler::operator()(const at::Tensor& hidden) const {
   return linear_(hidden.select(1, 0)).tanh();
@@ -63,7 +67,8 @@ at::Tensor Pooler::operator()(const at::Tensor& hidden) const {
 
 SentenceHead::SentenceHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
                            Communicator& whole)
-    : linear_(whole_linear(store, unit, "sentence", kNumSentenceLabels, config, whole)) {}
+    : linear_(whole_linear(store, unit, "sentence", kNumSentenceLabels, config, whole,
+                           Multiplied::kPerText)) {}
 
 at::Tensor SentenceHead::logits(const at::Tensor& pooled) const {
   const at::Tensor y = linear_(pooled);

@@ -9,8 +9,8 @@ namespace lmtrain {
 namespace {
 
 LinearOutputs up_outputs(const ModelConfig& config) {
-  const int64_t width = config.intermediate_size();
-  if (config.has_gated_feed_forward()) return {{2, width}, /*cut_dim=*/1};
+  const int64_t width = config.traits().intermediate_size;
+  if (config.traits().has_gate()) return {{2, width}, /*cut_dim=*/1};
   return {{width}};
 }
 
@@ -36,18 +36,18 @@ struct GatedSiluFunction : torch::autograd::Function<GatedSiluFunction> {
 
 FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                          const ModelConfig& config, const TensorAxis& tensor_axis)
-    : has_gate_(config.has_gated_feed_forward()),
-      has_exact_gelu_(config.is_bert()),
+    : activation_(config.traits().activation),
       up_(store, unit, name + ".up", config.hidden_size, up_outputs(config), LinearCut::kColumn,
-          tensor_axis, {.bias = config.has_biases(), .std = config.init_std}),
-      down_(store, unit, name + ".down", config.intermediate_size(), {{config.hidden_size}},
+          tensor_axis, {.bias = config.traits().has_biases, .std = config.init_std}),
+      down_(store, unit, name + ".down", config.traits().intermediate_size, {{config.hidden_size}},
             LinearCut::kRow, tensor_axis,
-            {.bias = config.has_biases(), .std = config.residual_init_std()}) {}
+            {.bias = config.traits().has_biases, .std = config.traits().residual_init_std}) {}
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   const at::Tensor y = up_(x);
-  if (!has_gate_) return down_(has_exact_gelu_ ? gelu_exact(y) : gelu_tanh(y));
-  return down_(GatedSiluFunction::apply(y.unflatten(-1, {2, y.size(-1) / 2})));
+  if (activation_ == Activation::kSwiGlu)
+    return down_(GatedSiluFunction::apply(y.unflatten(-1, {2, y.size(-1) / 2})));
+  return down_(activation_ == Activation::kGeluExact ? gelu_exact(y) : gelu_tanh(y));
 }
 
 }  // namespace lmtrain

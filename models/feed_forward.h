@@ -1,6 +1,5 @@
 // The feed-forward part of a block, cut over the tensor axis: down(GELU(up(x))), GELU in its
-// tanh form or, in bert, exact; or with a gate,
-// down(SiLU(gate(x)) * up(x)) (SwiGLU; Shazeer, "GLU Variants Improve Transformer", 2020).
+// tanh form or exact; or with a gate, down(SiLU(gate(x)) * up(x)) (SwiGLU; Shazeer, "GLU Variants Improve Transformer", 2020).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +19,7 @@ class FeedForward {
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
-  bool has_gate_;
-  bool has_exact_gelu_;
+  Activation activation_;
   Linear up_;
   Linear down_;
 };

@@ -46,13 +46,15 @@ LabelHead::LabelHead(ParameterStore& store, ParameterUnit& unit, const ModelConf
     : config_(config),
       linear_(store, unit, "labels", config.hidden_size, {{config.num_labels()}},
               LinearCut::kColumn, whole,
-              {.bias = config.has_label_bias(), .std = config.init_std}) {}
+              {.bias = config.traits().has_label_bias,
+               .std = config.init_std,
+               .multiplied =
+                   config.classifies_texts() ? Multiplied::kPerText : Multiplied::kPerToken}) {}
 
 at::Tensor LabelHead::logits(const at::Tensor& rows, const DropoutContext& context) const {
-  const bool drops =
-      !config_.answers_questions() && (config_.is_bert() || !config_.classifies_texts());
-  const at::Tensor y =
-      linear_(drops ? dropout(rows, context, first_site_behind_blocks(config_)) : rows);
+  const at::Tensor y = linear_(config_.traits().drops_before_labels
+                                   ? dropout(rows, context, first_site_behind_blocks(config_))
+                                   : rows);
   return y.scalar_type() == at::kDouble ? y : y.to(at::kFloat);
 }
 

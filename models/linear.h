@@ -23,6 +23,7 @@ struct LinearOutputs {
 struct LinearOptions {
   bool bias = true;
   double std = 0.02;  // of initial weights
+  Multiplied multiplied = Multiplied::kPerToken;
 };
 
 class Linear {

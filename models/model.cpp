@@ -16,7 +16,8 @@ at::Tensor on_cpu(const at::Tensor& tensor, at::ScalarType type) {
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, int64_t num_tokens,
                                   ParameterStore& store, const ModelLayout& layout) {
-  if (config.is_bert()) return std::make_unique<Encoder>(config, num_tokens, store, layout);
+  if (!config.traits().predicts_next_token())
+    return std::make_unique<Encoder>(config, num_tokens, store, layout);
   return std::make_unique<Decoder>(config, num_tokens, store, layout);
 }
 

@@ -7,27 +7,16 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "models/attention_mask.h"
-#include "models/dropout.h"
 #include "models/model_config.h"
+#include "models/model_input.h"
 #include "models/tensor_axis.h"
 #include "models/vocab_loss.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
 
-// What a model reads of a micro-batch, on its device.
-struct ModelInput {
-  at::Tensor ids;        // int64 [samples, positions]
-  at::Tensor positions;  // int64 [samples, positions], below max_positions
-  at::Tensor segments;   // int64 [samples, positions], below segments(): bert; else undefined
-  AttentionMask mask;
-  at::Tensor lengths;  // int64 [samples]: real tokens of each; for heads of labels
-  DropoutContext dropout;
-};
-
-// What it is to say of it. A decoder predicts at every token: labels and weights are [samples,
-// positions]. bert predicts at n chosen ones. A head of labels has labels and no weights, -1 where
+// Training targets. A decoder predicts at every token: labels and weights are [samples, positions].
+// An encoder predicts at n masked tokens. A head of labels has labels and no weights, -1 where
 // there is none: int64 [samples] of texts, [samples, positions] of tokens, [samples, 2] of the
 // places of an answer's first and last token; or values.
 struct Targets {
@@ -47,8 +36,9 @@ struct LossScales {
 
 // Sums over one sample, in nats and without z-loss.
 struct SampleScore {
-  double loss = 0;           // weighted, over its targets
-  int64_t num_correct = 0;   // targets predicted as most likely; bert without gradients
+  double loss = 0;  // weighted, over its targets
+  int64_t num_correct =
+      0;  // masked tokens predicted as the most likely; where no gradients are kept
   double sentence_loss = 0;  // of its pair of segments
   bool sentence_is_correct = false;
 };
@@ -61,12 +51,20 @@ struct ModelLoss {
 
 class Model {
  public:
+  explicit Model(const ModelConfig& config) : config_(config) {}
   virtual ~Model() = default;
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const ModelConfig& config() const { return config_; }
   virtual ModelLoss loss(const ModelInput& input, const Targets& targets,
                          const LossScales& scales) const = 0;
-  // What a head of labels says, fp32 or fp64: [samples, labels] of texts, [samples, positions,
-  // labels] of tokens; what one of sentences says, [samples, 2]. The model has such a head.
+  // Logits of a head of labels, fp32 or fp64: [samples, labels] of texts, [samples, positions,
+  // labels] of tokens; of a sentence head [samples, 2]. The model has such a head.
   virtual at::Tensor label_logits(const ModelInput& input) const = 0;
+
+ private:
+  ModelConfig config_;
 };
 
 // Declares all parameters in `store`; config.vocab_size rows of the embedding, of which the first

@@ -1,21 +1,50 @@
 // Config section `model`.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/config_fields.h"
+#include "models/model_traits.h"
 
 namespace lmtrain {
+
+enum class RopeScaling { kNone, kLinear, kLlama3 };
+constexpr auto choice_names(RopeScaling) {
+  return std::to_array<std::string_view>({"none", "linear", "llama3"});
+}
+
+enum class Embeddings { kAuto, kTied, kUntied };
+constexpr auto choice_names(Embeddings) {
+  return std::to_array<std::string_view>({"auto", "tied", "untied"});
+}
+
+enum class NormPosition { kAuto, kBefore, kAfter };
+constexpr auto choice_names(NormPosition) {
+  return std::to_array<std::string_view>({"auto", "before", "after"});
+}
+
+enum class HeadKind {
+  kLanguageModel,
+  kPretraining,
+  kSequenceClassification,
+  kTokenClassification,
+  kQuestionAnswering,
+  kNone
+};
+constexpr auto choice_names(HeadKind) {
+  return std::to_array<std::string_view>({"language_model", "pretraining",
+                                          "sequence_classification", "token_classification",
+                                          "question_answering", "none"});
+}
 
 // Rotary positions (Su et al., "RoFormer", 2021) and how their angles are stretched beyond the
 // trained length.
 struct RopeConfig {
   double theta = 10000.0;
-  std::string scaling = "none";
+  RopeScaling scaling = RopeScaling::kNone;
   double factor = 1.0;
   double low_frequency_factor = 1.0;
   double high_frequency_factor = 4.0;
@@ -24,7 +53,7 @@ struct RopeConfig {
   void describe(Fields& f) {
     f.real("theta", theta, {.min = 1.0, .max = 1e12, .min_excluded = true},
            "Base of the wavelengths; 500000 in Llama 3.");
-    f.choice("scaling", scaling, {"none", "linear", "llama3"},
+    f.choice("scaling", scaling,
              "Stretching: linear divides every angle by factor; llama3 divides those of long "
              "wavelengths only.");
     f.real("factor", factor, {.min = 1.0, .max = 1e6}, "How much angles are stretched.");
@@ -39,6 +68,11 @@ struct RopeConfig {
   }
 };
 
+// The values of model.kind, which are the families of models/families, and what they are: "gpt2:
+// decoder, LayerNorm, ..; llama: ..".
+std::vector<std::string> model_kinds();
+std::string model_kinds_text();
+
 struct ModelConfig {
   std::string init_from;
   std::string kind = "gpt2";
@@ -50,10 +84,10 @@ struct ModelConfig {
   int64_t feed_forward_size = 0;
   int64_t max_positions = 256;
   int64_t vocab_size = 0;
-  std::string embeddings = "auto";
-  std::string head = "language_model";
+  Embeddings embeddings = Embeddings::kAuto;
+  HeadKind head = HeadKind::kLanguageModel;
   std::vector<std::string> labels;
-  std::string norm_position = "auto";
+  NormPosition norm_position = NormPosition::kAuto;
   int64_t num_segments = 0;
   bool qk_norm = false;
   RopeConfig rope;
@@ -61,50 +95,28 @@ struct ModelConfig {
   double norm_eps = 1e-5;
   double init_std = 0.02;
 
-  bool is_llama() const { return kind == "llama"; }
-  bool is_bert() const { return kind == "bert"; }
-  bool is_causal() const { return !is_bert(); }
-  // Whether a block's norms come behind its residual sums, as in the original transformer.
-  bool has_norm_after() const { return is_bert() && norm_position != "before"; }
-  bool has_language_head() const { return head == "language_model" || head == "pretraining"; }
-  bool has_sentence_head() const { return head == "pretraining"; }
+  // What the family of this kind makes of it.
+  ModelTraits traits() const;
+
+  bool has_language_head() const {
+    return head == HeadKind::kLanguageModel || head == HeadKind::kPretraining;
+  }
+  bool has_sentence_head() const { return head == HeadKind::kPretraining; }
   // Of labelled texts, or of their tokens.
   bool has_label_head() const {
-    return classifies_texts() || head == "token_classification" || answers_questions();
+    return classifies_texts() || head == HeadKind::kTokenClassification || answers_questions();
   }
-  bool classifies_texts() const { return head == "sequence_classification"; }
-  bool answers_questions() const { return head == "question_answering"; }
+  bool classifies_texts() const { return head == HeadKind::kSequenceClassification; }
+  bool answers_questions() const { return head == HeadKind::kQuestionAnswering; }
   bool is_regression() const { return classifies_texts() && labels.size() == 1; }
   // Of a question's answer: how likely a token is its first, and its last.
   int64_t num_labels() const {
     return answers_questions() ? 2 : static_cast<int64_t>(labels.size());
   }
-  bool has_label_bias() const { return is_bert() || !classifies_texts(); }
-  bool has_pooler() const {
-    return is_bert() && (head == "pretraining" || head == "none" || classifies_texts());
-  }
-  int64_t segments() const { return is_bert() && num_segments == 0 ? 2 : num_segments; }
-  bool has_biases() const { return !is_llama(); }
-  bool has_learned_positions() const { return !is_llama(); }
-  bool has_gated_feed_forward() const { return is_llama(); }
-  bool has_tied_embeddings() const {
-    return embeddings == "tied" || (embeddings == "auto" && !is_llama());
-  }
   // Whether the token table also serves the language head.
-  bool has_tied_head() const { return has_tied_embeddings() && has_language_head(); }
+  bool has_tied_head() const { return traits().has_tied_embeddings && has_language_head(); }
   int64_t head_width() const { return head_size == 0 ? hidden_size / num_heads : head_size; }
   int64_t kv_heads() const { return num_kv_heads == 0 ? num_heads : num_kv_heads; }
-  // Width between the two projections of the feed-forward part.
-  int64_t intermediate_size() const {
-    if (feed_forward_size != 0) return feed_forward_size;
-    if (!has_gated_feed_forward()) return 4 * hidden_size;
-    constexpr int64_t kMultiple = 256;
-    return (8 * hidden_size / 3 + kMultiple - 1) / kMultiple * kMultiple;
-  }
-  // Of projections back onto the residual stream, two a block (GPT-2; BERT has no such rule).
-  double residual_init_std() const {
-    return is_bert() ? init_std : init_std / std::sqrt(2.0 * static_cast<double>(num_layers));
-  }
 
   void describe(Fields& f) {
     f.text(
@@ -112,11 +124,7 @@ struct ModelConfig {
         "Folder of transformers (config.json, safetensors) or checkpoint whose weights a new run "
         "begins with; the keys of this section but vocab_size, head, dropout and init_std, and the "
         "tokenizer where none is named, are then its own.");
-    f.choice("kind", kind, {"gpt2", "llama", "bert"},
-             "Architecture. gpt2: decoder, LayerNorm, learned positions, GELU, biases; llama: "
-             "decoder, RMSNorm, rotary positions, SwiGLU, no biases; bert: bidirectional encoder, "
-             "LayerNorm, learned positions and segments, exact GELU, biases, trained by masked "
-             "tokens.");
+    f.choice("kind", kind, model_kinds(), "Architecture. " + model_kinds_text() + ".");
     f.integer("num_layers", num_layers, {.min = 1, .max = 1000}, "Transformer blocks.");
     f.integer("num_heads", num_heads, {.min = 1, .max = 1024},
               "Attention heads; must divide hidden_size where head_size is 0.");
@@ -136,13 +144,11 @@ struct ModelConfig {
     f.integer(
         "vocab_size", vocab_size, {.min = 0, .max = 1 << 24},
         "Rows of the embedding; 0 takes the tokenizer's vocabulary, a larger number pads it.");
-    f.choice("embeddings", embeddings, {"auto", "tied", "untied"},
+    f.choice("embeddings", embeddings,
              "Whether the output head shares the table of the token embedding; auto: tied in "
              "gpt2 and bert, untied in llama.");
     f.choice(
         "head", head,
-        {"language_model", "pretraining", "sequence_classification", "token_classification",
-         "question_answering", "none"},
         "What stands on the last block. language_model: the next token, in bert the masked "
         "one; pretraining: bert's masked token and pair of sentences (data.pairs); "
         "sequence_classification: one of the labels of a text or pair of texts, or with one "
@@ -152,7 +158,7 @@ struct ModelConfig {
         "and cannot be trained yet.");
     f.texts("labels", labels,
             "Names of the labels of sequence_classification and token_classification.");
-    f.choice("norm_position", norm_position, {"auto", "before", "after"},
+    f.choice("norm_position", norm_position,
              "bert: LayerNorm after each residual sum, as published (auto), or before each part "
              "with one at the end, as in Megatron-LM.");
     f.integer("num_segments", num_segments, {.min = 0, .max = 16},

@@ -4,11 +4,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "models/model_traits.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
-
-enum class NormKind { kLayer, kRootMeanSquare };
 
 class Norm {
  public:

@@ -60,8 +60,8 @@ at::Tensor rotary_frequencies(const RopeConfig& config, int64_t head_size) {
   for (int64_t i = 0; i < pairs; ++i) {
     double frequency =
         std::pow(config.theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_size));
-    if (config.scaling == "linear") frequency /= config.factor;
-    if (config.scaling == "llama3") frequency = stretched_as_llama3(frequency, config);
+    if (config.scaling == RopeScaling::kLinear) frequency /= config.factor;
+    if (config.scaling == RopeScaling::kLlama3) frequency = stretched_as_llama3(frequency, config);
     frequencies.data_ptr<double>()[i] = frequency;
   }
   return frequencies;

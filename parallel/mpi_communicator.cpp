@@ -53,7 +53,6 @@ namespace {
 
 // One message carries at most so many bytes: MPI counts are int.
 constexpr int64_t kMessageBytes = int64_t{64} << 20;
-constexpr int64_t kReceivedBytes = int64_t{32} << 20;
 // Part boundaries are multiples of this many elements (a cache line of bf16).
 constexpr int64_t kPartAlignment = 32;
 

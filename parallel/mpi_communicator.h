@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <future>
@@ -22,6 +23,9 @@
 #include "parallel/communicator.h"
 
 namespace lmtrain {
+
+// A reduction holds at most so many bytes of other ranks' parts at once, on the host.
+inline constexpr int64_t kReceivedBytes = int64_t{32} << 20;
 
 // The one thread of a rank that talks to MPI. Tasks run in the order they were queued.
 class CommunicationThread {

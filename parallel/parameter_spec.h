@@ -13,6 +13,10 @@ namespace lmtrain {
 
 enum class Init { kNormal, kZeros, kOnes };
 
+// How often forward multiplies by a matrix: for each token, for each token that the language head
+// predicts, or for each text. The FLOPs of a model are counted by it.
+enum class Multiplied { kNever, kPerToken, kPerTarget, kPerText };
+
 struct ParameterSpec {
   std::string name;                    // stable: checkpoints store the tensor under it
   std::vector<int64_t> logical_shape;  // whatever the layout
@@ -25,6 +29,7 @@ struct ParameterSpec {
       MeshAxis::kData};  // ranks along these hold parts of the gradient's sum
   bool weight_decay = true;
   int uses_per_micro_batch = 1;  // backward reports so many times
+  Multiplied multiplied = Multiplied::kNever;
   Init init = Init::kNormal;
   double init_std = 0.02;
 

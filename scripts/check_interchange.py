@@ -57,12 +57,12 @@ def bert_models():
     yield "megatron-bert-bare", transformers.MegatronBertModel(megatron)
 
 
-def is_bert(model):
+def is_encoder(model):
     return "bert" in model.config.model_type
 
 
 def tokenizer_of(model):
-    return "tokenizer-bert" if is_bert(model) else "tokenizer"
+    return "tokenizer-bert" if is_encoder(model) else "tokenizer"
 
 
 class Checks:
@@ -82,7 +82,7 @@ class Checks:
         return model.eval()
 
     def scores(self, model, ids):
-        if not is_bert(model):
+        if not is_encoder(model):
             ids = torch.tensor([ids])
             return model(ids).logits.float().log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])[:, 0]
         # Each token with its own place masked.
@@ -121,7 +121,7 @@ class Checks:
                               capture_output=True, input=TEXT).stdout
         assert theirs(TEXT, add_special_tokens=False)["input_ids"] == [int(i) for i in ours.split()], \
             f"{name}: another tokenizer"
-        if is_bert(model):
+        if is_encoder(model):
             assert (theirs.cls_token, theirs.mask_token, theirs.pad_token) == ("[CLS]", "[MASK]", "[PAD]")
             pair = theirs(TEXT, "another")
             ids = pair["input_ids"]
@@ -175,7 +175,7 @@ def head_logits(model, ids, type_ids, length):
     padding = [0] * (length - len(ids))
     inputs = {"input_ids": torch.tensor([ids + padding]),
               "attention_mask": torch.tensor([[1] * len(ids) + padding])}
-    if is_bert(model):
+    if is_encoder(model):
         inputs["token_type_ids"] = torch.tensor([type_ids + padding])
     outputs = model(**inputs)
     if "start_logits" in outputs:
@@ -202,7 +202,7 @@ def check_heads(checks):
             ours = json.loads(checks.run("predict", name + ".checkpoint", "--text", "this and no other house", "--pair", pair))
             encoded = theirs("this and no other house", pair)
             assert encoded["input_ids"] == ours["ids"], f"{name}: other tokens"
-            types = encoded["token_type_ids"] if is_bert(model) else None
+            types = encoded["token_type_ids"] if is_encoder(model) else None
             for padding in (0, 7):
                 with torch.no_grad():
                     logits = head_logits(model, ours["ids"], types, len(ours["ids"]) + padding)

@@ -10,7 +10,6 @@
 #include <ATen/core/Tensor.h>
 
 #include "models/huggingface/safetensors.h"
-#include "models/model_config.h"
 
 namespace lmtrain {
 
@@ -27,9 +26,28 @@ struct TensorPart {
   int64_t length = 0;
 };
 
-// Every parameter of a model, in its order; parts of one tensor of transformers follow each other.
-// `num_tokens` is the unpadded vocabulary.
-std::vector<TensorPart> tensor_parts(const ModelConfig& config, int64_t num_tokens);
+// A tensor that files may hold beside the parameter of lmtrain that it repeats.
+struct TiedTensor {
+  std::string name;
+  std::string same_as;
+};
+
+// Where a model's parameters lie in the files of its class of transformers.
+struct TensorMap {
+  // Every parameter, in its order; parts of one tensor of transformers follow each other.
+  std::vector<TensorPart> parts;
+  // In front of the names of the base model ("transformer."). Files of the base model alone leave it
+  // out, and some have it where the class is the base model.
+  std::string root;
+  std::vector<TiedTensor> tied;
+  // Ends of names that are no weights of this model and are passed over.
+  std::vector<std::string> unread_endings;
+
+  // Adds a parameter that is one whole tensor of `rows` rows.
+  void add_whole(const std::string& parameter, const std::string& name, int64_t rows,
+                 bool is_transposed = false);
+  void add_slice(TensorPart part) { parts.push_back(std::move(part)); }
+};
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 using NamedShapes = std::map<std::string, std::vector<int64_t>>;
@@ -44,14 +62,10 @@ NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedT
                               const NamedShapes& logical_shapes);
 NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& logical);
 
-// The model.head of a folder of BERT without a head of labels, from the tensors it holds: Google's
-// own files have both heads under the class of one.
-std::string bert_head(const SafetensorsFolder& folder);
-
-// The tensors of a folder under the names of the parts, whatever they are called there: with or
+// The tensors of a folder under the names of the map, whatever they are called there: with or
 // without the prefix of the model, with buffers that are no weights, with a head that repeats the
 // embedding. Throws DataError naming what is missing, unexpected, or of another shape.
-NamedTensors read_huggingface(const SafetensorsFolder& folder, const std::vector<TensorPart>& parts,
+NamedTensors read_huggingface(const SafetensorsFolder& folder, const TensorMap& map,
                               const NamedShapes& logical_shapes, const std::string& place);
 
 }  // namespace lmtrain

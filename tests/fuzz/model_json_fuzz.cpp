@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/strict_json.h"
-#include "models/huggingface/model_json.h"
+#include "models/families/families.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

@@ -87,25 +87,25 @@ Config Cell::config() const {
   m.max_positions = kPositions;
   m.vocab_size = vocab_size;
   m.dropout = drops ? 0.1 : 0.0;
-  if (m.is_llama()) {
+  if (m.kind == "llama") {
     m.num_kv_heads = 4;
     m.qk_norm = true;
     m.feed_forward_size = 48;
-    m.embeddings = model == "llama-tied" ? "tied" : "auto";
-  } else if (m.is_bert()) {
-    m.head = "pretraining";
-    m.norm_position = model == "bert-before" ? "before" : "auto";
+    m.embeddings = model == "llama-tied" ? Embeddings::kTied : Embeddings::kAuto;
+  } else if (m.kind == "bert") {
+    m.head = HeadKind::kPretraining;
+    m.norm_position = model == "bert-before" ? NormPosition::kBefore : NormPosition::kAuto;
   } else {
-    m.embeddings = model == "gpt2-untied" ? "untied" : "auto";
+    m.embeddings = model == "gpt2-untied" ? Embeddings::kUntied : Embeddings::kAuto;
   }
   c.data.sequence_length = kPositions;
-  c.data.isolate_documents = !m.is_bert() && drops;
+  c.data.isolate_documents = m.traits().predicts_next_token() && drops;
   c.train.steps = 50;
   c.train.precision = precision;
   c.train.global_batch_size = global_batch();
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
   c.train.clip_grad_norm = precision == "fp64" ? 0.3 : 1.0;  // where the norm must be right
-  c.train.z_loss = m.is_llama() ? 1e-4 : 0.0;
+  c.train.z_loss = m.kind == "llama" ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;
   c.parallel.tensor = tensor;

@@ -231,7 +231,8 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
     store.begin_micro_batch(last);
     EXPECT_EQ(counting.started, 0);
     model.head()
-        .loss(model.hidden(whole_sequences(ids)), ids, at::ones({2, 8}), {.scale = 0.1})
+        .loss(model.hidden(make_input(model.config(), {.ids = ids})), ids, at::ones({2, 8}),
+              {.scale = 0.1})
         .total.backward();
   }
   EXPECT_EQ(started_before_last_unit, 3);  // head and both blocks, before the embedding's backward
@@ -252,10 +253,10 @@ TEST(GradientSync, PartsThatTravelAsBf16AreRoundedOnceAndAddedUpInSingle) {
     store.allocate(3);
     store.begin_step();
     store.begin_micro_batch(/*is_last=*/true);
-    const at::Tensor total =
-        model.head()
-            .loss(model.hidden(whole_sequences(ids)), ids, at::ones({2, 8}), {.scale = 0.1})
-            .total;
+    const at::Tensor total = model.head()
+                                 .loss(model.hidden(make_input(model.config(), {.ids = ids})), ids,
+                                       at::ones({2, 8}), {.scale = 0.1})
+                                 .total;
     store.begin_backward();
     total.backward();
     sync.finish();
@@ -298,10 +299,10 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
     for (int step = 0; step < 50; ++step) {
       store.begin_step();
       store.begin_micro_batch(true);
-      const VocabLoss loss =
-          model.head().loss(model.hidden(whole_sequences(mine(ids).narrow(1, 0, 8).contiguous())),
-                            mine(ids).narrow(1, 1, 8).contiguous(), mine(weights),
-                            {.scale = 1.0 / weights.sum().item<double>()});
+      const VocabLoss loss = model.head().loss(
+          model.hidden(make_input(model.config(), {.ids = mine(ids).narrow(1, 0, 8).contiguous()})),
+          mine(ids).narrow(1, 1, 8).contiguous(), mine(weights),
+          {.scale = 1.0 / weights.sum().item<double>()});
       loss.total.backward();
       sync.finish();
       at::Tensor total = loss.total.detach().clone().reshape({1});

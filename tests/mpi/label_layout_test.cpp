@@ -44,7 +44,7 @@ Outcome run(const ModelConfig& config, Communicator& tensor, bool sequence) {
   store.allocate(3);
   const at::Tensor ids =
       at::arange(kSamples * kLength, at::kLong).mul(7).remainder(61).view({kSamples, kLength});
-  ModelInput input = config.is_bert() ? whole_texts(ids) : whole_sequences(ids);
+  ModelInput input = make_input(config, {.ids = ids});
   input.lengths = at::tensor({kLength, kLength - 3}, at::kLong);
   Outcome outcome;
   outcome.logits = model->label_logits(input).detach();

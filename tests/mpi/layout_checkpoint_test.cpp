@@ -69,7 +69,7 @@ ModelConfig tiny(const std::string& kind) {
   config.hidden_size = 16;
   config.max_positions = 8;
   config.vocab_size = 61;  // no rank of a tensor axis has as many rows as another
-  if (config.is_bert()) config.head = "pretraining";
+  if (config.kind == "bert") config.head = HeadKind::kPretraining;
   return config;
 }
 

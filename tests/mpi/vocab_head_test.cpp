@@ -28,7 +28,7 @@ Outcome run(const at::Tensor& hidden, const TensorAxis& axis) {
   ParameterStore store(at::kDouble, kTestDevice);
   ParameterUnit& unit = store.add_unit("head");
   Parameter& table = add_cut_table(store, unit, "table", {kTokens, kTokens}, kFeatures, axis, 0.5,
-                                   /*uses=*/1);
+                                   TableUse::kHead);
   GradientSync sync(store, *alone, *axis.group, {1 << 20, at::kDouble});
   store.allocate(3);
   const auto rows = at::arange(hidden.size(0), at::kLong).to(kTestDevice);

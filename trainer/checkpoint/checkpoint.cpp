@@ -23,9 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// A file holds at most so much, or one larger tensor, which bounds the memory of its image.
-constexpr int64_t kFileBytes = int64_t{128} << 20;
-
 // One tensor to store.
 struct Item {
   StateBuffer buffer;
@@ -96,7 +93,7 @@ class ShareWriter {
     attempt([&] {
       const at::Tensor tensor = logical.cpu().contiguous();
       const auto bytes = static_cast<int64_t>(tensor.nbytes());
-      if (bytes_ > 0 && bytes_ + bytes > kFileBytes) finish_file();
+      if (bytes_ > 0 && bytes_ + bytes > kCheckpointFileBytes) finish_file();
       if (!writer_) writer_.emplace();
       writer_->add(group, name, tensor);
       part_.tensors.push_back({group, name, tensor.sizes().vec(), file_name()});

@@ -26,6 +26,11 @@
 
 namespace lmtrain {
 
+// A file holds at most so many bytes of tensors, or one larger tensor, which bounds the memory of a
+// save: a file exists as often as this, in HDF5's own memory, as an image, and read back.
+inline constexpr int64_t kCheckpointFileBytes = int64_t{128} << 20;
+inline constexpr int64_t kCheckpointFileCopies = 3;
+
 // The state of a run besides tensors. Everything random is a function of seed and step.
 struct CheckpointState {
   int64_t step = 0;            // updates done; the data cursor follows from it

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/machine_memory.h"
 #include "base/text.h"
+#include "models/model_sizes.h"
 #include "parallel/compute.h"
 #include "parallel/cores.h"
 #include "parallel/precision.h"
@@ -44,7 +45,7 @@ void command_layouts(const std::string& path, const std::vector<std::string>& ov
   const auto fitting =
       std::count_if(plans.begin(), plans.end(), [](const LayoutPlan& p) { return p.fits; });
   std::cout << loaded.name << ": " << config.model.kind << " of "
-            << with_commas(num_parameters(config.model, vocab_size)) << " parameters, "
+            << with_commas(sizes_of(config.model, vocab_size).num_parameters) << " parameters, "
             << config.train.global_batch_size << " sequences of " << config.data.sequence_length
             << " tokens a step in micro-batches of " << config.train.micro_batch_size << ", "
             << config.train.precision << "\n"

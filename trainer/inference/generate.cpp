@@ -71,7 +71,8 @@ std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions
     const size_t length = tokens.size() - begin;
     std::vector<int32_t> read(tokens.begin() + static_cast<std::ptrdiff_t>(begin), tokens.end());
     read.resize((length + multiple - 1) / multiple * multiple);
-    const at::Tensor hidden = model.hidden(whole_sequences(ids_of(read, 0, read.size(), device)));
+    const at::Tensor hidden =
+        model.hidden(make_input(model.config(), {.ids = ids_of(read, 0, read.size(), device)}));
     const at::Tensor logits =
         model.head().logits(hidden.select(1, static_cast<int64_t>(length) - 1))[0];
     // A model may have more rows than its tokenizer has entries.
@@ -91,8 +92,8 @@ std::vector<double> score_tokens(const Decoder& model, at::Device device,
                                  const std::vector<int32_t>& tokens) {
   if (tokens.size() < 2) return {};
   const at::NoGradGuard no_gradients;
-  const at::Tensor hidden =
-      model.hidden(whole_sequences(ids_of(tokens, 0, tokens.size() - 1, device)));
+  const at::Tensor hidden = model.hidden(
+      make_input(model.config(), {.ids = ids_of(tokens, 0, tokens.size() - 1, device)}));
   const at::Tensor labels = ids_of(tokens, 1, tokens.size(), device);
   const at::Tensor weights = at::ones(labels.sizes(), labels.options().dtype(at::kFloat));
   const at::Tensor scores = model.head()

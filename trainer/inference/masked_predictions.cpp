@@ -36,7 +36,7 @@ std::vector<double> score_masked_tokens(const Encoder& model, const Tokenizer& t
     const at::Tensor masked = at::arange(first + 1, first + 1 + count, at::kLong);
     const at::Tensor ids =
         text.expand({count, text.size(0)}).scatter(1, masked.unsqueeze(1), tokenizer.mask_token());
-    const at::Tensor hidden = model.hidden(whole_texts(ids.to(device)));
+    const at::Tensor hidden = model.hidden(make_input(model.config(), {.ids = ids.to(device)}));
     const at::Tensor rows =
         as_rows(hidden).index_select(0, (at::arange(count) * text.size(0) + masked).to(device));
     const at::Tensor found = model.log_probabilities(rows).to(at::kDouble).cpu();
@@ -49,7 +49,7 @@ std::vector<double> score_masked_tokens(const Encoder& model, const Tokenizer& t
 std::string show_predictions(const Encoder& model, const Batch& batch, const Tokenizer& tokenizer,
                              at::Device device) {
   const at::NoGradGuard no_gradients;
-  const ModelBatch tensors = to_model_batch(batch, {.is_causal = false}, device);
+  const ModelBatch tensors = to_model_batch(batch, model.config(), {}, device);
   const at::Tensor rows =
       as_rows(model.hidden(tensors.input)).index_select(0, tensors.targets.places);
   const at::Tensor found =

@@ -46,13 +46,12 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, const std::string& text,
 
 ModelInput one_sample(const EncodedPair& encoded, const ModelConfig& model) {
   const at::Tensor ids = at::tensor(encoded.ids, at::kLong).unsqueeze(0);
-  ModelInput input = model.is_bert() ? whole_texts(ids) : whole_sequences(ids);
-  input.lengths = at::full({1}, ids.size(1), at::kLong);
-  if (model.is_bert()) {
-    input.segments =
-        at::tensor(encoded.type_ids, at::kLong).clamp_max(model.segments() - 1).unsqueeze(0);
-  }
-  return input;
+  TokenBatch tokens;
+  tokens.ids = ids;
+  tokens.lengths = at::full({1}, ids.size(1), at::kLong);
+  if (const int64_t segments = model.traits().num_segments; segments > 0)
+    tokens.segments = at::tensor(encoded.type_ids, at::kLong).clamp_max(segments - 1).unsqueeze(0);
+  return make_input(model, tokens);
 }
 
 std::vector<double> numbers(const at::Tensor& row) {

@@ -73,9 +73,9 @@ NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
 // The weights of a folder of transformers, as lmtrain's logical tensors. `place` names it.
 NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
                              int64_t num_tokens, const std::string& place) {
-  const std::vector<TensorPart> parts = tensor_parts(config, num_tokens);
+  const TensorMap map = tensor_map_of(config, num_tokens);
   const NamedShapes shapes = logical_shapes(config, num_tokens);
-  return from_huggingface(parts, read_huggingface(files, parts, shapes, place), shapes);
+  return from_huggingface(map.parts, read_huggingface(files, map, shapes, place), shapes);
 }
 
 // What may begin anew on top of an encoder from elsewhere.
@@ -158,8 +158,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const json value =
       parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
-  if (model.config.is_bert() && !model.config.has_label_head())
-    model.config.head = bert_head(SafetensorsFolder(folder));
+  complete_head(model, SafetensorsFolder(folder));
   if (const auto problem = find_problem(model.config))
     throw DataError(cat(path.string(), ": ", problem->text));
   return model;
@@ -206,7 +205,7 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   const ExportType& type = export_type(options.type, manifest.state.weights_type);
   require_empty(out);
 
-  NamedTensors tensors = to_huggingface(tensor_parts(model, manifest.state.num_tokens),
+  NamedTensors tensors = to_huggingface(tensor_map_of(model, manifest.state.num_tokens).parts,
                                         read_weights(checkpoint, manifest));
   for (auto& [name, tensor] : tensors) {
     const bool was_finite = at::isfinite(tensor).all().item<bool>();
@@ -228,7 +227,8 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   const auto name = [&](const char* key, int32_t id) {
     if (id >= 0) tokenizer_config[key] = tokenizer.token_text(id);
   };
-  if (model.is_bert()) {
+  const bool is_encoder = !model.traits().predicts_next_token();
+  if (is_encoder) {
     name("cls_token", tokenizer.class_token());
     name("sep_token", tokenizer.separator_token());
     name("pad_token", tokenizer.pad_token());
@@ -241,8 +241,7 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
     generation = {{"bos_token_id", begin}, {"eos_token_id", end}};
   }
   write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
-  if (!model.is_bert())
-    write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
+  if (!is_encoder) write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
   // Last: with it the folder is a model.
   write_file_durably(out / "config.json",
                      model_to_json(model, manifest.state.num_tokens,
@@ -291,7 +290,7 @@ void load_initial_weights(const InitialModel& initial, ParameterStore& store) {
                        : logical_weights(SafetensorsFolder(initial.folder), initial.config,
                                          initial.num_tokens, initial.folder.string());
   const std::vector<std::string> lacking =
-      fill(store, weights, /*may_lack_heads=*/initial.config.is_bert());
+      fill(store, weights, /*may_lack_heads=*/!initial.config.traits().predicts_next_token());
   if (!lacking.empty())
     log_info(cat(initial.folder.string(), " lacks ", join(lacking, ", "), ", which begin anew"));
 }

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "models/huggingface/model_json.h"
+#include "models/families/families.h"
 #include "parallel/parameter_store.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/load_config.h"

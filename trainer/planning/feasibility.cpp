@@ -12,6 +12,7 @@
 #include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
 #include "energy/carbon_intensity.h"
+#include "models/model_sizes.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 
@@ -54,7 +55,7 @@ void check_model(const LoadedConfig& loaded) {
 // when there is none.
 std::string find_idle_data_key(const Config& config) {
   std::vector<std::string> idle;
-  if (config.model.is_causal()) {
+  if (config.model.traits().predicts_next_token()) {
     idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
   } else if (!config.data.has_pairs()) {
     idle = {"data.short_fraction"};
@@ -82,7 +83,8 @@ void check_objective(const LoadedConfig& loaded) {
                           c.model.kind, ", data.pairs = ", c.data.pairs,
                           c.data.masking.dynamic ? " and dynamic masks" : "", "; leave it out"));
   }
-  if (c.tokenizer.kind == "wordpiece" && c.tokenizer.path.empty() && c.model.is_causal()) {
+  if (c.tokenizer.kind == "wordpiece" && c.tokenizer.path.empty() &&
+      c.model.traits().predicts_next_token()) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.kind", "model.kind"}),
                           "tokenizer.kind = wordpiece is for model.kind = bert: its tokens do not "
                           "give the text back; take bpe"));
@@ -97,7 +99,7 @@ void check_objective(const LoadedConfig& loaded) {
                           c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
                           "; make it language_model, or in bert pretraining with data.pairs"));
   }
-  if (c.model.is_causal()) return;
+  if (c.model.traits().predicts_next_token()) return;
   if (c.model.has_sentence_head() != c.data.has_pairs()) {
     throw ConfigError(cat(place_of(loaded, {"data.pairs", "model.head"}), "model.head = ",
                           c.model.head, " does not go with data.pairs = ", c.data.pairs,
@@ -108,7 +110,7 @@ void check_objective(const LoadedConfig& loaded) {
                           "data.isolate_documents = true does not go with data.pairs, whose two "
                           "segments must see each other"));
   }
-  if (c.data.has_pairs() && c.model.segments() < 2) {
+  if (c.data.has_pairs() && c.model.traits().num_segments < 2) {
     throw ConfigError(cat(place_of(loaded, {"model.num_segments"}),
                           "model.num_segments = 1 is too few for data.pairs; make it 2"));
   }
@@ -238,7 +240,8 @@ void check_amount_of_text(const LoadedConfig& loaded, int64_t num_samples) {
 
 void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_bytes) {
   const Config& c = loaded.config;
-  const int64_t need = 2 * checkpoint_bytes(c.model, vocab_size, c.train.precision);
+  const int64_t need =
+      2 * checkpoint_bytes(sizes_of(c.model, vocab_size).num_parameters, c.train.precision);
   if (free_bytes >= need) return;
   throw ConfigError(cat(place_of(loaded, {"run.dir", "run.name"}),
                         "two checkpoints of this model take ", human_bytes(need),

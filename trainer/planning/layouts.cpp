@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/tokenizer/tokenizer.h"
-#include "models/flops.h"
+#include "models/model_sizes.h"
 
 namespace lmtrain {
 namespace {
@@ -65,6 +65,7 @@ class Planner {
   Planner(const Config& config, int64_t vocab_size, int64_t num_ranks, const MachineSpec& machine)
       : config_(config), vocab_size_(vocab_size), num_ranks_(num_ranks), machine_(machine) {
     config_.model.vocab_size = vocab_size;
+    products_ = sizes_of(config_.model, vocab_size).products;
   }
 
   LayoutPlan plan(const ParallelConfig& parallel) const {
@@ -85,7 +86,7 @@ class Planner {
   void add_times(const Config& config, LayoutPlan& plan) const {
     const ParallelConfig& parallel = plan.parallel;
     const double parameters =
-        static_cast<double>(count_parameters(config.model, vocab_size_).on_rank(parallel.tensor));
+        static_cast<double>(sizes_of(config.model, vocab_size_, parallel.tensor).numel_on_rank());
     const double tokens = static_cast<double>(config.train.global_batch_size) *
                           static_cast<double>(config.data.sequence_length) /
                           static_cast<double>(plan.data);
@@ -115,12 +116,12 @@ class Planner {
                                                                      : machine_.network_bandwidth);
   }
 
-  static double flops_per_token(const Config& config) {
-    const double target_share = config.model.is_bert() ? 0.15 : 1.0;
+  double flops_per_token(const Config& config) const {
+    const double target_share =
+        config.model.traits().predicts_next_token() ? 1.0 : config.data.masking.fraction;
     const int64_t length = config.data.sequence_length;
-    const double forward = forward_flops_per_token(config.model, length, target_share);
-    const double head = target_share * 2.0 * static_cast<double>(config.model.hidden_size) *
-                        static_cast<double>(config.model.vocab_size);
+    const double forward = forward_flops_per_token(config.model, products_, length, target_share);
+    const double head = target_share * 2.0 * static_cast<double>(products_.per_target);
     double again = 0;
     if (config.parallel.recompute == "full") again = forward - head;
     if (config.parallel.recompute == "selective") {
@@ -128,7 +129,7 @@ class Planner {
       again = static_cast<double>(config.model.num_layers) * 2.0 * queries *
               static_cast<double>(length);
     }
-    return training_flops_per_token(config.model, length, target_share) + again;
+    return training_flops_per_token(config.model, products_, length, target_share) + again;
   }
 
   double data_bytes(const Config& config, const LayoutPlan& plan, double parameters,
@@ -161,6 +162,7 @@ class Planner {
 
   Config config_;
   int64_t vocab_size_;
+  Products products_;
   int64_t num_ranks_;
   const MachineSpec& machine_;
 };
@@ -230,7 +232,7 @@ std::string why_not_tensor(const Config& config, int64_t tensor, bool sequence) 
   };
   const bool groups = model.kv_heads() != model.num_heads;
   std::string reason = check(groups ? "model.num_kv_heads" : "model.num_heads", model.kv_heads());
-  if (reason.empty()) reason = check("the feed-forward width", model.intermediate_size());
+  if (reason.empty()) reason = check("the feed-forward width", model.traits().intermediate_size);
   if (reason.empty() && sequence) {
     reason = check("data.sequence_length with parallel.sequence", config.data.sequence_length);
   }

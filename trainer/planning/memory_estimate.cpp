@@ -3,19 +3,18 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "models/model_sizes.h"
 #include "models/vocab_loss.h"
+#include "parallel/mpi_communicator.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace lmtrain {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-constexpr int64_t kCheckpointFile = 128 * kMiB;
-constexpr int64_t kCheckpointCopies = 3;
 constexpr int64_t kProcess = 96 * kMiB;
 // What training adds beside tensors.
 constexpr int64_t kThreads = 64 * kMiB;
-// Parts of other ranks that MPI holds at once, on the host (parallel/mpi_communicator.cpp).
-constexpr int64_t kReceived = 32 * kMiB;
 
 // Bytes of so many elements; huge settings stop at 1 PiB in place of wrapping around.
 int64_t bytes_of(double elements, int64_t size) {
@@ -35,21 +34,21 @@ struct TokenElements {
 };
 
 TokenElements kept_by_block(const ModelConfig& model, const MemoryPlan& plan, bool with_attention) {
+  const ModelTraits traits = model.traits();
   const double head_width = static_cast<double>(model.head_width());
   const double queries = static_cast<double>(model.num_heads) * head_width;
   const double keys = static_cast<double>(model.kv_heads()) * head_width;
   // Two residuals and two normalised inputs; q, k, v and the attention's output, where rotated q
   // and k as well; the feed-forward part before and after its activation.
-  const double rotated = model.has_learned_positions() ? 0.0 : queries + keys;
+  const double rotated = traits.positions == PositionKind::kRotary ? queries + keys : 0.0;
   // The probabilities, dropped ones and masked scores of every head.
   const double probabilities = model.dropout > 0 ? 3.0 * static_cast<double>(model.num_heads) *
                                                        static_cast<double>(plan.sequence_length)
                                                  : 0.0;
   TokenElements kept;
   kept.rows = 4.0 * static_cast<double>(model.hidden_size);
-  kept.features =
-      2.0 * queries + 2.0 * keys + (with_attention ? rotated + probabilities : 0.0) +
-      (model.has_gated_feed_forward() ? 3.0 : 2.0) * static_cast<double>(model.intermediate_size());
+  kept.features = 2.0 * queries + 2.0 * keys + (with_attention ? rotated + probabilities : 0.0) +
+                  (traits.has_gate() ? 3.0 : 2.0) * static_cast<double>(traits.intermediate_size);
   return kept;
 }
 
@@ -80,46 +79,56 @@ int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
     per_logit += 2 * master_element_bytes(plan.precision);
   if (plan.on_cpu && plan.precision == "bf16") per_logit += 2 * size;
   const double rows = std::min(num_tokens(plan), static_cast<double>(rows_of_logits(plan.on_cpu)));
-  const double widest = static_cast<double>(std::max(plan.vocab_size, model.intermediate_size()));
+  const double widest =
+      static_cast<double>(std::max(plan.vocab_size, model.traits().intermediate_size));
   return bytes_of(8.0 * hidden * num_tokens(plan), size) +
          bytes_of(rows * static_cast<double>(plan.vocab_size) / parts, per_logit) +
          bytes_of(hidden * widest / parts, size);
 }
 
+// The units of a store: the first is the embedding, the last the head.
+struct UnitSizes {
+  explicit UnitSizes(const ModelSizes& sizes)
+      : embedding(sizes.units.front().numel), head(sizes.units.back().numel) {
+    for (size_t i = 1; i + 1 < sizes.units.size(); ++i)
+      block = std::max(block, sizes.units[i].numel);
+  }
+  int64_t embedding;
+  int64_t block = 0;
+  int64_t head;
+};
+
 // Whole units of gradients and weights while they are used, where those are sharded.
-int64_t gathered_bytes(const ModelConfig& model, const MemoryPlan& plan) {
+int64_t gathered_bytes(const ModelConfig& model, const ModelSizes& sizes, const MemoryPlan& plan) {
   if (plan.data == 1 || plan.zero < 2) return 0;
-  const ModelParameters parameters = count_parameters(model, plan.vocab_size);
-  const int64_t embedding = parameters.embedding.on_rank(plan.tensor);
-  const int64_t block = parameters.block.on_rank(plan.tensor);
-  const int64_t head = parameters.head.on_rank(plan.tensor);
+  const UnitSizes unit(sizes);
   // A tied table's gradient begins with the loss, before those of the blocks.
   const int64_t gradients =
-      (model.has_tied_head() ? embedding : std::max(embedding, head)) + 3 * block;
-  const int64_t weights = plan.zero < 3 ? 0 : std::max(embedding + head, head + 2 * block);
+      (model.has_tied_head() ? unit.embedding : std::max(unit.embedding, unit.head)) +
+      3 * unit.block;
+  const int64_t weights =
+      plan.zero < 3 ? 0 : std::max(unit.embedding + unit.head, unit.head + 2 * unit.block);
   return gradients * master_element_bytes(plan.precision) +
          weights * compute_element_bytes(plan.precision);
 }
 
-// Gradients on their way.
-int64_t bucket_bytes(const ModelConfig& model, const MemoryPlan& plan) {
+// Gradients under way.
+int64_t bucket_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
   if (plan.data == 1) return 0;
   const auto bucket = static_cast<int64_t>(plan.bucket_mib * static_cast<double>(kMiB));
   if (plan.zero == 0) return plan.reduces_in_bf16 ? 3 * bucket : 2 * bucket;
-  const int64_t received = plan.on_cpu ? kReceived : 0;
+  const int64_t received = plan.on_cpu ? kReceivedBytes : 0;
   if (!plan.reduces_in_bf16) return received;
-  const ModelParameters parameters = count_parameters(model, plan.vocab_size);
-  const int64_t largest =
-      std::max(parameters.embedding.on_rank(plan.tensor), parameters.head.on_rank(plan.tensor));
-  return received + 2 * (largest + parameters.block.on_rank(plan.tensor));
+  const UnitSizes unit(sizes);
+  return received + 2 * (std::max(unit.embedding, unit.head) + unit.block);
 }
 
-// A rank's share of the tensors goes out in files of at most 128 MiB, or of one larger tensor.
-int64_t checkpoint_file_bytes(const ModelConfig& model, const MemoryPlan& plan) {
-  const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision);
-  const int64_t largest_tensor =
-      plan.vocab_size * model.hidden_size * master_element_bytes(plan.precision);
-  return std::max(std::min(saved / plan.num_ranks, kCheckpointFile), largest_tensor);
+// A rank's share of the tensors goes out in files of at most kCheckpointFileBytes, or of one larger
+// tensor.
+int64_t checkpoint_file_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
+  const int64_t saved = checkpoint_bytes(sizes.num_parameters, plan.precision);
+  return std::max(std::min(saved / plan.num_ranks, kCheckpointFileBytes),
+                  sizes.largest_tensor * master_element_bytes(plan.precision));
 }
 
 }  // namespace
@@ -130,42 +139,6 @@ int64_t compute_element_bytes(const std::string& precision) {
 }
 
 int64_t master_element_bytes(const std::string& precision) { return precision == "fp64" ? 8 : 4; }
-
-ModelParameters count_parameters(const ModelConfig& model, int64_t vocab_size) {
-  const int64_t hidden = model.hidden_size;
-  const int64_t head = model.head_width();
-  const int64_t qkv = (model.num_heads + 2 * model.kv_heads()) * head;
-  const int64_t up = (model.has_gated_feed_forward() ? 2 : 1) * model.intermediate_size();
-  const int64_t norm = model.has_biases() ? 2 * hidden : hidden;
-  ModelParameters p;
-  p.num_blocks = model.num_layers;
-  p.block.cut = hidden * (qkv + model.num_heads * head + up + model.intermediate_size()) +
-                (model.has_biases() ? qkv + up : 0);
-  p.block.whole = (model.has_biases() ? 2 * hidden : 0) + 2 * norm + (model.qk_norm ? 2 * head : 0);
-  p.embedding.cut = vocab_size * hidden;
-  p.embedding.whole = model.has_learned_positions() ? model.max_positions * hidden : 0;
-  if (!model.has_tied_embeddings() && model.has_language_head()) p.head.cut = vocab_size * hidden;
-  if (model.has_label_head())
-    p.head.whole += model.num_labels() * (hidden + (model.has_label_bias() ? 1 : 0));
-  if (!model.is_bert()) {
-    p.head.whole += norm;
-    return p;
-  }
-  const int64_t dense = hidden * hidden + hidden;
-  p.embedding.whole += model.segments() * hidden;
-  (model.has_norm_after() ? p.embedding : p.head).whole += norm;
-  if (model.has_language_head()) {
-    p.head.whole += dense + norm;
-    p.head.cut += vocab_size;
-  }
-  if (model.has_pooler()) p.head.whole += dense;
-  if (model.has_sentence_head()) p.head.whole += 2 * hidden + 2;
-  return p;
-}
-
-int64_t num_parameters(const ModelConfig& model, int64_t vocab_size) {
-  return count_parameters(model, vocab_size).on_rank(1);
-}
 
 int64_t MemoryEstimate::training() const {
   return weights + gradients + moments + gathered + activations + workspace + buckets + threads;
@@ -199,7 +172,8 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan) {
-  const int64_t parameters = count_parameters(model, plan.vocab_size).on_rank(plan.tensor);
+  const ModelSizes sizes = sizes_of(model, plan.vocab_size, plan.tensor);
+  const int64_t parameters = sizes.numel_on_rank();
   const auto sharded = [&](int64_t bytes, int64_t from_stage) {
     return plan.zero >= from_stage ? bytes / plan.data : bytes;
   };
@@ -210,19 +184,18 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   estimate.weights = sharded(copy, 3) + (plan.precision == "bf16" ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
   estimate.moments = sharded(2 * master, 1);
-  estimate.gathered = gathered_bytes(model, plan);
+  estimate.gathered = gathered_bytes(model, sizes, plan);
   estimate.activations = activation_bytes(model, plan);
   estimate.workspace = workspace_bytes(model, plan);
-  estimate.buckets = bucket_bytes(model, plan);
-  estimate.checkpoint = kCheckpointCopies * checkpoint_file_bytes(model, plan);
+  estimate.buckets = bucket_bytes(sizes, plan);
+  estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(sizes, plan);
   estimate.threads = plan.on_cpu ? kThreads : 0;
   estimate.process = kProcess;
   return estimate;
 }
 
-int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size,
-                         const std::string& precision) {
-  return num_parameters(model, vocab_size) * 3 * master_element_bytes(precision);
+int64_t checkpoint_bytes(int64_t num_parameters, const std::string& precision) {
+  return num_parameters * 3 * master_element_bytes(precision);
 }
 
 }  // namespace lmtrain

@@ -1,5 +1,5 @@
-// How many parameters a model has and how much memory a rank needs to train it: closed formulas, so
-// that a run that cannot fit ends before it starts.
+// How much memory a rank needs to train a model, so that a run that cannot fit ends before it
+// starts: parameters are counted from what the model declares, activations and scratch by formulas.
 #pragma once
 
 #include <cstdint>
@@ -10,39 +10,9 @@
 
 namespace lmtrain {
 
-// A block of width H with A query heads and K key heads of width D and a feed-forward width F:
-//   gpt2   (A + 2 K) D H + A D H + 2 F H, biases of each, two LayerNorms of 2 H
-//   bert   as gpt2
-//   llama  (A + 2 K) D H + A D H + 3 F H, two RMSNorms of H, with qk_norm 2 D
-// beside V rows of the embedding and, where untied, of the head, gpt2's and bert's P positions and
-// one more norm; in bert the segments, and its heads: H H + H, a norm and V of masked tokens, H H +
-// H of the pooler, 2 H + 2 of sentences.
-int64_t num_parameters(const ModelConfig& model, int64_t vocab_size);
-
 // Bytes of an element that layers compute with, and of one that is optimised.
 int64_t compute_element_bytes(const std::string& precision);
 int64_t master_element_bytes(const std::string& precision);
-
-// What a rank of the tensor axis has of a unit's parameters: of those that are cut its part.
-struct UnitParameters {
-  int64_t cut = 0;
-  int64_t whole = 0;
-
-  int64_t on_rank(int64_t tensor) const { return (cut + tensor - 1) / tensor + whole; }
-};
-
-// The units of ParameterStore.
-struct ModelParameters {
-  UnitParameters embedding;
-  UnitParameters block;
-  UnitParameters head;
-  int64_t num_blocks = 1;
-
-  int64_t on_rank(int64_t tensor) const {
-    return embedding.on_rank(tensor) + num_blocks * block.on_rank(tensor) + head.on_rank(tensor);
-  }
-};
-ModelParameters count_parameters(const ModelConfig& model, int64_t vocab_size);
 
 struct MemoryPlan {
   int64_t vocab_size = 0;  // rows of the embedding, padding included
@@ -50,8 +20,8 @@ struct MemoryPlan {
   int64_t sequence_length = 2;
   std::string precision = "bf16";  // bf16, fp32, fp64
   double bucket_mib = 0;
-  int64_t num_ranks =
-      1;  // that share a checkpoint's tensors; fewer than there are is on the safe side
+  // That share a checkpoint's tensors; fewer than there are is on the safe side.
+  int64_t num_ranks = 1;
   bool on_cpu = true;
   // The layout, as in ParallelConfig.
   int64_t data = 1;
@@ -96,7 +66,6 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
 
 // Bytes of a checkpoint: weights and both moments in the master type.
-int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size,
-                         const std::string& precision);
+int64_t checkpoint_bytes(int64_t num_parameters, const std::string& precision);
 
 }  // namespace lmtrain

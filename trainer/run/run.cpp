@@ -15,7 +15,7 @@
 #include "base/memory_watch.h"
 #include "base/text.h"
 #include "models/cpu_capability.h"
-#include "models/flops.h"
+#include "models/model_sizes.h"
 #include "parallel/as_error.h"
 #include "parallel/compute.h"
 #include "parallel/precision.h"
@@ -274,9 +274,9 @@ class Run {
     metrics_->step(m, config_.train.steps);
   }
 
-  double flops_per_token() const {
-    return training_flops_per_token(config_.model, config_.data.sequence_length,
-                                    targets_per_token_);
+  double flops_per_token() {
+    return training_flops_per_token(config_.model, products_of(trainer_->store()),
+                                    config_.data.sequence_length, targets_per_token_);
   }
 
   void validate(int64_t step) {
@@ -285,7 +285,7 @@ class Run {
         trainer_->evaluate(*data_->validation, data_->num_validation_samples);
     ValidationMetrics metrics;
     metrics.loss = result.loss;
-    if (config_.model.is_causal()) {
+    if (config_.model.traits().predicts_next_token()) {
       if (validation_bytes_ == 0) validation_bytes_ = count_validation_bytes(*data_);
       const double bits = result.loss * static_cast<double>(result.counts.targets) / std::log(2.0);
       metrics.bits_per_byte = bits / static_cast<double>(std::max<int64_t>(1, validation_bytes_));
@@ -396,7 +396,7 @@ class Run {
     if (launch_.rank() == 0 || is_cut)
       facts_.samples = sample_texts(trainer_->model(), *data_, config_, compute_.device.device,
                                     is_cut ? &launch_.world() : nullptr);
-    if (launch_.rank() == 0) add_baseline(facts_, *data_, config_.model.is_causal());
+    if (launch_.rank() == 0) add_baseline(facts_, *data_, config_.model.traits().objective);
     power_->stop();
     launch_.world().barrier();
     launch_.world().set_timeout(config_.parallel.timeout_seconds);

@@ -107,11 +107,11 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
   return samples;
 }
 
-void add_baseline(RunFacts& facts, const RunData& data, bool is_causal) {
+void add_baseline(RunFacts& facts, const RunData& data, Objective objective) {
   if (data.num_validation_samples == 0) return;
   std::vector<int64_t> samples(static_cast<size_t>(data.num_validation_samples));
   std::iota(samples.begin(), samples.end(), 0);
-  if (!is_causal) {
+  if (objective == Objective::kMaskedTokens) {
     facts.most_frequent_accuracy = most_frequent_token_accuracy(
         data.prepared.train, data.prepared.tokenizer, *data.validation, samples);
     return;

@@ -32,7 +32,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
 
 // What the validation must beat, where there is one: bits per byte of the bigram model of the
 // training tokens, or, for bert, the accuracy of always predicting their most frequent one.
-void add_baseline(RunFacts& facts, const RunData& data, bool is_causal);
+void add_baseline(RunFacts& facts, const RunData& data, Objective objective);
 
 // The end of a run, on the terminal and in its log.
 void log_summary(const RunFacts& facts, const EmissionsReport& report, const RunFolder& folder);

@@ -28,7 +28,8 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
   };
   PreparedData data =
       prepare(config.data, config.tokenizer,
-              {config.model.is_causal() ? TokenizerUse::kNextToken : TokenizerUse::kMaskedTokens,
+              {config.model.traits().predicts_next_token() ? TokenizerUse::kNextToken
+                                                           : TokenizerUse::kMaskedTokens,
                num_threads, show});
   show_progress_line("");
   return data;
@@ -48,7 +49,7 @@ PreparedKeys broadcast(PreparedKeys keys, Launch& launch) {
 
 std::unique_ptr<Loader> open_loader(const Config& config, const TokenFile& file,
                                     const Tokenizer& tokenizer, SampleOrder order, uint64_t seed) {
-  if (config.model.is_causal())
+  if (config.model.traits().predicts_next_token())
     return std::make_unique<NextTokenLoader>(file, config.data.sequence_length, order, seed);
   return std::make_unique<MaskedLoader>(file, tokenizer, config.data, order, seed);
 }

@@ -27,19 +27,10 @@ at::Tensor lengths_of(const Batch& batch) {
   return at::tensor(lengths, at::kInt);
 }
 
-AttentionMask mask_of(const Batch& batch, const ModelBatchOptions& options, at::Device device) {
-  if (!options.isolate_documents) {
-    if (options.is_causal) return causal_mask(batch.num_samples, batch.sequence_length, device);
-    return full_mask(lengths_of(batch).to(device), batch.sequence_length);
-  }
-  const at::Tensor documents = to_tensor(batch, batch.document_ids, at::kInt, device);
-  return options.is_causal ? causal_mask_within(documents) : full_mask_within(documents);
-}
-
-// A decoder's targets are all tokens, bert's those with a weight.
-Targets targets_of(const Batch& batch, bool is_causal, at::Device device) {
+// A decoder's targets are all tokens, an encoder's those with a weight.
+Targets targets_of(const Batch& batch, const ModelTraits& traits, at::Device device) {
   Targets targets;
-  if (is_causal) {
+  if (traits.predicts_next_token()) {
     targets.labels = to_tensor(batch, batch.labels, at::kLong, device);
     targets.weights = to_tensor(batch, batch.weights, at::kFloat, device);
     return targets;
@@ -63,17 +54,20 @@ Targets targets_of(const Batch& batch, bool is_causal, at::Device device) {
 
 }  // namespace
 
-ModelBatch to_model_batch(const Batch& batch, const ModelBatchOptions& options, at::Device device) {
+ModelBatch to_model_batch(const Batch& batch, const ModelConfig& model,
+                          const ModelBatchOptions& options, at::Device device) {
+  TokenBatch tokens;
+  tokens.ids = to_tensor(batch, batch.ids, at::kLong, device);
+  tokens.lengths = lengths_of(batch).to(device);
+  if (!batch.segments.empty())
+    tokens.segments = to_tensor(batch, batch.segments, at::kLong, device);
+  if (options.isolate_documents)
+    tokens.document_ids = to_tensor(batch, batch.document_ids, at::kInt, device);
   ModelBatch result;
-  ModelInput& input = result.input;
-  input.ids = to_tensor(batch, batch.ids, at::kLong, device);
-  input.positions = to_tensor(batch, batch.positions, at::kLong, device);
-  if (!batch.segments.empty()) input.segments = to_tensor(batch, batch.segments, at::kLong, device);
-  input.mask = mask_of(batch, options, device);
-  if (options.isolate_documents) input.positions -= input.mask.first;
-  input.dropout = options.dropout;
-  input.dropout.samples = batch.sample_indices;
-  result.targets = targets_of(batch, options.is_causal, device);
+  result.input = make_input(model, tokens);
+  result.input.dropout = options.dropout;
+  result.input.dropout.samples = batch.sample_indices;
+  result.targets = targets_of(batch, model.traits(), device);
   return result;
 }
 

@@ -14,12 +14,12 @@ struct ModelBatch {
 };
 
 struct ModelBatchOptions {
-  bool is_causal = true;
   // Tokens see their own document alone and its positions start at 0.
   bool isolate_documents = false;
   DropoutContext dropout;  // without its samples, which are taken from the batch
 };
 
-ModelBatch to_model_batch(const Batch& batch, const ModelBatchOptions& options, at::Device device);
+ModelBatch to_model_batch(const Batch& batch, const ModelConfig& model,
+                          const ModelBatchOptions& options, at::Device device);
 
 }  // namespace lmtrain

@@ -120,9 +120,8 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
 }
 
 ModelBatch Trainer::on_device(const Batch& batch, DropoutContext dropout) const {
-  return to_model_batch(
-      batch, {config_.model.is_causal(), config_.data.isolate_documents, std::move(dropout)},
-      store_.device());
+  return to_model_batch(batch, config_.model, {config_.data.isolate_documents, std::move(dropout)},
+                        store_.device());
 }
 
 void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScales& scales,

@@ -10,6 +10,7 @@
 
 #include "base/machine_memory.h"
 #include "base/text.h"
+#include "models/model_sizes.h"
 #include "parallel/compute.h"
 #include "parallel/rank_work.h"
 #include "trainer/interchange/interchange.h"
@@ -178,7 +179,7 @@ namespace {
 void check_host_memory(const LoadedConfig& loaded, const Config& config) {
   constexpr int64_t kRuns = 2 + 2 * kPermutations;
   const int64_t need = kRuns * 2 * master_element_bytes(config.train.precision) *
-                       num_parameters(config.model, config.model.vocab_size);
+                       sizes_of(config.model, config.model.vocab_size).num_parameters;
   const AvailableMemory memory = available_memory();
   if (need <= memory.bytes) return;
   throw ConfigError(cat(loaded.name, ": to compare runs of this model rank 0 needs ",

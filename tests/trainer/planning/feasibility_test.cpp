@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "models/model_sizes.h"
 #include "trainer/planning/memory_estimate.h"
 
 namespace lmtrain {
@@ -186,7 +187,8 @@ TEST_F(Feasibility, OneGlobalBatchOfText) {
 // Defect: the disk is full at the second save.
 TEST_F(Feasibility, DiskForTwoCheckpoints) {
   MachineFacts facts = enough();
-  facts.free_disk_bytes = 2 * checkpoint_bytes(load({}).config.model, 4096, "bf16");
+  facts.free_disk_bytes =
+      2 * checkpoint_bytes(sizes_of(load({}).config.model, 4096).num_parameters, "bf16");
   EXPECT_EQ(facts_error({}, facts), "");
   facts.free_disk_bytes -= 1;
   EXPECT_NE(facts_error({}, facts).find("two checkpoints of this model take"), std::string::npos);
@@ -262,7 +264,8 @@ TEST_F(Feasibility, TheRecipesFitTheirHardware) {
         load_config(fs::path(LMTRAIN_SOURCE_DIR) / "configs" / cat(recipe.name, ".yaml"),
                     {cat("data.sources=[{path: ", (root_ / "text").string(), "}]"),
                      cat("run.dir=", (root_ / "runs").string())});
-    EXPECT_EQ(num_parameters(loaded.config.model, recipe.num_tokens), recipe.num_parameters)
+    EXPECT_EQ(sizes_of(loaded.config.model, recipe.num_tokens).num_parameters,
+              recipe.num_parameters)
         << recipe.name;
     check_before_data(loaded, 8);
     MachineFacts node = enough();  // of eight GPUs of 80 GB

@@ -32,8 +32,9 @@ struct Subject : ReferenceModel {
       store.begin_micro_batch(cut + 1 == cuts);
       const int64_t rows = labels.size(0) / cuts;
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, cut * rows, rows); };
-      const VocabLoss loss = decoder().head().loss(decoder().hidden(whole_sequences(part(ids))),
-                                                   part(labels), part(weights), {.scale = scale});
+      const VocabLoss loss = decoder().head().loss(
+          decoder().hidden(make_input(decoder().config(), {.ids = part(ids)})), part(labels),
+          part(weights), {.scale = scale});
       loss.total.backward();
       total += loss.total.item<double>();
     }
@@ -63,7 +64,9 @@ TEST_P(DecoderReference, LogitsEqualThoseOfTransformers) {
   const at::NoGradGuard no_gradients;
   const Decoder& model = subject.decoder();
   const at::Tensor logits =
-      model.head().logits(model.hidden(whole_sequences(subject.ids))).to(at::kCPU, at::kDouble);
+      model.head()
+          .logits(model.hidden(make_input(model.config(), {.ids = subject.ids})))
+          .to(at::kCPU, at::kDouble);
   EXPECT_LE(largest(logits - subject.expected.read("logits")), GetParam().logits);
 }
 
@@ -124,7 +127,7 @@ TEST(VocabLoss, ZLossIsPartOfTheGradientAndNotOfTheRecordedLoss) {
   const auto alone = make_single_communicator();
   ParameterStore store(at::kDouble, kTestDevice);
   ParameterUnit& unit = store.add_unit("head");
-  Parameter& table = add_cut_table(store, unit, "table", {5, 6}, 4, *alone, 0.5, 1);
+  Parameter& table = add_cut_table(store, unit, "table", {5, 6}, 4, *alone, 0.5, TableUse::kHead);
   store.allocate(3);
   const VocabHead head(table, /*bias=*/nullptr, *alone);
   const at::Tensor hidden = at::randn({1, 2, 4}, at::kDouble).to(kTestDevice).requires_grad_();

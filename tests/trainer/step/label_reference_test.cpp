@@ -20,16 +20,11 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name << " in " << c.t
 class LabelReference : public testing::TestWithParam<Case> {
  protected:
   LabelReference() : it("heads/" + GetParam().name, GetParam().type) {
-    input.ids = it.on_device("ids");
-    const int64_t positions = input.ids.size(1);
-    input.positions = at::arange(positions, input.ids.options()).expand_as(input.ids).contiguous();
-    input.lengths = it.on_device("lengths");
-    if (it.config.is_bert()) {
-      input.segments = it.on_device("segments");
-      input.mask = full_mask(input.lengths.to(at::kInt), positions);
-    } else {
-      input.mask = causal_mask(input.ids.size(0), positions, kTestDevice);
-    }
+    TokenBatch tokens;
+    tokens.ids = it.on_device("ids");
+    tokens.lengths = it.on_device("lengths");
+    if (it.config.traits().num_segments > 0) tokens.segments = it.on_device("segments");
+    input = make_input(it.config, tokens);
     if (it.config.is_regression()) {
       targets.values = it.on_device("labels").to(at::kFloat);
       num_targets = targets.values.numel();

@@ -43,7 +43,7 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
     const at::Tensor ids = texts.narrow(1, 0, kLength).contiguous();
     store.begin_step();
     store.begin_micro_batch(true);
-    const VocabLoss loss = model.head().loss(model.hidden(whole_sequences(ids)),
+    const VocabLoss loss = model.head().loss(model.hidden(make_input(model.config(), {.ids = ids})),
                                              texts.narrow(1, 1, kLength).contiguous(), weights,
                                              {.scale = 1.0 / weights.sum().item<double>()});
     loss.total.backward();

@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
-#include "models/huggingface/model_json.h"
+#include "models/families/families.h"
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
 #include "models/model.h"
@@ -29,19 +29,18 @@ struct ReferenceModel {
         expected(folder / "expected.safetensors"),
         store(type, kTestDevice) {
     const SafetensorsFolder files(folder);
-    if (reference.config.is_bert() && !reference.config.has_label_head())
-      reference.config.head = bert_head(files);
+    complete_head(reference, files);
     config = reference.config;
     config.vocab_size += 3;  // padded rows must change nothing
     config.dropout = 0.0;
     model = make_model(config, reference.num_tokens, store, *alone);
     store.allocate(1);
-    parts = tensor_parts(config, reference.num_tokens);
+    map = tensor_map_of(config, reference.num_tokens);
     NamedShapes shapes;
     for (const Parameter* parameter : store.parameters())
       shapes[parameter->spec().name] = parameter->spec().logical_shape;
     const NamedTensors ours =
-        from_huggingface(parts, read_huggingface(files, parts, shapes, name), shapes);
+        from_huggingface(map.parts, read_huggingface(files, map, shapes, name), shapes);
     for (Parameter* parameter : store.parameters())
       parameter->unpadded(parameter->master()).copy_(ours.at(parameter->spec().name));
     store.refresh_compute();
@@ -57,7 +56,7 @@ struct ReferenceModel {
     for (const Parameter* parameter : store.parameters()) {
       ours[parameter->spec().name] = parameter->unpadded(of(*parameter)).to(at::kCPU, at::kDouble);
     }
-    return to_huggingface(parts, ours);
+    return to_huggingface(map.parts, ours);
   }
 
   // Largest error of any gradient over (largest of that tensor + 1e-3 of the largest of all).
@@ -78,7 +77,7 @@ struct ReferenceModel {
   HuggingfaceModel reference;
   SafetensorsFile expected;
   ModelConfig config;  // with padded rows and without dropout
-  std::vector<TensorPart> parts;
+  TensorMap map;
   std::unique_ptr<Communicator> alone = make_single_communicator();
   ParameterStore store;
   std::unique_ptr<Model> model;

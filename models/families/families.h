@@ -1,0 +1,47 @@
+// All families of models, and the transformers package's config.json of any of them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "models/families/family.h"
+#include "models/model_config.h"
+
+namespace lmtrain {
+
+// In the order of documents.
+const std::vector<ModelFamily>& model_families();
+// The family of model.kind, which a config has checked.
+const ModelFamily& family_of(const ModelConfig& model);
+
+struct HuggingfaceModel {
+  ModelConfig config;  // vocab_size: num_tokens
+  int64_t num_tokens = 0;
+};
+
+// Reads a config.json of any family's model_type, in the spelling of transformers 4 or 5. Throws
+// DataError for another type and for a setting that lmtrain's models do not have, naming the key.
+// `place` opens messages.
+HuggingfaceModel model_from_json(const nlohmann::json& json, const std::string& place);
+// Corrects the head from what the files hold, where a family's classes do not tell it.
+void complete_head(HuggingfaceModel& model, const SafetensorsFolder& files);
+
+// Ids of tokens with a meaning; below 0: none.
+struct TokenIds {
+  int64_t begin = -1;  // before a text
+  int64_t end = -1;    // behind it
+  int64_t pad = -1;
+};
+
+// What transformers 5 would save; `type` is PyTorch's name, such as "float32".
+nlohmann::json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds& ids,
+                             const std::string& type);
+
+// Every parameter of a model, in its order, in the tensors of its class of transformers.
+// `num_tokens` is the unpadded vocabulary.
+TensorMap tensor_map_of(const ModelConfig& config, int64_t num_tokens);
+
+}  // namespace lmtrain

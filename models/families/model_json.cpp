@@ -1,0 +1,151 @@
+// What the config.json of all families has in common: the class with its head, labels, vocabulary.
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "models/families/families.h"
+
+namespace lmtrain {
+namespace {
+
+using nlohmann::json;
+
+// Labels by their number; "LABEL_0", "LABEL_1" where config.json is silent, as in transformers.
+std::vector<std::string> read_labels(ConfigJson& from) {
+  if (from.is_null("id2label")) return {"LABEL_0", "LABEL_1"};
+  const json& names = from.required("id2label");
+  if (!names.is_object() || names.empty()) from.fail("id2label", "must name the labels");
+  std::vector<std::string> labels(names.size());
+  for (const auto& [number, name] : names.items()) {
+    size_t index = labels.size();
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), index);
+    const bool is_known = error == std::errc() && end == number.data() + number.size() &&
+                          index < labels.size() && name.is_string() && labels[index].empty();
+    if (!is_known || name.get<std::string>().empty())
+      from.fail("id2label", "must map 0, 1, .. to names");
+    labels[index] = name.get<std::string>();
+  }
+  return labels;
+}
+
+const char* problem_type_of(const ModelConfig& model) {
+  return model.is_regression() ? "regression" : "single_label_classification";
+}
+
+void read_label_head(ConfigJson& from, ModelConfig& model) {
+  if (!model.has_label_head() || model.answers_questions()) return;
+  model.labels = read_labels(from);
+  if (!from.is_null("classifier_dropout") &&
+      from.real("classifier_dropout", 0.0) != model.dropout) {
+    from.fail("classifier_dropout", "differs from the model's other dropout; lmtrain has one");
+  }
+  const std::string problem = from.text("problem_type", "");
+  if (!model.classifies_texts() || problem.empty() || problem == problem_type_of(model)) return;
+  from.fail("problem_type", cat("is ", show_text(problem), "; with ", model.labels.size(),
+                                " labels lmtrain has ", problem_type_of(model)));
+}
+
+// The head, by the class that the folder is of; without one a language model.
+void read_head(ConfigJson& from, ModelConfig& model) {
+  if (from.is_null("architectures")) return;
+  const json& names = from.required("architectures");
+  if (!names.is_array() || names.size() != 1 || !names[0].is_string())
+    from.fail("architectures", "must be a list of one name");
+  const auto name = names[0].get<std::string>();
+  const std::vector<HeadClass> classes = family_of(model).classes(model);
+  const auto found = std::ranges::find(classes, name, &HeadClass::name);
+  if (found == classes.end()) {
+    std::vector<std::string> known;
+    for (const HeadClass& one : classes) known.push_back(one.name);
+    from.fail("architectures", cat(show_text(name), " is not one of ", join(known, ", ")));
+  }
+  model.head = found->head;
+  read_label_head(from, model);
+}
+
+std::string class_name(const ModelConfig& model) {
+  const std::vector<HeadClass> classes = family_of(model).classes(model);
+  const auto found = std::ranges::find(classes, model.head, &HeadClass::head);
+  return found == classes.end() ? "" : found->name;
+}
+
+void write_labels(const ModelConfig& model, json& value) {
+  if (model.labels.empty()) return;
+  json names = json::object();
+  json numbers = json::object();
+  for (size_t i = 0; i < model.labels.size(); ++i) {
+    names[std::to_string(i)] = model.labels[i];
+    numbers[model.labels[i]] = i;
+  }
+  value["id2label"] = names;
+  value["label2id"] = numbers;
+  value["classifier_dropout"] = model.dropout;
+  if (model.classifies_texts()) value["problem_type"] = problem_type_of(model);
+}
+
+void write_ids(const ModelConfig& model, const TokenIds& ids, json& value) {
+  const auto id = [](int64_t number) { return number < 0 ? json() : json(number); };
+  if (!model.traits().predicts_next_token()) {
+    value["pad_token_id"] = id(ids.pad);
+    return;
+  }
+  value["bos_token_id"] = id(ids.begin);
+  value["eos_token_id"] = id(ids.end);
+  // By it transformers finds a text's last token in a batch.
+  if (model.has_label_head()) value["pad_token_id"] = id(ids.pad >= 0 ? ids.pad : ids.end);
+}
+
+// The family that has this model_type.
+const ModelFamily& family_of_type(const std::string& type, ConfigJson& from) {
+  std::vector<std::string> known;
+  for (const ModelFamily& family : model_families()) {
+    if (std::ranges::count(family.model_types, type) > 0) return family;
+    known.insert(known.end(), family.model_types.begin(), family.model_types.end());
+  }
+  const std::string last = known.back();
+  known.pop_back();
+  from.fail("model_type",
+            cat(show_text(type), " is not available; ", join(known, ", "), " and ", last, " are"));
+}
+
+}  // namespace
+
+HuggingfaceModel model_from_json(const json& value, const std::string& place) {
+  ConfigJson from(value, place);
+  HuggingfaceModel model;
+  ModelConfig& config = model.config;
+  const std::string type = from.text("model_type", "");
+  const ModelFamily& family = family_of_type(type, from);
+  config.kind = family.kind;
+  family.read_json(type, from, config);
+  read_head(from, config);
+  model.num_tokens = from.integer("vocab_size");
+  config.vocab_size = model.num_tokens;
+  config.init_std = from.real("initializer_range", 0.02);
+  const bool ties_by_default = config.traits().has_tied_embeddings;
+  const bool ties = from.boolean("tie_word_embeddings", ties_by_default);
+  if (ties != ties_by_default) config.embeddings = ties ? Embeddings::kTied : Embeddings::kUntied;
+  return model;
+}
+
+void complete_head(HuggingfaceModel& model, const SafetensorsFolder& files) {
+  const ModelFamily& family = family_of(model.config);
+  if (family.head_of_files == nullptr || model.config.has_label_head()) return;
+  model.config.head = family.head_of_files(files);
+}
+
+json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds& ids,
+                   const std::string& type) {
+  json value = family_of(config).write_json(config);
+  value["architectures"] = {class_name(config)};
+  write_labels(config, value);
+  value["vocab_size"] = num_tokens;
+  value["initializer_range"] = config.init_std;
+  value["tie_word_embeddings"] = config.traits().has_tied_embeddings;
+  write_ids(config, ids, value);
+  value["use_cache"] = true;
+  value["dtype"] = type;
+  return value;
+}
+
+}  // namespace lmtrain

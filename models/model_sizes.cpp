@@ -1,0 +1,71 @@
+#include "models/model_sizes.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "models/model.h"
+#include "parallel/planned_communicator.h"
+
+namespace lmtrain {
+
+Products products_of(const ParameterStore& store) {
+  Products products;
+  for (const Parameter* parameter : store.parameters()) {
+    const int64_t numel = c10::multiply_integers(parameter->spec().padded_shape);
+    switch (parameter->spec().multiplied) {
+      case Multiplied::kNever:
+        break;
+      case Multiplied::kPerToken:
+        products.per_token += numel;
+        break;
+      case Multiplied::kPerTarget:
+        products.per_target += numel;
+        break;
+      case Multiplied::kPerText:
+        products.per_text += numel;
+        break;
+    }
+  }
+  return products;
+}
+
+int64_t ModelSizes::numel_on_rank() const {
+  int64_t total = 0;
+  for (const Unit& unit : units) total += unit.numel;
+  return total;
+}
+
+ModelSizes sizes_of(ModelConfig config, int64_t vocab_size, int64_t tensor) {
+  config.vocab_size = vocab_size;
+  const std::unique_ptr<Communicator> group = make_planned_communicator(static_cast<int>(tensor));
+  ParameterStore store(at::kFloat, at::kCPU);
+  const std::unique_ptr<Model> declared = make_model(config, vocab_size, store, *group);
+  ModelSizes sizes;
+  for (const auto& unit : store.units()) {
+    int64_t numel = 0;
+    for (const auto& parameter : unit->parameters()) numel += parameter->numel();
+    sizes.units.push_back({unit->name(), numel});
+  }
+  for (const Parameter* parameter : store.parameters()) {
+    sizes.largest_tensor =
+        std::max(sizes.largest_tensor, c10::multiply_integers(parameter->spec().logical_shape));
+  }
+  sizes.num_parameters = store.num_logical_elements();
+  sizes.products = products_of(store);
+  return sizes;
+}
+
+double forward_flops_per_token(const ModelConfig& config, const Products& products,
+                               int64_t sequence_length, double target_share) {
+  const auto queries = static_cast<double>(config.num_heads * config.head_width());
+  const auto length = static_cast<double>(sequence_length);
+  const bool sees_past_alone = config.traits().attention_span == AttentionSpan::kPast;
+  const double seen = sees_past_alone ? (length + 1.0) / 2.0 : length;
+  const double attention = static_cast<double>(config.num_layers) * 4.0 * queries * seen;
+  return attention + 2.0 * (static_cast<double>(products.per_token) +
+                            target_share * static_cast<double>(products.per_target) +
+                            static_cast<double>(products.per_text) / length);
+}
+
+}  // namespace lmtrain

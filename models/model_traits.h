@@ -1,0 +1,46 @@
+// What tells one family of models from another, for the blocks to read: a config completed by its
+// family (models/families), so that nothing else asks which family a model is of.
+#pragma once
+
+#include <cstdint>
+
+namespace lmtrain {
+
+// What the language head learns, which also says what the model is: a decoder that predicts each
+// next token, or an encoder that predicts tokens which were masked.
+enum class Objective { kNextToken, kMaskedTokens };
+
+// Which keys a query of attention sees within its document.
+enum class AttentionSpan {
+  kPast,  // its own and those before it
+  kWhole,
+};
+
+enum class PositionKind { kLearned, kRotary };
+enum class NormKind { kLayer, kRootMeanSquare };
+enum class Activation { kGeluTanh, kGeluExact, kSwiGlu };
+
+struct ModelTraits {
+  Objective objective = Objective::kNextToken;
+  AttentionSpan attention_span = AttentionSpan::kPast;
+  PositionKind positions = PositionKind::kLearned;
+  NormKind norm = NormKind::kLayer;
+  // Whether a block's norms come behind its residual sums, as in the original transformer.
+  bool has_norm_after = false;
+  Activation activation = Activation::kGeluTanh;
+  int64_t intermediate_size = 0;  // width between the two projections of the feed-forward part
+  bool has_biases = true;         // of all linear layers
+  int64_t num_segments = 0;       // kinds of segment that tokens are told apart by; 0: none
+  bool has_tied_embeddings = true;
+  bool has_pooler = false;  // under the heads that read a text as one vector
+  // Of a head of labels: a bias, and dropout in front of it.
+  bool has_label_bias = true;
+  bool drops_before_labels = true;
+  // Standard deviation of the initial weights of projections back onto the residual stream.
+  double residual_init_std = 0.02;
+
+  bool predicts_next_token() const { return objective == Objective::kNextToken; }
+  bool has_gate() const { return activation == Activation::kSwiGlu; }
+};
+
+}  // namespace lmtrain
