@@ -74,7 +74,7 @@ TEST(LabelHeads, AreTheSameWhereTheModelIsCut) {
          {"sequence_classification", "token_classification", "question_answering", "regression"}) {
       ModelConfig config;
       config.kind = kind;
-      config.head = head == std::string("regression") ? "sequence_classification" : head;
+      config.head = choice_of<HeadKind>(head).value_or(HeadKind::kSequenceClassification);
       config.labels = head == std::string("regression") ? std::vector<std::string>{"value"}
                                                         : std::vector<std::string>{"a", "b", "c"};
       config.num_layers = 2;
