@@ -25,6 +25,13 @@ AttentionMask causal_mask_within(const at::Tensor& document_ids) {
   return mask;
 }
 
+AttentionMask within_window(AttentionMask mask, int64_t window) {
+  if (window >= mask.end.size(1)) return mask;
+  mask.first = at::maximum(mask.first, mask.end - window);
+  mask.form = MaskForm::kRanges;
+  return mask;
+}
+
 AttentionMask full_mask(const at::Tensor& lengths, int64_t positions) {
   const at::Tensor end = lengths.unsqueeze(1).expand({lengths.size(0), positions}).contiguous();
   const bool is_full = lengths.eq(positions).all().item<bool>();

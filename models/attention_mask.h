@@ -29,6 +29,10 @@ AttentionMask causal_mask(int64_t samples, int64_t positions, at::Device device)
 // along a sample.
 AttentionMask causal_mask_within(const at::Tensor& document_ids);
 
+// Of a causal mask: each token sees at most `window` keys, its own included (sliding window
+// attention; Beltagy et al., "Longformer", 2020).
+AttentionMask within_window(AttentionMask mask, int64_t window);
+
 // Every token sees the first lengths[s] tokens of its sample: int32 [samples], 1 to `positions`.
 AttentionMask full_mask(const at::Tensor& lengths, int64_t positions);
 

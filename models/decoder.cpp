@@ -16,8 +16,8 @@ Decoder::Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
           config.has_tied_head() ? TableUse::kEmbeddingAndHead : TableUse::kEmbedding)),
       position_table_(config.traits().positions == PositionKind::kLearned
                           ? &add_whole_table(store, embedding_unit_, "embedding.position.weight",
-                                             config.max_positions, config.hidden_size, tensor_axis_,
-                                             config.init_std)
+                                             config.max_positions + config.traits().first_position,
+                                             config.hidden_size, tensor_axis_, config.init_std)
                           : nullptr),
       rotary_frequencies_(
           config.traits().positions == PositionKind::kLearned

@@ -18,11 +18,13 @@ Encoder::Encoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& 
           config.hidden_size, tensor_axis_, config.init_std,
           config.has_language_head() ? TableUse::kEmbeddingAndHead : TableUse::kEmbedding)),
       position_table_(add_whole_table(store, embedding_unit_, "embedding.position.weight",
-                                      config.max_positions, config.hidden_size, tensor_axis_,
-                                      config.init_std)),
-      segment_table_(add_whole_table(store, embedding_unit_, "embedding.segment.weight",
-                                     config.traits().num_segments, config.hidden_size, tensor_axis_,
-                                     config.init_std)),
+                                      config.max_positions + config.traits().first_position,
+                                      config.hidden_size, tensor_axis_, config.init_std)),
+      segment_table_(config.traits().num_segments == 0
+                         ? nullptr
+                         : &add_whole_table(store, embedding_unit_, "embedding.segment.weight",
+                                            config.traits().num_segments, config.hidden_size,
+                                            tensor_axis_, config.init_std)),
       embedding_norm_(config.traits().has_norm_after
                           ? std::optional(model_norm(store, embedding_unit_, "embedding.norm",
                                                      config, tensor_axis_))
@@ -86,9 +88,10 @@ at::Tensor Encoder::hidden(const ModelInput& input) const {
 // Rows.
 at::Tensor Encoder::embedded(const ModelInput& input) const {
   const UnitInForward scope(embedding_unit_);
-  const at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten()) +
-                       Embedding(segment_table_, tensor_axis_)(input.segments.flatten()) +
-                       Embedding(position_table_, tensor_axis_)(input.positions.flatten());
+  at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten());
+  if (segment_table_ != nullptr)
+    x = x + Embedding(*segment_table_, tensor_axis_)(input.segments.flatten());
+  x = x + Embedding(position_table_, tensor_axis_)(input.positions.flatten());
   return embedding_norm_ ? (*embedding_norm_)(x) : x;
 }
 

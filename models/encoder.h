@@ -1,7 +1,7 @@
-// BERT (Devlin et al., 2019): a bidirectional encoder with learned positions and segments,
-// LayerNorm after each residual sum and on the embeddings, exact GELU, and biases everywhere; or,
-// with norm_position = before, the form of Megatron-LM (Shoeybi et al., 2019), LayerNorm before
-// each part and once at the end. Initial weights are normal with std init_std.
+// The bidirectional encoder of BERT (Devlin et al., 2019) and its family: learned positions,
+// LayerNorm after each residual sum and on the embeddings, or before each part and once at the end
+// (Megatron-LM; Shoeybi et al., 2019), as the traits say. Initial weights are normal with std
+// init_std.
 #pragma once
 
 #include <deque>
@@ -46,7 +46,7 @@ class Encoder : public Model {
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;
   Parameter& position_table_;
-  Parameter& segment_table_;
+  Parameter* segment_table_;            // null without segments
   std::optional<Norm> embedding_norm_;  // with norms after
   std::deque<TransformerBlock> blocks_;
   ParameterUnit& head_unit_;

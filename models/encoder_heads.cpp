@@ -58,11 +58,13 @@ at::Tensor MaskedTokenHead::log_probabilities(const at::Tensor& rows) const {
 
 Pooler::Pooler(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
                Communicator& whole)
-    : linear_(whole_linear(store, unit, "pooler", config.hidden_size, config, whole,
+    : activation_(config.traits().pooler_activation),
+      linear_(whole_linear(store, unit, "pooler", config.hidden_size, config, whole,
                            Multiplied::kPerText)) {}
 
 at::Tensor Pooler::operator()(const at::Tensor& hidden) const {
-  return linear_(hidden.select(1, 0)).tanh();
+  const at::Tensor y = linear_(hidden.select(1, 0));
+  return activation_ == PoolerActivation::kRelu ? y.relu() : y.tanh();
 }
 
 SentenceHead::SentenceHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,

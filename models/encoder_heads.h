@@ -34,7 +34,7 @@ class MaskedTokenHead {
   VocabHead vocab_;
 };
 
-// tanh of a linear layer on the first token: a sample as one vector.
+// tanh or ReLU of a linear layer on the first token: a sample as one vector.
 class Pooler {
  public:
   // Declares pooler.*.
@@ -45,6 +45,7 @@ class Pooler {
   at::Tensor operator()(const at::Tensor& hidden) const;
 
  private:
+  PoolerActivation activation_;
   Linear linear_;
 };
 

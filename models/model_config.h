@@ -90,6 +90,7 @@ struct ModelConfig {
   NormPosition norm_position = NormPosition::kAuto;
   int64_t num_segments = 0;
   bool qk_norm = false;
+  int64_t sliding_window = 0;
   RopeConfig rope;
   double dropout = 0.0;
   double norm_eps = 1e-5;
@@ -128,28 +129,31 @@ struct ModelConfig {
     f.integer("num_layers", num_layers, {.min = 1, .max = 1000}, "Transformer blocks.");
     f.integer("num_heads", num_heads, {.min = 1, .max = 1024},
               "Attention heads; must divide hidden_size where head_size is 0.");
-    f.integer("num_kv_heads", num_kv_heads, {.min = 0, .max = 1024},
-              "llama: heads of keys and values, each shared by num_heads / num_kv_heads query "
-              "heads; 0 takes num_heads.");
+    f.integer(
+        "num_kv_heads", num_kv_heads, {.min = 0, .max = 1024},
+        "llama, qwen2, mistral: heads of keys and values, each shared by num_heads / num_kv_heads query "
+        "heads; 0 takes num_heads.");
     f.integer("head_size", head_size, {.min = 0, .max = 1 << 12},
-              "llama: width of a head; 0 takes hidden_size / num_heads.");
+              "llama, mistral: width of a head; 0 takes hidden_size / num_heads.");
     f.integer("hidden_size", hidden_size, {.min = 1, .max = 1 << 17},
               "Width of the residual stream.");
-    f.integer("feed_forward_size", feed_forward_size, {.min = 0, .max = 1 << 20},
-              "Width between the projections of the feed-forward part; 0 takes 4 hidden_size in "
-              "gpt2 and bert, and 8/3 hidden_size, up to a multiple of 256, in llama.");
+    f.integer(
+        "feed_forward_size", feed_forward_size, {.min = 0, .max = 1 << 20},
+        "Width between the projections of the feed-forward part; 0 takes 4 hidden_size in "
+        "gpt2 and the encoders, and 8/3 hidden_size, up to a multiple of 256, in llama, qwen2 and "
+        "mistral.");
     f.integer("max_positions", max_positions, {.min = 2, .max = 1 << 20},
-              "Longest sequence, and in gpt2 and bert the learned positions; at least "
+              "Longest sequence, and where positions are learned their number; at least "
               "data.sequence_length.");
     f.integer(
         "vocab_size", vocab_size, {.min = 0, .max = 1 << 24},
         "Rows of the embedding; 0 takes the tokenizer's vocabulary, a larger number pads it.");
     f.choice("embeddings", embeddings,
              "Whether the output head shares the table of the token embedding; auto: tied in "
-             "gpt2 and bert, untied in llama.");
+             "gpt2 and the encoders, untied in llama, qwen2 and mistral.");
     f.choice(
         "head", head,
-        "What stands on the last block. language_model: the next token, in bert the masked "
+        "What stands on the last block. language_model: the next token, in encoders the masked "
         "one; pretraining: bert's masked token and pair of sentences (data.pairs); "
         "sequence_classification: one of the labels of a text or pair of texts, or with one "
         "label a number; token_classification: a label of each token; question_answering: the "
@@ -161,11 +165,15 @@ struct ModelConfig {
     f.choice("norm_position", norm_position,
              "bert: LayerNorm after each residual sum, as published (auto), or before each part "
              "with one at the end, as in Megatron-LM.");
-    f.integer("num_segments", num_segments, {.min = 0, .max = 16},
-              "bert: kinds of segment that tokens are told apart by; 0 takes 2.");
+    f.integer(
+        "num_segments", num_segments, {.min = 0, .max = 16},
+        "bert, roberta: kinds of segment that tokens are told apart by; 0 takes 2 in bert, 1 in "
+        "roberta.");
     f.boolean("qk_norm", qk_norm,
               "llama: RMSNorm of each head's queries and keys before rotation (as in Qwen3).");
-    f.section("rope", rope, "llama: rotary positions.");
+    f.integer("sliding_window", sliding_window, {.min = 0, .max = 1 << 24},
+              "mistral: keys that a query sees at most, its own included; 0: all before it.");
+    f.section("rope", rope, "llama, qwen2, mistral: rotary positions.");
     f.real("dropout", dropout, {.min = 0.0, .max = 1.0, .max_excluded = true},
            "Probability of dropping an element of embeddings, attention and residual branches.");
     f.real("norm_eps", norm_eps, {.min = 0.0, .max = 1.0, .min_excluded = true},

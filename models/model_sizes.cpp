@@ -56,13 +56,24 @@ ModelSizes sizes_of(ModelConfig config, int64_t vocab_size, int64_t tensor) {
   return sizes;
 }
 
+namespace {
+
+// By a query, in a sequence of so many tokens.
+double mean_keys_seen(const ModelTraits& traits, double length) {
+  if (traits.attention_span == AttentionSpan::kWhole) return length;
+  const auto window = static_cast<double>(traits.attention_window);
+  if (window == 0 || window >= length) return (length + 1.0) / 2.0;
+  return window * (length - (window - 1.0) / 2.0) / length;
+}
+
+}  // namespace
+
 double forward_flops_per_token(const ModelConfig& config, const Products& products,
                                int64_t sequence_length, double target_share) {
   const auto queries = static_cast<double>(config.num_heads * config.head_width());
   const auto length = static_cast<double>(sequence_length);
-  const bool sees_past_alone = config.traits().attention_span == AttentionSpan::kPast;
-  const double seen = sees_past_alone ? (length + 1.0) / 2.0 : length;
-  const double attention = static_cast<double>(config.num_layers) * 4.0 * queries * seen;
+  const double attention = static_cast<double>(config.num_layers) * 4.0 * queries *
+                           mean_keys_seen(config.traits(), length);
   return attention + 2.0 * (static_cast<double>(products.per_token) +
                             target_share * static_cast<double>(products.per_target) +
                             static_cast<double>(products.per_text) / length);

@@ -18,21 +18,26 @@ enum class AttentionSpan {
 
 enum class PositionKind { kLearned, kRotary };
 enum class NormKind { kLayer, kRootMeanSquare };
+enum class PoolerActivation { kTanh, kRelu };
 enum class Activation { kGeluTanh, kGeluExact, kSwiGlu };
 
 struct ModelTraits {
   Objective objective = Objective::kNextToken;
   AttentionSpan attention_span = AttentionSpan::kPast;
+  int64_t attention_window = 0;  // keys a query sees at most, its own included; 0: all
   PositionKind positions = PositionKind::kLearned;
+  int64_t first_position = 0;  // learned positions count from here
   NormKind norm = NormKind::kLayer;
   // Whether a block's norms come behind its residual sums, as in the original transformer.
   bool has_norm_after = false;
   Activation activation = Activation::kGeluTanh;
   int64_t intermediate_size = 0;  // width between the two projections of the feed-forward part
   bool has_biases = true;         // of all linear layers
+  bool has_qkv_biases = false;    // of queries, keys and values, where the others have none
   int64_t num_segments = 0;       // kinds of segment that tokens are told apart by; 0: none
   bool has_tied_embeddings = true;
   bool has_pooler = false;  // under the heads that read a text as one vector
+  PoolerActivation pooler_activation = PoolerActivation::kTanh;
   // Of a head of labels: a bias, and dropout in front of it.
   bool has_label_bias = true;
   bool drops_before_labels = true;

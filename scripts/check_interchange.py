@@ -42,6 +42,9 @@ def random_models():
     yield "llama", transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA))
     yield "llama3", transformers.LlamaForCausalLM(transformers.LlamaConfig(
         **LLAMA, tie_word_embeddings=True, rope_parameters=LLAMA3))
+    yield "qwen2", transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**LLAMA))
+    # A window shorter than the text.
+    yield "mistral", transformers.MistralForCausalLM(transformers.MistralConfig(**LLAMA, sliding_window=8))
     yield "qwen3", transformers.Qwen3ForCausalLM(transformers.Qwen3Config(
         **LLAMA, head_dim=16, tie_word_embeddings=False))
 
@@ -55,10 +58,22 @@ def bert_models():
     yield "megatron-bert", transformers.MegatronBertForPreTraining(megatron)
     yield "megatron-bert-masked", transformers.MegatronBertForMaskedLM(megatron)
     yield "megatron-bert-bare", transformers.MegatronBertModel(megatron)
+    roberta = transformers.RobertaConfig(**BERT | {"max_position_embeddings": 130}, type_vocab_size=1)
+    yield "roberta", transformers.RobertaForMaskedLM(roberta)
+    yield "roberta-bare", transformers.RobertaModel(roberta)
+    distilbert = transformers.DistilBertConfig(
+        vocab_size=VOCAB, max_position_embeddings=128, dim=64, n_layers=3, n_heads=4, hidden_dim=160, dropout=0.0,
+        attention_dropout=0.0)
+    yield "distilbert", transformers.DistilBertForMaskedLM(distilbert)
+    yield "distilbert-bare", transformers.DistilBertModel(distilbert)
 
 
 def is_encoder(model):
     return "bert" in model.config.model_type
+
+
+def has_segments(model):
+    return getattr(model.config, "type_vocab_size", 0) > 1
 
 
 def tokenizer_of(model):
@@ -125,7 +140,7 @@ class Checks:
             assert (theirs.cls_token, theirs.mask_token, theirs.pad_token) == ("[CLS]", "[MASK]", "[PAD]")
             pair = theirs(TEXT, "another")
             ids = pair["input_ids"]
-            assert sum(pair["token_type_ids"]) == len(ids) - ids.index(theirs.sep_token_id) - 1, f"{name}: no segments"
+            assert not has_segments(model) or sum(pair["token_type_ids"]) == len(ids) - ids.index(theirs.sep_token_id) - 1, f"{name}: no segments"
             assert ids.count(theirs.sep_token_id) == 2 and ids[0] == theirs.cls_token_id, f"{name}: no template"
         else:
             assert theirs.eos_token == "<|endoftext|>"
@@ -175,7 +190,7 @@ def head_logits(model, ids, type_ids, length):
     padding = [0] * (length - len(ids))
     inputs = {"input_ids": torch.tensor([ids + padding]),
               "attention_mask": torch.tensor([[1] * len(ids) + padding])}
-    if is_encoder(model):
+    if has_segments(model):
         inputs["token_type_ids"] = torch.tensor([type_ids + padding])
     outputs = model(**inputs)
     if "start_logits" in outputs:
@@ -202,7 +217,7 @@ def check_heads(checks):
             ours = json.loads(checks.run("predict", name + ".checkpoint", "--text", "this and no other house", "--pair", pair))
             encoded = theirs("this and no other house", pair)
             assert encoded["input_ids"] == ours["ids"], f"{name}: other tokens"
-            types = encoded["token_type_ids"] if is_encoder(model) else None
+            types = encoded["token_type_ids"] if has_segments(model) else None
             for padding in (0, 7):
                 with torch.no_grad():
                     logits = head_logits(model, ours["ids"], types, len(ours["ids"]) + padding)
@@ -258,6 +273,11 @@ def main():
         check_trained_model(checks, "trained-gpt2", transformers.GPT2LMHeadModel, "kind: gpt2")
         check_trained_model(checks, "trained-llama", transformers.Qwen3ForCausalLM,
                             "kind: llama, num_kv_heads: 2, qk_norm: true")
+        check_trained_model(checks, "trained-qwen2", transformers.Qwen2ForCausalLM, "kind: qwen2, num_kv_heads: 2")
+        check_trained_model(checks, "trained-mistral", transformers.MistralForCausalLM,
+                            "kind: mistral, num_kv_heads: 2, sliding_window: 8")
+        check_trained_model(checks, "trained-distilbert", transformers.DistilBertForMaskedLM,
+                            'kind: distilbert, norm_eps: 1.0e-12', "tokenizer-bert")
         check_trained_model(checks, "trained-bert", transformers.BertForPreTraining, "kind: bert, head: pretraining",
                             "tokenizer-bert", ", pairs: next_sentence")
     assert checks.worst <= TOLERANCE, f"{checks.worst} is over {TOLERANCE}"

@@ -37,6 +37,11 @@ def bert_models():
     yield "bert", transformers.BertForPreTraining(transformers.BertConfig(**BERT))
     yield "bert_masked", transformers.BertForMaskedLM(transformers.BertConfig(**BERT))
     yield "megatron_bert", transformers.MegatronBertForPreTraining(transformers.MegatronBertConfig(**BERT))
+    yield "roberta", transformers.RobertaForMaskedLM(transformers.RobertaConfig(
+        **BERT | {"max_position_embeddings": POSITIONS + 2}, type_vocab_size=1))
+    yield "distilbert", transformers.DistilBertForMaskedLM(transformers.DistilBertConfig(
+        vocab_size=VOCAB, max_position_embeddings=POSITIONS, dim=16, n_layers=2, hidden_dim=24, n_heads=2, dropout=0.0,
+        attention_dropout=0.0))
 
 
 def models():
@@ -49,6 +54,9 @@ def models():
         **LLAMA | {"max_position_embeddings": 128}, head_dim=8, tie_word_embeddings=True, rope_parameters=LLAMA3)), False
     yield "qwen3", transformers.Qwen3ForCausalLM(transformers.Qwen3Config(
         **LLAMA, head_dim=8, tie_word_embeddings=False)), False
+    yield "qwen2", transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**LLAMA, tie_word_embeddings=True)), False
+    # A window of 4 tokens in samples of 10.
+    yield "mistral", transformers.MistralForCausalLM(transformers.MistralConfig(**LLAMA, sliding_window=4)), False
 
 
 class Rotary(torch.nn.Module):
@@ -121,10 +129,16 @@ def compute_bert(folder):
         ids = torch.randint(0, VOCAB, (SAMPLES, LENGTH))
         padding_mask = (torch.arange(LENGTH) < lengths[:, None]).long()
         segments = (torch.arange(LENGTH) >= 4).long().expand(SAMPLES, LENGTH) * padding_mask
+        inputs = {"attention_mask": padding_mask}
+        if getattr(model.config, "type_vocab_size", 0) > 1:
+            inputs["token_type_ids"] = segments
+        if model.config.model_type == "roberta":  # whose padding is told by its id, here unlike the others'
+            ids = torch.where(ids == model.config.pad_token_id, 2, ids)
+            ids = torch.where(padding_mask == 1, ids, model.config.pad_token_id)
         places = torch.tensor([1, 5, 9, 12, 15, 27])
         labels = torch.randint(0, VOCAB, places.shape)
         sentence_labels = torch.tensor([0, 1, 1])
-        outputs = model(ids, attention_mask=padding_mask, token_type_ids=segments)
+        outputs = model(ids, **inputs)
         logits = outputs.prediction_logits if "prediction_logits" in outputs else outputs.logits
         loss = torch.nn.functional.cross_entropy(logits.reshape(-1, VOCAB)[places], labels)
         expected = {"ids": ids, "lengths": lengths, "segments": segments.contiguous(), "places": places,

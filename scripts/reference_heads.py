@@ -7,6 +7,8 @@ import transformers
 
 SAMPLES, LENGTH, LABELS = 3, 10, 4
 # Head in lmtrain -> the end of the class's name in transformers.
+# The id of padding, where it is not 0.
+PADDING = {"roberta": 1}
 HEADS = {"sequence": "ForSequenceClassification", "regression": "ForSequenceClassification",
          "token": "ForTokenClassification", "answer": "ForQuestionAnswering"}
 
@@ -20,22 +22,28 @@ def families(vocabulary, positions):
             "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
     yield "bert", "Bert", bert
     yield "megatron_bert", "MegatronBert", bert
+    yield "roberta", "Roberta", bert | {"max_position_embeddings": positions + 2, "type_vocab_size": 1}
+    yield "distilbert", "DistilBert", {
+        "vocab_size": vocabulary, "max_position_embeddings": positions, "dim": 16, "n_layers": 1, "hidden_dim": 24,
+        "n_heads": 2, "dropout": 0.0, "attention_dropout": 0.0, "qa_dropout": 0.0, "seq_classif_dropout": 0.0}
     yield "gpt2", "GPT2", gpt2
     yield "llama", "Llama", llama
     yield "qwen3", "Qwen3", llama | {"head_dim": 8}
+    yield "qwen2", "Qwen2", llama
+    yield "mistral", "Mistral", llama | {"sliding_window": 4}
 
 
 def models(vocabulary, positions):
     """Name and model of every family and head; labels have names, but for the single one of a regression."""
     for family, prefix, settings in families(vocabulary, positions):
         for head, suffix in HEADS.items():
-            config = getattr(transformers, f"{prefix}Config")(**settings, pad_token_id=0)
+            config = getattr(transformers, f"{prefix}Config")(**settings, pad_token_id=PADDING.get(family, 0))
             if head in ("sequence", "token"):
                 config.id2label = {i: f"kind {i}" for i in range(LABELS)}
                 config.label2id = {name: i for i, name in config.id2label.items()}
             if head == "regression":
                 config.num_labels, config.problem_type = 1, "regression"
-            if "Bert" not in prefix:
+            if "ert" not in prefix:
                 config.classifier_dropout = 0.0
             model = getattr(transformers, prefix + suffix)(config)
             yield f"{family}_{head}", head, model
@@ -69,7 +77,8 @@ def targets_of(head):
 
 # What the fixtures hold; check_interchange.py goes through all.
 FIXTURES = {"bert_sequence", "bert_regression", "bert_token", "bert_answer", "gpt2_sequence", "gpt2_token",
-            "gpt2_answer", "llama_sequence", "llama_token", "llama_answer"}
+            "gpt2_answer", "llama_sequence", "llama_token", "llama_answer", "roberta_sequence", "roberta_token",
+            "distilbert_sequence", "distilbert_answer", "qwen2_sequence", "mistral_sequence"}
 
 
 def compute(folder, vocabulary, positions, in_fp64):
@@ -86,10 +95,11 @@ def compute(folder, vocabulary, positions, in_fp64):
         model.save_pretrained(pathlib.Path(folder) / name)
         lengths = torch.tensor([LENGTH, 6, 8])
         is_real = torch.arange(LENGTH) < lengths[:, None]
-        ids = torch.randint(1, vocabulary, (SAMPLES, LENGTH)) * is_real
+        padding = model.config.pad_token_id
+        ids = torch.where(is_real, torch.randint(padding + 1, vocabulary, (SAMPLES, LENGTH)), padding)
         segments = (torch.arange(LENGTH) >= 4).long() * is_real
         inputs = {"input_ids": ids, "attention_mask": is_real.long()}
-        if "bert" in name:
+        if getattr(model.config, "type_vocab_size", 0) > 1:
             inputs["token_type_ids"] = segments
         targets = targets_of(head)
         outputs = model(**inputs, **targets)

@@ -10,7 +10,9 @@
 namespace lmtrain {
 
 const std::vector<ModelFamily>& model_families() {
-  static const std::vector<ModelFamily> families = {gpt2_family(), llama_family(), bert_family()};
+  static const std::vector<ModelFamily> families = {
+      gpt2_family(), llama_family(),   qwen2_family(),     mistral_family(),
+      bert_family(), roberta_family(), distilbert_family()};
   return families;
 }
 
@@ -47,6 +49,13 @@ bool ties_embeddings(const ModelConfig& model, bool by_default) {
 
 double scaled_residual_std(const ModelConfig& model) {
   return model.init_std / std::sqrt(2.0 * static_cast<double>(model.num_layers));
+}
+
+std::optional<ModelProblem> find_untied_problem(const ModelConfig& model) {
+  if (model.traits().has_tied_embeddings) return std::nullopt;
+  return ModelProblem{
+      {"model.embeddings"},
+      cat("model.embeddings = untied is not for ", model.kind, ", whose head is tied")};
 }
 
 void add_norm(TensorMap& map, const ModelConfig& model, const std::string& ours,

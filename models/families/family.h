@@ -54,7 +54,11 @@ struct ModelFamily {
 // One for each source file of this folder; families.cpp lists them.
 ModelFamily gpt2_family();
 ModelFamily llama_family();
+ModelFamily qwen2_family();
+ModelFamily mistral_family();
 ModelFamily bert_family();
+ModelFamily roberta_family();
+ModelFamily distilbert_family();
 
 // --- what families share ---
 
@@ -62,6 +66,9 @@ ModelFamily bert_family();
 bool ties_embeddings(const ModelConfig& model, bool by_default);
 // GPT-2's rule for projections back onto the residual stream, two a block.
 double scaled_residual_std(const ModelConfig& model);
+
+// Refuses model.embeddings = untied, for a language head that transformers ties.
+std::optional<ModelProblem> find_untied_problem(const ModelConfig& model);
 
 // Adds OURS.weight and, with biases, OURS.bias of a norm over the residual stream.
 void add_norm(TensorMap& map, const ModelConfig& model, const std::string& ours,

@@ -86,7 +86,7 @@ void write_labels(const ModelConfig& model, json& value) {
 void write_ids(const ModelConfig& model, const TokenIds& ids, json& value) {
   const auto id = [](int64_t number) { return number < 0 ? json() : json(number); };
   if (!model.traits().predicts_next_token()) {
-    value["pad_token_id"] = id(ids.pad);
+    if (!value.contains("pad_token_id")) value["pad_token_id"] = id(ids.pad);
     return;
   }
   value["bos_token_id"] = id(ids.begin);

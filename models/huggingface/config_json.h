@@ -28,6 +28,7 @@ class ConfigJson {
   void must_be(const std::string& key, const nlohmann::json& value);
   void must_be_absent(const std::string& key);
 
+  bool has(const std::string& key) { return object_.find(key) != nullptr; }
   bool is_null(const std::string& key);
   const nlohmann::json& required(const std::string& key) { return object_.required(key); }
   // "PLACE.KEY"

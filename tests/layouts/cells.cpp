@@ -17,15 +17,15 @@ struct Cut {
   bool sequence;
 };
 
-const std::vector<std::string> kModels = {"gpt2",       "gpt2-untied", "llama",
-                                          "llama-tied", "bert",        "bert-before"};
+const std::vector<std::string> kModels = {"gpt2", "gpt2-untied", "llama", "llama-tied",
+                                          "bert", "bert-before", "qwen2", "mistral"};
 const std::vector<std::string> kPrecisions = {"fp64", "fp32", "bf16"};
 const std::vector<int64_t> kVocabularies = {61, 50257};
 const std::vector<int> kRanks = {1, 2, 4, 8};
 const std::vector<Cut> kCuts = {{1, false}, {2, false}, {2, true}, {4, false}, {4, true}};
 const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
 
-constexpr std::array<size_t, 9> kSizes = {6, 3, 2, 2, 2, 4, 5, 4, 3};
+constexpr std::array<size_t, 9> kSizes = {8, 3, 2, 2, 2, 4, 5, 4, 3};
 
 Cell cell_of(const Combination& c) {
   Cell cell;
@@ -87,9 +87,11 @@ Config Cell::config() const {
   m.max_positions = kPositions;
   m.vocab_size = vocab_size;
   m.dropout = drops ? 0.1 : 0.0;
-  if (m.kind == "llama") {
+  const bool is_llama_like = m.kind == "llama" || m.kind == "qwen2" || m.kind == "mistral";
+  if (is_llama_like) {
     m.num_kv_heads = 4;
-    m.qk_norm = true;
+    m.qk_norm = m.kind == "llama";
+    m.sliding_window = m.kind == "mistral" ? 5 : 0;
     m.feed_forward_size = 48;
     m.embeddings = model == "llama-tied" ? Embeddings::kTied : Embeddings::kAuto;
   } else if (m.kind == "bert") {
@@ -105,7 +107,7 @@ Config Cell::config() const {
   c.train.global_batch_size = global_batch();
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
   c.train.clip_grad_norm = precision == "fp64" ? 0.3 : 1.0;  // where the norm must be right
-  c.train.z_loss = m.kind == "llama" ? 1e-4 : 0.0;
+  c.train.z_loss = is_llama_like ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;
   c.parallel.tensor = tensor;

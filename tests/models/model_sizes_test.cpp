@@ -85,6 +85,10 @@ TEST(ModelSizes, FlopsAreThoseOfTheProducts) {
   const double block = 2 * 2048 * 2048 + 2 * 2048 * 256 + 3 * 2048 * 5632;
   EXPECT_DOUBLE_EQ(flops(llama(22, 32, 4, 2048, 5632), 32000, 2048, 1.0),
                    2.0 * (22 * block + 32000 * 2048) + 22.0 * 4 * 2048 * 1024.5);
+  ModelConfig window = llama(1, 2, 2, 8, 8);
+  window.kind = "mistral";
+  window.sliding_window = 3;  // of 5 tokens: 1 + 2 + 3 + 3 + 3 keys
+  EXPECT_DOUBLE_EQ(flops(window, 16, 5, 1.0), 2.0 * (4 * 64 + 3 * 64 + 16 * 8) + 4.0 * 8 * 12 / 5);
 }
 
 // Defect: a part of the tensor axis that is counted whole, or a padded row that is not counted.

@@ -234,7 +234,9 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
     name("pad_token", tokenizer.pad_token());
     name("mask_token", tokenizer.mask_token());
     // transformers gives segments only where a tokenizer says that it does.
-    tokenizer_config["model_input_names"] = {"input_ids", "token_type_ids", "attention_mask"};
+    tokenizer_config["model_input_names"] = {"input_ids", "attention_mask"};
+    if (model.traits().num_segments > 1)
+      tokenizer_config["model_input_names"] = {"input_ids", "token_type_ids", "attention_mask"};
   } else if (end >= 0) {
     name("bos_token", static_cast<int32_t>(begin));
     name("eos_token", static_cast<int32_t>(end));

@@ -107,7 +107,7 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const std::string family : {"gpt2", "llama", "llama3", "qwen3"}) {
+  for (const std::string family : {"gpt2", "llama", "llama3", "qwen3", "qwen2", "mistral"}) {
     all.push_back({family, at::kDouble, 1e-9, 1e-9, 1e-9});
     all.push_back({family, at::kFloat, 1e-4, 1e-5, 1e-4});
     all.push_back({family, at::kBFloat16, 0.1, 0.02, 0.05});

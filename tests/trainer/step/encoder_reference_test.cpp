@@ -21,11 +21,11 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.family << " in " << c
 class EncoderReference : public testing::TestWithParam<Case> {
  protected:
   EncoderReference() : it(GetParam().family, GetParam().type) {
-    input.ids = it.on_device("ids");
-    input.positions =
-        at::arange(input.ids.size(1), input.ids.options()).expand_as(input.ids).contiguous();
-    input.segments = it.on_device("segments");
-    input.mask = full_mask(it.on_device("lengths").to(at::kInt), input.ids.size(1));
+    TokenBatch tokens;
+    tokens.ids = it.on_device("ids");
+    tokens.lengths = it.on_device("lengths");
+    if (it.config.traits().num_segments > 1) tokens.segments = it.on_device("segments");
+    input = make_input(it.config, tokens);
     targets.places = it.on_device("places");
     targets.labels = it.on_device("labels");
     targets.weights = at::ones({targets.labels.numel()}).to(kTestDevice);
@@ -91,7 +91,8 @@ TEST_P(EncoderReference, CountsCorrectPredictions) {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const std::string family : {"bert", "bert_masked", "megatron_bert"}) {
+  for (const std::string family :
+       {"bert", "bert_masked", "megatron_bert", "roberta", "distilbert"}) {
     all.push_back({family, at::kDouble, 1e-9});
     all.push_back({family, at::kFloat, 1e-4});
   }

@@ -23,7 +23,7 @@ class LabelReference : public testing::TestWithParam<Case> {
     TokenBatch tokens;
     tokens.ids = it.on_device("ids");
     tokens.lengths = it.on_device("lengths");
-    if (it.config.traits().num_segments > 0) tokens.segments = it.on_device("segments");
+    if (it.config.traits().num_segments > 1) tokens.segments = it.on_device("segments");
     input = make_input(it.config, tokens);
     if (it.config.is_regression()) {
       targets.values = it.on_device("labels").to(at::kFloat);
@@ -102,7 +102,9 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (const std::string name :
        {"bert_sequence", "bert_regression", "bert_token", "bert_answer", "gpt2_sequence",
-        "gpt2_token", "gpt2_answer", "llama_sequence", "llama_token", "llama_answer"}) {
+        "gpt2_token", "gpt2_answer", "llama_sequence", "llama_token", "llama_answer",
+        "roberta_sequence", "roberta_token", "distilbert_sequence", "distilbert_answer",
+        "qwen2_sequence", "mistral_sequence"}) {
     all.push_back({name, at::kDouble, 1e-9});
     all.push_back({name, at::kFloat, 5e-4});
   }

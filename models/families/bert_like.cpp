@@ -1,0 +1,77 @@
+#include "models/families/bert_like.h"
+
+namespace lmtrain {
+
+using nlohmann::json;
+
+ModelTraits bert_like_traits(const ModelConfig& model) {
+  return {.objective = Objective::kMaskedTokens,
+          .attention_span = AttentionSpan::kWhole,
+          .positions = PositionKind::kLearned,
+          .norm = NormKind::kLayer,
+          .has_norm_after = true,
+          .activation = Activation::kGeluExact,
+          .intermediate_size =
+              model.feed_forward_size == 0 ? 4 * model.hidden_size : model.feed_forward_size,
+          .has_biases = true,
+          .has_tied_embeddings = ties_embeddings(model, /*by_default=*/true),
+          .has_label_bias = true,
+          .drops_before_labels = !model.answers_questions(),
+          .residual_init_std = model.init_std};
+}
+
+void read_bert_like_json(ConfigJson& from, ModelConfig& model) {
+  model.num_layers = from.integer("num_hidden_layers");
+  model.num_heads = from.integer("num_attention_heads");
+  model.hidden_size = from.integer("hidden_size");
+  model.feed_forward_size = from.integer("intermediate_size");
+  if (model.feed_forward_size == 4 * model.hidden_size) model.feed_forward_size = 0;
+  model.norm_eps = from.real("layer_norm_eps", 1e-12);
+  from.must_be("hidden_act", "gelu");
+  from.must_be("position_embedding_type", "absolute");
+  from.must_be("is_decoder", false);
+  from.must_be("add_cross_attention", false);
+  model.dropout = from.real("hidden_dropout_prob", 0.1);
+  if (from.real("attention_probs_dropout_prob", 0.1) != model.dropout) {
+    from.fail("hidden_dropout_prob",
+              "differs from attention_probs_dropout_prob; lmtrain has one dropout");
+  }
+}
+
+json bert_like_json(const std::string& model_type, const ModelConfig& model) {
+  return {{"model_type", model_type},
+          {"num_hidden_layers", model.num_layers},
+          {"num_attention_heads", model.num_heads},
+          {"hidden_size", model.hidden_size},
+          {"intermediate_size", model.traits().intermediate_size},
+          {"layer_norm_eps", model.norm_eps},
+          {"hidden_act", "gelu"},
+          {"hidden_dropout_prob", model.dropout},
+          {"attention_probs_dropout_prob", model.dropout}};
+}
+
+void add_bert_like_block(TensorMap& map, const ModelConfig& model, const std::string& ours,
+                         const std::string& theirs) {
+  const bool after = model.traits().has_norm_after;
+  add_norm(map, model, ours + ".attention.norm",
+           theirs + (after ? ".attention.output.LayerNorm" : ".attention.ln"));
+  for (const std::string kind : {".weight", ".bias"}) {
+    int64_t place = 0;
+    for (const std::string name : {"query", "key", "value"}) {
+      map.add_slice({.parameter = ours + ".attention.qkv" + kind,
+                     .name = theirs + ".attention.self." + name + kind,
+                     .num_rows = model.hidden_size,
+                     .dim = 1,
+                     .start = place++,
+                     .length = 1});
+    }
+  }
+  add_linear(map, ours + ".attention.output", theirs + ".attention.output.dense",
+             model.hidden_size);
+  add_norm(map, model, ours + ".feed_forward.norm", theirs + (after ? ".output.LayerNorm" : ".ln"));
+  add_linear(map, ours + ".feed_forward.up", theirs + ".intermediate.dense",
+             model.traits().intermediate_size);
+  add_linear(map, ours + ".feed_forward.down", theirs + ".output.dense", model.hidden_size);
+}
+
+}  // namespace lmtrain

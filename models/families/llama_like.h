@@ -1,0 +1,26 @@
+// What Llama and the families that follow it share: a decoder with RMSNorm in front of each part,
+// rotary positions, SwiGLU and grouped queries, and the names that transformers gives its tensors.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "models/families/family.h"
+
+namespace lmtrain {
+
+ModelTraits llama_like_traits(const ModelConfig& model);
+std::optional<ModelProblem> find_llama_like_problem(const ModelConfig& model);
+// Classes of transformers whose names begin with `prefix`.
+std::vector<HeadClass> llama_like_classes(const std::string& prefix);
+// The keys of config.json that all of them have; no more and no biases are assumed.
+void read_llama_like_json(ConfigJson& from, ModelConfig& model);
+nlohmann::json llama_like_json(const std::string& model_type, const ModelConfig& model);
+// Also a norm of each head's queries and keys, and biases of query, key and value, where the model
+// has them.
+TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens);
+
+}  // namespace lmtrain
