@@ -57,12 +57,6 @@ class Nvml {
   std::vector<Device> devices_;
 };
 
-// What CUDA's device `index` of this process is called in CUDA_VISIBLE_DEVICES, as a selector for
-// Nvml::find(). `visible_devices` is that variable's value, if it is set. "" when there is no such
-// device. Indices follow NVML's order only under CUDA_DEVICE_ORDER=PCI_BUS_ID or on nodes of equal
-// GPUs: the UUID that the CUDA runtime tells is better where it is known.
-std::string gpu_selector(const std::optional<std::string>& visible_devices, int index);
-
 // Meters the whole GPU: by its energy counter, or by integrating its power where it has none.
 std::unique_ptr<Meter> make_nvml_meter(std::shared_ptr<Nvml> nvml, const Nvml::Device& device);
 

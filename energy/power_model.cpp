@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <sstream>
 
 #include "base/text.h"
+#include "energy/sensor_sources.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
@@ -95,6 +97,18 @@ class MemoryModelMeter : public Meter {
   std::optional<double> time_;
 };
 
+FoundSensor model_sensor(std::string remarks, std::function<std::unique_ptr<Meter>()> make) {
+  const std::unique_ptr<Meter> meter = make();
+  FoundSensor sensor;
+  sensor.info = meter->info();
+  sensor.covers = {sensor.info.kind};
+  sensor.owner = 0;
+  sensor.why_unreadable = meter->read(0.0).missing;
+  sensor.remarks = std::move(remarks);
+  sensor.make = std::move(make);
+  return sensor;
+}
+
 }  // namespace
 
 Reading cpu_power_reading(const CpuDesignPower& design, double load, double seconds) {
@@ -118,6 +132,18 @@ int64_t node_memory_bytes(const fs::path& procfs) {
   int64_t kibibytes = 0;
   lines >> name >> kibibytes;
   return name == "MemTotal:" ? kibibytes * 1024 : 0;
+}
+
+std::vector<FoundSensor> model_sensors(const SensorSearch& search) {
+  const fs::path procfs = search.roots.procfs;
+  const EnergyConfig config = search.config;
+  const CpuDesignPower design = cpu_design_power(procfs, config);
+  const double gigabytes = static_cast<double>(node_memory_bytes(procfs)) * 1e-9;
+  return {model_sensor(cat("from the load; ", fixed(design.watts, 1), " W at full load (",
+                           design.source, "); energy.cpu_tdp_watts sets it"),
+                       [=] { return make_cpu_model_meter(procfs, config); }),
+          model_sensor(cat("from the size, ", fixed(gigabytes, 1), " GB"),
+                       [=] { return make_memory_model_meter(procfs); })};
 }
 
 }  // namespace lmtrain

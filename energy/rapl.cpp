@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "energy/counter.h"
+#include "energy/sensor_sources.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
@@ -35,6 +36,27 @@ RaplRole role_of(const std::string& name) {
   if (name.starts_with("package")) return RaplRole::kPackage;
   if (name == "dram") return RaplRole::kDram;
   return name == "psys" ? RaplRole::kPlatform : RaplRole::kPart;
+}
+
+std::string why_not_counted(RaplRole role) {
+  switch (role) {
+    case RaplRole::kPackage:
+    case RaplRole::kDram:
+      return "";
+    case RaplRole::kPart:
+      return "it is a part of its package, which is counted";
+    case RaplRole::kPlatform:
+      return "it contains the packages, which are counted";
+    case RaplRole::kDuplicate:
+      break;
+  }
+  return "it shows a zone that is counted already";
+}
+
+MeterInfo info_of(const RaplZone& zone) {
+  const DeviceKind kind = zone.role == RaplRole::kDram ? DeviceKind::kMemory : DeviceKind::kCpu;
+  return {zone.key, cat("RAPL ", zone.key.substr(zone.key.find(':') + 1)), kind,
+          Quality::kMeasured};
 }
 
 // Zones of the register interface before those of "intel-rapl-mmio", which shows a package again.
@@ -93,11 +115,35 @@ std::vector<RaplZone> find_rapl_zones(const fs::path& sysfs) {
 }
 
 std::unique_ptr<Meter> make_rapl_meter(const RaplZone& zone) {
-  const DeviceKind kind = zone.role == RaplRole::kDram ? DeviceKind::kMemory : DeviceKind::kCpu;
-  MeterInfo info{zone.key, cat("RAPL ", zone.key.substr(zone.key.find(':') + 1)), kind,
-                 Quality::kMeasured};
-  return std::make_unique<RaplMeter>(std::move(info), zone.folder / "energy_uj",
+  return std::make_unique<RaplMeter>(info_of(zone), zone.folder / "energy_uj",
                                      zone.range_microjoules);
+}
+
+std::vector<FoundSensor> rapl_sensors(const SensorSearch& search) {
+  const std::vector<RaplZone> zones = find_rapl_zones(search.roots.sysfs);
+  if (zones.empty()) {
+    return {nothing_found(
+        "rapl", cat("no zone under ", (search.roots.sysfs / "class" / "powercap").string(),
+                    ": a virtual machine, or the kernel module intel_rapl_msr is not loaded"))};
+  }
+  const bool usable = std::any_of(zones.begin(), zones.end(), [](const RaplZone& zone) {
+    return zone.role == RaplRole::kPackage && zone.why_unreadable.empty();
+  });
+  std::vector<FoundSensor> sensors;
+  for (const RaplZone& zone : zones) {
+    FoundSensor sensor;
+    sensor.info = info_of(zone);
+    sensor.covers = {sensor.info.kind};
+    sensor.owner = 0;
+    sensor.why_unreadable = zone.why_unreadable;
+    sensor.why_not_counted = why_not_counted(zone.role);
+    if (sensor.why_not_counted.empty() && !usable) {
+      sensor.why_not_counted = "no processor package can be read";
+    }
+    sensor.make = [zone] { return make_rapl_meter(zone); };
+    sensors.push_back(std::move(sensor));
+  }
+  return sensors;
 }
 
 }  // namespace lmtrain

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lmtrain {
@@ -15,6 +16,9 @@ struct SystemText {
 };
 // Reads at most 16 MiB (/proc/cpuinfo of a large node has about one).
 SystemText read_system_text(const std::filesystem::path& path);
+
+// The number that `text` spells in digits alone, if it does and fits.
+std::optional<uint64_t> parse_whole_number(std::string_view text);
 
 struct SystemNumber {
   std::optional<uint64_t> value;

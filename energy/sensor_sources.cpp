@@ -1,0 +1,14 @@
+#include "energy/sensor_sources.h"
+
+namespace lmtrain {
+
+std::vector<SensorSource> sensor_sources() {
+  return {
+      rapl_sensors,    // processors and their memory
+      hwmon_sensors,   // processors
+      model_sensors,   // processors and memory, from load and size
+      nvml_sensors,    // NVIDIA GPUs
+  };
+}
+
+}  // namespace lmtrain
