@@ -4,6 +4,7 @@ namespace lmtrain {
 
 std::vector<SensorSource> sensor_sources() {
   return {
+      cray_sensors,    // the whole node
       rapl_sensors,    // processors and their memory
       hwmon_sensors,   // processors
       model_sensors,   // processors and memory, from load and size

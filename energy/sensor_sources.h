@@ -7,6 +7,7 @@
 
 namespace lmtrain {
 
+std::vector<FoundSensor> cray_sensors(const SensorSearch& search);    // cray.cpp
 std::vector<FoundSensor> rapl_sensors(const SensorSearch& search);    // rapl.cpp
 std::vector<FoundSensor> hwmon_sensors(const SensorSearch& search);   // hwmon.cpp
 std::vector<FoundSensor> model_sensors(const SensorSearch& search);   // power_model.cpp
