@@ -8,6 +8,7 @@ std::vector<SensorSource> sensor_sources() {
       rapl_sensors,    // processors and their memory
       hwmon_sensors,   // processors
       model_sensors,   // processors and memory, from load and size
+      amdgpu_sensors,  // AMD GPUs
       nvml_sensors,    // NVIDIA GPUs
   };
 }

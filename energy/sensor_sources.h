@@ -11,6 +11,7 @@ std::vector<FoundSensor> cray_sensors(const SensorSearch& search);    // cray.cp
 std::vector<FoundSensor> rapl_sensors(const SensorSearch& search);    // rapl.cpp
 std::vector<FoundSensor> hwmon_sensors(const SensorSearch& search);   // hwmon.cpp
 std::vector<FoundSensor> model_sensors(const SensorSearch& search);   // power_model.cpp
+std::vector<FoundSensor> amdgpu_sensors(const SensorSearch& search);  // amdgpu.cpp
 std::vector<FoundSensor> nvml_sensors(const SensorSearch& search);    // nvml_sensors.cpp
 
 // All of them, in order of preference among sensors that cover equally much. `lmtrain doctor` and
