@@ -1,6 +1,6 @@
 // AMD GPUs through the hwmon folders of Linux's amdgpu driver (Documentation/gpu/amdgpu/thermal):
-// power1_average or power1_input in microwatts, and energy1_input in microjoules where there is one.
-// Each die that software sees as a GPU has a folder, which is tied to its PCI address.
+// power1_average or power1_input in microwatts, and energy1_input in microjoules where there is
+// one. Each die that software sees as a GPU has a folder, which is tied to its PCI address.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -21,7 +21,7 @@ constexpr double kEnergyError = 0.05;
 constexpr double kPowerError = 0.10;
 constexpr const char* kNoPower = "shows 0 W, which no card in use draws";
 
-// PCI device numbers of cards whose sensor shows more than one GPU.
+// PCI device numbers of cards with two dies, and of modules with a processor and memory.
 constexpr std::array<std::string_view, 2> kTwoDies = {"0x7408", "0x740c"};  // MI250X, MI250
 constexpr std::array<std::string_view, 1> kWithProcessor = {"0x74a0"};      // MI300A
 
@@ -30,32 +30,37 @@ bool is_among(const Names& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// A file that shows the energy or the power of a die.
+struct Input {
+  fs::path file;
+  bool is_energy;
+  std::string why_unreadable;  // "" when it shows more than 0
+};
+
 struct Die {
   std::string address;     // "0000:c1:00.0"
   std::string pci_device;  // "0x740c"
   std::string unique_id;   // 16 hexadecimal digits; "" where the driver tells none
-  fs::path input;          // what it is metered by; "" when there is nothing
-  bool is_energy = false;
-  std::string why_unreadable;
+  std::optional<Input> input;
+
+  bool is_readable() const { return input && input->why_unreadable.empty(); }
 };
 
-// Takes the first input that shows something; else says why the first that exists does not.
-void choose_input(Die& die, const fs::path& folder) {
-  for (const char* name : {"energy1_input", "power1_average", "power1_input"}) {
-    const fs::path input = folder / name;
-    const SystemNumber number = read_system_number(input);
+// The first input that shows something. If none does, the first that exists, which may show
+// something later.
+std::optional<Input> choose_input(const fs::path& folder) {
+  std::optional<Input> first;
+  for (const std::string name : {"energy1_input", "power1_average", "power1_input"}) {
+    const fs::path file = folder / name;
+    const SystemNumber number = read_system_number(file);
     std::error_code ignored;
-    if (!number.value && !fs::exists(input, ignored)) continue;
-    const bool shows_something = number.value.value_or(0) > 0;
-    if (!shows_something && !die.input.empty()) continue;
-    die.input = input;
-    die.is_energy = std::string_view(name).starts_with("energy");
-    die.why_unreadable = number.value ? cat(input.string(), ": ", kNoPower) : number.failure;
-    if (!shows_something) continue;
-    die.why_unreadable = "";
-    return;
+    if (!number.value && !fs::exists(file, ignored)) continue;
+    Input input{file, name.starts_with("energy"), number.failure};
+    if (number.value == 0) input.why_unreadable = cat(file.string(), ": ", kNoPower);
+    if (input.why_unreadable.empty()) return input;
+    if (!first) first = input;
   }
-  if (die.input.empty()) die.why_unreadable = cat(folder.string(), " has no power1_average");
+  return first;
 }
 
 // All dies of the node in the order of their PCI addresses.
@@ -70,7 +75,7 @@ std::vector<Die> find_dies(const fs::path& sysfs) {
     die.address = device.filename();
     die.pci_device = read_system_text(device / "device").text.value_or("");
     die.unique_id = read_system_text(device / "unique_id").text.value_or("");
-    choose_input(die, folder);
+    die.input = choose_input(folder);
     dies.push_back(std::move(die));
   }
   std::sort(dies.begin(), dies.end(),
@@ -78,14 +83,14 @@ std::vector<Die> find_dies(const fs::path& sysfs) {
   return dies;
 }
 
-// For each die the one whose sensor shows its power: itself, or the first die of its card.
+// For each die, which die's sensor shows its power: its own, or that of the first die of the card.
 std::vector<size_t> metered_by(const std::vector<Die>& dies) {
   std::vector<size_t> by(dies.size());
   for (size_t i = 0; i < dies.size(); ++i) {
     by[i] = i;
     if (i == 0 || by[i - 1] != i - 1 || !is_among(kTwoDies, dies[i].pci_device)) continue;
     const bool is_second = dies[i - 1].pci_device == dies[i].pci_device &&
-                           dies[i - 1].why_unreadable.empty() && !dies[i].why_unreadable.empty();
+                           dies[i - 1].is_readable() && !dies[i].is_readable();
     if (is_second) by[i] = i - 1;
   }
   return by;
@@ -112,11 +117,14 @@ FoundSensor sensor_of(const Die& die) {
   if (is_among(kWithProcessor, die.pci_device)) {
     sensor.covers = {DeviceKind::kCpu, DeviceKind::kMemory};
   }
-  sensor.why_unreadable = die.why_unreadable;
-  if (die.input.empty()) return sensor;
-  sensor.make = [info = sensor.info, die] {
-    return die.is_energy ? make_energy_file_meter(info, die.input, {0, kMaxWatts, kEnergyError})
-                         : make_power_file_meter(info, {die.input, kPowerError, kNoPower});
+  if (!die.input) {
+    sensor.why_unreadable = "its driver shows neither power1_average nor power1_input";
+    return sensor;
+  }
+  sensor.why_unreadable = die.input->why_unreadable;
+  sensor.make = [info = sensor.info, input = *die.input] {
+    return input.is_energy ? make_energy_file_meter(info, input.file, {0, kMaxWatts, kEnergyError})
+                           : make_power_file_meter(info, {input.file, kPowerError, kNoPower});
   };
   return sensor;
 }
@@ -134,7 +142,8 @@ std::vector<FoundSensor> amdgpu_sensors(const SensorSearch& search) {
       return die && by[*die] == i;
     });
     if (!sensor.owner && !search.list_unused_gpus) continue;
-    if (!sensor.owner) sensor.why_not_counted = "no rank computes on it: lmtrain uses no AMD GPU";
+    if (!sensor.owner)
+      sensor.why_not_counted = "no rank computes on it, because lmtrain does not use AMD GPUs yet";
     if (by[i] != i) {
       sensor.why_unreadable = cat("the sensor of ", dies[by[i]].address, " shows the whole card");
     }

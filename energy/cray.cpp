@@ -15,14 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Above what a node with eight accelerators can draw.
+// More than a node with eight accelerators draws.
 constexpr double kMaxWatts = 30'000.0;
 constexpr double kRelativeError = 0.05;
-// In so many scans without a new value the counters are taken to have stopped.
+// When so many scans bring no new value, the counters have stopped.
 constexpr double kScansUntilStale = 5.0;
 constexpr uint64_t kUsualScanHz = 10;
 
-// A counter that has the unit `unit`; any unit will do when that is "".
+// Reads a counter and checks its unit, unless `unit` is "".
 SystemNumber read_counter(const fs::path& file, const std::string& unit) {
   const SystemText content = read_system_text(file);
   if (!content.text) return {std::nullopt, cat(file.string(), ": ", content.failure)};
@@ -58,7 +58,7 @@ class CrayNodeMeter : public Meter {
   }
 
  private:
-  // The next scan tells the energy of this time too, so that none is counted for it yet.
+  // The next scan will bring the energy of this time too, so none is counted for it yet.
   Reading without_news(double now) const {
     const double seconds = now - fresh_time_;
     if (seconds <= stale_seconds_) return reading_within(0.0, 0.0, 0.0);
@@ -90,7 +90,7 @@ FoundSensor node_sensor(const fs::path& folder) {
   return sensor;
 }
 
-// "cpu_energy", "accel0_energy": never counted, because nothing tells which rank uses which part.
+// "cpu_energy", "accel0_energy" and so on are parts of the node's energy and never counted.
 FoundSensor part_sensor(const fs::path& file) {
   const std::string name = file.filename();
   FoundSensor sensor;

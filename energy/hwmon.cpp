@@ -14,23 +14,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The inputs that stand for one whole processor each.
+// Inputs that each meter one whole processor.
 struct KnownInput {
   std::string_view driver;
   std::string_view label_start;
 };
 constexpr std::array<KnownInput, 3> kWholeProcessors = {{
-    {"amd_energy", "Esocket"},       // Ecore inputs are inside it
-    {"fam15h_power", ""},            // one power input per processor
-    {"power_meter", "Grace Power"},  // "Module Power" holds it and the GPU
+    {"amd_energy", "Esocket"},       // contains the Ecore inputs
+    {"fam15h_power", ""},            // has one input for each processor
+    {"power_meter", "Grace Power"},  // "Module Power" contains it and the GPU
 }};
 
-// Cards are metered by a source of their own (energy/amdgpu.cpp).
+// AMD GPUs have a source of their own (energy/amdgpu.cpp).
 constexpr std::string_view kGpuDriver = "amdgpu";
 
 constexpr double kMaxWatts = 2000.0;
 constexpr double kEnergyError = 0.05;
-constexpr double kPowerError = 0.10;  // the power between two readings is unknown
+constexpr double kPowerError = 0.10;  // larger, since the power between two readings is unknown
 
 // "energy3" for energy3_input, "power1" for power1_input and power1_average, else "".
 std::string channel_of(const std::string& file) {
@@ -55,7 +55,7 @@ std::string why_not_counted(const std::string& driver, const std::string& label)
   for (const KnownInput& known : kWholeProcessors) {
     if (driver == known.driver && label.starts_with(known.label_start)) return "";
   }
-  return "not known to be a whole processor; it may lie inside another sensor";
+  return "it is not known to meter a whole processor, and another sensor may contain it";
 }
 
 MeterInfo info_of(const HwmonSensor& sensor) {
@@ -74,7 +74,7 @@ std::vector<HwmonSensor> find_hwmon_sensors(const fs::path& sysfs) {
     std::string last_channel;
     for (const fs::path& input : sorted_entries(device)) {
       const std::string channel = channel_of(input.filename());
-      // power1_average and power1_input show the same power.
+      // power1_average and power1_input show the same power, so that one of them is enough.
       if (channel.empty() || channel == last_channel) continue;
       last_channel = channel;
       const std::string label = label_of(device, channel);

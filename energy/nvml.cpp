@@ -9,7 +9,7 @@
 
 namespace lmtrain {
 
-// Declared here after NVML's reference manual, because its header comes with the CUDA toolkit only.
+// Declared as in NVML's reference manual, because only the CUDA toolkit brings its header.
 struct NvmlFunctions {
   using Result = int;
   using Handle = void*;
@@ -31,7 +31,7 @@ namespace {
 constexpr int kSuccess = 0;
 constexpr unsigned int kTextSize = 96;
 
-// Looks every function up. Returns the name of one that is absent, or "".
+// Looks up every function. Returns the name of one that is absent, or "".
 std::string load(void* library, NvmlFunctions& functions) {
   std::string absent;
   const auto find = [&](auto& function, const char* name) {
@@ -83,8 +83,7 @@ std::string Nvml::start() {
   if (result == kSuccess) result = nvml.device_count(&count);
   for (unsigned int i = 0; result == kSuccess && i < count; ++i) {
     Device device{nullptr, cat("index-", i), "unknown GPU"};
-    // A GPU of the node that this job may not use cannot be opened and keeps its place in the
-    // order.
+    // A GPU that this job may not use cannot be opened, but it keeps its index.
     if (nvml.handle_by_index(i, &device.handle) != kSuccess) device.handle = nullptr;
     std::array<char, kTextSize> text{};
     if (device.handle != nullptr) {

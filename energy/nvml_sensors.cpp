@@ -1,4 +1,4 @@
-// The meters of NVIDIA GPUs and which ranks own them.
+// NVIDIA GPUs as a source of sensors.
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -12,13 +12,14 @@
 namespace lmtrain {
 namespace {
 
-// Above any single GPU or superchip module.
+// More than any single GPU or superchip draws.
 constexpr double kMaxWatts = 3000.0;
-// Measured against wall meters: Yang et al., "Part-time power measurements" (arXiv 2312.02741).
+// From comparisons with wall meters: Yang et al., "Part-time power measurements" (arXiv
+// 2312.02741).
 constexpr double kEnergyError = 0.05;
 constexpr double kPowerError = 0.10;
 
-// Modules whose counter contains the processor and its memory.
+// Modules whose counter contains the processor and its memory too.
 constexpr std::array<std::string_view, 1> kSuperchips = {"GH200"};
 
 bool is_superchip(const std::string& name) {

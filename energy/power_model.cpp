@@ -19,14 +19,14 @@ constexpr double kMemoryWattsPerGb = 0.3725;
 constexpr double kMemoryLowWattsPerGb = 5.0 / 64.0;
 constexpr double kMemoryHighWattsPerGb = 5.0 / 8.0;
 
-// Clock ticks of all processors together since boot.
+// Clock ticks of all processors since boot.
 struct CpuTicks {
   double total = 0.0;
   double busy = 0.0;
 };
 
-// The first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal ...". Guest
-// time is in user already. Stolen time was spent on another machine's work.
+// Parses the first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal ...".
+// `user` includes guest time. `steal` was spent on the work of another virtual machine.
 std::optional<CpuTicks> parse_ticks(const std::string& stat) {
   std::istringstream line(stat.substr(0, stat.find('\n')));
   std::string name;
@@ -53,14 +53,14 @@ class CpuModelMeter : public Meter {
     const SystemText text = read_system_text(stat_);
     if (!text.text) return missing_reading(cat(stat_.string(), ": ", text.failure));
     const std::optional<CpuTicks> ticks = parse_ticks(*text.text);
-    if (!ticks) return missing_reading(cat(stat_.string(), ": no line of CPU times"));
+    if (!ticks) return missing_reading(cat(stat_.string(), " has no line of CPU times"));
     if (!last_) {
       last_ = ticks;
       time_ = now;
     }
     const double total = ticks->total - last_->total;
     const double busy = ticks->busy - last_->busy;
-    // Between two ticks the load is not known anew.
+    // Between two ticks there is no new load: the last one stays.
     if (total > 0.0) load_ = std::clamp(busy / total, 0.0, 1.0);
     Reading reading = cpu_power_reading(design_, load_, now - time_);
     last_ = ticks;
@@ -139,10 +139,10 @@ std::vector<FoundSensor> model_sensors(const SensorSearch& search) {
   const EnergyConfig config = search.config;
   const CpuDesignPower design = cpu_design_power(procfs, config);
   const double gigabytes = static_cast<double>(node_memory_bytes(procfs)) * 1e-9;
-  return {model_sensor(cat("from the load; ", fixed(design.watts, 1), " W at full load (",
+  return {model_sensor(cat("modelled from the load; ", fixed(design.watts, 1), " W at full load (",
                            design.source, "); energy.cpu_tdp_watts sets it"),
                        [=] { return make_cpu_model_meter(procfs, config); }),
-          model_sensor(cat("from the size, ", fixed(gigabytes, 1), " GB"),
+          model_sensor(cat("modelled from the size, ", fixed(gigabytes, 1), " GB"),
                        [=] { return make_memory_model_meter(procfs); })};
 }
 

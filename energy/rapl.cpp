@@ -14,13 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Above any processor package sold and any memory controller's load: a counter that runs faster is
-// wrong.
+// More than any processor package or its memory draws: a counter that runs faster is wrong.
 constexpr double kMaxWatts = 1000.0;
-// The counters are calibrated by the maker; comparisons with wall meters find errors of this order.
+// The maker calibrates the counters. Comparisons with wall meters find errors of this order.
 constexpr double kRelativeError = 0.05;
 
-// "intel-rapl:0:1" is a part of "intel-rapl:0"; "intel-rapl" itself is no zone.
+// "intel-rapl:0:1" is a part of "intel-rapl:0"; "intel-rapl" itself is not a zone.
 bool is_zone(const std::string& entry) {
   return entry.starts_with("intel-rapl") && entry.find(':') != std::string::npos;
 }
@@ -59,7 +58,8 @@ MeterInfo info_of(const RaplZone& zone) {
           Quality::kMeasured};
 }
 
-// Zones of the register interface before those of "intel-rapl-mmio", which shows a package again.
+// The zones of the register interface come before those of "intel-rapl-mmio", which shows packages
+// again.
 std::vector<fs::path> zone_folders(const fs::path& sysfs) {
   std::vector<fs::path> folders = sorted_entries(sysfs / "class" / "powercap");
   std::erase_if(folders, [](const fs::path& folder) { return !is_zone(folder.filename()); });

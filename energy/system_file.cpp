@@ -50,7 +50,7 @@ SystemNumber read_system_number(const std::filesystem::path& path) {
   if (!file.text) return {std::nullopt, cat(path.string(), ": ", file.failure)};
   const std::optional<uint64_t> value = parse_whole_number(*file.text);
   if (value) return {value, ""};
-  return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is no number")};
+  return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is not a number")};
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {

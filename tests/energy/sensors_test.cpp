@@ -153,7 +153,7 @@ TEST(Doctor, TellsEverySensorAndWhy) {
   std::map<std::string, SensorDescription> found;
   for (const auto& sensor : describe_sensors(machine.roots(), {})) found[sensor.name] = sensor;
   EXPECT_FALSE(found.at("rapl:package-0").readable);
-  EXPECT_NE(found.at("rapl:package-0").remarks.find("is no number"), std::string::npos);
+  EXPECT_NE(found.at("rapl:package-0").remarks.find("is not a number"), std::string::npos);
   EXPECT_FALSE(found.at("rapl:psys").counted);
   EXPECT_TRUE(found.at("nvml:GPU-a").counted);
   EXPECT_NE(found.at("nvml:GPU-a").remarks.find("power only"), std::string::npos);
