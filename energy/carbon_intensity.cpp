@@ -19,8 +19,8 @@ std::string code_and_name(const GridIntensity& grid) {
   return cat(grid.code, " (", grid.name, ")");
 }
 
-// What someone who wrote `wanted` may have meant: a country by its name or the start of it, else
-// the nearest code. "" when nothing is near.
+// What `wanted` may stand for: the country with that name or beginning of a name, else the nearest
+// code, else "".
 std::string suggestion(const std::string& wanted) {
   std::vector<std::string> names;
   std::vector<std::string> codes;
@@ -52,11 +52,11 @@ const GridIntensity& find_grid_intensity(std::string_view region) {
     if (!wanted.empty() && (wanted == grid.code || wanted == grid.iso2)) return grid;
   }
   const std::string near = wanted.empty() ? "" : suggestion(wanted);
-  throw ConfigError(cat("energy.region: no carbon intensity is known for \"", region, "\"",
-                        near.empty() ? "" : cat(", did you mean ", near, "?"),
-                        near.empty() ? ";" : "",
-                        " (an ISO 3166 code like DEU or DE, or WORLD; lmtrain doctor lists them; "
-                        "for another grid take WORLD and set energy.intensity_g_per_kwh)"));
+  throw ConfigError(
+      cat("energy.region: no carbon intensity is known for \"", region, "\"",
+          near.empty() ? "" : cat(", did you mean ", near, "?"), near.empty() ? ";" : "",
+          " (use an ISO 3166 code like DEU or DE, or WORLD; lmtrain doctor lists them. "
+          "For another grid, use WORLD and set energy.intensity_g_per_kwh)"));
 }
 
 GridIntensity grid_intensity(const EnergyConfig& config) {

@@ -7,11 +7,10 @@
 namespace lmtrain {
 namespace {
 
-// Counters are updated every few milliseconds and read a little after the clock: this much time is
-// forgiven.
+// A difference may cover this much more time than lies between its readings: counters are updated
+// every few milliseconds and read a little after the clock.
 constexpr double kSlackSeconds = 1.0;
-// Twice the longest interval that can be configured. Nothing is known of the power in a longer
-// pause.
+// Twice the longest interval that can be configured. The power during a longer pause is unknown.
 constexpr double kMaxIntegratedSeconds = 120.0;
 
 }  // namespace

@@ -1,5 +1,4 @@
-// From what a sensor shows to joules: counters that wrap and reset, and power that must be
-// integrated.
+// Turns what a sensor shows into joules. Counters wrap and are reset; power must be integrated.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +11,21 @@ namespace lmtrain {
 
 // Turns the values of a cumulative counter into readings.
 //
-// A value below the last one is a wrap or a reset. Both, and a second wrap between two readings,
-// are told apart by what is physically possible: a difference that needs more than `max_watts` is a
-// gap, and so is a time in which the counter can have gone round more than once.
+// A value below the last one means that the counter wrapped or was reset. A reading is missing if
+// its difference would need more than `max_watts`, which tells a reset from a wrap, and if so much
+// time has passed that the counter may have wrapped twice.
 class EnergyCounter {
  public:
   struct Limits {
-    uint64_t range_microjoules;  // the value after which it starts again at 0; 0 when it never does
-    double max_watts;            // above what the device can draw
-    double relative_error;       // of its energy
+    uint64_t range_microjoules;  // the value at which it starts again at 0; 0 if it never wraps
+    double max_watts;            // more than the device can draw
+    double relative_error;       // of the energy
   };
   explicit EnergyCounter(Limits limits) : limits_(limits) {}
 
   Reading advance(double now, uint64_t microjoules);
 
-  // Half the shortest time in which it can wrap.
+  // Half of the shortest time in which the counter can wrap.
   double max_seconds_between_reads() const;
 
  private:
@@ -36,8 +35,8 @@ class EnergyCounter {
   uint64_t value_ = 0;
 };
 
-// Integrates power between neighbouring readings by the trapezoidal rule. After a gap it starts
-// anew.
+// Integrates power between neighbouring readings by the trapezoidal rule. It starts anew after a
+// gap.
 class PowerIntegral {
  public:
   explicit PowerIntegral(double relative_error) : relative_error_(relative_error) {}

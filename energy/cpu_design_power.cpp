@@ -14,13 +14,13 @@ namespace lmtrain {
 namespace {
 
 struct KnownProcessor {
-  std::string_view name;  // as a whole word of /proc/cpuinfo's "model name"
+  std::string_view name;  // a whole word of "model name" in /proc/cpuinfo
   double watts;
   int cores;
   int threads;
 };
 
-// Thermal design power as the makers' data sheets give it.
+// Thermal design power as given by the makers' data sheets.
 constexpr KnownProcessor kProcessors[] = {
     {"Platinum 8592", 350, 64, 128},
     {"Platinum 8480", 350, 56, 112},
@@ -99,8 +99,8 @@ constexpr KnownProcessor kProcessors[] = {
 };
 
 constexpr double kWattsPerThread = 4.0;
-// Under full load processors draw from 0.7 to 1.1 of a design power that is known. Of unknown ones
-// the design power lies between 2 W per thread (servers of many cores) and 8 W (desktops).
+// Under full load a processor draws 0.7 to 1.1 of its design power. The design power of an unknown
+// processor lies between 2 W per thread (servers with many cores) and 8 W per thread (desktops).
 constexpr double kKnownLow = 0.7;
 constexpr double kKnownHigh = 1.1;
 constexpr double kUnknownLow = 0.5;
@@ -133,7 +133,7 @@ CpuInfo read_cpu_info(const std::filesystem::path& procfs) {
   return info;
 }
 
-// Whether `model` contains `name` as a whole word; an EPYC's P (one socket only) changes nothing.
+// Whether `model` contains `name` as a whole word. The P of an EPYC for one socket is ignored.
 bool names(std::string_view model, std::string_view name) {
   const size_t at = model.find(name);
   if (at == std::string_view::npos) return false;
@@ -142,8 +142,8 @@ bool names(std::string_view model, std::string_view name) {
   return rest.empty() || std::isalnum(static_cast<unsigned char>(rest.front())) == 0;
 }
 
-// How much of `sockets` such processors this system sees: a virtual machine sees some threads only,
-// and with SMT off every core counts whole.
+// The share of `sockets` such processors that this system sees. A virtual machine sees only some of
+// the threads; with SMT off, a core with one thread counts as a whole core.
 double share_seen(const CpuInfo& info, const KnownProcessor& known, double sockets) {
   const double by_threads = info.threads / (sockets * known.threads);
   const double by_cores = static_cast<double>(info.cores.size()) / (sockets * known.cores);
@@ -167,7 +167,7 @@ CpuDesignPower cpu_design_power(const std::filesystem::path& procfs, const Energ
   }
   const double watts = kWattsPerThread * std::max(1, info.threads);
   return {watts, kUnknownLow * watts, kUnknownHigh * watts,
-          cat(shortest(kWattsPerThread), " W per thread, the processor model being unknown")};
+          cat(shortest(kWattsPerThread), " W per thread, because the processor model is unknown")};
 }
 
 }  // namespace lmtrain

@@ -1,5 +1,5 @@
 // What `lmtrain doctor` says about energy: every sensor, whether it can be read, and what to do if
-// not.
+// it cannot.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace lmtrain {
 struct SensorDescription {
   std::string name;  // "rapl:package-0"
   bool readable;
-  bool counted;         // whether a run adds it up; a GPU, when a rank uses it
+  bool counted;         // whether a run adds it up; an NVIDIA GPU is counted when a rank uses it
   std::string remarks;  // why it is not readable or not counted, and what to do
 };
 

@@ -17,16 +17,18 @@ struct EnergyConfig {
   void describe(Fields& f) {
     f.real("interval_seconds", interval_seconds, {.min = 0.01, .max = 60.0},
            "Seconds between two power readings.");
-    f.real("pue", pue, {.min = 1.0, .max = 10.0},
-           "Power usage effectiveness: energy of the data centre over energy of its computers.");
+    f.real(
+        "pue", pue, {.min = 1.0, .max = 10.0},
+        "Power usage effectiveness: energy of the data centre divided by energy of its computers.");
     f.text("region", region,
-           "Whose grid: an ISO 3166 code of 2 or 3 letters, or WORLD (lmtrain doctor lists the "
-           "codes).");
+           "Country or region of the grid: an ISO 3166 code of 2 or 3 letters, or WORLD "
+           "(lmtrain doctor lists the codes).");
     f.real("intensity_g_per_kwh", intensity_g_per_kwh, {.min = 0.0, .max = 5000.0},
            "Carbon intensity of the electricity in gCO2e/kWh; 0 takes that of the region.");
-    f.real("cpu_tdp_watts", cpu_tdp_watts, {.min = 0.0, .max = 100000.0},
-           "Thermal design power of a node's processors, for the model used where no sensor can be "
-           "read; 0 takes it from the table of processors.");
+    f.real(
+        "cpu_tdp_watts", cpu_tdp_watts, {.min = 0.0, .max = 100000.0},
+        "Thermal design power of a node's processors, for the model that is used if no sensor can "
+        "be read; 0 takes it from the table of processors.");
   }
 };
 

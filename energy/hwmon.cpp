@@ -5,7 +5,8 @@
 #include <string_view>
 
 #include "base/text.h"
-#include "energy/counter.h"
+#include "energy/file_meter.h"
+#include "energy/sensor_sources.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
@@ -13,20 +14,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The inputs that stand for one whole processor each.
+// Inputs that each meter one whole processor.
 struct KnownInput {
   std::string_view driver;
   std::string_view label_start;
 };
 constexpr std::array<KnownInput, 3> kWholeProcessors = {{
-    {"amd_energy", "Esocket"},       // Ecore inputs are inside it
-    {"fam15h_power", ""},            // one power input per processor
-    {"power_meter", "Grace Power"},  // "Module Power" holds it and the GPU
+    {"amd_energy", "Esocket"},       // contains the Ecore inputs
+    {"fam15h_power", ""},            // has one input for each processor
+    {"power_meter", "Grace Power"},  // "Module Power" contains it and the GPU
 }};
+
+// AMD GPUs have a source of their own (energy/amdgpu.cpp).
+constexpr std::string_view kGpuDriver = "amdgpu";
 
 constexpr double kMaxWatts = 2000.0;
 constexpr double kEnergyError = 0.05;
-constexpr double kPowerError = 0.10;  // the power between two readings is unknown
+constexpr double kPowerError = 0.10;  // larger, since the power between two readings is unknown
 
 // "energy3" for energy3_input, "power1" for power1_input and power1_average, else "".
 std::string channel_of(const std::string& file) {
@@ -51,41 +55,13 @@ std::string why_not_counted(const std::string& driver, const std::string& label)
   for (const KnownInput& known : kWholeProcessors) {
     if (driver == known.driver && label.starts_with(known.label_start)) return "";
   }
-  return "not known to be a whole processor; it may lie inside another sensor";
+  return "it is not known to meter a whole processor, and another sensor may contain it";
 }
 
-class HwmonEnergyMeter : public Meter {
- public:
-  HwmonEnergyMeter(MeterInfo info, fs::path input)
-      : Meter(std::move(info)), input_(std::move(input)), counter_({0, kMaxWatts, kEnergyError}) {}
-
-  Reading read(double now) override {
-    const SystemNumber number = read_system_number(input_);
-    if (!number.value) return missing_reading(number.failure);
-    return counter_.advance(now, *number.value);
-  }
-
- private:
-  fs::path input_;
-  EnergyCounter counter_;
-};
-
-class HwmonPowerMeter : public Meter {
- public:
-  HwmonPowerMeter(MeterInfo info, fs::path input)
-      : Meter(std::move(info)), input_(std::move(input)), integral_(kPowerError) {}
-
-  Reading read(double now) override {
-    const SystemNumber number = read_system_number(input_);
-    if (number.value) return integral_.advance(now, static_cast<double>(*number.value) * 1e-6);
-    integral_.interrupt();
-    return missing_reading(number.failure);
-  }
-
- private:
-  fs::path input_;
-  PowerIntegral integral_;
-};
+MeterInfo info_of(const HwmonSensor& sensor) {
+  return {sensor.key, cat("hwmon ", sensor.key.substr(sensor.key.find(':') + 1)), DeviceKind::kCpu,
+          Quality::kMeasured};
+}
 
 }  // namespace
 
@@ -94,10 +70,11 @@ std::vector<HwmonSensor> find_hwmon_sensors(const fs::path& sysfs) {
   std::map<std::string, int> uses;
   for (const fs::path& device : sorted_entries(sysfs / "class" / "hwmon")) {
     const std::string driver = read_system_text(device / "name").text.value_or("unnamed");
+    if (driver == kGpuDriver) continue;
     std::string last_channel;
     for (const fs::path& input : sorted_entries(device)) {
       const std::string channel = channel_of(input.filename());
-      // power1_average and power1_input show the same power.
+      // power1_average and power1_input show the same power, so that one of them is enough.
       if (channel.empty() || channel == last_channel) continue;
       last_channel = channel;
       const std::string label = label_of(device, channel);
@@ -111,12 +88,28 @@ std::vector<HwmonSensor> find_hwmon_sensors(const fs::path& sysfs) {
 }
 
 std::unique_ptr<Meter> make_hwmon_meter(const HwmonSensor& sensor) {
-  MeterInfo info{sensor.key, cat("hwmon ", sensor.key.substr(sensor.key.find(':') + 1)),
-                 DeviceKind::kCpu, Quality::kMeasured};
   if (sensor.is_energy) {
-    return std::make_unique<HwmonEnergyMeter>(std::move(info), sensor.input);
+    return make_energy_file_meter(info_of(sensor), sensor.input, {0, kMaxWatts, kEnergyError});
   }
-  return std::make_unique<HwmonPowerMeter>(std::move(info), sensor.input);
+  return make_power_file_meter(info_of(sensor), {sensor.input, kPowerError, ""});
+}
+
+std::vector<FoundSensor> hwmon_sensors(const SensorSearch& search) {
+  std::vector<FoundSensor> sensors;
+  for (const HwmonSensor& found : find_hwmon_sensors(search.roots.sysfs)) {
+    FoundSensor sensor;
+    sensor.info = info_of(found);
+    sensor.covers = {DeviceKind::kCpu};
+    sensor.owner = 0;
+    sensor.why_unreadable = found.why_unreadable;
+    sensor.why_not_counted = found.why_not_counted;
+    if (found.counted() && !found.why_unreadable.empty()) {
+      sensor.why_not_counted = "it cannot be read";
+    }
+    sensor.make = [found] { return make_hwmon_meter(found); };
+    sensors.push_back(std::move(sensor));
+  }
+  return sensors;
 }
 
 }  // namespace lmtrain

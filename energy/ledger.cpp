@@ -41,7 +41,7 @@ void LedgerWriter::append(const LedgerRecord& record) {
     ++lost_lines_;
   }
   if (failing_) {
-    // What was written last may be part of a line, so this one begins with an end of line.
+    // The last write may have left a part of a line, so this one starts with an end of line.
     if (!file_.append_line("\n" + to_line(LedgerMend{lost_lines_}))) return;
     failing_ = false;
     lost_lines_ = 0;
@@ -60,7 +60,7 @@ std::string LedgerReader::position() const { return cat(path_.string(), ":", lin
 void LedgerReader::read_new(const std::function<void(const LedgerRecord&)>& visit) {
   const MappedFile file(path_);
   if (offset_ > file.size()) {
-    throw DataError(cat(path_.string(), " became shorter while it was read"));
+    throw DataError(cat(path_.string(), " became shorter while lmtrain read it"));
   }
   std::string_view text = file.text().substr(offset_);
   for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {

@@ -1,4 +1,4 @@
-// JSON of what ledgers and totals both hold.
+// The JSON of what both ledgers and totals contain.
 #pragma once
 
 #include <array>
@@ -69,7 +69,8 @@ inline std::array<double, kNumPhases> phases_from_json(const nlohmann::json& obj
     values[static_cast<size_t>(i)] = number_field(object, name.c_str());
     ++found;
   }
-  if (!object.is_object() || found != object.size()) throw DataError("\"phase\" names no phase");
+  if (!object.is_object() || found != object.size())
+    throw DataError("\"phase\" has a name that is not a phase");
   return values;
 }
 

@@ -1,4 +1,4 @@
-// The lines of the ledger.
+// Writes and parses the lines of the ledger.
 #include "energy/ledger.h"
 #include "energy/ledger_json.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-// Powers of ten of a second and a joule that are kept.
+// Decimals that are kept of seconds and joules.
 constexpr int kDigits = 6;
 
 json to_json(const Reading& reading) {
@@ -74,7 +74,7 @@ LedgerRecord parse_ledger_line(std::string_view text) {
   if (line.contains("attempt")) return start_from_json(line);
   if (line.contains("stop")) return AttemptStop{number_field(line, "stop")};
   if (line.contains("mended")) return LedgerMend{integer_field(line, "mended")};
-  throw DataError("no record of an energy ledger");
+  throw DataError("not a record of an energy ledger");
 }
 
 }  // namespace lmtrain

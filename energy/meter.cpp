@@ -27,14 +27,14 @@ Quality parse_quality(std::string_view name) {
   for (const Quality quality : {Quality::kMeasured, Quality::kModelled}) {
     if (name == quality_name(quality)) return quality;
   }
-  throw DataError(cat("\"", name, "\" is no quality of a reading (measured, modelled)"));
+  throw DataError(cat("\"", name, "\" is not a quality of a reading (measured, modelled)"));
 }
 
 DeviceKind parse_device_kind(std::string_view name) {
   for (int i = 0; i < kNumDeviceKinds; ++i) {
     if (name == device_kind_name(static_cast<DeviceKind>(i))) return static_cast<DeviceKind>(i);
   }
-  throw DataError(cat("\"", name, "\" is no kind of device (cpu, memory, gpu, other)"));
+  throw DataError(cat("\"", name, "\" is not a kind of device (cpu, memory, gpu, other)"));
 }
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-// What a meter is: one sensor whose energy is counted by exactly one rank of its node.
+// A meter reads one sensor. Exactly one rank of the node has a meter of a given sensor.
 #pragma once
 
 #include <filesystem>
@@ -14,11 +14,11 @@ inline constexpr int kNumDeviceKinds = 4;
 
 std::string_view quality_name(Quality quality);      // "measured", "modelled"
 std::string_view device_kind_name(DeviceKind kind);  // "cpu", "memory", "gpu", "other"
-// The inverses. Throw DataError for any other name.
+// The inverses. They throw DataError for any other name.
 Quality parse_quality(std::string_view name);
 DeviceKind parse_device_kind(std::string_view name);
 
-// Where the operating system and the driver show their sensors. Tests put fake trees here.
+// Where the operating system and NVIDIA's driver show their sensors. Tests put fake trees here.
 struct SensorRoots {
   std::filesystem::path sysfs = "/sys";
   std::filesystem::path procfs = "/proc";
@@ -32,14 +32,14 @@ struct MeterInfo {
   Quality quality = Quality::kMeasured;
 };
 
-// Energy since the last reading that succeeded, or why there is none. A reading that is missing has
-// no joules: it is a gap, never a zero. An energy is never negative.
+// The energy since the last reading that succeeded, or the reason why it is missing. A missing
+// reading is a gap, never a zero. Energies are never negative.
 struct Reading {
-  double seconds = 0.0;  // the time that the energy was spent in
+  double seconds = 0.0;  // the time in which the energy was spent
   double joules = 0.0;
-  double low = 0.0;  // between low and high lies the true value, as far as the source tells
+  double low = 0.0;  // the true value lies between low and high, if the stated errors are right
   double high = 0.0;
-  std::string missing;  // why there is no energy; "" for a good reading
+  std::string missing;  // why the reading is missing; "" for a good one
 
   bool is_missing() const { return !missing.empty(); }
 };
@@ -62,10 +62,11 @@ class Meter {
 
   const MeterInfo& info() const { return info_; }
 
-  // `now` is monotonic seconds. The first reading that succeeds only starts the count: 0 J in 0 s.
+  // `now` is the monotonic clock in seconds. The first reading that succeeds starts the count: it
+  // has 0 J in 0 s.
   virtual Reading read(double now) = 0;
 
-  // Readings further apart than this are ambiguous (the counter may wrap in between).
+  // Readings that are further apart than this are ambiguous, since the counter may wrap in between.
   virtual double max_seconds_between_reads() const {
     return std::numeric_limits<double>::infinity();
   }

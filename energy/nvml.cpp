@@ -1,17 +1,15 @@
 #include "energy/nvml.h"
 
 #include <array>
-#include <charconv>
-#include <sstream>
 
 #include <dlfcn.h>
 
 #include "base/text.h"
-#include "energy/counter.h"
+#include "energy/system_file.h"
 
 namespace lmtrain {
 
-// Declared here after NVML's reference manual, because its header comes with the CUDA toolkit only.
+// Declared as in NVML's reference manual, because only the CUDA toolkit brings its header.
 struct NvmlFunctions {
   using Result = int;
   using Handle = void*;
@@ -33,13 +31,7 @@ namespace {
 constexpr int kSuccess = 0;
 constexpr unsigned int kTextSize = 96;
 
-// Above any single GPU or superchip module.
-constexpr double kMaxWatts = 3000.0;
-// Measured against wall meters: Yang et al., "Part-time power measurements" (arXiv 2312.02741).
-constexpr double kEnergyError = 0.05;
-constexpr double kPowerError = 0.10;
-
-// Looks every function up. Returns the name of one that is absent, or "".
+// Looks up every function. Returns the name of one that is absent, or "".
 std::string load(void* library, NvmlFunctions& functions) {
   std::string absent;
   const auto find = [&](auto& function, const char* name) {
@@ -60,44 +52,6 @@ std::string load(void* library, NvmlFunctions& functions) {
   find(functions.gpu_of_mig, "nvmlDeviceGetDeviceHandleFromMigDeviceHandle");
   return absent;
 }
-
-// The index that `text` spells, or none.
-std::optional<size_t> parse_index(const std::string& text) {
-  size_t index = 0;
-  const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, index);
-  if (text.empty() || error != std::errc() || at != end) return std::nullopt;
-  return index;
-}
-
-class NvmlMeter : public Meter {
- public:
-  NvmlMeter(std::shared_ptr<Nvml> nvml, Nvml::Device device, bool has_counter)
-      : Meter({"nvml:" + device.uuid, device.name, DeviceKind::kGpu, Quality::kMeasured}),
-        nvml_(std::move(nvml)),
-        device_(std::move(device)),
-        has_counter_(has_counter),
-        counter_({0, kMaxWatts, kEnergyError}),
-        integral_(kPowerError) {}
-
-  Reading read(double now) override {
-    const Nvml::Value value =
-        has_counter_ ? nvml_->total_energy_millijoules(device_) : nvml_->power_milliwatts(device_);
-    if (!value.value) {
-      integral_.interrupt();
-      return missing_reading(value.failure);
-    }
-    if (has_counter_) return counter_.advance(now, *value.value * 1000);
-    return integral_.advance(now, static_cast<double>(*value.value) * 1e-3);
-  }
-
- private:
-  std::shared_ptr<Nvml> nvml_;
-  Nvml::Device device_;
-  bool has_counter_;
-  EnergyCounter counter_;
-  PowerIntegral integral_;
-};
 
 }  // namespace
 
@@ -129,8 +83,7 @@ std::string Nvml::start() {
   if (result == kSuccess) result = nvml.device_count(&count);
   for (unsigned int i = 0; result == kSuccess && i < count; ++i) {
     Device device{nullptr, cat("index-", i), "unknown GPU"};
-    // A GPU of the node that this job may not use cannot be opened and keeps its place in the
-    // order.
+    // A GPU that this job may not use cannot be opened, but it keeps its index.
     if (nvml.handle_by_index(i, &device.handle) != kSuccess) device.handle = nullptr;
     std::array<char, kTextSize> text{};
     if (device.handle != nullptr) {
@@ -143,7 +96,7 @@ std::string Nvml::start() {
 }
 
 const Nvml::Device* Nvml::find(const std::string& selector) const {
-  if (const auto index = parse_index(selector)) {
+  if (const auto index = parse_whole_number(selector)) {
     const bool usable = *index < devices_.size() && devices_[*index].handle != nullptr;
     return usable ? &devices_[*index] : nullptr;
   }
@@ -178,23 +131,6 @@ Nvml::Value Nvml::power_milliwatts(const Device& device) const {
   const int result = functions_->power_usage(device.handle, &milliwatts);
   if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
   return {milliwatts, ""};
-}
-
-std::string gpu_selector(const std::optional<std::string>& visible_devices, int index) {
-  if (index < 0) return "";
-  if (!visible_devices) return std::to_string(index);
-  std::istringstream list(*visible_devices);
-  std::string entry;
-  // CUDA ignores everything from the first entry on that names no device.
-  for (int i = 0; std::getline(list, entry, ',') && !entry.empty() && entry != "-1"; ++i) {
-    if (i == index) return entry;
-  }
-  return "";
-}
-
-std::unique_ptr<Meter> make_nvml_meter(std::shared_ptr<Nvml> nvml, const Nvml::Device& device) {
-  const bool has_counter = nvml->total_energy_millijoules(device).value.has_value();
-  return std::make_unique<NvmlMeter>(std::move(nvml), device, has_counter);
 }
 
 }  // namespace lmtrain

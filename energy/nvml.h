@@ -1,5 +1,5 @@
-// Energy of NVIDIA GPUs through NVML, the library of the driver, loaded when the program runs so
-// that neither the build nor a machine without a GPU needs it.
+// Energy of NVIDIA GPUs through NVML, the driver's library. It is loaded at run time, so that
+// neither the build nor a machine without a GPU needs it.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,18 @@
 
 namespace lmtrain {
 
-struct NvmlFunctions;  // the entry points in use
+struct NvmlFunctions;  // the functions of the library that are used
 
 class Nvml {
  public:
   struct Device {
-    void* handle;
+    void* handle;      // null for a GPU of the node that this job may not use
     std::string uuid;  // "GPU-..."
     std::string name;  // "NVIDIA H100 80GB HBM3"
   };
   struct Opened {
     std::shared_ptr<Nvml> nvml;  // null when it cannot be used
-    std::string failure;         // why
+    std::string failure;         // why it cannot be used
   };
   // Loads and initialises `library` (a name for the loader, or a path).
   static Opened open(const std::string& library);
@@ -33,23 +33,23 @@ class Nvml {
 
   const std::vector<Device>& devices() const { return devices_; }
 
-  // The whole GPU that `selector` names: an index in NVML's order (that of the PCI bus), a UUID or
-  // the unique start of one, or a MIG instance's UUID, which gives the GPU that it is a part of.
-  // Null when there is none.
+  // The whole GPU that `selector` names, or null. A selector is an index in NVML's order (that of
+  // the PCI bus), a UUID or the unique start of one, or the UUID of a MIG instance, which names the
+  // GPU that it is a part of.
   const Device* find(const std::string& selector) const;
 
   struct Value {
     std::optional<uint64_t> value;
     std::string failure;
   };
-  // Since the driver was loaded, in mJ. From Volta on.
+  // Energy since the driver was loaded, in mJ. GPUs before Volta do not have it.
   Value total_energy_millijoules(const Device& device) const;
-  // In mW: the last second's mean on most GPUs from Ampere on, the present one on others.
+  // Power in mW: the mean of the last second on most GPUs from Ampere on, else the present power.
   Value power_milliwatts(const Device& device) const;
 
  private:
   Nvml(void* library, std::unique_ptr<NvmlFunctions> functions);
-  std::string start();  // "" or why not
+  std::string start();  // returns why it failed, or ""
 
   void* library_;
   std::unique_ptr<NvmlFunctions> functions_;
@@ -57,13 +57,7 @@ class Nvml {
   std::vector<Device> devices_;
 };
 
-// What CUDA's device `index` of this process is called in CUDA_VISIBLE_DEVICES, as a selector for
-// Nvml::find(). `visible_devices` is that variable's value, if it is set. "" when there is no such
-// device. Indices follow NVML's order only under CUDA_DEVICE_ORDER=PCI_BUS_ID or on nodes of equal
-// GPUs: the UUID that the CUDA runtime tells is better where it is known.
-std::string gpu_selector(const std::optional<std::string>& visible_devices, int index);
-
-// Meters the whole GPU: by its energy counter, or by integrating its power where it has none.
+// Meters the whole GPU by its energy counter, or by integrating its power if it has no counter.
 std::unique_ptr<Meter> make_nvml_meter(std::shared_ptr<Nvml> nvml, const Nvml::Device& device);
 
 }  // namespace lmtrain

@@ -16,8 +16,8 @@
 namespace lmtrain {
 namespace {
 
-// Mean time between two looks at the phase. It varies, lest the looks fall into step with the
-// training.
+// Mean time between two looks at the phase. The times vary, so that the looks do not fall into step
+// with the training.
 constexpr double kPhaseSeconds = 0.05;
 
 double process_cpu_seconds() {
@@ -35,7 +35,7 @@ double clock_seconds(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// Signals are for the training thread: none may interrupt this one, nor be handled on it.
+// Blocks all signals on this thread: the training thread handles them.
 class BlockedSignals {
  public:
   BlockedSignals() {
@@ -119,7 +119,7 @@ void PowerLogger::run() noexcept {
       if (now < next && !stopping_) continue;
       meter_seconds_ = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
       sample(now);
-      // After a pause of the whole process the missed samples are not made up for.
+      // Samples that were missed while the whole process was stopped are not taken afterwards.
       next = std::max(next + interval_, now);
     }
     ledger_.append(AttemptStop{totals_.seconds});
@@ -147,7 +147,7 @@ void PowerLogger::sample(double now) {
   totals_.add(sample);
   ledger_.append(sample);
   if (ledger_.failing() && !warned_) {
-    log_warn("the energy ledger cannot be written (disk full?); readings wait in memory");
+    log_warn("the energy ledger cannot be written (is the disk full?); readings wait in memory");
   }
   warned_ = ledger_.failing();
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <sstream>
 
 #include "base/text.h"
+#include "energy/sensor_sources.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
@@ -17,14 +19,14 @@ constexpr double kMemoryWattsPerGb = 0.3725;
 constexpr double kMemoryLowWattsPerGb = 5.0 / 64.0;
 constexpr double kMemoryHighWattsPerGb = 5.0 / 8.0;
 
-// Clock ticks of all processors together since boot.
+// Clock ticks of all processors since boot.
 struct CpuTicks {
   double total = 0.0;
   double busy = 0.0;
 };
 
-// The first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal ...". Guest
-// time is in user already. Stolen time was spent on another machine's work.
+// Parses the first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal ...".
+// `user` includes guest time. `steal` was spent on the work of another virtual machine.
 std::optional<CpuTicks> parse_ticks(const std::string& stat) {
   std::istringstream line(stat.substr(0, stat.find('\n')));
   std::string name;
@@ -51,14 +53,14 @@ class CpuModelMeter : public Meter {
     const SystemText text = read_system_text(stat_);
     if (!text.text) return missing_reading(cat(stat_.string(), ": ", text.failure));
     const std::optional<CpuTicks> ticks = parse_ticks(*text.text);
-    if (!ticks) return missing_reading(cat(stat_.string(), ": no line of CPU times"));
+    if (!ticks) return missing_reading(cat(stat_.string(), " has no line of CPU times"));
     if (!last_) {
       last_ = ticks;
       time_ = now;
     }
     const double total = ticks->total - last_->total;
     const double busy = ticks->busy - last_->busy;
-    // Between two ticks the load is not known anew.
+    // Between two ticks there is no new load: the last one stays.
     if (total > 0.0) load_ = std::clamp(busy / total, 0.0, 1.0);
     Reading reading = cpu_power_reading(design_, load_, now - time_);
     last_ = ticks;
@@ -95,6 +97,18 @@ class MemoryModelMeter : public Meter {
   std::optional<double> time_;
 };
 
+FoundSensor model_sensor(std::string remarks, std::function<std::unique_ptr<Meter>()> make) {
+  const std::unique_ptr<Meter> meter = make();
+  FoundSensor sensor;
+  sensor.info = meter->info();
+  sensor.covers = {sensor.info.kind};
+  sensor.owner = 0;
+  sensor.why_unreadable = meter->read(0.0).missing;
+  sensor.remarks = std::move(remarks);
+  sensor.make = std::move(make);
+  return sensor;
+}
+
 }  // namespace
 
 Reading cpu_power_reading(const CpuDesignPower& design, double load, double seconds) {
@@ -118,6 +132,18 @@ int64_t node_memory_bytes(const fs::path& procfs) {
   int64_t kibibytes = 0;
   lines >> name >> kibibytes;
   return name == "MemTotal:" ? kibibytes * 1024 : 0;
+}
+
+std::vector<FoundSensor> model_sensors(const SensorSearch& search) {
+  const fs::path procfs = search.roots.procfs;
+  const EnergyConfig config = search.config;
+  const CpuDesignPower design = cpu_design_power(procfs, config);
+  const double gigabytes = static_cast<double>(node_memory_bytes(procfs)) * 1e-9;
+  return {model_sensor(cat("modelled from the load; ", fixed(design.watts, 1), " W at full load (",
+                           design.source, "); energy.cpu_tdp_watts sets it"),
+                       [=] { return make_cpu_model_meter(procfs, config); }),
+          model_sensor(cat("modelled from the size, ", fixed(gigabytes, 1), " GB"),
+                       [=] { return make_memory_model_meter(procfs); })};
 }
 
 }  // namespace lmtrain

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "energy/counter.h"
+#include "energy/sensor_sources.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
@@ -13,13 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Above any processor package sold and any memory controller's load: a counter that runs faster is
-// wrong.
+// More than any processor package or its memory draws: a counter that runs faster is wrong.
 constexpr double kMaxWatts = 1000.0;
-// The counters are calibrated by the maker; comparisons with wall meters find errors of this order.
+// The maker calibrates the counters. Comparisons with wall meters find errors of this order.
 constexpr double kRelativeError = 0.05;
 
-// "intel-rapl:0:1" is a part of "intel-rapl:0"; "intel-rapl" itself is no zone.
+// "intel-rapl:0:1" is a part of "intel-rapl:0"; "intel-rapl" itself is not a zone.
 bool is_zone(const std::string& entry) {
   return entry.starts_with("intel-rapl") && entry.find(':') != std::string::npos;
 }
@@ -37,7 +37,29 @@ RaplRole role_of(const std::string& name) {
   return name == "psys" ? RaplRole::kPlatform : RaplRole::kPart;
 }
 
-// Zones of the register interface before those of "intel-rapl-mmio", which shows a package again.
+std::string why_not_counted(RaplRole role) {
+  switch (role) {
+    case RaplRole::kPackage:
+    case RaplRole::kDram:
+      return "";
+    case RaplRole::kPart:
+      return "it is a part of its package, which is counted";
+    case RaplRole::kPlatform:
+      return "it contains the packages, which are counted";
+    case RaplRole::kDuplicate:
+      break;
+  }
+  return "it shows a zone that is counted already";
+}
+
+MeterInfo info_of(const RaplZone& zone) {
+  const DeviceKind kind = zone.role == RaplRole::kDram ? DeviceKind::kMemory : DeviceKind::kCpu;
+  return {zone.key, cat("RAPL ", zone.key.substr(zone.key.find(':') + 1)), kind,
+          Quality::kMeasured};
+}
+
+// The zones of the register interface come before those of "intel-rapl-mmio", which shows packages
+// again.
 std::vector<fs::path> zone_folders(const fs::path& sysfs) {
   std::vector<fs::path> folders = sorted_entries(sysfs / "class" / "powercap");
   std::erase_if(folders, [](const fs::path& folder) { return !is_zone(folder.filename()); });
@@ -93,11 +115,35 @@ std::vector<RaplZone> find_rapl_zones(const fs::path& sysfs) {
 }
 
 std::unique_ptr<Meter> make_rapl_meter(const RaplZone& zone) {
-  const DeviceKind kind = zone.role == RaplRole::kDram ? DeviceKind::kMemory : DeviceKind::kCpu;
-  MeterInfo info{zone.key, cat("RAPL ", zone.key.substr(zone.key.find(':') + 1)), kind,
-                 Quality::kMeasured};
-  return std::make_unique<RaplMeter>(std::move(info), zone.folder / "energy_uj",
+  return std::make_unique<RaplMeter>(info_of(zone), zone.folder / "energy_uj",
                                      zone.range_microjoules);
+}
+
+std::vector<FoundSensor> rapl_sensors(const SensorSearch& search) {
+  const std::vector<RaplZone> zones = find_rapl_zones(search.roots.sysfs);
+  if (zones.empty()) {
+    return {nothing_found(
+        "rapl", cat("no zone under ", (search.roots.sysfs / "class" / "powercap").string(),
+                    ": a virtual machine, or the kernel module intel_rapl_msr is not loaded"))};
+  }
+  const bool usable = std::any_of(zones.begin(), zones.end(), [](const RaplZone& zone) {
+    return zone.role == RaplRole::kPackage && zone.why_unreadable.empty();
+  });
+  std::vector<FoundSensor> sensors;
+  for (const RaplZone& zone : zones) {
+    FoundSensor sensor;
+    sensor.info = info_of(zone);
+    sensor.covers = {sensor.info.kind};
+    sensor.owner = 0;
+    sensor.why_unreadable = zone.why_unreadable;
+    sensor.why_not_counted = why_not_counted(zone.role);
+    if (sensor.why_not_counted.empty() && !usable) {
+      sensor.why_not_counted = "no processor package can be read";
+    }
+    sensor.make = [zone] { return make_rapl_meter(zone); };
+    sensors.push_back(std::move(sensor));
+  }
+  return sensors;
 }
 
 }  // namespace lmtrain

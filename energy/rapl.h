@@ -1,6 +1,5 @@
 // RAPL, the energy counters of Intel and AMD processors, through Linux's powercap
-// (Documentation/power/powercap; David et al., "RAPL: memory power estimation and capping", ISLPED
-// 2010).
+// (Documentation/power/powercap; David et al., "RAPL: memory power estimation and capping", 2010).
 #pragma once
 
 #include <cstdint>
@@ -15,10 +14,10 @@ namespace lmtrain {
 
 enum class RaplRole {
   kPackage,    // counted
-  kDram,       // counted: it is beside its package, not in it
-  kPart,       // core and uncore: already in their package
-  kPlatform,   // psys: contains the packages
-  kDuplicate,  // the same package through a second interface
+  kDram,       // counted, because it is beside its package and not in it
+  kPart,       // core and uncore, which are in their package
+  kPlatform,   // psys, which contains the packages
+  kDuplicate,  // a zone that a second interface shows again
 };
 
 struct RaplZone {
@@ -26,7 +25,7 @@ struct RaplZone {
   std::string key;  // "rapl:package-0", "rapl:package-0/dram"
   RaplRole role;
   uint64_t range_microjoules;  // 0 when unknown
-  std::string why_unreadable;  // "" when its counter can be read; else why, and how to grant it
+  std::string why_unreadable;  // "" when its counter can be read; else says how to grant access
 
   bool counted() const { return role == RaplRole::kPackage || role == RaplRole::kDram; }
 };

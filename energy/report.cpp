@@ -14,7 +14,7 @@
 namespace lmtrain {
 namespace {
 
-// Less than this of a sensor's time is the rounding of ledgers, not a gap.
+// A shorter gap of a sensor is only the rounding of ledgers.
 constexpr double kNoGapSeconds = 1e-3;
 constexpr double kPartsTolerance = 1e-9;
 
@@ -22,7 +22,7 @@ EnergyRange scaled(const EnergyRange& energy, double share) {
   return {energy.joules * share, energy.low * share, energy.high * share};
 }
 
-// The element with this key, made when it is not there yet.
+// The element that matches. If there is none, adds `fresh` and returns that.
 template <class Part, class Matches>
 Part& find_or_add(std::vector<Part>& parts, const Matches& matches, Part fresh) {
   const auto at = std::find_if(parts.begin(), parts.end(), matches);
@@ -69,7 +69,7 @@ void add_devices(EmissionsReport& report, const EnergyTotals& totals) {
   }
 }
 
-// Each rank's GPUs, and its part of the other energy of its node in this attempt, by CPU time.
+// Gives each rank the energy of its GPU and its part of the other energy of its node, by CPU time.
 void add_ranks(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
   struct Node {
     EnergyRange energy;
@@ -130,7 +130,7 @@ std::optional<int64_t> resumed_step(const EmissionsReport& report, int64_t attem
 void add_waste(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
   for (AttemptEnergy& attempt : report.attempts) {
     const std::optional<int64_t> step = resumed_step(report, attempt.attempt);
-    // An attempt that ended in order with the step that the next begins with left nothing undone.
+    // An attempt that ended in order at the step at which the next one began wasted nothing.
     if (!step || *step > attempt.last_step) continue;
     if (attempt.stopped && *step == attempt.last_step) continue;
     for (const EnergyTotals& totals : all) {
@@ -154,15 +154,15 @@ void add_phases(EmissionsReport& report, const EnergyTotals& totals) {
   }
 }
 
-// Estimates what gaps hide, at the mean power of the sensor that has them.
+// Estimates the energy of gaps at the mean power of their sensor.
 void add_gaps(EmissionsReport& report) {
   for (DeviceEnergy& device : report.devices) {
     const double gap = device.seconds - device.covered_seconds;
     if (gap < kNoGapSeconds) continue;
     const std::string name = cat(device.sensor.key, " of ", device.host);
     if (device.covered_seconds <= 0.0) {
-      report.remarks.push_back(
-          cat(name, " was never read, its energy is not in any number: ", device.missing_reason));
+      report.remarks.push_back(cat(
+          name, " was never read, so that no number includes its energy: ", device.missing_reason));
       continue;
     }
     device.missing_joules = device.energy.joules / device.covered_seconds * gap;
@@ -194,10 +194,11 @@ void add_remarks(EmissionsReport& report, const std::vector<EnergyTotals>& all) 
   for (const EnergyTotals& totals : all) lost += totals.lost_lines;
   if (lost > 0) {
     report.remarks.push_back(
-        cat(lost, " ledger lines could not be written (disk full?) and are missing"));
+        cat(lost, " ledger lines could not be written (was the disk full?) and are missing"));
   }
   if (report.modelled_share > 0.0) {
-    report.remarks.push_back("modelled energy comes from no sensor: lmtrain doctor says why");
+    report.remarks.push_back(
+        "modelled energy is not from a sensor; lmtrain doctor says why no sensor is used");
   }
   if (report.energy.joules <= 0.0) report.remarks.push_back("no energy was metered");
 }

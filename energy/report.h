@@ -1,9 +1,9 @@
-// The emissions report: what the ledgers of all ranks and attempts add up to, per device, node,
-// rank, phase and attempt, and what that means at the grid. docs/energy.md explains every number.
+// The emissions report gives the energy of a run by device, node, rank, phase and attempt, and the
+// emissions that it causes. docs/energy.md explains every number.
 //
-// The ledgers are the one source: they alone hold what crashed and earlier attempts spent. Ranks
-// sum up their shares (RunLedgers), send them to rank 0 as text (to_json), and rank 0 makes the
-// report.
+// The report is made from the ledgers alone, because they hold what earlier and crashed attempts
+// spent. Each rank sums up its share of the ledgers (RunLedgers) and sends it to rank 0 as text
+// (to_json). Rank 0 makes the report.
 #pragma once
 
 #include <array>
@@ -24,10 +24,9 @@ struct DeviceEnergy {
   std::string host;
   MeterInfo sensor;
   EnergyRange energy;
-  double seconds = 0.0;          // in which it should have been metered
-  double covered_seconds = 0.0;  // in which it was
-  double missing_joules =
-      0.0;  // estimate for the rest, at its mean power; in no total but a `high`
+  double seconds = 0.0;          // time in which it should have been metered
+  double covered_seconds = 0.0;  // time in which it was
+  double missing_joules = 0.0;   // estimate for the rest at its mean power; only `high` includes it
   int64_t missing_readings = 0;
   std::string missing_reason;
 };
@@ -37,7 +36,7 @@ struct NodeEnergy {
   EnergyRange energy;
 };
 
-// A rank's GPU and its part of its node's other energy, by CPU time.
+// The energy of a rank's GPU and the rank's part of the other energy of its node, by CPU time.
 struct RankEnergy {
   int64_t rank = 0;
   double cpu_seconds = 0.0;
@@ -46,7 +45,7 @@ struct RankEnergy {
 
 struct PhaseEnergy {
   double seconds = 0.0;  // of rank 0
-  double joules = 0.0;   // of all
+  double joules = 0.0;   // of all ranks
 };
 
 struct AttemptEnergy {
@@ -56,17 +55,17 @@ struct AttemptEnergy {
   double seconds = 0.0;
   int64_t first_step = 0;
   int64_t last_step = 0;
-  bool stopped = false;  // in order: not crashed, not still running
+  bool stopped = false;  // whether it ended in order; false if it crashed or still runs
   EnergyRange energy;
-  double wasted_joules = 0.0;  // on steps that a later attempt computed again
+  double wasted_joules = 0.0;  // spent on steps that a later attempt computed again
 };
 
 struct EmissionsReport {
-  EnergyRange energy;           // of the computers; `high` includes what is missing
-  double measured_share = 0.0;  // the three add up to 1, or are all 0 when there is nothing
+  EnergyRange energy;           // of the computers; `high` includes the estimate of gaps
+  double measured_share = 0.0;  // the three shares add up to 1, or are 0 if there is no energy
   double modelled_share = 0.0;
   double missing_share = 0.0;
-  double seconds = 0.0;        // all attempts together
+  double seconds = 0.0;        // of all attempts
   double meter_seconds = 0.0;  // CPU time of all power loggers
   std::vector<DeviceEnergy> devices;
   std::vector<NodeEnergy> nodes;
@@ -75,7 +74,7 @@ struct EmissionsReport {
   std::array<PhaseEnergy, kNumPhases> phases{};
   double pue = 1.0;
   GridIntensity grid;
-  std::vector<std::string> remarks;  // what a reader of the numbers must know
+  std::vector<std::string> remarks;  // what a reader must know about the numbers
 
   double facility_joules() const { return energy.joules * pue; }
   double emissions_kg() const;
@@ -84,7 +83,7 @@ struct EmissionsReport {
 
 inline double kwh(double joules) { return joules / 3.6e6; }
 
-// Of energy metered at the computers.
+// Emissions of energy metered at the computers.
 inline double emissions_grams(double joules, double pue, double g_per_kwh) {
   return kwh(joules) * pue * g_per_kwh;
 }
@@ -93,8 +92,8 @@ inline double emissions_grams(double joules, double pue, double g_per_kwh) {
 EmissionsReport make_emissions_report(const std::vector<EnergyTotals>& totals,
                                       const EnergyConfig& config);
 
-// Throws DataError naming the part when devices, nodes, ranks, attempts or phases do not add up to
-// the total. make_emissions_report() has called it.
+// Throws DataError naming the part if devices, nodes, ranks, attempts or phases do not add up to
+// the total. make_emissions_report() calls it.
 void check_parts(const EmissionsReport& report);
 
 // Writes emissions.json durably. Throws IoError.
@@ -102,7 +101,8 @@ void write_emissions_json(const std::filesystem::path& path, const EmissionsRepo
                           const RunFacts& facts);
 
 // Writes a report for people, with pictures beside it (NAME_loss.svg, NAME_power.svg,
-// NAME_phases.svg). `totals` are those of the report, for the power over time. Throws IoError.
+// NAME_phases.svg). `totals` are those that the report was made from; they give the power over
+// time. Throws IoError.
 void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
                            const std::vector<EnergyTotals>& totals, const RunFacts& facts);
 

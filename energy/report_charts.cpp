@@ -22,7 +22,7 @@ ChartLine chart_line(const std::string& name, const std::vector<CurvePoint>& poi
   return line;
 }
 
-// The unit of time in which `seconds` reads well, and its length in seconds.
+// A unit of time and its length in seconds.
 struct TimeUnit {
   const char* name;
   double seconds;
@@ -33,7 +33,7 @@ TimeUnit time_unit(double seconds) {
   return {"hours", 3600.0};
 }
 
-// When an attempt begins, all attempts before it having run without a pause.
+// When an attempt begins, if the attempts before it ran without pauses between them.
 double begin_of(const EmissionsReport& report, int64_t attempt) {
   double begin = 0.0;
   for (const AttemptEnergy& earlier : report.attempts) {
@@ -42,7 +42,7 @@ double begin_of(const EmissionsReport& report, int64_t attempt) {
   return begin;
 }
 
-// As many bins as there are samples to fill them.
+// Two samples of rank 0 for each bin.
 size_t num_bins(const std::vector<EnergyTotals>& totals) {
   size_t points = 0;
   for (const EnergyTotals& one : totals) {
@@ -93,7 +93,7 @@ std::string power_chart(const std::vector<EnergyTotals>& totals, const Emissions
   const size_t bins = num_bins(totals);
   const auto watts = power_over_time(totals, report, bins);
   const TimeUnit unit = time_unit(report.seconds);
-  const char* note = report.attempts.size() > 1 ? ", pauses between attempts left out" : "";
+  const char* note = report.attempts.size() > 1 ? " (without the pauses between attempts)" : "";
   StackedChart chart{"Power", cat(unit.name, " of running", note), "watts", {}, {}};
   for (size_t i = 0; i <= bins; ++i) {
     chart.edges.push_back(report.seconds * static_cast<double>(i) / static_cast<double>(bins) /

@@ -1,4 +1,4 @@
-// The pictures of a report.
+// Draws the pictures of a report.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace lmtrain {
 
-// Each as SVG text. "" when the run has nothing to show in it.
+// Each returns SVG text, or "" when the run has nothing to show.
 std::string loss_chart(const RunFacts& facts);
-// Power of all nodes over the running time of all attempts, stacked by kind of device.
+// The power of all nodes over the running time of all attempts, stacked by kind of device.
 std::string power_chart(const std::vector<EnergyTotals>& totals, const EmissionsReport& report);
 std::string phase_chart(const EmissionsReport& report);
 
-// Mean watts of each kind of device in `num_bins` equal parts of the run's `seconds`.
+// The mean watts of each kind of device in `num_bins` equal parts of the run's `seconds`.
 std::vector<std::array<double, kNumDeviceKinds>> power_over_time(
     const std::vector<EnergyTotals>& totals, const EmissionsReport& report, size_t num_bins);
 

@@ -10,7 +10,7 @@
 namespace lmtrain {
 namespace {
 
-// Rows of a table of ranks; all are in emissions.json.
+// A table of ranks has at most so many rows; emissions.json has all ranks.
 constexpr size_t kMaxRankRows = 64;
 
 // A number to three significant digits, without a power of ten.
@@ -26,7 +26,7 @@ struct Unit {
   double size;
 };
 
-// The largest unit of which there is at least one, else the first.
+// The largest unit that is not above `value`, else the first.
 Unit unit_for(double value, const std::vector<Unit>& units) {
   Unit best = units.front();
   for (const Unit& unit : units) {
@@ -44,7 +44,7 @@ std::string with_unit(double value, const Unit& unit) {
 }
 std::string energy_text(double joules) { return with_unit(joules, energy_unit(joules)); }
 
-// "12.3 Wh (6.10 to 25.0)", all after multiplying by `factor`.
+// "12.3 Wh (6.10 to 25.0)". All three values are multiplied by `factor`.
 std::string range_text(const EnergyRange& energy, const Unit& unit, double factor = 1.0) {
   return cat(with_unit(energy.joules * factor, unit), " (",
              three_digits(energy.low * factor / unit.size), " to ",
@@ -65,7 +65,7 @@ std::string utc(double unix_seconds) {
   return text;
 }
 
-// Text inside a cell of a table.
+// Escapes a text for a cell of a table.
 std::string cell(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -85,7 +85,7 @@ std::string table_head(const std::vector<std::string>& names) {
   return row(names) + row(std::vector<std::string>(names.size(), "---"));
 }
 
-// A block whose fence is longer than any run of backticks in the text.
+// A code block whose fence is longer than any run of backticks in the text.
 std::string fenced(const std::string& text, const char* language = "") {
   size_t longest = 2;
   size_t run = 0;
@@ -113,7 +113,7 @@ std::string training_rows(const RunFacts& facts) {
                      row({"Time training", human_duration(facts.seconds)});
   if (facts.inherited) {
     const Inherited& from = *facts.inherited;
-    rows += row({cat("Before that, of ", from.checkpoint, ", in no number here"),
+    rows += row({cat("Spent before by ", from.checkpoint, ", not included here"),
                  cat(with_commas(from.steps), " steps, ", with_commas(from.tokens), " tokens, ",
                      three_digits(kwh(from.joules)), " kWh")});
   }
@@ -185,7 +185,9 @@ std::string device_table(const EmissionsReport& report) {
 std::string node_and_rank_tables(const EmissionsReport& report) {
   std::string text = "### By node\n\n" + table_head({"node", "energy"});
   for (const NodeEnergy& node : report.nodes) text += row({node.host, range_text(node.energy)});
-  text += "\n### By rank\n\nA rank's GPU, and its part of its node's other energy by CPU time.\n\n";
+  text +=
+      "\n### By rank\n\n"
+      "A rank has the energy of its GPU and, by CPU time, its part of the rest of its node.\n\n";
   text += table_head({"rank", "energy", "CPU time"});
   for (const RankEnergy& rank : report.ranks) {
     if (static_cast<size_t>(&rank - report.ranks.data()) == kMaxRankRows) break;
@@ -253,7 +255,7 @@ std::string origin(const EmissionsReport& report, const RunFacts& facts) {
 
 void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
                            const std::vector<EnergyTotals>& totals, const RunFacts& facts) {
-  // Writes a chart that is not empty beside the report and returns the line that shows it.
+  // Writes a chart beside the report, unless it is empty, and returns the line that shows it.
   const auto picture = [&](const char* name, const char* alternative, const std::string& svg) {
     if (svg.empty()) return std::string();
     const std::string file = cat(path.stem().string(), "_", name, ".svg");

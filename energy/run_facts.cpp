@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-// Every field once, for both directions.
+// Visits every field, for writing as well as for reading.
 template <class Facts, class Visitor>
 void visit_fields(Facts& facts, const Visitor& visit) {
   visit("name", facts.name);
@@ -112,7 +112,7 @@ class Read {
 std::string to_json(const RunFacts& facts) {
   json object = json::object();
   visit_fields(facts, Write(object));
-  // Generated text may stop within a character: what is no UTF-8 becomes U+FFFD.
+  // Generated text may end within a character. Bytes that are not UTF-8 become U+FFFD.
   return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

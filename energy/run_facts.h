@@ -1,5 +1,5 @@
-// What a report says about the training itself. The trainer fills it in and keeps it as JSON in the
-// run's folder, so that the report can be written again from the folder alone.
+// What a report says about the training. The trainer fills it in and keeps it as JSON in the run's
+// folder, so that the report can be written again from the folder alone.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct TextSample {
   std::string text;
 };
 
-// What the checkpoint of another run, from which this one began, had taken: in no number of this
-// run.
+// What it took to make the checkpoint of another run from which this run began. The numbers of this
+// run do not include it.
 struct Inherited {
   std::string checkpoint;
   int64_t steps = 0;
@@ -33,11 +33,11 @@ struct RunFacts {
   std::string name;
   std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
   bool finished = false;
-  double seconds = 0.0;  // of training, all attempts together
+  double seconds = 0.0;  // of training in all attempts
   std::optional<Inherited> inherited;
   int64_t steps = 0;   // done, each counted once
   int64_t tokens = 0;  // trained on, each step counted once
-  double flops = 0.0;  // of those tokens
+  double flops = 0.0;  // floating-point operations for those tokens
   int64_t num_parameters = 0;
   std::string model;      // "gpt2, 6 layers, 6 heads, width 384"
   std::string precision;  // "bf16"
@@ -48,7 +48,7 @@ struct RunFacts {
   std::optional<double> bits_per_byte;
   std::optional<double> bigram_bits_per_byte;
   std::optional<double> masked_accuracy;         // bert: share of masked tokens predicted
-  std::optional<double> most_frequent_accuracy;  // the same of always the most frequent token
+  std::optional<double> most_frequent_accuracy;  // the same if one always took the commonest token
   std::optional<double> sentence_accuracy;       // bert: share of pairs told apart
   std::optional<double> tokens_per_second;
   std::optional<double> matmul_share;  // of the measured ceiling, 0 to 1
@@ -61,7 +61,7 @@ struct RunFacts {
 };
 
 std::string to_json(const RunFacts& facts);
-// Throws DataError naming what is absent or of the wrong type.
+// Throws DataError naming the field that is absent or of the wrong type.
 RunFacts parse_run_facts(std::string_view text);
 
 }  // namespace lmtrain

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The rank whose ledger a file named "rank-00012.jsonl" is.
+// The rank of a ledger file: 12 for "rank-00012.jsonl".
 std::optional<int64_t> rank_of(const fs::path& path) {
   const std::string name = path.stem();
   if (path.extension() != ".jsonl" || !name.starts_with("rank-")) return std::nullopt;
@@ -23,7 +23,7 @@ std::optional<int64_t> rank_of(const fs::path& path) {
   return rank;
 }
 
-// Adds what a ledger says next to the attempts that it has told of so far.
+// Adds the next record of a ledger to its attempts.
 struct AddToAttempts {
   std::vector<EnergyTotals>& attempts;
 
@@ -34,7 +34,8 @@ struct AddToAttempts {
 
  private:
   EnergyTotals& current() const {
-    if (attempts.empty()) throw DataError("a record before the start of the first attempt");
+    if (attempts.empty())
+      throw DataError("there is a record before the start of the first attempt");
     return attempts.back();
   }
 };

@@ -1,17 +1,12 @@
 #include "energy/sensors.h"
 
 #include <algorithm>
+#include <map>
 
-#include "base/text.h"
-#include "energy/hwmon.h"
-#include "energy/nvml.h"
-#include "energy/power_model.h"
-#include "energy/rapl.h"
+#include "energy/sensor_sources.h"
 
 namespace lmtrain {
 namespace {
-
-using Meters = std::vector<std::unique_ptr<Meter>>;
 
 // Stands for a sensor that should be there: its energy is missing, not zero.
 class AbsentMeter : public Meter {
@@ -25,97 +20,73 @@ class AbsentMeter : public Meter {
   std::string reason_;
 };
 
-bool has_kind(const Meters& meters, DeviceKind kind) {
-  return std::any_of(meters.begin(), meters.end(),
-                     [&](const auto& meter) { return meter->info().kind == kind; });
+std::unique_ptr<Meter> make_meter(const FoundSensor& sensor) {
+  if (sensor.make) return sensor.make();
+  return std::make_unique<AbsentMeter>(sensor.info, sensor.why_unreadable);
 }
 
-// The zones of RAPL, unless no package can be read: then there are none.
-void add_rapl(Meters& meters, const SensorRoots& roots) {
-  const std::vector<RaplZone> zones = find_rapl_zones(roots.sysfs);
-  const bool usable = std::any_of(zones.begin(), zones.end(), [](const RaplZone& zone) {
-    return zone.role == RaplRole::kPackage && zone.why_unreadable.empty();
-  });
-  for (const RaplZone& zone : zones) {
-    if (usable && zone.counted()) meters.push_back(make_rapl_meter(zone));
-  }
-}
-
-void add_hwmon(Meters& meters, const SensorRoots& roots) {
-  for (const HwmonSensor& sensor : find_hwmon_sensors(roots.sysfs)) {
-    if (sensor.counted() && sensor.why_unreadable.empty()) {
-      meters.push_back(make_hwmon_meter(sensor));
-    }
-  }
-}
-
-void add_node_meters(Meters& meters, const SensorRoots& roots, const EnergyConfig& config) {
-  add_rapl(meters, roots);
-  if (!has_kind(meters, DeviceKind::kCpu)) add_hwmon(meters, roots);
-  if (!has_kind(meters, DeviceKind::kCpu)) {
-    meters.push_back(make_cpu_model_meter(roots.procfs, config));
-  }
-  if (!has_kind(meters, DeviceKind::kMemory)) {
-    meters.push_back(make_memory_model_meter(roots.procfs));
-  }
-}
-
-// The GPUs that each local rank owns, resolved to UUIDs so that two names of one GPU are one.
-class GpuOwners {
+// Which source meters all devices of a kind.
+class CoveredKinds {
  public:
-  GpuOwners(const SensorRoots& roots, const std::vector<std::string>& gpu_of_local_rank)
-      : selectors_(gpu_of_local_rank) {
-    const bool any = std::any_of(selectors_.begin(), selectors_.end(),
-                                 [](const std::string& gpu) { return !gpu.empty(); });
-    if (any) opened_ = Nvml::open(roots.nvml_library);
+  // The key of a sensor of another source that contains energy of this one, or "".
+  std::string holder(const FoundSensor& sensor, size_t source) const {
+    std::set<DeviceKind> kinds = sensor.covers;
+    kinds.insert(sensor.info.kind);
+    for (const DeviceKind kind : kinds) {
+      const auto at = holders_.find(kind);
+      if (at != holders_.end() && at->second.source != source) return at->second.key;
+    }
+    return "";
   }
 
-  // A superchip's counter covers its processor and memory as well.
-  bool cover_processors() const {
-    return std::any_of(selectors_.begin(), selectors_.end(), [&](const std::string& selector) {
-      const Nvml::Device* device = find(selector);
-      return device != nullptr && device->name.find("GH200") != std::string::npos;
-    });
-  }
-
-  void add_meter_of(size_t local_rank, Meters& meters) const {
-    const std::string& selector = selectors_.at(local_rank);
-    if (selector.empty()) return;
-    for (size_t rank = 0; rank < local_rank; ++rank) {
-      if (key_of(selectors_[rank]) == key_of(selector)) return;
+  void add(const FoundSensor& sensor, size_t source) {
+    for (const DeviceKind kind : sensor.covers) {
+      holders_.try_emplace(kind, Holder{source, sensor.info.key});
     }
-    if (const Nvml::Device* device = find(selector)) {
-      meters.push_back(make_nvml_meter(opened_.nvml, *device));
-      return;
-    }
-    const std::string why =
-        opened_.nvml ? cat("the driver knows no GPU ", selector) : opened_.failure;
-    meters.push_back(std::make_unique<AbsentMeter>(
-        MeterInfo{key_of(selector), cat("GPU ", selector), DeviceKind::kGpu, Quality::kMeasured},
-        why));
   }
 
  private:
-  const Nvml::Device* find(const std::string& selector) const {
-    return opened_.nvml && !selector.empty() ? opened_.nvml->find(selector) : nullptr;
-  }
-  std::string key_of(const std::string& selector) const {
-    const Nvml::Device* device = find(selector);
-    return "nvml:" + (device == nullptr ? selector : device->uuid);
-  }
-
-  const std::vector<std::string>& selectors_;
-  Nvml::Opened opened_;
+  struct Holder {
+    size_t source;
+    std::string key;
+  };
+  std::map<DeviceKind, Holder> holders_;
 };
 
 }  // namespace
 
-Meters choose_sensors(const SensorRoots& roots, const EnergyConfig& config, int local_rank,
-                      const std::vector<std::string>& gpu_of_local_rank) {
-  Meters meters;
-  const GpuOwners gpus(roots, gpu_of_local_rank);
-  if (local_rank == 0 && !gpus.cover_processors()) add_node_meters(meters, roots, config);
-  gpus.add_meter_of(static_cast<size_t>(local_rank), meters);
+std::vector<ListedSensor> list_sensors(const SensorSearch& search,
+                                       const std::vector<SensorSource>& sources) {
+  std::vector<ListedSensor> list;
+  std::vector<size_t> source_of;
+  for (size_t source = 0; source < sources.size(); ++source) {
+    for (FoundSensor& sensor : sources[source](search)) {
+      list.push_back({std::move(sensor), ""});
+      source_of.push_back(source);
+    }
+  }
+  std::vector<size_t> order(list.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return list[a].sensor.covers.size() > list[b].sensor.covers.size();
+  });
+  CoveredKinds covered;
+  for (const size_t i : order) {
+    list[i].covered_by = covered.holder(list[i].sensor, source_of[i]);
+    if (list[i].counted() && list[i].sensor.owner) covered.add(list[i].sensor, source_of[i]);
+  }
+  return list;
+}
+
+std::vector<std::unique_ptr<Meter>> choose_sensors(
+    const SensorRoots& roots, const EnergyConfig& config, int local_rank,
+    const std::vector<std::string>& gpu_of_local_rank) {
+  std::vector<std::unique_ptr<Meter>> meters;
+  for (const ListedSensor& listed :
+       list_sensors({roots, config, gpu_of_local_rank}, sensor_sources())) {
+    if (!listed.counted() || listed.sensor.owner != local_rank) continue;
+    meters.push_back(make_meter(listed.sensor));
+  }
   return meters;
 }
 

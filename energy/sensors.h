@@ -1,4 +1,4 @@
-// Which sensors a node has, and which rank counts which of them.
+// Which sensors of a node are counted, and by which rank.
 #pragma once
 
 #include <memory>
@@ -7,19 +7,25 @@
 
 #include "energy/energy_config.h"
 #include "energy/meter.h"
+#include "energy/sensor_source.h"
 
 namespace lmtrain {
 
-// The meters that the rank `local_rank` of a node owns. Every sensor has exactly one owner, so that
-// the sum over ranks counts nothing twice: what belongs to the node (processors, memory) is owned
-// by local rank 0, a GPU by the first rank that uses it; GPUs that no rank uses are not counted.
-//
-// `gpu_of_local_rank` has one entry for each rank of the node: its GPU as a selector for
-// Nvml::find(), or
-// "" when it computes on the processors.
-//
-// Processors: RAPL packages and their memory; else hwmon; else the model. Memory that RAPL does not
-// show is modelled. A sensor that should be there and cannot be read is metered as missing.
+struct ListedSensor {
+  FoundSensor sensor;
+  std::string covered_by;  // key of a counted sensor that contains its energy; "" when none does
+
+  // Whether its owner adds up what it reads.
+  bool counted() const { return sensor.why_not_counted.empty() && covered_by.empty(); }
+};
+
+// Every sensor that `sources` find, in their order, and what covers it. All ranks of a node get the
+// same list.
+std::vector<ListedSensor> list_sensors(const SensorSearch& search,
+                                       const std::vector<SensorSource>& sources);
+
+// The meters that the rank `local_rank` of a node owns. Every sensor has one owner, so that the sum
+// over ranks counts nothing twice. `gpu_of_local_rank` is that of SensorSearch.
 std::vector<std::unique_ptr<Meter>> choose_sensors(
     const SensorRoots& roots, const EnergyConfig& config, int local_rank,
     const std::vector<std::string>& gpu_of_local_rank);

@@ -37,16 +37,20 @@ SystemText read_system_text(const std::filesystem::path& path) {
   return {text, ""};
 }
 
+std::optional<uint64_t> parse_whole_number(std::string_view text) {
+  uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || at != end) return std::nullopt;
+  return value;
+}
+
 SystemNumber read_system_number(const std::filesystem::path& path) {
   const SystemText file = read_system_text(path);
   if (!file.text) return {std::nullopt, cat(path.string(), ": ", file.failure)};
-  uint64_t value = 0;
-  const char* end = file.text->data() + file.text->size();
-  const auto [at, error] = std::from_chars(file.text->data(), end, value);
-  if (error != std::errc() || at != end) {
-    return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is no number")};
-  }
-  return {value, ""};
+  const std::optional<uint64_t> value = parse_whole_number(*file.text);
+  if (value) return {value, ""};
+  return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is not a number")};
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {

@@ -54,7 +54,7 @@ void EnergyTotals::add(const EnergySample& sample) {
                         sensors.size()));
   }
   if (sample.seconds < seconds || sample.step < last_step) {
-    throw DataError("a sample lies before the one above it");
+    throw DataError("a sample is earlier than the one before it");
   }
   EnergySeries::Point point{sample.seconds, sample.step, {}};
   double joules = 0.0;

@@ -1,5 +1,5 @@
-// What one rank's sensors counted in one attempt: the sum of a part of its ledger, and what a
-// running power logger keeps of itself.
+// The energy that the sensors of one rank counted in one attempt. It is the sum of a part of the
+// rank's ledger; a running power logger keeps the same sum in memory.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace lmtrain {
 
-// Energies between two ends; sums add the ends, as if all errors went one way.
+// An energy between two ends. Sums add the ends, as if all errors went the same way.
 struct EnergyRange {
   double joules = 0.0;
   double low = 0.0;
@@ -31,25 +31,25 @@ struct EnergyRange {
 struct SensorTotals {
   MeterInfo info;
   EnergyRange energy;
-  double covered_seconds = 0.0;  // the rest of the attempt is missing
+  double covered_seconds = 0.0;  // time with readings; the rest of the attempt is missing
   int64_t missing_readings = 0;
-  std::string missing_reason;  // of the last that was missing
+  std::string missing_reason;  // of the last missing reading
 };
 
-// Energy over time and steps in at most kMaxPoints pieces: neighbours are joined when there are
-// more.
+// Energy over time and steps in at most kMaxPoints pieces. When there are more, neighbours are
+// joined.
 class EnergySeries {
  public:
   static constexpr size_t kMaxPoints = 512;
   struct Point {
-    double seconds = 0.0;  // its end
-    int64_t step = 0;      // the step under way at its end
+    double seconds = 0.0;  // when it ends
+    int64_t step = 0;      // the step being computed at its end
     std::array<double, kNumDeviceKinds> joules{};
   };
 
   void add(Point point);
   const std::vector<Point>& points() const { return points_; }
-  // What was spent in `step` and later ones, energy within a point being even over its steps.
+  // The energy of `step` and all later steps. The steps within a point get equal parts.
   double joules_from_step(int64_t first_step, int64_t step) const;
 
  private:
@@ -60,7 +60,7 @@ class EnergySeries {
 
 struct EnergyTotals {
   AttemptStart start;
-  bool stopped = false;  // false: still running, or crashed
+  bool stopped = false;  // whether it ended in order; false if it crashed or still runs
   double seconds = 0.0;
   double cpu_seconds = 0.0;
   double meter_seconds = 0.0;
@@ -74,26 +74,26 @@ struct EnergyTotals {
   EnergyTotals() = default;
   explicit EnergyTotals(AttemptStart attempt_start);
 
-  // Throws DataError when the sample does not fit the attempt.
+  // Adds a sample. Throws DataError when it does not fit the attempt.
   void add(const EnergySample& sample);
   double joules() const;
 };
 
-// As one line of text, for sending between ranks. parse_energy_totals throws DataError.
+// One line of text, for sending between ranks. parse_energy_totals throws DataError.
 std::string to_json(const std::vector<EnergyTotals>& totals);
 std::vector<EnergyTotals> parse_energy_totals(std::string_view text);
 
-// The ledgers of a run's folder runs/NAME/energy, summed up as far as they have been written. Each
+// Sums up the ledgers in a run's folder runs/NAME/energy as far as they have been written. Each
 // refresh() reads only what is new.
 //
-// Ranks share the work: share i of n reads the files whose rank is i modulo n, so that every file
-// is read once, those of ranks that only earlier attempts had too.
+// Ranks share the work: share i of n reads the files whose rank is i modulo n. So every file is
+// read once, also the files of ranks that only earlier attempts had.
 class RunLedgers {
  public:
   explicit RunLedgers(std::filesystem::path folder, int64_t share = 0, int64_t num_shares = 1)
       : folder_(std::move(folder)), share_(share), num_shares_(num_shares) {}
 
-  // One entry for each rank and attempt. Throws DataError naming file and line, IoError.
+  // One entry for each rank and attempt. Throws DataError with file and line, and IoError.
   std::vector<EnergyTotals> refresh();
 
  private:
@@ -110,8 +110,8 @@ class RunLedgers {
   std::vector<RankLedger> ledgers_;
 };
 
-// 1 + the last attempt that any ledger of the folder holds. To be asked by one rank, before any
-// rank opens its ledger, and told to the others.
+// 1 + the last attempt in any ledger of the folder. One rank calls this before any rank opens its
+// ledger, and tells the others.
 int64_t next_attempt(const std::filesystem::path& folder);
 
 }  // namespace lmtrain

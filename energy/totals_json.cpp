@@ -40,7 +40,7 @@ EnergySeries series_from_json(const json& points) {
   EnergySeries series;
   for (const json& row : points) {
     if (!row.is_array() || row.size() != 2 + kNumDeviceKinds || !row[1].is_number_integer()) {
-      throw DataError("a point of \"series\" is not of a time, a step and energies");
+      throw DataError("a point of \"series\" is not a time, a step and energies");
     }
     EnergySeries::Point point{json_number(row[0], "series"), row[1].get<int64_t>(), {}};
     for (size_t i = 0; i < point.joules.size(); ++i) {
@@ -70,7 +70,8 @@ json one_to_json(const EnergyTotals& totals) {
 
 std::array<double, kNumPhases> phase_array(const json& value, const char* key) {
   const json& list = array_field(value, key);
-  if (list.size() != kNumPhases) throw DataError(cat("\"", key, "\" has another number of phases"));
+  if (list.size() != kNumPhases)
+    throw DataError(cat("\"", key, "\" has a different number of phases"));
   std::array<double, kNumPhases> result{};
   for (size_t i = 0; i < result.size(); ++i) result[i] = json_number(list[i], key);
   return result;
@@ -104,7 +105,7 @@ std::string to_json(const std::vector<EnergyTotals>& totals) {
 
 std::vector<EnergyTotals> parse_energy_totals(std::string_view text) {
   const json list = parse_json(text);
-  if (!list.is_array()) throw DataError("energy totals are no JSON list");
+  if (!list.is_array()) throw DataError("the energy totals are not a JSON list");
   std::vector<EnergyTotals> totals;
   for (const json& value : list) totals.push_back(one_from_json(value));
   return totals;

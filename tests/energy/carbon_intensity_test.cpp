@@ -28,7 +28,7 @@ TEST(CarbonIntensity, IsFoundByEitherCodeInAnyCase) {
   EXPECT_EQ(find_grid_intensity("WORLD").year, 2024);
 }
 
-// Defect: a miss that does not name the key, or suggests nothing for an obvious slip.
+// Defect: an error that does not name the key, or suggests nothing for an obvious slip.
 TEST(CarbonIntensity, AMissNamesTheKeyAndTheNearestEntry) {
   EXPECT_NE(complaint_about("GER").find("energy.region"), std::string::npos);
   EXPECT_NE(complaint_about("GER").find("DEU (Germany)"), std::string::npos);

@@ -28,7 +28,7 @@ class FakeMachine {
   FakeMachine& operator=(const FakeMachine&) = delete;
 
   const std::filesystem::path& root() const { return root_; }
-  // Without a driver of a GPU, unless use_fake_nvml() was called.
+  // There is no NVIDIA driver unless use_fake_nvml() was called.
   const SensorRoots& roots() {
     roots_.sysfs = root_ / "sys";
     roots_.procfs = root_ / "proc";
@@ -52,7 +52,7 @@ class FakeMachine {
     write(zone_path(zone) + "/energy_uj", std::to_string(microjoules));
   }
 
-  // A machine with `threads` processors that has 16 GB of memory.
+  // Gives the machine `threads` processors of this model and 16 GB of memory.
   void add_proc(int threads, const std::string& model) const {
     std::string info;
     for (int i = 0; i < threads; ++i) {
@@ -69,7 +69,7 @@ class FakeMachine {
                            " 0 0 0 0 0 0\ncpu0 1 2 3 4");
   }
 
-  // The GPUs of tests/energy/fake_nvml.
+  // Gives the machine these GPUs, in the format of tests/energy/fake_nvml.
   void use_fake_nvml(const std::string& gpus) {
     write("gpus", gpus);
     setenv("FAKE_NVML_GPUS", (root_ / "gpus").c_str(), 1);

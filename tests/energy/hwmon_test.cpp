@@ -49,7 +49,7 @@ TEST(Hwmon, IntegratesPowerBetweenReadingsButNotOverAGap) {
   EXPECT_DOUBLE_EQ(meter->read(21.0).joules, 80.0);
 }
 
-// Defect: one power counted twice because it is shown as average and as input; a disk counted.
+// Defect: a power counted twice because it is shown as average and as input; a disk counted.
 TEST(Hwmon, CountsAGraceProcessorOnceAndNothingUnknown) {
   FakeMachine machine;
   machine.write("sys/class/hwmon/hwmon0/name", "power_meter");

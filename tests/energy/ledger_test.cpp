@@ -94,8 +94,8 @@ TEST_F(Ledger, PassesOverALineThatACrashTore) {
   EXPECT_EQ(std::get<AttemptStart>(records[1]).attempt, 2);
 }
 
-// Defect: damage in the middle of a ledger taken for a torn line, so that energy vanishes in
-// silence.
+// Defect: damage in the middle of a ledger taken for a torn line, so that energy is lost without an
+// error.
 TEST_F(Ledger, RefusesDamageElsewhere) {
   LedgerWriter writer(path_);
   writer.append(start_of(1));
@@ -128,7 +128,7 @@ TEST_F(Ledger, RefusesLinesThatAreNoRecords) {
   EXPECT_THROW(parse_ledger_line("[1]"), DataError);
 }
 
-// Defect: a reader that starts over, or loses the line that was half there.
+// Defect: a reader that starts over, or loses the line that was half written.
 TEST_F(Ledger, IsReadWhileItGrows) {
   LedgerWriter writer(path_);
   writer.append(start_of(1));
@@ -149,7 +149,7 @@ TEST_F(Ledger, WaitsWhileTheDiskIsFull) {
   std::signal(SIGXFSZ, SIG_IGN);
   struct rlimit before = {};
   getrlimit(RLIMIT_FSIZE, &before);
-  // Room for a part of a line, so that the first write is torn.
+  // There is room for a part of a line, so that the first write is torn.
   struct rlimit full = before;
   full.rlim_cur = std::filesystem::file_size(path_) + 25;
   setrlimit(RLIMIT_FSIZE, &full);

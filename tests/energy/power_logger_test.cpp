@@ -13,7 +13,7 @@
 namespace lmtrain {
 namespace {
 
-// 100 W exactly, as long as it is asked.
+// Always reads exactly 100 W.
 class SteadyMeter : public Meter {
  public:
   explicit SteadyMeter(double max_seconds = 1e9)
@@ -54,8 +54,8 @@ class Logger : public testing::Test {
   PhaseTracker phases_;
 };
 
-// Defect: energy before the first or after the last regular sample lost; the ledger and the totals
-// in memory differ.
+// Defect: energy before the first or after the last regular sample is lost, or the ledger and the
+// totals in memory differ.
 TEST_F(Logger, CountsFromTheFirstMomentToTheLast) {
   const double begin = monotonic_seconds();
   PowerLogger logger(steady(), {}, path_, phases_, 0.05);
@@ -109,7 +109,7 @@ TEST_F(Logger, FlushTakesASampleOfTheStepUnderWay) {
   EXPECT_EQ(samples_in_ledger()[1].step, 41);
 }
 
-// Defect: a counter that wraps faster than the configured interval is read too seldom.
+// Defect: a counter that wraps within the configured interval is read too seldom.
 TEST_F(Logger, ReadsOftenEnoughForTheFastestCounter) {
   PowerLogger logger(steady(0.03), {}, path_, phases_, 60.0);
   pause(0.4);
@@ -132,7 +132,8 @@ TEST_F(Logger, CostsNextToNothing) {
 
 volatile std::sig_atomic_t signals_handled = 0;
 
-// Defect: the preemption signal handled on the logger's thread, where it interrupts nothing.
+// Defect: the preemption signal handled on the logger's thread, so that training does not notice
+// it.
 TEST_F(Logger, LeavesSignalsToTheTrainingThread) {
   PowerLogger logger(steady(), {}, path_, phases_, 0.05);
   const auto before = std::signal(SIGUSR1, [](int) { signals_handled = signals_handled + 1; });
@@ -148,7 +149,7 @@ TEST_F(Logger, LeavesSignalsToTheTrainingThread) {
   std::signal(SIGUSR1, before);
 }
 
-// Defect: a rank without sensors keeps no ledger, so that its CPU time cannot be apportioned.
+// Defect: a rank without sensors keeps no ledger, so that it gets no part of its node's energy.
 TEST_F(Logger, KeepsTheCpuTimeOfARankWithoutSensors) {
   PowerLogger logger({}, {}, path_, phases_, 0.05);
   volatile double sink = 0.0;

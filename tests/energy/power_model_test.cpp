@@ -24,7 +24,7 @@ TEST(PowerModel, FollowsTheLoadBetweenReadings) {
   EXPECT_DOUBLE_EQ(meter->read(5.0).joules, 1.6) << "no tick has passed: the load stays";
 }
 
-// Defect: an interval that does not hold its value, or that is narrower for what is known less.
+// Defect: an interval that does not contain its value, or that is narrower where less is known.
 TEST(PowerModel, KeepsEveryValueWithinItsInterval) {
   const CpuDesignPower known{100.0, 70.0, 110.0, ""};
   const CpuDesignPower unknown{100.0, 50.0, 200.0, ""};
@@ -37,7 +37,7 @@ TEST(PowerModel, KeepsEveryValueWithinItsInterval) {
   }
 }
 
-// Defect: a virtual machine with some threads of a processor billed for the whole of it.
+// Defect: a virtual machine that sees some threads of a processor charged for the whole processor.
 TEST(PowerModel, KnowsProcessorsAndTheShareThatAVirtualMachineSees) {
   FakeMachine machine;
   machine.add_proc(16, "AMD EPYC 7543P 32-Core Processor");

@@ -44,7 +44,7 @@ TEST_F(Rapl, AddsUpOverAWrap) {
   EXPECT_DOUBLE_EQ(read(*package, 2.0, 40'000'000).joules, 25.0);
 }
 
-// Defect: only the first wrap of a run being counted (an EPYC at 280 W wraps each 234 s).
+// Defect: only the first wrap of a run counted (an EPYC at 280 W wraps every 234 s).
 TEST_F(Rapl, AddsUpOverManyWrapsOfASmallCounter) {
   const auto package = meter(0, kEpycRange);
   double joules = 0.0;
@@ -63,7 +63,7 @@ TEST_F(Rapl, MarksAResetAsAGapAndGoesOn) {
   EXPECT_DOUBLE_EQ(read(*package, 2.0, 51'000'000).joules, 50.0);
 }
 
-// Defect: a read that failed and gave 0 adds one full range.
+// Defect: a failed read that gives 0 adds one full range.
 TEST_F(Rapl, AZeroOrAnEmptyFileIsAGapNotAWrap) {
   const auto package = meter(100'000'000'000);
   EXPECT_TRUE(read(*package, 1.0, 0).is_missing());
@@ -93,7 +93,7 @@ TEST_F(Rapl, APauseInWhichItMayHaveWrappedTwiceIsAGap) {
   EXPECT_LE(package->max_seconds_between_reads(), 0.5 * 65532.6 / 280.0);
 }
 
-// Defect: psys, core and uncore added to the package that contains or is contained in them.
+// Defect: psys, core or uncore added to the packages, although one contains the other.
 TEST_F(Rapl, CountsPackagesAndTheirMemoryOnly) {
   machine_.add_zone("intel-rapl:0", "package-0", 0);
   machine_.add_zone("intel-rapl:0:0", "core", 0);
@@ -117,7 +117,7 @@ TEST_F(Rapl, SaysHowToGrantADeniedCounter) {
   machine_.add_zone("intel-rapl:0", "package-0", 0);
   const auto file = machine_.root() / FakeMachine::zone_path("intel-rapl:0") / "energy_uj";
   std::filesystem::permissions(file, std::filesystem::perms(0));
-  // Root may read everything, so the question is asked as nobody.
+  // Root may read everything, so the zones are looked for as the user nobody.
   const uid_t user = geteuid();
   ASSERT_TRUE(user != 0 || seteuid(65534) == 0);
   const std::vector<RaplZone> zones = find_rapl_zones(machine_.roots().sysfs);

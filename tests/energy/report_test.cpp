@@ -16,8 +16,7 @@ const MeterInfo kMemory{"model:memory", "memory, modelled", DeviceKind::kMemory,
                         Quality::kModelled};
 const MeterInfo kGpu{"nvml:GPU-a", "H100", DeviceKind::kGpu, Quality::kMeasured};
 
-// One attempt of a rank that spends `watts` with each of its sensors in every second, a step a
-// second.
+// One attempt of a rank. Each of its sensors draws `watts`, and each step takes a second.
 struct FakeRank {
   int64_t attempt = 1;
   int64_t rank = 0;
@@ -29,7 +28,7 @@ struct FakeRank {
   double cpu_seconds = 5.0;
   bool stopped = true;
   double wall = 1.7e9;
-  double wall_pace = 1.0;  // of the wall clock, which may run backwards
+  double wall_pace = 1.0;  // of the wall clock; negative if it runs backwards
 
   EnergyTotals totals() const {
     AttemptStart start;
@@ -57,7 +56,7 @@ struct FakeRank {
   }
 };
 
-// Two nodes: two ranks on the first, with a GPU at the second rank; one rank on the other.
+// Two nodes. The first has two ranks, the second of which has a GPU; the other node has one rank.
 std::vector<EnergyTotals> two_nodes() {
   return {
       FakeRank{.sensors = {kPackage, kMemory}, .watts = {100.0, 10.0}, .cpu_seconds = 7.5}.totals(),
@@ -124,7 +123,7 @@ TEST(Report, UnitsAreRight) {
   EXPECT_NEAR(kwh(report.energy.high), 1.1, 1e-9);
 }
 
-// Defect: a restart loses what earlier attempts spent; steps computed again are not seen.
+// Defect: a restart loses what earlier attempts spent, or steps computed again are not noticed.
 TEST(Report, KeepsEarlierAttemptsAndWhatWasComputedAgain) {
   const std::vector<EnergyTotals> totals = {
       FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10, .stopped = false}.totals(),
@@ -135,14 +134,14 @@ TEST(Report, KeepsEarlierAttemptsAndWhatWasComputedAgain) {
   EXPECT_DOUBLE_EQ(report.attempts[0].energy.joules, 1000.0);
   EXPECT_FALSE(report.attempts[0].stopped);
   EXPECT_EQ(report.attempts[0].last_step, 9);
-  // Steps 6 to 9 of the first attempt, and half of the second in which step 6 began.
+  // Steps 6 to 9 of the first attempt, and half of the second of time in which step 6 began.
   EXPECT_DOUBLE_EQ(report.attempts[0].wasted_joules, 350.0);
   EXPECT_EQ(report.attempts[1].wasted_joules, 0.0);
   EXPECT_DOUBLE_EQ(report.wasted_joules(), 350.0);
   EXPECT_DOUBLE_EQ(report.seconds, 20.0);
 }
 
-// Defect: a run that stopped in order after a save said to have wasted its last step.
+// Defect: the last step of a run that stopped in order after a save counted as wasted.
 TEST(Report, AnOrderlyStopWastesNothing) {
   const std::vector<EnergyTotals> totals = {
       FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10}.totals(),
@@ -150,7 +149,7 @@ TEST(Report, AnOrderlyStopWastesNothing) {
   EXPECT_EQ(make_emissions_report(totals, {}).wasted_joules(), 0.0);
 }
 
-// Defect: a gap reported as 0 kWh, and an interval that does not know of it.
+// Defect: a gap reported as 0 kWh, or left out of the interval.
 TEST(Report, GapsWidenTheIntervalAndLowerTheCoverage) {
   EnergyTotals totals = FakeRank{.sensors = {kPackage}, .watts = {100.0}}.totals();
   EnergySample gap;
@@ -167,7 +166,7 @@ TEST(Report, GapsWidenTheIntervalAndLowerTheCoverage) {
   EXPECT_NE(report.remarks[0].find("10.0 of 20.0 s: Permission denied"), std::string::npos);
 }
 
-// Defect: a sensor that was never read passes for one that spent nothing.
+// Defect: a sensor that was never read reported as one that drew nothing.
 TEST(Report, NamesASensorThatWasNeverRead) {
   AttemptStart start;
   start.place.host = "node-a";
@@ -195,7 +194,7 @@ TEST(Report, AWallClockThatIsSetBackChangesNothing) {
   EXPECT_EQ(report.missing_share, 0.0);
 }
 
-// Defect: energy lost or invented where samples and bins of the picture do not line up.
+// Defect: energy lost or added where samples and bins of the picture do not line up.
 TEST(Report, ThePowerPictureHoldsAllEnergy) {
   const std::vector<EnergyTotals> totals = {
       FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10}.totals(),
@@ -294,7 +293,7 @@ TEST(Report, WritesMarkdownForPeople) {
   }
 }
 
-// Defect: a fact lost on the way through the file from which a report is written again.
+// Defect: a fact lost in the file from which a report is written again.
 TEST(RunFacts, SurviveTheFile) {
   const RunFacts facts = facts_of_a_run();
   const RunFacts back = parse_run_facts(to_json(facts));

@@ -93,6 +93,55 @@ TEST(Sensors, AreModelledWhereNothingCanBeRead) {
   EXPECT_EQ(owned(machine, {"", ""}), (Keys{{"model:cpu", "model:memory"}, {}}));
 }
 
+FoundSensor made_up(const std::string& key, DeviceKind kind, std::set<DeviceKind> covers) {
+  FoundSensor sensor;
+  sensor.info = {key, key, kind, Quality::kMeasured};
+  sensor.covers = std::move(covers);
+  sensor.owner = 0;
+  return sensor;
+}
+
+// Which of these sensors are counted; each has a source of its own.
+std::vector<std::string> counted(const std::vector<FoundSensor>& sensors) {
+  std::vector<SensorSource> sources;
+  for (const FoundSensor& sensor : sensors) {
+    sources.push_back([sensor](const SensorSearch&) { return std::vector<FoundSensor>{sensor}; });
+  }
+  std::vector<std::string> keys;
+  for (const ListedSensor& listed : list_sensors({}, sources)) {
+    if (listed.counted()) keys.push_back(listed.sensor.info.key);
+  }
+  return keys;
+}
+
+// Defect: a sensor counted beside one that contains it, or preferred to it because its source
+// stands first in the list.
+TEST(Sensors, TheSensorThatCoversMostIsCountedWhereverItStands) {
+  const FoundSensor cpu = made_up("cpu", DeviceKind::kCpu, {DeviceKind::kCpu});
+  const FoundSensor memory = made_up("memory", DeviceKind::kMemory, {DeviceKind::kMemory});
+  const FoundSensor gpu = made_up("gpu", DeviceKind::kGpu, {});
+  const FoundSensor board =
+      made_up("board", DeviceKind::kCpu, {DeviceKind::kCpu, DeviceKind::kMemory});
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(counted({cpu, memory, gpu, board}), (Names{"gpu", "board"}));
+  EXPECT_EQ(counted({board, gpu, memory, cpu}), (Names{"board", "gpu"}));
+  EXPECT_EQ(counted({cpu, memory, gpu}), (Names{"cpu", "memory", "gpu"}));
+  FoundSensor second = cpu;
+  second.info.key = "second";
+  EXPECT_EQ(counted({second, cpu}), Names{"second"}) << "equal ones: the first of the list";
+}
+
+// Defect: a sensor that is not counted itself, or that no rank owns, displaces others all the same.
+TEST(Sensors, OnlyACountedSensorDisplacesOthers) {
+  const FoundSensor cpu = made_up("cpu", DeviceKind::kCpu, {DeviceKind::kCpu});
+  FoundSensor board = made_up("board", DeviceKind::kCpu, {DeviceKind::kCpu, DeviceKind::kMemory});
+  board.owner.reset();
+  EXPECT_EQ(counted({board, cpu}).back(), "cpu");
+  board.owner = 0;
+  board.why_not_counted = "it cannot be read";
+  EXPECT_EQ(counted({board, cpu}), std::vector<std::string>{"cpu"});
+}
+
 // Defect: a doctor that hides a sensor, its reason, or that the model is used instead.
 TEST(Doctor, TellsEverySensorAndWhy) {
   FakeMachine machine;
@@ -104,12 +153,31 @@ TEST(Doctor, TellsEverySensorAndWhy) {
   std::map<std::string, SensorDescription> found;
   for (const auto& sensor : describe_sensors(machine.roots(), {})) found[sensor.name] = sensor;
   EXPECT_FALSE(found.at("rapl:package-0").readable);
-  EXPECT_NE(found.at("rapl:package-0").remarks.find("is no number"), std::string::npos);
+  EXPECT_NE(found.at("rapl:package-0").remarks.find("is not a number"), std::string::npos);
   EXPECT_FALSE(found.at("rapl:psys").counted);
   EXPECT_TRUE(found.at("nvml:GPU-a").counted);
   EXPECT_NE(found.at("nvml:GPU-a").remarks.find("power only"), std::string::npos);
   EXPECT_TRUE(found.at("model:cpu").counted);
+  EXPECT_FALSE(found.at("rapl:package-0").counted);
   EXPECT_NE(found.at("model:cpu").remarks.find("8.0 W"), std::string::npos);
+}
+
+// Defect: a doctor that says nothing of what is absent, or why a sensor that works is not counted.
+TEST(Doctor, TellsWhatIsAbsentAndWhatCoversTheRest) {
+  FakeMachine machine;
+  machine.add_proc(2, "Some Processor");
+  machine.write("sys/class/hwmon/hwmon0/name", "amd_energy");
+  machine.write("sys/class/hwmon/hwmon0/energy1_input", "1");
+  machine.write("sys/class/hwmon/hwmon0/energy1_label", "Esocket0");
+  std::map<std::string, SensorDescription> found;
+  for (const auto& sensor : describe_sensors(machine.roots(), {})) found[sensor.name] = sensor;
+  EXPECT_NE(found.at("rapl").remarks.find("no zone under"), std::string::npos);
+  EXPECT_NE(found.at("nvml").remarks.find("no NVIDIA driver"), std::string::npos);
+  EXPECT_TRUE(found.at("hwmon:amd_energy/Esocket0").counted);
+  EXPECT_FALSE(found.at("model:cpu").counted);
+  EXPECT_NE(found.at("model:cpu").remarks.find("its energy is in hwmon:amd_energy/Esocket0"),
+            std::string::npos);
+  EXPECT_TRUE(found.at("model:memory").counted);
 }
 
 }  // namespace

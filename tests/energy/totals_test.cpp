@@ -56,7 +56,7 @@ TEST(EnergyTotals, AGapCoversNoTime) {
   EXPECT_DOUBLE_EQ(totals.seconds, 2.0);
 }
 
-// Defect: samples of another attempt, or out of order, added in silence.
+// Defect: samples of another attempt, or samples out of order, added without an error.
 TEST(EnergyTotals, RefusesSamplesThatDoNotFit) {
   EnergyTotals totals(start_of(1, 0));
   totals.add(sample_of(2.0, 5, 1.0));
@@ -78,17 +78,17 @@ TEST(EnergySeries, StaysSmallAndKeepsItsSum) {
   EXPECT_EQ(series.points().back().seconds, 4999.0);
 }
 
-// Defect: the energy of steps computed again is off by a step.
+// Defect: the energy of steps computed again wrong by one step.
 TEST(EnergySeries, SplitsEnergyAtAStep) {
   EnergySeries series;
   for (int step = 0; step < 10; ++step) series.add({1.0 * step, step, {1.0, 0.0, 0.0, 0.0}});
   EXPECT_DOUBLE_EQ(series.joules_from_step(0, 10), 0.0);
   EXPECT_DOUBLE_EQ(series.joules_from_step(0, 0), 10.0);
-  // The second before the sample in step 6 was spent half in step 5 and half in step 6.
+  // Of the second before the sample in step 6, half was spent in step 5 and half in step 6.
   EXPECT_DOUBLE_EQ(series.joules_from_step(0, 6), 3.5);
 }
 
-// Defect: totals that change when ranks send them to each other.
+// Defect: totals that change when ranks send them to one another.
 TEST(EnergyTotals, TravelAsText) {
   EnergyTotals totals(start_of(2, 5));
   totals.add(sample_of(1.0, 3, 10.1));
@@ -107,7 +107,7 @@ TEST(EnergyTotals, TravelAsText) {
   EXPECT_THROW(parse_energy_totals("{"), DataError);
 }
 
-// Defect: a ledger of a rank that only an earlier attempt had is read by no one, or by two.
+// Defect: the ledger of a rank that only an earlier attempt had is read by no rank, or by two.
 TEST(RunLedgers, SharesCoverEveryFileOnce) {
   FakeMachine machine;
   for (int rank = 0; rank < 5; ++rank) {
@@ -133,7 +133,7 @@ TEST(RunLedgers, SharesCoverEveryFileOnce) {
   EXPECT_EQ(next_attempt(machine.root() / "nowhere"), 1);
 }
 
-// Defect: refreshing adds what was added before once more.
+// Defect: a refresh adds again what was added before.
 TEST(RunLedgers, RefreshAddsOnlyWhatIsNew) {
   FakeMachine machine;
   LedgerWriter writer(ledger_path(machine.root(), 0));

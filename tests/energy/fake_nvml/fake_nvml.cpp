@@ -1,7 +1,7 @@
-// Stands in for the driver's libnvidia-ml.so.1. Its GPUs are the lines of the file that the
-// environment variable FAKE_NVML_GPUS names, read again at every call:
+// Stands in for the driver's libnvidia-ml.so.1. The environment variable FAKE_NVML_GPUS names a
+// file that is read again at every call. Each line of it is a GPU:
 //   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID]
-// where "-" is a value that the GPU does not support and "lost" one that it no longer gives.
+// A value is "-" if the GPU does not support it, and "lost" if the GPU no longer answers.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -35,7 +35,7 @@ std::vector<Gpu> gpus() {
   return all;
 }
 
-// Handles are 1 + the index, so that none is null.
+// A handle is 1 + the index, so that no handle is null.
 size_t index_of(void* handle) { return reinterpret_cast<uintptr_t>(handle) - 1; }
 void* handle_of(uintptr_t index) { return reinterpret_cast<void*>(index + 1); }
 

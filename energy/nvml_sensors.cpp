@@ -1,0 +1,129 @@
+// NVIDIA GPUs as a source of sensors.
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/text.h"
+#include "energy/counter.h"
+#include "energy/gpu_selector.h"
+#include "energy/nvml.h"
+#include "energy/sensor_sources.h"
+
+namespace lmtrain {
+namespace {
+
+// More than any single GPU or superchip draws.
+constexpr double kMaxWatts = 3000.0;
+// From comparisons with wall meters: Yang et al., "Part-time power measurements" (arXiv
+// 2312.02741).
+constexpr double kEnergyError = 0.05;
+constexpr double kPowerError = 0.10;
+
+// Modules whose counter contains the processor and its memory too.
+constexpr std::array<std::string_view, 1> kSuperchips = {"GH200"};
+
+bool is_superchip(const std::string& name) {
+  return std::any_of(kSuperchips.begin(), kSuperchips.end(), [&](std::string_view superchip) {
+    return name.find(superchip) != std::string::npos;
+  });
+}
+
+MeterInfo info_of(const Nvml::Device& device) {
+  return {"nvml:" + device.uuid, device.name, DeviceKind::kGpu, Quality::kMeasured};
+}
+
+class NvmlMeter : public Meter {
+ public:
+  NvmlMeter(std::shared_ptr<Nvml> nvml, Nvml::Device device, bool has_counter)
+      : Meter(info_of(device)),
+        nvml_(std::move(nvml)),
+        device_(std::move(device)),
+        has_counter_(has_counter),
+        counter_({0, kMaxWatts, kEnergyError}),
+        integral_(kPowerError) {}
+
+  Reading read(double now) override {
+    const Nvml::Value value =
+        has_counter_ ? nvml_->total_energy_millijoules(device_) : nvml_->power_milliwatts(device_);
+    if (!value.value) {
+      integral_.interrupt();
+      return missing_reading(value.failure);
+    }
+    if (has_counter_) return counter_.advance(now, *value.value * 1000);
+    return integral_.advance(now, static_cast<double>(*value.value) * 1e-3);
+  }
+
+ private:
+  std::shared_ptr<Nvml> nvml_;
+  Nvml::Device device_;
+  bool has_counter_;
+  EnergyCounter counter_;
+  PowerIntegral integral_;
+};
+
+// Says whether the GPU can be read, and by what.
+void describe(FoundSensor& sensor, const Nvml& nvml, const Nvml::Device& device) {
+  if (nvml.total_energy_millijoules(device).value) {
+    sensor.remarks = device.name;
+    return;
+  }
+  const Nvml::Value power = nvml.power_milliwatts(device);
+  if (power.value) {
+    sensor.remarks = cat(device.name, ", power only");
+  } else {
+    sensor.why_unreadable = cat(device.name, ": ", power.failure);
+  }
+}
+
+FoundSensor sensor_of(const std::shared_ptr<Nvml>& nvml, const Nvml::Device& device) {
+  FoundSensor sensor;
+  sensor.info = info_of(device);
+  if (device.handle == nullptr) {
+    sensor.why_unreadable = "this job may not use it";
+    return sensor;
+  }
+  if (is_superchip(device.name)) sensor.covers = {DeviceKind::kCpu, DeviceKind::kMemory};
+  describe(sensor, *nvml, device);
+  sensor.make = [nvml, device] { return make_nvml_meter(nvml, device); };
+  return sensor;
+}
+
+std::vector<FoundSensor> known_gpus(const std::shared_ptr<Nvml>& nvml, const SensorSearch& search) {
+  std::vector<FoundSensor> sensors;
+  for (const Nvml::Device& device : nvml->devices()) {
+    FoundSensor sensor = sensor_of(nvml, device);
+    sensor.owner = first_user(search.gpu_of_local_rank, [&](const std::string& selector) {
+      return !selects_amd_gpu(selector) && nvml->find(selector) == &device;
+    });
+    if (sensor.owner || search.list_unused_gpus) sensors.push_back(std::move(sensor));
+  }
+  return sensors;
+}
+
+}  // namespace
+
+std::unique_ptr<Meter> make_nvml_meter(std::shared_ptr<Nvml> nvml, const Nvml::Device& device) {
+  const bool has_counter = nvml->total_energy_millijoules(device).value.has_value();
+  return std::make_unique<NvmlMeter>(std::move(nvml), device, has_counter);
+}
+
+std::vector<FoundSensor> nvml_sensors(const SensorSearch& search) {
+  const auto is_nvidia = [](const std::string& gpu) { return !selects_amd_gpu(gpu); };
+  // Starting the driver's library takes seconds on some nodes: a job without GPUs does not do it.
+  if (!search.list_unused_gpus && !first_user(search.gpu_of_local_rank, is_nvidia)) return {};
+  const Nvml::Opened opened = Nvml::open(search.roots.nvml_library);
+  std::vector<FoundSensor> sensors;
+  if (opened.nvml) {
+    sensors = known_gpus(opened.nvml, search);
+  } else if (search.list_unused_gpus) {
+    sensors.push_back(nothing_found("nvml", opened.failure));
+  }
+  add_unknown_gpus(sensors, search, "nvml", [&](const std::string& selector) {
+    if (!is_nvidia(selector)) return std::string();
+    if (!opened.nvml) return opened.failure;
+    return opened.nvml->find(selector) ? "" : cat("the driver knows no GPU ", selector);
+  });
+  return sensors;
+}
+
+}  // namespace lmtrain
