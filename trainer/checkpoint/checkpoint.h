@@ -1,4 +1,4 @@
-// Checkpoints: a folder per step, written by all ranks, that counts only once its manifest is there.
+// Checkpoints: a folder per step, written by all ranks, that counts once its manifest is there.
 //
 //   RUN/checkpoints/step-00000100/
 //     rank-00000-0.h5 ...   tensors under stable names, unpadded; each is written by one rank
