@@ -29,7 +29,7 @@ if(TARGET lmtrain::cuda)
   return()
 endif()
 message(STATUS "CUDA ${CUDAToolkit_VERSION}, runtime ${LMTRAIN_CUDART}, NCCL ${NCCL_LIBRARY}")
-add_library(lmtrain::cuda INTERFACE IMPORTED GLOBAL)
+add_library(lmtrain::cuda INTERFACE IMPORTED)
 # LibTorch's headers want cuBLAS's and others', which a small toolkit lacks.
 target_include_directories(lmtrain::cuda SYSTEM INTERFACE
   ${NCCL_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS} ${wheel_cuda}/include)

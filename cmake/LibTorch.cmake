@@ -31,7 +31,7 @@ if(TARGET lmtrain::torch)
   return()
 endif()
 message(STATUS "LibTorch ${LIBTORCH_VERSION}: ${LIBTORCH}")
-add_library(lmtrain::torch INTERFACE IMPORTED GLOBAL)
+add_library(lmtrain::torch INTERFACE IMPORTED)
 target_include_directories(lmtrain::torch SYSTEM INTERFACE
   ${LIBTORCH}/include ${LIBTORCH}/include/torch/csrc/api/include)
 target_link_libraries(lmtrain::torch INTERFACE
