@@ -21,28 +21,8 @@ set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 does not know nvcc's C++20
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
-
-if(NOT EXISTS ${LIBTORCH}/lib/libtorch_cuda.so)
-  message(FATAL_ERROR "The LibTorch at ${LIBTORCH} has no CUDA (lib/libtorch_cuda.so is missing). "
-    "Name one that has with -DLIBTORCH=FOLDER, or build the cpu preset.")
-endif()
-
-# A wheel's CUDA libraries lie in packages beside torch.
-get_filename_component(wheels ${LIBTORCH}/../nvidia ABSOLUTE)
-set(wheel_cuda ${wheels}/cu${CUDAToolkit_VERSION_MAJOR})
-file(GLOB LMTRAIN_CUDART ${wheel_cuda}/lib/libcudart.so.*)
-if(NOT LMTRAIN_CUDART)
-  set(LMTRAIN_CUDART ${CUDA_CUDART})
-endif()
-find_path(NCCL_INCLUDE_DIR nccl.h
-  HINTS ${wheels}/nccl/include ENV NCCL_HOME ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
-find_library(NCCL_LIBRARY NAMES libnccl.so.2 nccl
-  HINTS ${wheels}/nccl/lib ENV NCCL_HOME ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib lib64)
-if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
-  message(FATAL_ERROR "NCCL was not found beside LibTorch (${wheels}/nccl), under NCCL_HOME or in the system. "
-    "The torch wheel's whole set brings it: python3 -m pip install torch==${LIBTORCH_VERSION}.")
-endif()
-message(STATUS "CUDA ${CUDAToolkit_VERSION}, runtime ${LMTRAIN_CUDART}, NCCL ${NCCL_LIBRARY}")
+include(CudaLibraries)
+lmtrain_require_found()
 
 foreach(library ${LMTRAIN_CUDART} ${NCCL_LIBRARY})
   get_filename_component(folder ${library} DIRECTORY)
@@ -50,20 +30,16 @@ foreach(library ${LMTRAIN_CUDART} ${NCCL_LIBRARY})
 endforeach()
 
 function(lmtrain_add_cuda)
+  set(options -Xcompiler=-Wall,-Wextra)
+  if(LMTRAIN_WARNINGS_AS_ERRORS)
+    set(options -Xcompiler=-Wall,-Wextra,-Werror --Werror=all-warnings)
+  endif()
   foreach(folder parallel models)
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/cuda/*.cpp ${folder}/cuda/*.cu)
     target_sources(lmtrain_${folder} PRIVATE ${sources})
-    target_compile_options(lmtrain_${folder} PRIVATE
-      "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Werror;--Werror=all-warnings>")
+    target_compile_options(lmtrain_${folder} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${options}>")
   endforeach()
-  set(target lmtrain_parallel)
   # Public, since targets that share the precompiled header must agree on definitions.
-  target_compile_definitions(${target} PUBLIC LMTRAIN_WITH_CUDA)
-  # LibTorch's headers want cuBLAS's and others', which a small toolkit lacks.
-  target_include_directories(${target} SYSTEM PUBLIC
-    ${NCCL_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS} ${wheel_cuda}/include)
-  # LibTorch finds its CUDA half by static registration, which no symbol refers to.
-  target_link_libraries(${target} PUBLIC
-    -Wl,--no-as-needed ${LIBTORCH}/lib/libtorch_cuda.so ${LIBTORCH}/lib/libc10_cuda.so -Wl,--as-needed
-    ${NCCL_LIBRARY} ${LMTRAIN_CUDART})
+  target_compile_definitions(lmtrain_parallel PUBLIC LMTRAIN_WITH_CUDA)
+  target_link_libraries(lmtrain_parallel PUBLIC lmtrain::cuda)
 endfunction()

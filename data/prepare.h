@@ -1,8 +1,10 @@
 // From the sources that a config names to a tokenizer and token files in the cache.
 //
-//   CACHE/tokenizer-KEY/tokenizer.json, hash   KEY: kind, vocabulary size, use, content of the
-//   sources CACHE/tokens-KEY/train.tokens, validation.tokens   KEY: tokenizer, content,
-//   validation_fraction, whether lines are kept apart
+//   CACHE/tokenizer-KEY/
+//     tokenizer.json, hash                KEY: kind, vocabulary size, use, content of the sources
+//   CACHE/tokens-KEY/
+//     train.tokens, validation.tokens     KEY: tokenizer, content, validation_fraction, whether
+//                                         lines are kept apart
 //
 // An entry is whole or not there, whatever is killed when; a damaged one is made again, with a
 // warning. Processes that prepare the same at once wait for one another.

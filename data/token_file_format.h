@@ -3,8 +3,9 @@
 //   header        TokenFileHeader, 256 bytes
 //   tokens        num_tokens × token_bytes, zeros up to a multiple of 64 bytes
 //   offsets       (num_documents + 1) × uint64: first token of each document, then num_tokens
-//   block hashes  a uint64 per started kTokenBlockBytes of the tokens section with its padding
-//   (XXH3) footer        TokenFileFooter, 32 bytes
+//   block hashes  one uint64 (XXH3) for each started kTokenBlockBytes of the tokens section, its
+//                 padding included
+//   footer        TokenFileFooter, 32 bytes
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the form of the project's files: clang-format, clang-tidy with the compile database of the cpu
-# preset, shellcheck. check_format.sh [FILE...] limits clang-format and clang-tidy to those files.
+# Checks the form of the project's files: clang-format, the width of comments, clang-tidy with the compile database of
+# the cpu preset, shellcheck. check_format.sh [FILE...] limits clang-format and clang-tidy to those files.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -22,6 +22,8 @@ mapfile -t sources < <(
 
 say "clang-format: ${#sources[@]} files"
 clang-format --dry-run -Werror "${sources[@]}"
+# clang-format leaves comments alone, so that diagrams stay whole.
+if LC_ALL=C.UTF-8 grep -nHP '^(?=.{101})(.*\s)?//' "${sources[@]}"; then die "these comments are wider than 100 columns"; fi
 
 if [ $# = 0 ]; then
   say "shellcheck"

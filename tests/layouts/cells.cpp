@@ -119,7 +119,7 @@ Config Cell::config() const {
 }
 
 std::vector<Cell> pairwise_cells(int most_ranks) {
-  // Greedy: the combination that has the most pairs that no other has had (Cohen et al., "AETG", 1997).
+  // Greedy: the combination that has most pairs that no other has had (AETG; Cohen et al., 1997).
   std::vector<Combination> possible;
   std::set<Pair> missing;
   Combination first{};

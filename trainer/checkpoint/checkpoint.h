@@ -1,11 +1,9 @@
-// Checkpoints: a folder per step, written by all ranks, that counts only once its manifest is
-// there.
+// Checkpoints: a folder per step, written by all ranks, that counts once its manifest is there.
 //
-//   RUN/checkpoints/step-00000100/rank-00000-0.h5 ...   tensors under stable names, unpadded; each
-//   written by one rank
-//                                tokenizer.json
-//                                manifest.json          written last: files, sizes, XXH3, tensors,
-//                                state of the run
+//   RUN/checkpoints/step-00000100/
+//     rank-00000-0.h5 ...   tensors under stable names, unpadded; each is written by one rank
+//     tokenizer.json
+//     manifest.json         written last: files, their sizes and XXH3, tensors, state of the run
 //
 // Commit protocol: every file is built in memory, written and read back, fsynced and renamed; all
 // ranks vote; rank 0 writes the manifest. The newest folder whose manifest and files verify wins;
@@ -43,8 +41,8 @@ struct CheckpointState {
   int64_t num_ranks = 1;
   int64_t num_threads = 1;  // of each rank
   std::string build;        // compiler and LibTorch
-  std::string
-      cpu_capability;  // see models/cpu_capability.h; other instruction sets give other bits
+  // See models/cpu_capability.h; other instruction sets give other bits.
+  std::string cpu_capability;
   std::string commit;
   // What a run has taken so far, all attempts and ranks together, each step's tokens counted once.
   int64_t tokens = 0;
