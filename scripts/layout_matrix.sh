@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every layout against one rank: trains tiny models of each kind for 50 steps in all layouts of up to RANKS ranks
-# (default 8) and compares losses, gradients and weights; prints the table that docs/parallel.md shows the end of.
+# (default 8) and compares losses, gradients and weights; prints the table of docs/measurements/layout_matrix.txt.
 #   layout_matrix.sh [RANKS [FIRST]]    FIRST: continues a run that was stopped after so many cells
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
