@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/config_suggestion.h"
 #include "base/config_value.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -24,7 +23,7 @@ const Field* find_field(const Fields& fields, const std::string& key) {
 
 bool is_number(const YamlNode& node) { return !node.quoted && is_decimal_real(node.text); }
 
-// What a person sees in the file: for "expected .., found ..".
+// How messages name a value that was not expected: "found ..."
 std::string found_text(const YamlNode& node) {
   if (node.kind == YamlNode::Kind::kNull) return "nothing";
   if (node.kind == YamlNode::Kind::kSequence) return "a list";
@@ -41,8 +40,9 @@ std::string with_article(const std::string& noun) {
 
 class Reader {
  public:
-  Reader(const Fields& root, const YamlSource& source, ConfigPositions& positions)
-      : root_(root), source_(source), positions_(positions) {}
+  Reader(const Fields& root, const YamlSource& source, ConfigPositions& positions,
+         const std::vector<Synonyms>& synonyms)
+      : root_(root), source_(source), positions_(positions), synonyms_(synonyms) {}
 
   // `prefix` is the dotted name of `fields` with its point.
   void read_section(const Fields& fields, const std::string& prefix, const YamlNode& node) {
@@ -92,7 +92,7 @@ class Reader {
   [[noreturn]] void fail_unknown(const Fields& section, const std::string& prefix,
                                  const std::string& key, YamlMark mark) const {
     fail(mark, cat("unknown key '", prefix, one_line(key), "'; ",
-                   suggest_key(root_, section, prefix, key)));
+                   suggest_key(root_, section, prefix, key, synonyms_)));
   }
 
   [[noreturn]] void fail_null(const Field& field, const std::string& prefix, YamlMark mark) const {
@@ -260,23 +260,26 @@ class Reader {
   const Fields& root_;
   const YamlSource& source_;
   ConfigPositions& positions_;
+  const std::vector<Synonyms>& synonyms_;
 };
 
 }  // namespace
 
 void apply_yaml(const Fields& fields, const YamlNode& root, const YamlSource& source,
-                ConfigPositions& positions) {
-  Reader(fields, source, positions).read_section(fields, "", root);
+                ConfigPositions& positions, const std::vector<Synonyms>& synonyms) {
+  Reader(fields, source, positions, synonyms).read_section(fields, "", root);
 }
 
-void apply_override(const Fields& fields, const std::string& argument, ConfigPositions& positions) {
+void apply_override(const Fields& fields, const std::string& argument, ConfigPositions& positions,
+                    const std::vector<Synonyms>& synonyms) {
   const YamlSource source = {cat("command line: ", one_line(argument)), false};
   const size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0) {
     throw ConfigError(cat(source.name, ": expected KEY=VALUE, such as train.steps=100"));
   }
   const YamlNode value = parse_yaml_value(argument.substr(equals + 1), source);
-  Reader(fields, source, positions).read_at(fields, "", argument.substr(0, equals), value);
+  Reader(fields, source, positions, synonyms)
+      .read_at(fields, "", argument.substr(0, equals), value);
 }
 
 }  // namespace lmtrain

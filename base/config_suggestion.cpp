@@ -1,7 +1,7 @@
 #include "base/config_suggestion.h"
 
 #include <algorithm>
-#include <vector>
+#include <cctype>
 
 #include "base/text.h"
 
@@ -10,6 +10,8 @@ namespace {
 
 // The comparison takes time and memory in the length of the name, and nobody mistypes so much.
 constexpr size_t kMaxNameLength = 100;
+
+using Names = std::vector<std::string>;
 
 struct KnownKey {
   std::string prefix;  // "train."
@@ -25,59 +27,147 @@ void collect_keys(const Fields& fields, const std::string& prefix, std::vector<K
   }
 }
 
-std::vector<std::string> names_of(const Fields& section) {
-  std::vector<std::string> names;
+Names names_of(const Fields& section) {
+  Names names;
   for (const Field& field : section.all()) names.push_back(field.key);
   return names;
 }
 
-// The dotted name of a key of another section that is called, or almost called, `key`.
-std::string find_elsewhere(const std::vector<KnownKey>& keys, const std::string& key) {
-  std::vector<std::string> names;
-  for (const KnownKey& known : keys) names.push_back(known.name);
-  const std::string nearest = nearest_name(key, names);
-  if (nearest.empty()) return "";
-  const KnownKey& found = keys[std::find(names.begin(), names.end(), nearest) - names.begin()];
-  return found.prefix + found.name;
+// "--Max-New-Tokens" and "max_new_tokens" are one word.
+std::string plain_word(const std::string& word) {
+  std::string plain;
+  for (const char c : word.substr(std::min(word.size(), word.find_first_not_of('-')))) {
+    const auto byte = static_cast<unsigned char>(c);
+    plain += c == '-' ? '_' : static_cast<char>(std::tolower(byte));
+  }
+  return plain;
 }
 
-// The same for a key with points, which may be meant from the root or from its section.
-std::string find_dotted(const std::vector<KnownKey>& keys, const std::string& prefix,
-                        const std::string& key) {
-  std::vector<std::string> dotted;
-  for (const KnownKey& known : keys) dotted.push_back(known.prefix + known.name);
-  const std::string from_root = nearest_name(key, dotted);
-  return from_root.empty() ? nearest_name(prefix + key, dotted) : from_root;
+// The names that lie in the section `prefix`.
+Names names_within(const Names& names, const std::string& prefix) {
+  Names within;
+  if (prefix.empty()) return within;
+  for (const std::string& name : names) {
+    if (name.starts_with(prefix)) within.push_back(name);
+  }
+  return within;
 }
 
-// The known dotted name nearest to `key` (which may have points itself), "" when none is near.
-std::string find_key(const Fields& root, const Fields& section, const std::string& prefix,
-                     const std::string& key) {
-  std::vector<KnownKey> keys;
-  collect_keys(root, "", keys);
-  const auto has_that_name = [&](const KnownKey& known) { return known.name == key; };
-  const auto same_name = std::find_if(keys.begin(), keys.end(), has_that_name);
-  if (same_name != keys.end()) return same_name->prefix + same_name->name;
+// What an unknown key may have meant: keys by their dotted names, and what they do not say.
+struct Meaning {
+  Names keys;
+  std::string remark;
+};
 
-  const std::string sibling = nearest_name(key, names_of(section));
-  if (!sibling.empty()) return prefix + sibling;
+// Finds the meaning of one unknown key.
+class Search {
+ public:
+  Search(const Fields& root, const Fields& section, const std::string& prefix,
+         const std::string& key, const std::vector<Synonyms>& synonyms)
+      : section_(section), prefix_(prefix), key_(key), synonyms_(synonyms) {
+    collect_keys(root, "", known_);
+    const size_t point = key.rfind('.');
+    word_ = point == std::string::npos ? key : key.substr(point + 1);
+    row_ = find_synonyms(synonyms, word_);
+  }
 
-  return key.find('.') == std::string::npos ? find_elsewhere(keys, key)
-                                            : find_dotted(keys, prefix, key);
-}
+  Meaning meaning() const {
+    if (row_ != nullptr) {  // in `optimizer`, "name" is optimizer.kind although there is a run.name
+      const Names here = names_within(row_->names, section_of_word());
+      if (!here.empty()) return {here, row_->remark};
+    }
+    if (const std::string same = key_named(key_); !same.empty()) return {{same}, ""};
+    if (row_ != nullptr && key_named(word_).empty()) return {row_->names, row_->remark};
+
+    const std::string sibling = nearest_name(key_, names_of(section_));
+    if (!sibling.empty()) return {{prefix_ + sibling}, ""};
+    const std::string near = key_ == word_ ? find_elsewhere() : find_dotted();
+    return near.empty() ? near_word() : Meaning{{near}, ""};
+  }
+
+ private:
+  // The section that `key` was looked for in, with its point, corrected where it is mistyped.
+  std::string section_of_word() const {
+    if (key_ == word_) return prefix_;
+    Names sections;
+    for (const KnownKey& known : known_) {
+      const bool is_new = sections.empty() || sections.back() != known.prefix;
+      if (!known.prefix.empty() && is_new) sections.push_back(known.prefix);
+    }
+    return nearest_name(prefix_ + key_.substr(0, key_.size() - word_.size()), sections);
+  }
+
+  // The dotted name of the first key that is called `name`.
+  std::string key_named(const std::string& name) const {
+    const auto has_that_name = [&](const KnownKey& known) { return known.name == name; };
+    const auto found = std::find_if(known_.begin(), known_.end(), has_that_name);
+    return found == known_.end() ? "" : found->prefix + found->name;
+  }
+
+  // A key of another section whose name is near.
+  std::string find_elsewhere() const {
+    Names names;
+    for (const KnownKey& known : known_) names.push_back(known.name);
+    const std::string nearest = nearest_name(key_, names);
+    return nearest.empty() ? "" : key_named(nearest);
+  }
+
+  // The same for a key with points, which may be meant from the root or from its section.
+  std::string find_dotted() const {
+    Names dotted;
+    for (const KnownKey& known : known_) dotted.push_back(known.prefix + known.name);
+    const std::string from_root = nearest_name(key_, dotted);
+    return from_root.empty() ? nearest_name(prefix_ + key_, dotted) : from_root;
+  }
+
+  // A word of other programs that is mistyped.
+  Meaning near_word() const {
+    Names words;
+    for (const Synonyms& row : synonyms_) {
+      words.insert(words.end(), row.words.begin(), row.words.end());
+    }
+    const Synonyms* const row = find_synonyms(synonyms_, nearest_name(plain_word(word_), words));
+    return row == nullptr ? Meaning() : Meaning{row->names, row->remark};
+  }
+
+  std::vector<KnownKey> known_;
+  const Fields& section_;
+  const std::string& prefix_;
+  const std::string& key_;  // as given, with points where the command line has them
+  std::string word_;        // behind its last point
+  const std::vector<Synonyms>& synonyms_;
+  const Synonyms* row_;  // of the word
+};
 
 }  // namespace
 
-std::string suggest_key(const Fields& root, const Fields& section, const std::string& prefix,
-                        const std::string& key) {
-  const std::string found = key.size() > kMaxNameLength ? "" : find_key(root, section, prefix, key);
-  if (found == prefix + key) {  // a dotted name in a file
-    const size_t point = found.rfind('.');
-    return cat("write it as '", found.substr(point + 1), ":' under '", found.substr(0, point),
-               ":'");
+const Synonyms* find_synonyms(const std::vector<Synonyms>& synonyms, const std::string& word) {
+  const std::string plain = plain_word(word);
+  for (const Synonyms& row : synonyms) {
+    if (std::count(row.words.begin(), row.words.end(), plain) > 0) return &row;
   }
-  if (!found.empty()) return cat("did you mean '", found, "'?");
-  return cat("known here: ", join(names_of(section), ", "));
+  return nullptr;
+}
+
+std::string suggestion_text(const std::vector<std::string>& names, const std::string& remark) {
+  if (names.empty()) return remark;
+  return cat("did you mean '", join(names, "' or '"), "'?",
+             remark.empty() ? "" : " (" + remark + ")");
+}
+
+std::string suggest_key(const Fields& root, const Fields& section, const std::string& prefix,
+                        const std::string& key, const std::vector<Synonyms>& synonyms) {
+  Meaning found;
+  if (key.size() <= kMaxNameLength) {
+    found = Search(root, section, prefix, key, synonyms).meaning();
+  }
+  if (found.keys == Names{prefix + key}) {  // a dotted name in a file
+    const std::string& name = found.keys[0];
+    const size_t point = name.rfind('.');
+    return cat("write it as '", name.substr(point + 1), ":' under '", name.substr(0, point), ":'");
+  }
+  const std::string text = suggestion_text(found.keys, found.remark);
+  return text.empty() ? cat("the keys here are ", join(names_of(section), ", ")) : text;
 }
 
 std::string suggest_choice(const std::vector<std::string>& choices, const std::string& value) {

@@ -11,6 +11,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/nearest_file.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -257,7 +258,10 @@ std::string read_yaml_file(const std::filesystem::path& path) {
     check_size(file.text(), {path.string()});
     return std::string(file.text());
   } catch (const IoError& error) {
-    throw ConfigError(error.what());
+    std::error_code unknown;
+    const std::string near = std::filesystem::exists(path, unknown) ? "" : nearest_file(path);
+    throw ConfigError(near.empty() ? error.what()
+                                   : cat(error.what(), "; did you mean '", near, "'?"));
   }
 }
 

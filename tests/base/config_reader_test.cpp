@@ -115,8 +115,8 @@ TEST_F(ConfigReader, NamesTheNearestKnownKey) {
   EXPECT_EQ(error_of_file("parts: [{pth: x}]\n"),
             "x.yaml:1:10: unknown key 'parts.0.pth'; did you mean 'parts.0.path'?");
   EXPECT_EQ(error_of_file("loop: {zzzzzzzzzz: 1}\n"),
-            "x.yaml:1:8: unknown key 'loop.zzzzzzzzzz'; known here: steps, any, rate, shuffle, "
-            "kind, betas");
+            "x.yaml:1:8: unknown key 'loop.zzzzzzzzzz'; the keys here are steps, any, rate, "
+            "shuffle, kind, betas");
   EXPECT_EQ(error_of_override("loop.stpes=5"),
             "command line: loop.stpes=5: unknown key 'loop.stpes'; did you mean 'loop.steps'?");
   EXPECT_EQ(error_of_override("lopo.steps=5"),

@@ -95,4 +95,29 @@ expect 0 "report" config.yaml run.name=i train.steps=5
 )
 expect 0 "continuing from runs/i/checkpoints/step-00000005" config.yaml run.name=i train.steps=10
 
-expect 0 "Training:" config.yaml --help
+# Help: everywhere it is looked for, and without a command line it is no success.
+expect 0 "Usage:" --help
+expect 0 "lmtrain train CONFIG" config.yaml --help
+expect 0 "lmtrain generate runs" help generate
+expect 64 "Usage:"
+
+# Mistyped commands, files and words of other programs are answered with what was meant.
+expect 64 "did you mean 'generate'?" genrate runs/b
+expect 64 "did you mean 'config.yaml'?" confg.yaml
+expect 64 "did you mean 'config'?" confg
+expect 64 "the config comes before it" train.steps=5 config.yaml
+expect 64 "did you mean 'optimizer.lr'?" config.yaml learning_rate=0.1
+expect 64 "'train.global_batch_size' or 'train.micro_batch_size'" train config.yaml batch_size=8
+expect 64 "did you mean '--max-tokens'?" generate runs/b --max-new-tokens 5
+expect 64 "lmtrain generate --help" generate
+expect 64 "lmtrain CONFIG" --config config.yaml
+code=0
+mpirun -n 2 "$LMTRAIN" config.yaml --lr 0.1 > mpi.log 2>&1 || code=$?
+[ "$code" = 64 ] || fail "exit code $code of two ranks with an unknown option"
+[ "$(grep -c "did you mean 'optimizer.lr=VALUE'?" mpi.log)" = 1 ] || fail "not said once: $(cat mpi.log)"
+
+# lmtrain train CONFIG and lmtrain CONFIG are one command: the same numbers, and each continues the other.
+expect 0 "report" config.yaml run.name=j train.steps=10
+expect 0 "report" train config.yaml run.name=k train.steps=10
+cmp <(trace j 10) <(trace k 10) || fail "lmtrain train CONFIG trains otherwise than lmtrain CONFIG"
+expect 0 "continuing from runs/j/checkpoints/step-00000010" train config.yaml run.name=j train.steps=15

@@ -1,12 +1,8 @@
-// doctor and --version: what this machine and this binary have.
+// doctor: what this machine and this binary have.
 #include <iostream>
-#include <set>
 
-#include <ATen/Version.h>
-#include <hdf5.h>
-#include <unistd.h>
+#include <ATen/ATen.h>
 
-#include "base/build_info.h"
 #include "base/machine_memory.h"
 #include "base/text.h"
 #include "energy/carbon_intensity.h"
@@ -15,26 +11,15 @@
 #include "parallel/compute.h"
 #include "parallel/cores.h"
 #include "parallel/device.h"
-#include "trainer/commands/commands.h"
+#include "trainer/commands/command.h"
+#include "trainer/commands/version.h"
 
 namespace lmtrain {
 namespace {
 
 constexpr size_t kLineWidth = 100;
 
-}  // namespace
-
-std::string version_text() {
-  unsigned major = 0;
-  unsigned minor = 0;
-  unsigned release = 0;
-  H5get_libversion(&major, &minor, &release);
-  return cat("lmtrain ", version(), " (", commit(), ")\n", build_description(), "\n",
-             Launch::library_version(), "\nHDF5 ", major, ".", minor, ".", release, "\n");
-}
-
-void command_doctor() {
-  std::cout << version_text() << "\n";
+void print_machine() {
   const std::vector<int> cores = job_cores();
   std::cout << "cores         " << cores.size() << " (" << core_list_text(cores) << ")\n"
             << "instructions  " << cpu_capability() << "\n";
@@ -47,12 +32,18 @@ void command_doctor() {
   std::cout << "memory        " << human_bytes(memory.bytes) << " (" << memory.limited_by << ")\n";
   for (const std::string& line : describe_accelerators())
     std::cout << "accelerator   " << line << "\n";
+}
+
+void print_sensors() {
   std::cout << "\npower sensors\n";
   for (const SensorDescription& sensor : describe_sensors(SensorRoots{}, EnergyConfig{})) {
     std::cout << "  " << sensor.name << ": " << (sensor.readable ? "readable" : "not readable")
               << (sensor.counted ? ", counted" : "")
               << (sensor.remarks.empty() ? "" : ". " + sensor.remarks) << "\n";
   }
+}
+
+void print_regions() {
   std::cout << "\nregions (energy.region)";
   size_t column = kLineWidth;
   for (const GridIntensity& grid : carbon_table()) {
@@ -64,6 +55,23 @@ void command_doctor() {
     column += 1 + grid.code.size();
   }
   std::cout << "\n";
+}
+
+ExitCode examine_machine(const CommandLine&) {
+  std::cout << version_text() << "\n";
+  print_machine();
+  print_sensors();
+  print_regions();
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Command add_doctor(CLI::App& program) {
+  return {.app = program.add_subcommand(
+              "doctor", "Show devices, power sensors and why one cannot be read, and versions"),
+          .examples = {"lmtrain doctor"},
+          .run = examine_machine};
 }
 
 }  // namespace lmtrain

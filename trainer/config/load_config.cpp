@@ -3,6 +3,7 @@
 #include "base/config_reader.h"
 #include "base/config_writer.h"
 #include "base/yaml_reader.h"
+#include "trainer/config/synonyms.h"
 
 namespace lmtrain {
 namespace {
@@ -19,7 +20,8 @@ LoadedConfig parse_config(std::string_view text, const std::string& name) {
   LoadedConfig loaded;
   loaded.name = name;
   const YamlSource source = {name};
-  apply_yaml(describe(loaded.config), parse_yaml_mapping(text, source), source, loaded.positions);
+  apply_yaml(describe(loaded.config), parse_yaml_mapping(text, source), source, loaded.positions,
+             config_synonyms());
   return loaded;
 }
 
@@ -30,7 +32,7 @@ LoadedConfig load_config(const std::filesystem::path& path,
   if (!path.empty()) loaded = parse_config(read_yaml_file(path), path.string());
   const Fields fields = describe(loaded.config);
   for (const std::string& override : overrides) {
-    apply_override(fields, override, loaded.positions);
+    apply_override(fields, override, loaded.positions, config_synonyms());
   }
   return loaded;
 }

@@ -1,0 +1,33 @@
+#include "trainer/commands/commands.h"
+
+namespace lmtrain {
+
+// Each is defined in NAME_command.cpp.
+Command add_train(CLI::App& program);
+Command add_verify(CLI::App& program);
+Command add_layouts(CLI::App& program);
+Command add_prepare(CLI::App& program);
+Command add_tokenizer(CLI::App& program);
+Command add_generate(CLI::App& program);
+Command add_score(CLI::App& program);
+Command add_predict(CLI::App& program);
+Command add_import(CLI::App& program);
+Command add_export(CLI::App& program);
+Command add_config(CLI::App& program);
+Command add_inspect(CLI::App& program);
+Command add_report(CLI::App& program);
+Command add_doctor(CLI::App& program);
+
+std::vector<CommandGroup> add_commands(CLI::App& program) {
+  return {
+      {"Train", {add_train(program), add_verify(program), add_layouts(program)}},
+      {"Data", {add_prepare(program), add_tokenizer(program)}},
+      {"Use a model",
+       {add_generate(program), add_score(program), add_predict(program), add_import(program),
+        add_export(program)}},
+      {"Inspect",
+       {add_config(program), add_inspect(program), add_report(program), add_doctor(program)}},
+  };
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,42 @@
+// import: a checkpoint from a folder of transformers.
+#include <iostream>
+
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/commands/command.h"
+#include "trainer/interchange/interchange.h"
+
+namespace lmtrain {
+namespace {
+
+struct Options {
+  std::string folder;
+  std::string out;
+};
+
+void import_folder(const Options& options) {
+  import_model(options.folder, options.out);
+  std::cout << checkpoint_path(options.out, 0).string() << "\n";
+}
+
+}  // namespace
+
+Command add_import(CLI::App& program) {
+  CLI::App* const app =
+      program.add_subcommand("import", "Make a checkpoint of a model's folder of transformers");
+  const auto options = std::make_shared<Options>();
+  app->add_option("FOLDER", options->folder,
+                  "Folder with config.json, safetensors and tokenizer.json")
+      ->required();
+  app->add_option("OUT", options->out, "New folder for the checkpoint")->required();
+  return {.app = app,
+          .examples = {"lmtrain import models/gpt2 imported-gpt2"},
+          .synonyms = {{{"model", "input", "model_path", "model_name_or_path", "checkpoint"},
+                        {},
+                        "FOLDER is written without an option"},
+                       {{"output", "output_dir", "out", "o"},
+                        {},
+                        "OUT is written without an option, after FOLDER"}},
+          .run = run_with(options, import_folder)};
+}
+
+}  // namespace lmtrain

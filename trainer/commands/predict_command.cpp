@@ -1,0 +1,41 @@
+// predict: what a model's head of labels says of a text or a pair of texts.
+#include <iostream>
+
+#include "trainer/commands/command.h"
+#include "trainer/inference/loaded_model.h"
+#include "trainer/inference/predict.h"
+
+namespace lmtrain {
+namespace {
+
+struct Options {
+  std::string checkpoint;
+  std::string text;
+  std::string pair;  // empty: the text is alone
+};
+
+void predict(const Options& options) {
+  std::cout << predict_labels(load_model(options.checkpoint), options.text, options.pair).dump()
+            << "\n";
+}
+
+}  // namespace
+
+Command add_predict(CLI::App& program) {
+  CLI::App* const app = program.add_subcommand(
+      "predict", "Print a text's label, number, tokens' labels or answer, as JSON");
+  const auto options = std::make_shared<Options>();
+  add_checkpoint_argument(app, options->checkpoint);
+  app->add_option("--text", options->text, "Text, or the question")->required();
+  app->add_option("--pair", options->pair, "Second text, or the passage that holds the answer");
+  return {.app = app,
+          .examples = {"lmtrain predict my-classifier --text \"A fine film.\"",
+                       "lmtrain predict my-reader --text \"Who came?\" --pair \"Then Ann came.\""},
+          .synonyms =
+              {checkpoint_words(),
+               {{"input", "prompt", "question", "premise", "sentence1", "t"}, {"--text"}, ""},
+               {{"text_pair", "context", "passage", "hypothesis", "sentence2"}, {"--pair"}, ""}},
+          .run = run_with(options, predict)};
+}
+
+}  // namespace lmtrain
