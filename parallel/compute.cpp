@@ -50,7 +50,7 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads)
                                            : static_cast<int>(compute.cores.size());
   // Ranks of a tensor axis compute some gradients alike, and LibTorch's sums depend on the threads.
-  if (config.tensor > 1 || config.layout == "auto") {
+  if (config.tensor > 1 || config.layout == LayoutMode::kAuto) {
     const at::Tensor fewest = at::tensor({int64_t{-compute.num_threads}}, at::kLong);
     launch.world().all_reduce(fewest, ReduceOp::kMax)->wait();
     compute.num_threads = static_cast<int>(-fewest.item<int64_t>());
@@ -58,7 +58,7 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   at::set_num_threads(compute.num_threads);
   launch.together([&] {
     compute.device = choose_device(config.device, launch);
-    if (compute.device.device.is_cpu() && config.transport == "nccl") {
+    if (compute.device.device.is_cpu() && config.transport == Transport::kNccl) {
       throw ConfigError(
           "parallel.transport = nccl, but tensors are on the CPU (parallel.device); leave it out");
     }

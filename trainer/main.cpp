@@ -79,8 +79,12 @@ void add_data_commands(CLI::App& app, Arguments& a) {
   train->add_option("sources", a.tokenizer.sources, "Files or folders of text")->required();
   train->add_option("--vocab-size", a.tokenizer.vocab_size, "Entries of the vocabulary")
       ->capture_default_str();
-  train->add_option("--kind", a.tokenizer.kind, "bpe (GPT-2's) or wordpiece (BERT's)")
-      ->check(CLI::IsMember({"bpe", "wordpiece"}));
+  train
+      ->add_option_function<std::string>(
+          "--kind",
+          [&a](const std::string& name) { a.tokenizer.kind = *choice_of<TokenizerKind>(name); },
+          "bpe (GPT-2's) or wordpiece (BERT's)")
+      ->check(CLI::IsMember(all_names<TokenizerKind>()));
   train->add_flag("--cased", a.tokenizer.cased, "wordpiece: keep case and accents");
   train->add_option("--separator", a.tokenizer.separator,
                     "Line that ends a document; default: a file is one");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/data_config.h"
 #include "trainer/inference/generate.h"
 #include "trainer/interchange/interchange.h"
 
@@ -35,8 +36,8 @@ struct TokenizerTrainArguments {
   std::vector<std::string> sources;
   std::string separator;
   int64_t vocab_size = 4096;
-  std::string kind = "bpe";  // or wordpiece
-  bool cased = false;        // wordpiece: keeps case and accents
+  TokenizerKind kind = TokenizerKind::kBpe;
+  bool cased = false;  // wordpiece: keeps case and accents
   std::string output;
 };
 void command_tokenizer_train(const TokenizerTrainArguments& arguments);

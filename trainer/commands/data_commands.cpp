@@ -58,7 +58,7 @@ void command_prepare(const std::string& path, const std::vector<std::string>& ov
 void command_tokenizer_train(const TokenizerTrainArguments& arguments) {
   std::vector<SourceConfig> sources;
   for (const std::string& path : arguments.sources) sources.push_back({path, arguments.separator});
-  if (arguments.cased && arguments.kind != "wordpiece")
+  if (arguments.cased && arguments.kind != TokenizerKind::kWordpiece)
     throw ConfigError("--cased is for --kind wordpiece; leave it out");
   DocumentReader reader(list_source_files(sources));
   TokenizerConfig config;

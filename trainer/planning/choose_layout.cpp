@@ -70,7 +70,7 @@ LayoutPlan best_plan(const LoadedConfig& loaded, const Compute& compute, const L
 
 void choose_layout(LoadedConfig& loaded, const Compute& compute, Launch& launch) {
   ParallelConfig& parallel = loaded.config.parallel;
-  if (parallel.layout != "auto") return;
+  if (parallel.layout != LayoutMode::kAuto) return;
   std::string chosen;
   launch.together([&] {
     check_no_layout_key(loaded);

@@ -82,12 +82,13 @@ void check_objective(const LoadedConfig& loaded) {
                           c.model.kind, ", data.pairs = ", c.data.pairs,
                           c.data.masking.dynamic ? " and dynamic masks" : "", "; leave it out"));
   }
-  if (c.tokenizer.kind == "wordpiece" && c.tokenizer.path.empty() && c.model.is_causal()) {
+  if (c.tokenizer.kind == TokenizerKind::kWordpiece && c.tokenizer.path.empty() &&
+      c.model.is_causal()) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.kind", "model.kind"}),
                           "tokenizer.kind = wordpiece is for model.kind = bert: its tokens do not "
                           "give the text back; take bpe"));
   }
-  if (c.tokenizer.kind != "wordpiece" && !c.tokenizer.lowercase) {
+  if (c.tokenizer.kind != TokenizerKind::kWordpiece && !c.tokenizer.lowercase) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
                           "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
   }
@@ -279,7 +280,7 @@ std::vector<std::string> schedule_notes(const Config& config) {
     notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps,
                         " is more than train.steps = ", steps,
                         ": the learning rate never reaches optimizer.lr"));
-  } else if (schedule.kind == "constant_then_decay") {
+  } else if (schedule.kind == ScheduleKind::kConstantThenDecay) {
     const auto decay = std::llround(schedule.decay_fraction * static_cast<double>(steps));
     if (schedule.warmup_steps + decay > steps) {
       notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps, " and the decay of ",

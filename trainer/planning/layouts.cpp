@@ -50,7 +50,7 @@ double compute_element(const Config& config) {
   return static_cast<double>(compute_element_bytes(config.train.precision));
 }
 double reduced_element(const Config& config) {
-  if (config.parallel.reduce_type == "bf16") return 2;
+  if (config.parallel.reduce_type == ReduceType::kBf16) return 2;
   return static_cast<double>(master_element_bytes(config.train.precision));
 }
 
@@ -122,8 +122,8 @@ class Planner {
     const double head = target_share * 2.0 * static_cast<double>(config.model.hidden_size) *
                         static_cast<double>(config.model.vocab_size);
     double again = 0;
-    if (config.parallel.recompute == "full") again = forward - head;
-    if (config.parallel.recompute == "selective") {
+    if (config.parallel.recompute == Recompute::kFull) again = forward - head;
+    if (config.parallel.recompute == Recompute::kSelective) {
       const auto queries = static_cast<double>(config.model.num_heads * config.model.head_width());
       again = static_cast<double>(config.model.num_layers) * 2.0 * queries *
               static_cast<double>(length);
@@ -155,7 +155,7 @@ class Planner {
     const double sum = 2.0 * one_way(rows, plan.parallel.tensor);
     // Scattered rows are gathered in front of each column layer, once more in backward.
     const double gathers = plan.parallel.sequence ? 2.0 * one_way(rows, plan.parallel.tensor) : 0.0;
-    const double again = plan.parallel.recompute == "full" ? 2.0 * sum : 0.0;
+    const double again = plan.parallel.recompute == Recompute::kFull ? 2.0 * sum : 0.0;
     return static_cast<double>(config.model.num_layers) * (4.0 * sum + gathers + again) + 2.0 * sum;
   }
 
@@ -246,9 +246,10 @@ std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, i
     for (const bool sequence : {false, true}) {
       if ((sequence && tensor == 1) || !why_not_tensor(config, tensor, sequence).empty()) continue;
       for (int64_t zero = 0; zero <= (num_ranks > tensor ? 3 : 0); ++zero) {
-        for (const char* recompute : {"none", "selective", "full"}) {
+        for (const Recompute recompute :
+             {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
           ParallelConfig parallel = config.parallel;
-          parallel.layout = "manual";
+          parallel.layout = LayoutMode::kManual;
           parallel.tensor = tensor;
           parallel.sequence = sequence;
           parallel.zero = zero;
@@ -271,7 +272,8 @@ std::string layout_text(const ParallelConfig& parallel, int64_t num_ranks) {
   std::string text = cat("data ", num_ranks / parallel.tensor, " x tensor ", parallel.tensor,
                          parallel.sequence ? " with sequence parallelism" : "", ", zero ",
                          parallel.zero, ", recompute ", parallel.recompute);
-  if (parallel.reduce_type != "fp32") text += cat(", gradients travel as ", parallel.reduce_type);
+  if (parallel.reduce_type != ReduceType::kFp32)
+    text += cat(", gradients travel as ", parallel.reduce_type);
   return text;
 }
 
@@ -284,7 +286,7 @@ std::string layout_table(const std::vector<LayoutPlan>& plans, size_t most) {
     std::snprintf(line, sizeof line,
                   "%3zu %4ld %6ld %8s %4ld %-9s %8.2f%s %8.2f + %-7.2f %9.3g %15.3g %8.3g %9.3g\n",
                   i + 1, p.data, p.parallel.tensor, p.parallel.sequence ? "yes" : "-",
-                  p.parallel.zero, p.parallel.recompute.c_str(),
+                  p.parallel.zero, cat(p.parallel.recompute).c_str(),
                   static_cast<double>(p.memory.total()) / kGiB, p.fits ? "   " : " ! ",
                   p.data_bytes / kGiB, p.tensor_bytes / kGiB, p.step_seconds(), p.compute_seconds,
                   p.exposed_seconds, p.optimizer_seconds);

@@ -52,7 +52,7 @@ class Run {
 
   ExitCode execute() {
     launch_.together([&] { initial_ = adopt_initial_model(loaded_); });
-    const bool has_auto_layout = config_.parallel.layout == "auto";
+    const bool has_auto_layout = config_.parallel.layout == LayoutMode::kAuto;
     if (has_auto_layout) {
       compute_ = set_up_compute(config_.parallel, launch_);
       choose_layout(loaded_, compute_, launch_);
@@ -307,7 +307,7 @@ class Run {
     state.data_fingerprint = hex16(data_->fingerprint);
     state.num_tokens = num_tokens_;
     state.precision = config_.train.precision;
-    state.weights_type = config_.train.precision == "fp64" ? "F64" : "F32";
+    state.weights_type = config_.train.precision == Precision::kFp64 ? "F64" : "F32";
     state.num_ranks = launch_.size();
     state.num_threads = compute_.num_threads;
     state.build = build_description();
@@ -368,7 +368,7 @@ class Run {
     facts_.num_parameters = trainer_->store().num_logical_elements();
     facts_.model = cat(config_.model.kind, ", ", config_.model.num_layers, " layers, ",
                        config_.model.num_heads, " heads, width ", config_.model.hidden_size);
-    facts_.precision = config_.train.precision;
+    facts_.precision = name_of(config_.train.precision);
     facts_.num_ranks = launch_.size();
     facts_.num_nodes = launch_.num_nodes();
     facts_.train_loss = metrics_->train_loss();

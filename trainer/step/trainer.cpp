@@ -36,13 +36,6 @@ double mean(double sum, int64_t count) {
   return sum / static_cast<double>(std::max<int64_t>(1, count));
 }
 
-ModelLayout model_layout(const ParallelConfig& parallel, Communicator& tensor) {
-  const Recompute recompute = parallel.recompute == "full"        ? Recompute::kFull
-                              : parallel.recompute == "selective" ? Recompute::kSelective
-                                                                  : Recompute::kNone;
-  return {tensor, parallel.sequence, recompute};
-}
-
 std::vector<int64_t> range(int64_t begin, int64_t end) {
   std::vector<int64_t> indices;
   for (int64_t i = begin; i < end; ++i) indices.push_back(i);
@@ -58,11 +51,11 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
       phases_(phases),
       store_(compute_type_of(config.train.precision), device, {&mesh.data(), config.parallel.zero}),
       model_(make_model(config.model, num_vocabulary_tokens, store_,
-                        model_layout(config.parallel, mesh.tensor()))),
-      gradient_sync_(
-          store_, mesh.data(), mesh.tensor(),
-          {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
-           config.parallel.reduce_type == "bf16" ? at::kBFloat16 : store_.master_type()}) {
+                        {mesh.tensor(), config.parallel.sequence, config.parallel.recompute})),
+      gradient_sync_(store_, mesh.data(), mesh.tensor(),
+                     {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
+                      config.parallel.reduce_type == ReduceType::kBf16 ? at::kBFloat16
+                                                                       : store_.master_type()}) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
 }
 

@@ -217,7 +217,7 @@ Reference make_reference(const Config& config, const LayoutRunInput& input, Comm
   const auto maker_of = [&](int number) {
     return group.size() == 1 ? 0 : 1 + (number - 1) % (group.size() - 1);
   };
-  const int permutations = config.train.precision == "fp64" ? 0 : kPermutations;
+  const int permutations = config.train.precision == Precision::kFp64 ? 0 : kPermutations;
   std::vector<LayoutRun> own;
   std::optional<Error> failure;  // of this rank alone: the others must hear of it
   try {

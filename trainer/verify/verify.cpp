@@ -38,8 +38,8 @@ struct Allowance {
   double of_loss;
   double of_updates;
 };
-Allowance allowance_of(const std::string& precision) {
-  if (precision == "bf16") return {0x1p-6, 0x1p-11, 2.0};
+Allowance allowance_of(Precision precision) {
+  if (precision == Precision::kBf16) return {0x1p-6, 0x1p-11, 2.0};
   return {0x1p-14, 0x1p-18, 0x1p-4};
 }
 // Master weights are fp32.
@@ -105,7 +105,7 @@ namespace {
 // Collects what is further off than it may be.
 class Judgement {
  public:
-  explicit Judgement(const std::string& precision) : in_double_(precision == "fp64") {}
+  explicit Judgement(Precision precision) : in_double_(precision == Precision::kFp64) {}
 
   // `allowed` counts below fp64.
   void check(const std::string& what, double difference, double allowed) {
@@ -140,7 +140,7 @@ class Judgement {
 }  // namespace
 
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision) {
+                    Precision precision) {
   Judgement judgement(precision);
   judgement.check("losses differ", found.loss, kSpreads * spread.loss);
   judgement.check("gradients differ", found.gradient, kSpreads * spread.gradient);
@@ -150,7 +150,7 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
 }
 
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         const std::string& precision, double largest_update) {
+                         Precision precision, double largest_update) {
   const Allowance allowance = allowance_of(precision);
   std::map<std::string, LayoutDifference::OfTensor> spreads;
   for (const auto& tensor : spread.tensors) spreads[tensor.name] = tensor;
@@ -228,7 +228,7 @@ ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& lau
 
   if (launch.rank() == 0) {
     std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n", loaded.name.c_str(),
-                config.train.precision.c_str(), num_steps, config.train.global_batch_size,
+                cat(config.train.precision).c_str(), num_steps, config.train.global_batch_size,
                 launch.size(), layout_text(config.parallel, launch.size()).c_str());
     std::fflush(stdout);
   }

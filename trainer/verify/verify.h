@@ -22,12 +22,12 @@ struct LayoutVerdict {
 // In fp64 within 1e-9, else within three times `spread`, which is how far one rank is from itself
 // with its samples in another order.
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision);
+                    Precision precision);
 // The same of each tensor by its own spread. Below fp64 a share of its largest gradient is
 // allowed besides, and of its weights one of `largest_update`, the sum of the steps' learning
 // rates: what the tensor axis adds may not all be in the spread.
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         const std::string& precision, double largest_update);
+                         Precision precision, double largest_update);
 
 // Collective: trains `num_steps` steps on rank 0 alone, then in the config's layout on all ranks,
 // on the same batches, and prints the largest differences of losses, gradients and weights, tensor
