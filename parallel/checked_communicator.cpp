@@ -1,7 +1,6 @@
 #include "parallel/checked_communicator.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "parallel/operation.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -26,8 +26,6 @@ struct Call {
 
   bool operator==(const Call&) const = default;
 };
-constexpr int64_t kWords = 5;
-static_assert(sizeof(Call) == kWords * sizeof(int64_t));
 
 Call call_of(OperationKind kind, const at::Tensor& tensor, int64_t option = kNone) {
   return {static_cast<int64_t>(kind), static_cast<int64_t>(tensor.scalar_type()), tensor.numel(),
@@ -122,17 +120,12 @@ class CheckedCommunicator : public Communicator {
   }
 
   std::vector<Call> exchange(const Call& mine) {
-    const at::Tensor record = at::empty({kWords}, at::kLong);
-    std::copy_n(&mine, 1, static_cast<Call*>(record.data_ptr()));
-    const at::Tensor records = at::empty({size(), kWords}, at::kLong);
     try {
-      host_->all_gather(records, record)->wait();
+      return gather_all(*host_, mine);
     } catch (const Error& error) {
       throw Error(error.code(), cat("before collective ", mine.sequence, " on axis ", axis_, ", ",
                                     to_text(mine), ": ", error.what()));
     }
-    const auto* const first = static_cast<const Call*>(records.data_ptr());
-    return {first, first + size()};
   }
 
   std::unique_ptr<Communicator> group_;

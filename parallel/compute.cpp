@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/cores.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 
@@ -27,16 +28,18 @@ std::vector<int> cores_of_this_rank(Launch& launch) {
 
 // A rank that saw no GPU would wait for the others with other operations than they do.
 void check_same_kind(at::Device device, Launch& launch) {
-  const std::vector<std::string> places =
-      gather_texts(launch.world(), cat(device.is_cpu() ? "cpu" : "cuda", " ", launch.host()));
-  const auto is_cpu = [](const std::string& place) { return place.rfind("cpu ", 0) == 0; };
-  const auto without = std::ranges::find_if(places, is_cpu);
-  const auto with = std::ranges::find_if_not(places, is_cpu);
-  if (without == places.end() || with == places.end()) return;
+  const std::vector<int64_t> has_gpu = gather_all(launch.world(), int64_t{!device.is_cpu()});
+  const std::vector<std::string> hosts = gather_texts(launch.world(), launch.host());
+  const auto without = std::ranges::find(has_gpu, 0);
+  const auto with = std::ranges::find(has_gpu, 1);
+  if (without == has_gpu.end() || with == has_gpu.end()) return;
+  const auto place = [&](auto found) {
+    const auto rank = static_cast<size_t>(found - has_gpu.begin());
+    return cat("rank ", rank, " on ", hosts[rank]);
+  };
   throw CollectiveError(
       ExitCode::kConfig,
-      cat("rank ", without - places.begin(), " on ", without->substr(4), " sees no GPU, but rank ",
-          with - places.begin(), " on ", with->substr(5),
+      cat(place(without), " sees no GPU, but ", place(with),
           " does (parallel.device = auto); lmtrain doctor on the first says why, or set "
           "parallel.device=cpu"));
 }

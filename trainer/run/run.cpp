@@ -224,7 +224,7 @@ class Run {
   // One step and what is due after it. Returns whether any rank was asked to stop; then the step is
   // saved.
   bool advance_from(int64_t done) {
-    const bool stopped = one_step(done).signals.stop_requested;
+    const bool stopped = one_step(done).signals.stop_requests > 0;
     const int64_t now = done + 1;
     const bool last = now == config_.train.steps;
     const auto due = [&](int64_t interval) {

@@ -15,11 +15,11 @@
 
 namespace lmtrain {
 
-// What one rank tells the others at each step.
+// What one rank tells the others at each step (gather_all). Of all ranks: the sums.
 struct RankSignals {
-  bool stop_requested = false;
-  double watts = 0;   // of the sensors that this rank owns
-  double joules = 0;  // since the start of this attempt
+  int64_t stop_requests = 0;  // 1 where this rank was asked to stop
+  double watts = 0;           // of the sensors that this rank owns
+  double joules = 0;          // since the start of this attempt
 };
 
 // What there is to learn from a batch.
@@ -37,7 +37,7 @@ struct StepResult {
   double lr = 0;
   BatchCounts counts;      // of the global batch
   uint64_t data_hash = 0;  // of the global batch's samples, in order
-  RankSignals signals;     // of all ranks: any wish to stop, sums of power and energy
+  RankSignals signals;     // of all ranks
 };
 
 // Means over the evaluated targets or pairs; bert alone has the last three.
@@ -66,9 +66,10 @@ class Trainer {
   const Model& model() const { return *model_; }
 
  private:
-  // What one global sample adds to the step's records.
+  // What one global sample adds to the step's records (gather_all).
   struct SampleResult {
-    SampleScore score;
+    double loss = 0;
+    double sentence_loss = 0;
     uint64_t hash = 0;
   };
 

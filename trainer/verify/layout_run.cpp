@@ -13,6 +13,7 @@
 #include "parallel/as_error.h"
 #include "parallel/launch.h"
 #include "parallel/logical_tensors.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -161,26 +162,20 @@ LayoutRun run_permuted(Config config, const LayoutRunInput& input, int number) {
   return run_alone(config, other);
 }
 
-// Hands what difference() reads of `run` from rank `from` to rank 0, where `run` is of the same
-// shape.
+// Hands `run` from rank `from` to rank 0, where `run` is of the same shape.
 void hand_over(LayoutRun& run, Communicator& group, int from) {
-  std::vector<double> of_steps = {run.evaluation.loss};
-  for (const StepResult& step : run.steps)
-    of_steps.insert(of_steps.end(), {step.loss, step.sentence_loss, step.gradient_norm});
-  const at::Tensor numbers = at::tensor(of_steps, at::kDouble);
-  std::vector<at::Tensor> tensors = {numbers};
+  std::vector<at::Tensor> tensors;
   for (const auto& [name, tensor] : run.weights) tensors.push_back(tensor.contiguous());
   for (const NamedTensors& gradients : run.gradients)
     for (const auto& [name, tensor] : gradients) tensors.push_back(tensor.contiguous());
-  for (const at::Tensor& tensor : tensors) {
-    (group.rank() == from ? group.send(tensor, 0) : group.recv(tensor, from))->wait();
-  }
-  const double* number = numbers.data_ptr<double>();
-  run.evaluation.loss = *number++;
-  for (StepResult& step : run.steps) {
-    step.loss = *number++;
-    step.sentence_loss = *number++;
-    step.gradient_norm = *number++;
+  if (group.rank() == from) {
+    send_to(group, 0, run.steps);
+    send_to<EvaluationResult>(group, 0, {run.evaluation});
+    for (const at::Tensor& tensor : tensors) group.send(tensor, 0)->wait();
+  } else {
+    run.steps = receive_from<StepResult>(group, from, run.steps.size());
+    run.evaluation = receive_from<EvaluationResult>(group, from, 1).front();
+    for (const at::Tensor& tensor : tensors) group.recv(tensor, from)->wait();
   }
 }
 
