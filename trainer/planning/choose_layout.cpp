@@ -35,10 +35,8 @@ MachineSpec machine_of(const Compute& compute, const Config& config, const Launc
     return cores_of_node(flops * static_cast<double>(ranks_on_node), available_memory().bytes,
                          ranks_on_node);
   }
-  // What is measured, with the memory and links of the kind that is known.
-  MachineSpec machine = known_machine("h100");
+  MachineSpec machine = machine_of_gpu(compute.device.description);
   machine.flops = kShareOfProducts * flops;
-  machine.description = compute.device.description;
   machine.memory_bytes = compute.device.free_memory_bytes.value_or(0);
   machine.ranks_per_node = ranks_on_node;
   return machine;

@@ -15,33 +15,12 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
-// Dense bf16 peak, memory and links from NVIDIA's data sheets (A100 80GB SXM, H100 SXM, H200 SXM);
-// networks as in DGX systems, one adapter a GPU. The share of peak is what Megatron-LM reports for
-// models of this size on H100 (41 to 48 percent).
-struct Accelerator {
-  const char* name;
-  double peak_flops;
-  double memory_gib;
-  double memory_bandwidth;
-  double node_bandwidth;
-  double network_bandwidth;
-};
-constexpr Accelerator kAccelerators[] = {
-    {"a100", 312e12, 79.2, 2.0e12, 300e9, 25e9},
-    {"h100", 989e12, 79.2, 3.35e12, 450e9, 50e9},
-    {"h200", 989e12, 139.8, 4.8e12, 450e9, 50e9},
-};
-constexpr double kShareOfPeak = 0.45;
-
 // Of links' data sheets what collectives reach.
 constexpr double kShareOfLink = 0.8;
 // What communication takes from the computing that it hides behind: cores, or a few
 // multiprocessors.
 constexpr double kCostOfHiddenOnCpu = 0.5;
 constexpr double kCostOfHiddenOnGpu = 0.1;
-// A CPU rank's share of memory, and of what goes through shared memory (docs/parallel.md).
-constexpr double kNodeMemoryBandwidth = 40e9;
-constexpr double kSharedMemoryBandwidth = 2.5e9;
 // Bytes that an update reads and writes for an element in fp32: weight, gradient, both moments,
 // and the copy.
 constexpr double kUpdateBytes = 30.0;
@@ -179,40 +158,6 @@ bool divides_batch(const Config& config, int64_t data) {
 }
 
 }  // namespace
-
-std::vector<std::string> known_machines() {
-  std::vector<std::string> names;
-  for (const Accelerator& accelerator : kAccelerators) names.emplace_back(accelerator.name);
-  return names;
-}
-
-MachineSpec known_machine(const std::string& name) {
-  for (const Accelerator& a : kAccelerators) {
-    if (name != a.name) continue;
-    return {.description = cat(a.name, ", 8 a node"),
-            .memory_bytes = static_cast<int64_t>(a.memory_gib * kGiB),
-            .ranks_per_node = 8,
-            .flops = kShareOfPeak * a.peak_flops,
-            .memory_bandwidth = a.memory_bandwidth,
-            .node_bandwidth = a.node_bandwidth,
-            .network_bandwidth = a.network_bandwidth,
-            .on_cpu = false};
-  }
-  throw ConfigError(cat("--machine ", name, " is not one of ", join(known_machines(), ", ")));
-}
-
-MachineSpec cores_of_node(double matmul_flops, int64_t memory_bytes, int64_t num_ranks) {
-  const auto ranks = static_cast<double>(num_ranks);
-  return {.description = cat("this node's cores, ", fixed(matmul_flops / 1e9, 0), " GFLOP/s and ",
-                             human_bytes(memory_bytes), " in all"),
-          .memory_bytes = memory_bytes / num_ranks,
-          .ranks_per_node = num_ranks,
-          .flops = kShareOfProducts * matmul_flops / ranks,
-          .memory_bandwidth = kNodeMemoryBandwidth / ranks,
-          .node_bandwidth = kSharedMemoryBandwidth,
-          .network_bandwidth = kSharedMemoryBandwidth,
-          .on_cpu = true};
-}
 
 int64_t planned_vocab_size(const Config& config) {
   const std::string& path = config.tokenizer.path;

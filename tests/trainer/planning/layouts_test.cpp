@@ -72,6 +72,19 @@ TEST(Layouts, OfferOnlyWhatDivides) {
   EXPECT_TRUE(plan_layouts(config, 50304, 8, known_machine("a100")).empty());
 }
 
+// Defect: every GPU is given an H100's links, or a name is found within another's (H200 in GH200).
+TEST(Machines, AGpuHasTheLinksOfItsKind) {
+  EXPECT_EQ(machine_of_gpu("NVIDIA A100-SXM4-80GB").node_bandwidth,
+            known_machine("a100").node_bandwidth);
+  EXPECT_EQ(machine_of_gpu("NVIDIA H100 80GB HBM3").node_bandwidth,
+            known_machine("h100").node_bandwidth);
+  EXPECT_EQ(machine_of_gpu("NVIDIA H200").memory_bandwidth, known_machine("h200").memory_bandwidth);
+  const double of_pcie = machine_of_gpu("NVIDIA L40S").node_bandwidth;
+  EXPECT_LT(of_pcie, known_machine("a100").node_bandwidth / 4);
+  EXPECT_EQ(machine_of_gpu("NVIDIA H100 PCIe").node_bandwidth, of_pcie);
+  EXPECT_EQ(machine_of_gpu("NVIDIA GH200 480GB").node_bandwidth, of_pcie);
+}
+
 // Defect: a verdict that takes a difference for rounding, or rounding for a difference.
 TEST(Verify, JudgesByTheSpreadOfOneRank) {
   LayoutDifference found;
