@@ -18,6 +18,10 @@ struct LoadedConfig {
   std::string name;  // the file's, for messages
 };
 
+// "configs/x.yaml:3:25: ", where the first of these keys that was set at all was set; the config's
+// name where none was.
+std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys);
+
 // Defaults, then the file (none when `path` is empty), then each "key.sub=value" in turn. Throws
 // ConfigError for anything that is not wholly understood. Writes nothing.
 LoadedConfig load_config(const std::filesystem::path& path,

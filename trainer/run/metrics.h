@@ -36,6 +36,10 @@ struct ValidationMetrics {
   std::optional<double> sentence_accuracy;
 };
 
+// `validation_bytes`: of a decoder, bytes of text that the targets stand for.
+ValidationMetrics validation_metrics(const EvaluationResult& result, bool is_causal,
+                                     int64_t validation_bytes);
+
 // Rank 0's; other ranks have none.
 class MetricsLog {
  public:
