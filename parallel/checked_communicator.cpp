@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kNone = -1;
 
-// What a rank is about to do, as it is sent to the others.
+// What a rank is about to call, as it tells the others (gather_all).
 struct Call {
   int64_t kind = 0;
   int64_t type = kNone;    // of the elements
@@ -106,7 +106,7 @@ class CheckedCommunicator : public Communicator {
   }
 
  private:
-  // Returns when all ranks are about to do the same.
+  // Returns when all ranks are about to call the same operation.
   void agree_on(Call mine) {
     mine.sequence = ++num_calls_;
     const std::vector<Call> calls = exchange(mine);

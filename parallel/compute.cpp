@@ -26,7 +26,7 @@ std::vector<int> cores_of_this_rank(Launch& launch) {
   return cores_of_rank(of_local_ranks, launch.local_rank());
 }
 
-// A rank that saw no GPU would wait for the others with other operations than they do.
+// A rank without a GPU would start other operations than the ranks with one, and all would hang.
 void check_same_kind(at::Device device, Launch& launch) {
   const std::vector<int64_t> has_gpu = gather_all(launch.world(), int64_t{!device.is_cpu()});
   const std::vector<std::string> hosts = gather_texts(launch.world(), launch.host());
@@ -52,7 +52,8 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   bind_to_cores(compute.cores);
   compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads)
                                            : static_cast<int>(compute.cores.size());
-  // Ranks of a tensor axis compute some gradients alike, and LibTorch's sums depend on the threads.
+  // Ranks of a tensor axis must compute some gradients identically, and the order of LibTorch's
+  // sums depends on the number of threads.
   if (config.tensor > 1 || config.layout == LayoutMode::kAuto) {
     const at::Tensor fewest = at::tensor({int64_t{-compute.num_threads}}, at::kLong);
     launch.world().all_reduce(fewest, ReduceOp::kMax)->wait();
@@ -80,7 +81,7 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
 double measure_matmul_flops(at::ScalarType type, at::Device device) {
   const bool is_cpu = device.is_cpu();
   const int64_t n = is_cpu ? 1024 : 8192;
-  // Not ones: a GPU multiplies numbers with few bits faster than those of a model.
+  // Not ones: a GPU multiplies numbers with few set bits faster than the numbers of a model.
   const at::Tensor a = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
                            .sin_()
                            .view({n, n})

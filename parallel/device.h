@@ -27,12 +27,12 @@ struct RankDevice {
 // ConfigError when a GPU is wanted and cannot be had.
 RankDevice choose_device(DeviceChoice wanted, const Launch& launch);
 
-// Collective: which of the node's ranks are on the same GPU, however each of them numbers its own.
-// They share its memory.
+// Collective. Finds out which ranks of the node are on the same GPU, whatever number it has in each
+// of them. Such ranks share its memory.
 void note_sharing(RankDevice& device, Launch& launch);
 
-// Collectives for tensors on that device, one back end for all ranks. Null for the CPU, where the
-// host's group does it.
+// A communicator for tensors on that device, with the same back end on all ranks. Null for the CPU,
+// whose tensors the host's group moves.
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,
                                                        Transport transport);
 

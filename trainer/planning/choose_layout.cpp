@@ -13,8 +13,8 @@
 namespace lmtrain {
 namespace {
 
-// A file's keys give way to parallel.layout on the command line, and the other way round nothing
-// would be chosen.
+// A key of the layout that is set beside parallel.layout = auto would be ignored, so it is refused;
+// only a file's keys may be overridden by parallel.layout on the command line.
 void check_no_layout_key(const LoadedConfig& loaded) {
   const std::string of_layout = loaded.positions.at("parallel.layout");
   for (const char* key :

@@ -41,8 +41,8 @@ void check_model(const LoadedConfig& loaded) {
   }
 }
 
-// A key with another value than its default that the model, or a run without pairs, ignores; ""
-// when there is none.
+// The first key that was set to another value than its default although this model, or a run
+// without pairs, does not use it; "" when there is none.
 std::string find_idle_data_key(const Config& config) {
   std::vector<std::string> idle;
   if (config.model.is_causal()) {
@@ -65,7 +65,7 @@ std::string find_idle_data_key(const Config& config) {
   return "";
 }
 
-// Model and data must be after the same thing.
+// The data must be prepared for what the model learns.
 void check_objective(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
   if (const std::string key = find_idle_data_key(c); !key.empty()) {
@@ -165,7 +165,7 @@ void check_output_folder(const LoadedConfig& loaded) {
   if (!reason.empty()) throw ConfigError(cat(place, "run.dir = ", run.dir, ": ", reason));
 }
 
-// Either all sources have a weight or none has.
+// Either every source has a weight or none has.
 void check_weights(const LoadedConfig& loaded) {
   const std::vector<SourceConfig>& sources = loaded.config.data.sources;
   if (!loaded.config.data.has_weights()) return;

@@ -15,14 +15,14 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
-// Of links' data sheets what collectives reach.
+// The share of a link's bandwidth on its data sheet that collectives reach.
 constexpr double kShareOfLink = 0.8;
-// What communication takes from the computing that it hides behind: cores, or a few
-// multiprocessors.
+// Communication that runs beside computing slows it down, because it takes cores or
+// multiprocessors: the share of its own time that it costs.
 constexpr double kCostOfHiddenOnCpu = 0.5;
 constexpr double kCostOfHiddenOnGpu = 0.1;
-// Bytes that an update reads and writes for an element in fp32: weight, gradient, both moments,
-// and the copy.
+// Bytes that an update in fp32 reads and writes for each element: weight, gradient, both moments,
+// and the compute copy.
 constexpr double kUpdateBytes = 30.0;
 
 double compute_element(const Config& config) {
@@ -33,12 +33,12 @@ double reduced_element(const Config& config) {
   return static_cast<double>(master_element_bytes(config.train.precision));
 }
 
-// Sent by each rank of a group in a reduce-scatter or all-gather of so many bytes.
+// Bytes that each rank of a group sends in a reduce-scatter or all-gather of `bytes`.
 double one_way(double bytes, int64_t ranks) {
   return bytes * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
 }
 
-// Everything of a step that the layout changes.
+// Estimates what depends on the layout.
 class Planner {
  public:
   Planner(const Config& config, int64_t vocab_size, int64_t num_ranks, const MachineSpec& machine)
@@ -77,8 +77,8 @@ class Planner {
     const double shards = parallel.zero > 0 ? static_cast<double>(plan.data) : 1.0;
     plan.optimizer_seconds = parameters / shards * kUpdateBytes / machine_.memory_bandwidth;
 
-    // Tensor ranks wait for each other. Data ranks' sums hide behind the backward passes that they
-    // are made in, gathers of weights behind all of them.
+    // Nothing hides the communication of the tensor axis. Sums over the data axis run beside the
+    // backward passes that make them, and gathers of weights run beside all passes.
     const double tensor_time = plan.tensor_bytes / bandwidth(parallel.tensor);
     const double data_time = plan.data_bytes / bandwidth(num_ranks_);
     const double passes = parallel.zero >= 2 ? micro_batches : 1.0;

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-// Without a terminal a line is written at most so often.
+// Without a terminal, seconds between two lines at the least.
 constexpr double kPlainLineSeconds = 10.0;
 constexpr size_t kRecentSteps = 31;
 

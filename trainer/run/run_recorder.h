@@ -36,8 +36,8 @@ class RunRecorder {
   // Collective: the energy on disk and the report of a checkpoint.
   void after_save(int64_t step);
 
-  // Collective, at the end of the attempt: ends the power logger, then writes the last report, which
-  // rank 0 gets.
+  // Collective, at the end of the attempt: ends the power logger, then writes the last report,
+  // which rank 0 gets.
   void stop_power() { power_->stop(); }
   EmissionsReport write_report(int64_t step, bool finished);
 

@@ -41,7 +41,7 @@ std::unique_ptr<Loader> open_loader(const Config& config, const TokenFile& file,
   return std::make_unique<MaskedLoader>(file, tokenizer, config.data, order, seed);
 }
 
-// Each source by itself, with its share of the samples.
+// A loader for each source, blended by the sources' weights.
 std::unique_ptr<Loader> open_blend(const Config& config, const PreparedData& prepared) {
   std::vector<std::unique_ptr<Loader>> parts;
   std::vector<double> weights;

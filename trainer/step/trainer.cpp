@@ -137,8 +137,8 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScale
     results.push_back({samples[i].loss, samples[i].sentence_loss, batch.sample_hashes[i]});
 }
 
-// Every rank gets every sample's sums and adds them in the order of the global batch; ranks of a
-// tensor axis have the same samples.
+// Every rank gets the sums of every sample and adds them in the order of the global batch. The
+// ranks of a tensor axis have the same samples, so only the first of them counts.
 void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
                       StepResult& result) {
   double loss = 0;
@@ -179,7 +179,7 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
-  // Every rank goes as many times through the model, since weights may have to be gathered.
+  // Every rank must run the model equally often, because its layers may gather weights.
   const int64_t first = share * data.rank();
   for (int64_t at = first; at < first + share; at += config_.train.micro_batch_size) {
     store_.begin_micro_batch(/*is_last=*/false);

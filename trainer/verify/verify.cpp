@@ -24,13 +24,14 @@ namespace {
 constexpr const char* kOfOneRank = "largest of one rank, samples in another order";
 constexpr double kLimitInDouble = 1e-9;
 constexpr double kSpreads = 3.0;
-// Of the norm of gradients, a share of it, below fp64.
+// How far the norm of gradients may be off below fp64, as a share of it.
 constexpr double kNormLimit = 3e-2;
 
-// What the tensor axis adds below fp64 within a few steps: a share of a tensor's largest gradient,
-// of a loss, which is a mean of many, and of what all steps together can move a weight; for where a
-// gradient is nearly zero, its rounding is most of what AdamW takes from it. A sum that is missing
-// or doubled is off by more.
+// The rounding that the tensor axis adds below fp64 within a few steps, as shares: of a tensor's
+// largest gradient, of the loss (a mean of many values), and of the largest change that all steps
+// together can make to a weight. That last share is large because AdamW divides by the size of the
+// gradient: where a gradient is nearly zero, its rounding decides the update. A sum that is missing
+// or doubled changes much more than this.
 struct Allowance {
   double of_gradient;
   double of_loss;
@@ -104,15 +105,15 @@ Config on_one_rank(Config config) {
 
 namespace {
 
-// Collects what is further off than it may be.
+// Collects the differences that are larger than allowed.
 class Judgement {
  public:
   explicit Judgement(Precision precision) : in_double_(precision == Precision::kFp64) {}
 
-  // `allowed` counts below fp64.
+  // `allowed` is the limit below fp64.
   void check(const std::string& what, double difference, double allowed) {
     const double limit = in_double_ ? kLimitInDouble : allowed;
-    if (difference <= limit) return;  // not where it is no number
+    if (difference <= limit) return;  // false for NaN, which is reported
     if (++num_found_ > kMostNamed) return;
     reason_ += cat(reason_.empty() ? "" : "; ", what, " by ", scientific(difference),
                    ", more than ", scientific(limit));
@@ -175,8 +176,8 @@ LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& 
 
 namespace {
 
-// What the runs that are compared leave on the host, a copy on its way to rank 0 included: weights
-// and gradients of each.
+// Checks the host's memory for what the compared runs leave there: weights and gradients of each
+// run, and of the copy that is being sent to rank 0.
 void check_host_memory(const LoadedConfig& loaded, const Config& config) {
   constexpr int64_t kRuns = 2 + 2 * kPermutations;
   const int64_t need = kRuns * 2 * master_element_bytes(config.train.precision) *
@@ -189,7 +190,7 @@ void check_host_memory(const LoadedConfig& loaded, const Config& config) {
                         "); verify the same layout with fewer layers (model.num_layers)"));
 }
 
-// What AdamW can move a weight, but for its decay.
+// The most that AdamW can change a weight by, apart from weight decay.
 double sum_of_learning_rates(const Config& config, int64_t num_steps) {
   double sum = 0;
   for (int64_t step = 0; step < num_steps; ++step)
