@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
-set(lmtrain_parts base tokenizer data energy parallel models huggingface trainer)
+set(lmtrain_parts base tokenizer data energy parallel models trainer)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lmtrain)
 
 install(TARGETS lmtrain RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)

@@ -2,22 +2,29 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/config_fields.h"
 
 namespace lmtrain {
 
+enum class TokenizerKind { kBpe, kWordpiece };
+constexpr auto choice_names(TokenizerKind) {
+  return std::to_array<std::string_view>({"bpe", "wordpiece"});
+}
+
 struct TokenizerConfig {
-  std::string kind = "bpe";
+  TokenizerKind kind = TokenizerKind::kBpe;
   int64_t vocab_size = 4096;
   std::string path;
   bool lowercase = true;
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"bpe", "wordpiece"},
+    f.choice("kind", kind,
              "Model of the tokenizer that is trained: byte-level BPE as GPT-2's, or WordPiece as "
              "BERT's, for model.kind = bert.")
         .fixed_on_resume();
@@ -32,10 +39,17 @@ struct TokenizerConfig {
   }
 };
 
+// How a source's files are read; kAuto goes by the name of each.
+enum class FormatChoice { kAuto, kText, kJsonLines, kCommas, kTabs, kLlmc, kMegatron };
+constexpr auto choice_names(FormatChoice) {
+  return std::to_array<std::string_view>(
+      {"auto", "text", "jsonl", "csv", "tsv", "llm.c", "megatron"});
+}
+
 struct SourceConfig {
   std::string path;
   std::string separator;
-  std::string format = "auto";
+  FormatChoice format = FormatChoice::kAuto;
   std::string field = "text";
   double weight = 0.0;
 
@@ -45,7 +59,7 @@ struct SourceConfig {
            "both with * ? [abc]. Files may be compressed by gzip or zstd.");
     f.text("separator", separator,
            "text: a line that holds just this ends a document; empty: each file is one document.");
-    f.choice("format", format, {"auto", "text", "jsonl", "csv", "tsv", "llm.c", "megatron"},
+    f.choice("format", format,
              "text; jsonl: an object a line; csv, tsv: a table whose first line names its columns; "
              "llm.c, megatron: token files of these, for the tokenizer that tokenizer.path names; "
              "auto: by the file's name (.jsonl, .ndjson, .csv, .tsv, with .gz or .zst behind it; a "
@@ -79,19 +93,30 @@ struct MaskingConfig {
   }
 };
 
+enum class PairKind { kNone, kNextSentence, kSentenceOrder };
+constexpr auto choice_names(PairKind) {
+  return std::to_array<std::string_view>({"none", "next_sentence", "sentence_order"});
+}
+
+// What becomes of a document that is not UTF-8.
+enum class Utf8Policy { kError, kReplace, kSkip };
+constexpr auto choice_names(Utf8Policy) {
+  return std::to_array<std::string_view>({"error", "replace", "skip"});
+}
+
 struct DataConfig {
   std::vector<SourceConfig> sources;
   double validation_fraction = 0.05;
   int64_t sequence_length = 256;
   bool isolate_documents = false;
   MaskingConfig masking;
-  std::string pairs = "none";
+  PairKind pairs = PairKind::kNone;
   double short_fraction = 0.1;
   int64_t duplicates = 1;
-  std::string utf8 = "error";
+  Utf8Policy utf8 = Utf8Policy::kError;
   std::string cache = "cache";
 
-  bool has_pairs() const { return pairs != "none"; }
+  bool has_pairs() const { return pairs != PairKind::kNone; }
   bool has_weights() const {
     return std::any_of(sources.begin(), sources.end(),
                        [](const SourceConfig& source) { return source.weight > 0.0; });
@@ -111,7 +136,7 @@ struct DataConfig {
          "holds several.")
         .fixed_on_resume();
     f.section("masking", masking, "bert: masked tokens.").fixed_on_resume();
-    f.choice("pairs", pairs, {"none", "next_sentence", "sentence_order"},
+    f.choice("pairs", pairs,
              "bert: what a sequence is. none: text without a gap; next_sentence: two segments, of "
              "which half the second ones come from another document (BERT); sentence_order: two "
              "that follow each other, half of them swapped (ALBERT). A segment is a run of lines "
@@ -124,7 +149,7 @@ struct DataConfig {
               "bert: how many times the text is made into sequences, with other pairs and, where "
               "masks are not dynamic, other masks, before it repeats.")
         .fixed_on_resume();
-    f.choice("utf8", utf8, {"error", "replace", "skip"},
+    f.choice("utf8", utf8,
              "What becomes of a document that is not UTF-8: an error that names the place, U+FFFD "
              "for each byte that is wrong, or none; the log says how many.")
         .fixed_on_resume();

@@ -115,7 +115,8 @@ KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
                               [&](const fs::path& folder) { save_tokenizer(loaded, folder); })};
   }
   const char* const use = options.use == TokenizerUse::kMaskedTokens ? " masked" : "";
-  const char* const cased = config.kind == "wordpiece" && !config.lowercase ? " cased" : "";
+  const char* const cased =
+      config.kind == TokenizerKind::kWordpiece && !config.lowercase ? " cased" : "";
   const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, use, cased,
                                      " ", config.vocab_size, " ", hex16(sources.fingerprint)));
   return {key,
@@ -153,7 +154,7 @@ TokenFiles open_token_files(const fs::path& folder, bool with_validation,
 }
 
 Sources find_sources(const DataConfig& data, const std::function<void(double)>& progress) {
-  Sources sources = {list_source_files(data.sources), 0, utf8_policy(data.utf8)};
+  Sources sources = {list_source_files(data.sources), 0, data.utf8};
   sources.fingerprint = content_fingerprint(sources.files, progress);
   if (sources.utf8 != Utf8Policy::kError)
     sources.fingerprint = hash_text(cat(hex16(sources.fingerprint), " ", data.utf8));

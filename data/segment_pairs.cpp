@@ -109,7 +109,7 @@ class PairMaker {
             : 1 + static_cast<size_t>(draws_.below(static_cast<int64_t>(chunk.size()) - 1));
     const std::span<const Line> first = chunk.first(num_first);
     const std::span<const Line> rest = chunk.subspan(num_first);
-    if (rule_.kind == "sentence_order") {
+    if (rule_.kind == PairKind::kSentenceOrder) {
       add_in_some_order(first, rest);
       return chunk.size();
     }

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "data/data_config.h"
 #include "data/token_file.h"
 
 namespace lmtrain {
@@ -24,7 +24,7 @@ struct SegmentPair {
 };
 
 struct PairRule {
-  std::string kind;  // next_sentence or sentence_order
+  PairKind kind = PairKind::kNextSentence;
   int64_t sequence_length = 0;
   double short_fraction = 0;
   uint64_t seed = 0;

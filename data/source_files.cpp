@@ -17,18 +17,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct FormatName {
-  const char* name;  // in data.sources
+struct KnownFormat {
+  FormatChoice choice;
   SourceFormat format;
-  std::vector<std::string> extensions;
+  std::vector<std::string> extensions;  // of files that kAuto reads so
 };
-const std::vector<FormatName> kFormats = {
-    {"text", SourceFormat::kText, {}},
-    {"jsonl", SourceFormat::kJsonLines, {".jsonl", ".ndjson"}},
-    {"csv", SourceFormat::kCommas, {".csv"}},
-    {"tsv", SourceFormat::kTabs, {".tsv"}},
-    {"llm.c", SourceFormat::kLlmc, {}},
-    {"megatron", SourceFormat::kMegatron, {}}};
+const std::vector<KnownFormat> kFormats = {
+    {FormatChoice::kText, SourceFormat::kText, {}},
+    {FormatChoice::kJsonLines, SourceFormat::kJsonLines, {".jsonl", ".ndjson"}},
+    {FormatChoice::kCommas, SourceFormat::kCommas, {".csv"}},
+    {FormatChoice::kTabs, SourceFormat::kTabs, {".tsv"}},
+    {FormatChoice::kLlmc, SourceFormat::kLlmc, {}},
+    {FormatChoice::kMegatron, SourceFormat::kMegatron, {}}};
 
 // X.bin of a pair X.bin and X.idx; empty for other files.
 fs::path ids_of_pair(const fs::path& path) {
@@ -38,16 +38,16 @@ fs::path ids_of_pair(const fs::path& path) {
   return is_pair ? ids : fs::path();
 }
 
-SourceFormat format_of(const fs::path& path, const std::string& asked) {
-  if (asked == "auto" && !ids_of_pair(path).empty()) return SourceFormat::kMegatron;
-  if (asked == "auto" && path.extension() == ".bin" && is_llmc_file(path))
-    return SourceFormat::kLlmc;
+SourceFormat format_of(const fs::path& path, FormatChoice asked) {
+  const bool is_auto = asked == FormatChoice::kAuto;
+  if (is_auto && !ids_of_pair(path).empty()) return SourceFormat::kMegatron;
+  if (is_auto && path.extension() == ".bin" && is_llmc_file(path)) return SourceFormat::kLlmc;
   fs::path name = path.filename();
   if (name.extension() == ".gz" || name.extension() == ".zst") name.replace_extension();
   const std::string extension = name.extension().string();
-  for (const FormatName& one : kFormats) {
-    const bool fits = std::count(one.extensions.begin(), one.extensions.end(), extension) > 0;
-    if (asked == one.name || (asked == "auto" && fits)) return one.format;
+  for (const KnownFormat& known : kFormats) {
+    const bool fits = std::count(known.extensions.begin(), known.extensions.end(), extension) > 0;
+    if (asked == known.choice || (is_auto && fits)) return known.format;
   }
   return SourceFormat::kText;
 }
@@ -70,8 +70,9 @@ SourceFile source_file(const fs::path& path, std::string name, const SourceConfi
 
 // Of a pair the ids stand for both.
 bool is_index(const fs::path& path, const SourceConfig& source) {
-  return (source.format == "auto" || source.format == "megatron") && path.extension() == ".idx" &&
-         !ids_of_pair(path).empty();
+  const bool may_be_pair =
+      source.format == FormatChoice::kAuto || source.format == FormatChoice::kMegatron;
+  return may_be_pair && path.extension() == ".idx" && !ids_of_pair(path).empty();
 }
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }

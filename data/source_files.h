@@ -11,6 +11,7 @@
 
 namespace lmtrain {
 
+// Fingerprints count these numbers.
 enum class SourceFormat { kText, kJsonLines, kCommas, kTabs, kLlmc, kMegatron };
 
 struct SourceFile {

@@ -13,7 +13,7 @@ Tokenizer train_tokenizer(DocumentReader& reader, const TokenizerConfig& config,
     text = document.text;
     return found;
   };
-  if (config.kind == "wordpiece") {
+  if (config.kind == TokenizerKind::kWordpiece) {
     WordPieceTrainerOptions options;
     options.vocab_size = config.vocab_size;
     options.num_threads = training.num_threads;

@@ -6,11 +6,6 @@
 
 namespace lmtrain {
 
-Utf8Policy utf8_policy(const std::string& name) {
-  if (name == "replace") return Utf8Policy::kReplace;
-  return name == "skip" ? Utf8Policy::kSkip : Utf8Policy::kError;
-}
-
 Utf8Gate::Verdict Utf8Gate::judge(std::string_view text, std::string& replaced,
                                   const std::function<std::string(size_t)>& place) {
   const size_t invalid = find_invalid_utf8(text);

@@ -6,11 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "data/data_config.h"
+
 namespace lmtrain {
-
-enum class Utf8Policy { kError, kReplace, kSkip };
-
-Utf8Policy utf8_policy(const std::string& name);
 
 class Utf8Gate {
  public:

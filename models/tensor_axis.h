@@ -12,6 +12,7 @@
 
 #include "parallel/communicator.h"
 #include "parallel/mesh_axis.h"
+#include "parallel/recompute.h"
 
 namespace lmtrain {
 
@@ -42,8 +43,6 @@ at::Tensor sum_rows(at::Tensor rows, const TensorAxis& axis);
 
 // gather_rows for layers that every rank then computes alike: backward takes this rank's part.
 at::Tensor gathered_for_all(const at::Tensor& rows, const TensorAxis& axis);
-
-enum class Recompute { kNone, kSelective, kFull };
 
 struct ModelLayout {
   // NOLINTNEXTLINE(google-explicit-constructor)

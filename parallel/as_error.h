@@ -1,4 +1,4 @@
-// What LibTorch and the standard library throw, as an Error with a line that a person can read.
+// Turns exceptions of LibTorch and the standard library into an Error with one readable line.
 #pragma once
 
 #include <exception>

@@ -1,7 +1,6 @@
 #include "parallel/checked_communicator.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <utility>
 
@@ -10,13 +9,14 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "parallel/operation.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
 
 constexpr int64_t kNone = -1;
 
-// What a rank is about to do, as it is sent to the others.
+// What a rank is about to call, as it tells the others (gather_all).
 struct Call {
   int64_t kind = 0;
   int64_t type = kNone;    // of the elements
@@ -26,8 +26,6 @@ struct Call {
 
   bool operator==(const Call&) const = default;
 };
-constexpr int64_t kWords = 5;
-static_assert(sizeof(Call) == kWords * sizeof(int64_t));
 
 Call call_of(OperationKind kind, const at::Tensor& tensor, int64_t option = kNone) {
   return {static_cast<int64_t>(kind), static_cast<int64_t>(tensor.scalar_type()), tensor.numel(),
@@ -108,7 +106,7 @@ class CheckedCommunicator : public Communicator {
   }
 
  private:
-  // Returns when all ranks are about to do the same.
+  // Returns when all ranks are about to call the same operation.
   void agree_on(Call mine) {
     mine.sequence = ++num_calls_;
     const std::vector<Call> calls = exchange(mine);
@@ -122,17 +120,12 @@ class CheckedCommunicator : public Communicator {
   }
 
   std::vector<Call> exchange(const Call& mine) {
-    const at::Tensor record = at::empty({kWords}, at::kLong);
-    std::copy_n(&mine, 1, static_cast<Call*>(record.data_ptr()));
-    const at::Tensor records = at::empty({size(), kWords}, at::kLong);
     try {
-      host_->all_gather(records, record)->wait();
+      return gather_all(*host_, mine);
     } catch (const Error& error) {
       throw Error(error.code(), cat("before collective ", mine.sequence, " on axis ", axis_, ", ",
                                     to_text(mine), ": ", error.what()));
     }
-    const auto* const first = static_cast<const Call*>(records.data_ptr());
-    return {first, first + size()};
   }
 
   std::unique_ptr<Communicator> group_;

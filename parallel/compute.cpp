@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/cores.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 
@@ -25,18 +26,20 @@ std::vector<int> cores_of_this_rank(Launch& launch) {
   return cores_of_rank(of_local_ranks, launch.local_rank());
 }
 
-// A rank that saw no GPU would wait for the others with other operations than they do.
+// A rank without a GPU would start other operations than the ranks with one, and all would hang.
 void check_same_kind(at::Device device, Launch& launch) {
-  const std::vector<std::string> places =
-      gather_texts(launch.world(), cat(device.is_cpu() ? "cpu" : "cuda", " ", launch.host()));
-  const auto is_cpu = [](const std::string& place) { return place.rfind("cpu ", 0) == 0; };
-  const auto without = std::ranges::find_if(places, is_cpu);
-  const auto with = std::ranges::find_if_not(places, is_cpu);
-  if (without == places.end() || with == places.end()) return;
+  const std::vector<int64_t> has_gpu = gather_all(launch.world(), int64_t{!device.is_cpu()});
+  const std::vector<std::string> hosts = gather_texts(launch.world(), launch.host());
+  const auto without = std::ranges::find(has_gpu, 0);
+  const auto with = std::ranges::find(has_gpu, 1);
+  if (without == has_gpu.end() || with == has_gpu.end()) return;
+  const auto place = [&](auto found) {
+    const auto rank = static_cast<size_t>(found - has_gpu.begin());
+    return cat("rank ", rank, " on ", hosts[rank]);
+  };
   throw CollectiveError(
       ExitCode::kConfig,
-      cat("rank ", without - places.begin(), " on ", without->substr(4), " sees no GPU, but rank ",
-          with - places.begin(), " on ", with->substr(5),
+      cat(place(without), " sees no GPU, but ", place(with),
           " does (parallel.device = auto); lmtrain doctor on the first says why, or set "
           "parallel.device=cpu"));
 }
@@ -49,8 +52,9 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   bind_to_cores(compute.cores);
   compute.num_threads = config.threads > 0 ? static_cast<int>(config.threads)
                                            : static_cast<int>(compute.cores.size());
-  // Ranks of a tensor axis compute some gradients alike, and LibTorch's sums depend on the threads.
-  if (config.tensor > 1 || config.layout == "auto") {
+  // Ranks of a tensor axis must compute some gradients identically, and the order of LibTorch's
+  // sums depends on the number of threads.
+  if (config.tensor > 1 || config.layout == LayoutMode::kAuto) {
     const at::Tensor fewest = at::tensor({int64_t{-compute.num_threads}}, at::kLong);
     launch.world().all_reduce(fewest, ReduceOp::kMax)->wait();
     compute.num_threads = static_cast<int>(-fewest.item<int64_t>());
@@ -58,7 +62,7 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   at::set_num_threads(compute.num_threads);
   launch.together([&] {
     compute.device = choose_device(config.device, launch);
-    if (compute.device.device.is_cpu() && config.transport == "nccl") {
+    if (compute.device.device.is_cpu() && config.transport == Transport::kNccl) {
       throw ConfigError(
           "parallel.transport = nccl, but tensors are on the CPU (parallel.device); leave it out");
     }
@@ -77,7 +81,7 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
 double measure_matmul_flops(at::ScalarType type, at::Device device) {
   const bool is_cpu = device.is_cpu();
   const int64_t n = is_cpu ? 1024 : 8192;
-  // Not ones: a GPU multiplies numbers with few bits faster than those of a model.
+  // Not ones: a GPU multiplies numbers with few set bits faster than the numbers of a model.
   const at::Tensor a = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
                            .sin_()
                            .view({n, n})

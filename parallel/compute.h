@@ -19,13 +19,13 @@ struct Compute {
   int num_threads = 1;
 };
 
-// Takes this rank's share of the job's cores, binds to it, sets LibTorch's threads, and makes
-// arithmetic deterministic. Once per process, before the first tensor is made. Collective. Throws
+// Collective. Binds this rank to its share of the job's cores, sets LibTorch's threads, and makes
+// arithmetic deterministic. To be called once per process, before the first tensor is made. Throws
 // CollectiveError when a rank cannot have the device that the config wants.
 Compute set_up_compute(const ParallelConfig& config, Launch& launch);
 
-// Floating-point operations per second of large matrix products of this type, on this rank, while
-// others do the same.
+// Measures the floating-point operations per second of large matrix products of this type on this
+// rank, while the other ranks do the same.
 double measure_matmul_flops(at::ScalarType type, at::Device device);
 
 }  // namespace lmtrain

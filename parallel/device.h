@@ -11,6 +11,7 @@
 
 #include "parallel/communicator.h"
 #include "parallel/launch.h"
+#include "parallel/parallel_config.h"
 
 namespace lmtrain {
 
@@ -22,18 +23,18 @@ struct RankDevice {
   bool is_shared = false;                    // with other ranks, as note_sharing found
 };
 
-// `wanted` is auto, cpu or cuda. The node's ranks take its GPUs in turn, and share them where there
-// are more ranks. Throws ConfigError when cuda is wanted and cannot be had.
-RankDevice choose_device(const std::string& wanted, const Launch& launch);
+// The node's ranks take its GPUs in turn, and share them where there are more ranks. Throws
+// ConfigError when a GPU is wanted and cannot be had.
+RankDevice choose_device(DeviceChoice wanted, const Launch& launch);
 
-// Collective: which of the node's ranks are on the same GPU, however each of them numbers its own.
-// They share its memory.
+// Collective. Finds out which ranks of the node are on the same GPU, whatever number it has in each
+// of them. Such ranks share its memory.
 void note_sharing(RankDevice& device, Launch& launch);
 
-// Collectives for tensors on that device, one back end for all ranks; `transport` is auto, nccl or
-// mpi. Null for the CPU, where the host's group does it.
+// A communicator for tensors on that device, with the same back end on all ranks. Null for the CPU,
+// whose tensors the host's group moves.
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,
-                                                       const std::string& transport);
+                                                       Transport transport);
 
 // The most bytes that this process's tensors had at once on a GPU.
 int64_t peak_tensor_bytes(at::Device gpu);

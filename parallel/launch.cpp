@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "parallel/mpi_communicator.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -25,13 +25,14 @@ std::string host_name() {
 }  // namespace
 
 void throw_first(const std::optional<Error>& mine, Communicator& group) {
-  const std::string text = mine ? cat(static_cast<int>(mine->code()), " ", mine->what()) : "";
-  for (const std::string& outcome : gather_texts(group, text)) {
-    if (outcome.empty()) continue;
-    const size_t space = outcome.find(' ');
-    throw CollectiveError(static_cast<ExitCode>(std::stoi(outcome.substr(0, space))),
-                          outcome.substr(space + 1));
-  }
+  constexpr auto kNone = static_cast<int64_t>(ExitCode::kDone);
+  const std::vector<int64_t> codes =
+      gather_all(group, mine ? static_cast<int64_t>(mine->code()) : kNone);
+  const auto first = std::ranges::find_if(codes, [](int64_t code) { return code != kNone; });
+  if (first == codes.end()) return;
+  const std::vector<std::string> texts = gather_texts(group, mine ? mine->what() : "");
+  throw CollectiveError(static_cast<ExitCode>(*first),
+                        texts[static_cast<size_t>(first - codes.begin())]);
 }
 
 Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), host_(host_name()) {
@@ -71,11 +72,11 @@ Launch::~Launch() {
 }
 
 std::vector<std::string> Launch::gather_on_node(const std::string& mine) {
+  const std::vector<int64_t> nodes = gather_all(*world_, int64_t{node_});
+  const std::vector<std::string> texts = gather_texts(*world_, mine);
   std::vector<std::string> of_node;
-  for (const std::string& text : gather_texts(*world_, cat(node_, " ", mine))) {
-    const size_t space = text.find(' ');
-    if (text.substr(0, space) == std::to_string(node_)) of_node.push_back(text.substr(space + 1));
-  }
+  for (size_t rank = 0; rank < texts.size(); ++rank)
+    if (nodes[rank] == node_) of_node.push_back(texts[rank]);
   return of_node;
 }
 

@@ -1,4 +1,5 @@
-// The ranks of a job: MPI from start to end, who this rank is, and how a failure ends everyone.
+// The ranks of a job: starts and ends MPI, says which rank this is, and ends all ranks on a
+// failure.
 #pragma once
 
 #include <functional>
@@ -12,12 +13,12 @@
 
 namespace lmtrain {
 
-// Collective. Where any rank of the group has an error, that of the lowest such rank is thrown on
-// all as a CollectiveError.
+// Collective. Where any rank of the group has an error, all ranks throw a CollectiveError: that of
+// the lowest such rank.
 void throw_first(const std::optional<Error>& mine, Communicator& group);
 
-// One per process, made first and destroyed last. Without mpirun or srun it is a job of one rank
-// and MPI is not touched.
+// There is one per process, made first and destroyed last. Without mpirun or srun the job has one
+// rank and MPI is not started.
 class Launch {
  public:
   Launch(int* argc, char*** argv);
@@ -41,14 +42,15 @@ class Launch {
   // All ranks, CPU tensors.
   Communicator& world() { return *world_; }
 
-  // Ends every rank of the job with this exit code; for failures that other ranks cannot know of.
+  // Ends every rank of the job with this exit code, after a failure that other ranks cannot know
+  // of.
   [[noreturn]] void abort(ExitCode code) const;
 
-  // Runs the same check on every rank and throws the first Error of any on all, so that the job
-  // ends together, with one message and one exit code.
+  // Collective. Runs the same check on every rank. If it fails on any, all ranks throw the error of
+  // the first such rank, so that the job ends with one message and one exit code.
   void together(const std::function<void()>& check);
 
-  // Collective: whether it is so on any rank.
+  // Collective: whether `mine` is true on any rank.
   bool any(bool mine);
 
   // Whether mpirun or srun started this process.

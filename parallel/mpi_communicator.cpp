@@ -37,7 +37,7 @@ std::shared_future<void> CommunicationThread::submit(std::function<void()> task)
 }
 
 void CommunicationThread::run() {
-  prctl(PR_SET_TIMERSLACK, 1000);  // ns: its short sleeps are not to be five times as long
+  prctl(PR_SET_TIMERSLACK, 1000);  // ns; the default would make short sleeps five times as long
   while (true) {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
@@ -51,7 +51,7 @@ void CommunicationThread::run() {
 
 namespace {
 
-// One message carries at most so many bytes: MPI counts are int.
+// The most bytes of one message, since MPI counts are int.
 constexpr int64_t kMessageBytes = int64_t{64} << 20;
 // Part boundaries are multiples of this many elements (a cache line of bf16).
 constexpr int64_t kPartAlignment = 32;
@@ -73,7 +73,7 @@ class FutureWork : public Work {
   std::shared_future<void> done_;
 };
 
-// The messages of an operation under way, waited for without spinning for long.
+// The messages of an operation that is under way. Waiting for them spins only for a short time.
 class Requests {
  public:
   Requests(const Operation& operation, double timeout_seconds)
@@ -253,7 +253,7 @@ class MpiCommunicator : public Communicator {
       MPI_Comm_size(part, &size);
       if (size == 1) MPI_Comm_free(&part);
     })->wait();
-    // A group of one has nothing to send: layers call it as often as any other.
+    // A group of one rank has nothing to send, and layers call it often.
     if (size == 1) return make_single_communicator();
     return std::make_unique<MpiCommunicator>(part, axis, thread_);
   }
@@ -295,7 +295,7 @@ class MpiCommunicator : public Communicator {
   template <class Visit>
   void for_each_segment(const at::Tensor& tensor, Visit visit) {
     const int64_t part = part_length(tensor.numel());
-    // What comes from all the others at once is bounded, however many they are.
+    // Bounds what arrives from all other ranks at once, however many there are.
     const int64_t most =
         std::max<int64_t>(kPartAlignment, kReceivedBytes / std::max(1, size_ - 1) /
                                               static_cast<int64_t>(tensor.element_size()) /

@@ -1,4 +1,4 @@
-// What a rank asks of a group: the name under which errors, checks and traces speak of it.
+// An operation of a group of ranks, as errors, checks and traces name it.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ std::string to_text(const Operation& operation);
 // What a trace shows of it.
 TraceSpan span_of(const Operation& operation, int lane, double begin_seconds, double end_seconds);
 
-// Numbers the operations of one group. Every rank of it calls the same collectives, so that a
-// number names the same one on all; messages from rank to rank are counted apart, by each rank.
+// Numbers the operations of one group. All its ranks call the same collectives, so that a number
+// means the same collective on each. Messages between two ranks are counted separately.
 class OperationCounter {
  public:
   explicit OperationCounter(std::string axis) : axis_(std::move(axis)) {}

@@ -1,29 +1,52 @@
 // Config section `parallel`.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "base/config_fields.h"
+#include "parallel/recompute.h"
 
 namespace lmtrain {
 
+// Who says how the ranks share the work: the config's keys, or the estimates of all layouts.
+enum class LayoutMode { kManual, kAuto };
+constexpr auto choice_names(LayoutMode) {
+  return std::to_array<std::string_view>({"manual", "auto"});
+}
+
+enum class ReduceType { kFp32, kBf16 };
+constexpr auto choice_names(ReduceType) {
+  return std::to_array<std::string_view>({"fp32", "bf16"});
+}
+
+enum class DeviceChoice { kAuto, kCpu, kCuda };
+constexpr auto choice_names(DeviceChoice) {
+  return std::to_array<std::string_view>({"auto", "cpu", "cuda"});
+}
+
+enum class Transport { kAuto, kNccl, kMpi };
+constexpr auto choice_names(Transport) {
+  return std::to_array<std::string_view>({"auto", "nccl", "mpi"});
+}
+
 struct ParallelConfig {
-  std::string layout = "manual";
+  LayoutMode layout = LayoutMode::kManual;
   int64_t tensor = 1;
   bool sequence = false;
   int64_t zero = 0;
-  std::string recompute = "none";
-  std::string reduce_type = "fp32";
+  Recompute recompute = Recompute::kNone;
+  ReduceType reduce_type = ReduceType::kFp32;
   double bucket_mib = 25.0;
   int64_t threads = 0;
   double timeout_seconds = 1800;
-  std::string device = "auto";
-  std::string transport = "auto";
+  DeviceChoice device = DeviceChoice::kAuto;
+  Transport transport = Transport::kAuto;
   bool check = false;
 
   void describe(Fields& f) {
-    f.choice("layout", layout, {"manual", "auto"},
+    f.choice("layout", layout,
              "manual: the keys below; auto: the fastest that fits of those that lmtrain layouts "
              "lists, in place of tensor, sequence, zero and recompute. `parallel: auto` is short "
              "for it.");
@@ -39,10 +62,10 @@ struct ParallelConfig {
     f.integer("zero", zero, {.min = 0, .max = 3},
               "What is sharded over the data-parallel ranks (ZeRO): 1 optimizer state and master "
               "weights, 2 also gradients, 3 also the weights that layers use.");
-    f.choice("recompute", recompute, {"none", "selective", "full"},
+    f.choice("recompute", recompute,
              "What backward computes again in place of keeping it: nothing, attention between its "
              "projections, or whole blocks.");
-    f.choice("reduce_type", reduce_type, {"fp32", "bf16"},
+    f.choice("reduce_type", reduce_type,
              "Type in which gradients travel between data-parallel ranks; fp64 runs take fp64 for "
              "fp32.")
         .warned_on_resume();
@@ -53,9 +76,8 @@ struct ParallelConfig {
     f.real("timeout_seconds", timeout_seconds, {.min = 0.0, .max = 1e9},
            "Seconds that a rank waits for the others, over MPI, before the job ends with 76; 0 "
            "waits for ever.");
-    f.choice("device", device, {"auto", "cpu", "cuda"},
-             "Where tensors live; auto takes a GPU where there is one.");
-    f.choice("transport", transport, {"auto", "nccl", "mpi"},
+    f.choice("device", device, "Where tensors live; auto takes a GPU where there is one.");
+    f.choice("transport", transport,
              "What moves tensors between GPUs: nccl, which takes one rank on each, or mpi through "
              "host memory; auto takes nccl where every rank has a GPU of its own.");
     f.boolean(

@@ -1,13 +1,25 @@
-// In which type a model computes.
+// The types of numbers that a run computes and optimises with (train.precision).
 #pragma once
 
-#include <string>
+#include <array>
+#include <cstdint>
+#include <string_view>
 
 #include <c10/core/ScalarType.h>
 
 namespace lmtrain {
 
-// "bf16" -> kBFloat16 and so on.
-at::ScalarType compute_type_of(const std::string& precision);
+enum class Precision { kBf16, kFp32, kFp64 };
+constexpr auto choice_names(Precision) {
+  return std::to_array<std::string_view>({"bf16", "fp32", "fp64"});
+}
+
+// The type that layers compute with, and the type of master weights, gradients and moments.
+at::ScalarType compute_type_of(Precision precision);
+at::ScalarType master_type_of(Precision precision);
+
+// Bytes of an element of either type.
+int64_t compute_element_bytes(Precision precision);
+int64_t master_element_bytes(Precision precision);
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-// What a rank does together with the others, and how its failure ends the job.
+// Work that a rank does together with the others, and how its failure ends the job.
 #pragma once
 
 #include <exception>
@@ -8,12 +8,13 @@
 
 namespace lmtrain {
 
-// An error of this rank alone, which the others cannot know of and would wait for: says it and ends
-// the whole job.
+// Logs an error that only this rank knows of, and ends the whole job, because the other ranks would
+// wait for this one.
 [[noreturn]] void end_job(const std::exception& error, const Launch& launch);
 
-// Runs `work` with what was made outside of it still alive when the job ends: the end of a group of
-// ranks waits for what it has queued, NCCL's also for the other ranks. A CollectiveError passes.
+// Runs `work`. An exception of this rank alone ends the job here, while the groups of ranks that
+// were made outside of `work` still exist: to destroy one means to wait for its queued operations
+// and, with NCCL, for the other ranks. A CollectiveError, which all ranks throw, is passed on.
 template <class Work>
 auto work_or_end_job(const Launch& launch, const Work& work) -> decltype(work()) {
   try {

@@ -21,7 +21,7 @@ at::Tensor host_copy(const at::Tensor& tensor) {
   return copy;
 }
 
-// What the host's group does, and where its result goes.
+// An operation of the host's group, and the tensor that its result is copied to.
 class StagedWork : public Work {
  public:
   StagedWork(WorkPtr inner, at::Tensor result, at::Tensor destination)
@@ -87,7 +87,7 @@ class StagedCommunicator : public Communicator {
 
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {
     std::unique_ptr<Communicator> part = host_.split(color, axis);
-    if (part->size() == 1) return part;  // moves nothing, whatever the device
+    if (part->size() == 1) return part;  // it moves nothing, so it needs no copies
     return std::make_unique<StagedCommunicator>(std::move(part));
   }
 
@@ -97,8 +97,8 @@ class StagedCommunicator : public Communicator {
                                         std::move(destination));
   }
 
-  // Of an operation of all ranks, which come to it in the same order: few are under way at once,
-  // for each holds pinned copies.
+  // For operations that all ranks call in the same order. Only a few may be under way at once,
+  // because each holds pinned copies.
   WorkPtr bounded(WorkPtr work) {
     under_way_.push_back(work);
     if (under_way_.size() > kMostUnderWay) {

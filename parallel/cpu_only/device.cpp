@@ -4,18 +4,17 @@
 
 namespace lmtrain {
 
-RankDevice choose_device(const std::string& wanted, const Launch&) {
-  if (wanted == "cuda") {
+RankDevice choose_device(DeviceChoice wanted, const Launch&) {
+  if (wanted == DeviceChoice::kCuda) {
     throw ConfigError(
         "parallel.device = cuda, but this lmtrain was built without CUDA; build the cuda preset "
-        "(docs/install.md) or "
-        "set parallel.device=auto");
+        "(docs/install.md) or set "
+        "parallel.device=auto");
   }
   return {at::kCPU, "CPU", "", std::nullopt, false};
 }
 
-std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&,
-                                                       const std::string&) {
+std::unique_ptr<Communicator> make_device_communicator(Launch&, const RankDevice&, Transport) {
   return nullptr;
 }
 

@@ -37,9 +37,9 @@ std::string uuid_text(const cudaUUID_t& uuid) {
 
 }  // namespace
 
-RankDevice choose_device(const std::string& wanted, const Launch& launch) {
+RankDevice choose_device(DeviceChoice wanted, const Launch& launch) {
   const int count = c10::cuda::device_count();
-  if (wanted == "cpu" || (wanted == "auto" && count == 0))
+  if (wanted == DeviceChoice::kCpu || (wanted == DeviceChoice::kAuto && count == 0))
     return {at::kCPU, "CPU", "", std::nullopt, false};
   if (count == 0)
     throw ConfigError("parallel.device = cuda, but no GPU is visible (lmtrain doctor says more)");
@@ -55,17 +55,17 @@ RankDevice choose_device(const std::string& wanted, const Launch& launch) {
 }
 
 std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const RankDevice& device,
-                                                       const std::string& transport) {
+                                                       Transport transport) {
   if (device.device.is_cpu()) return nullptr;
   if (launch.size() == 1) return make_single_communicator();
   const bool is_shared = launch.any(device.is_shared);
-  if (is_shared && transport == "nccl") {
+  if (is_shared && transport == Transport::kNccl) {
     throw CollectiveError(
         ExitCode::kConfig,
         "parallel.transport = nccl, but a node has more ranks than GPUs, and NCCL takes one rank "
         "on each; start fewer ranks a node, or set parallel.transport=auto");
   }
-  if (is_shared || transport == "mpi") return make_staged_communicator(launch.world());
+  if (is_shared || transport == Transport::kMpi) return make_staged_communicator(launch.world());
   return make_nccl_communicator(launch.world(), device.device.index(),
                                 [&launch](const std::string& failure) {
                                   log_error(failure);

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <thread>
 
@@ -19,6 +18,7 @@
 #include "base/text.h"
 #include "parallel/cuda/stream_trace.h"
 #include "parallel/operation.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -255,12 +255,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(
     Communicator& host, int device_index, std::function<void(const std::string&)> on_failure) {
   ncclUniqueId id = {};
   if (host.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
-  static_assert(sizeof id % sizeof(int64_t) == 0);
-  const at::Tensor bytes =
-      at::empty({static_cast<int64_t>(sizeof id / sizeof(int64_t))}, at::kLong);
-  std::memcpy(bytes.data_ptr(), &id, sizeof id);
-  host.broadcast(bytes, 0)->wait();
-  std::memcpy(&id, bytes.data_ptr(), sizeof id);
+  id = broadcast_from(host, 0, id);
   host.barrier();  // some MPI libraries deadlock with NCCL's start-up without it
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index));
   ncclComm_t comm = nullptr;

@@ -138,8 +138,10 @@ TEST_F(FileDocumentsTest, JsonLinesGiveTheirField) {
   }
   EXPECT_EQ(read("a.jsonl.zst", zstd_compressed(lines)).texts, expected);
   EXPECT_EQ(read("a.jsonl.gz", gzipped(lines)).texts, expected);
-  EXPECT_EQ(read("a.txt", "{\"body\": \"x\"}\n", {"", "", "jsonl", "body"}).texts, Texts{"x"});
-  EXPECT_EQ(read("a.jsonl", "{\"text\"\n", {"", "", "text"}).texts, Texts{"{\"text\"\n"});
+  EXPECT_EQ(read("a.txt", "{\"body\": \"x\"}\n", {"", "", FormatChoice::kJsonLines, "body"}).texts,
+            Texts{"x"});
+  EXPECT_EQ(read("a.jsonl", "{\"text\"\n", {"", "", FormatChoice::kText}).texts,
+            Texts{"{\"text\"\n"});
   EXPECT_EQ(read("a.jsonl", "").texts, Texts{});
 }
 
@@ -164,8 +166,9 @@ TEST_F(FileDocumentsTest, TablesGiveTheirColumn) {
   EXPECT_EQ(got.num_empty, 2);
   EXPECT_EQ(read("a.tsv", "n\ttext\n1\ta, b\n2\t\"c\td\"\n").texts, (Texts{"a, b", "c\td"}));
   EXPECT_EQ(read("a.csv.gz", gzipped("text\na\n\nb\n")).texts, (Texts{"a", "b"}));
-  EXPECT_EQ(read("a.csv", "id,\"the text\"\n1,x\n", {"", "", "auto", "the text"}).texts,
-            Texts{"x"});
+  EXPECT_EQ(
+      read("a.csv", "id,\"the text\"\n1,x\n", {"", "", FormatChoice::kAuto, "the text"}).texts,
+      Texts{"x"});
   EXPECT_EQ(read("a.csv", "").texts, Texts{});
 }
 
@@ -176,11 +179,12 @@ TEST_F(FileDocumentsTest, BadTablesNameTheLine) {
             std::string::npos);
   EXPECT_NE(error("a.csv", "text\n\"x\"y\n").find("a.csv:2: text behind"), std::string::npos);
   const std::string idle = message_of<DataError>([&] {
-    read_source({folder_.write("b.csv", "text\nx\n"), "%", "csv"});
+    read_source({folder_.write("b.csv", "text\nx\n"), "%", FormatChoice::kCommas});
   });
   EXPECT_NE(idle.find("separator has no effect"), std::string::npos) << idle;
-  EXPECT_NE(error("c.json", "{}\n", {"", "", "auto", "content"}).find("field has no effect"),
-            std::string::npos);
+  EXPECT_NE(
+      error("c.json", "{}\n", {"", "", FormatChoice::kAuto, "content"}).find("field has no effect"),
+      std::string::npos);
   EXPECT_NE(error("c.jsonl", "{}\n", {"", "%"}).find("separator has no effect"), std::string::npos);
 }
 

@@ -197,7 +197,7 @@ std::set<std::string> documents_in(const Tokenizer& tokenizer, std::span<const i
 // Defect: labels the wrong way round, a "random" segment of the same document, segment ids or
 // padding at the wrong place, sequences over the length.
 TEST_F(MaskedLoaderTest, NextSentencePairsAreWhatTheirLabelsSay) {
-  config_.pairs = "next_sentence";
+  config_.pairs = PairKind::kNextSentence;
   config_.sequence_length = 64;
   const MaskedLoader one = loader();
   int64_t num_negative = 0;
@@ -234,7 +234,7 @@ TEST_F(MaskedLoaderTest, NextSentencePairsAreWhatTheirLabelsSay) {
 
 // Defect: swapped pairs without the label, or segments that do not follow each other.
 TEST_F(MaskedLoaderTest, SentenceOrderIsWhatTheLabelSays) {
-  config_.pairs = "sentence_order";
+  config_.pairs = PairKind::kSentenceOrder;
   config_.short_fraction = 0.0;
   const TokenFile tokens = file();
   int64_t num_swapped = 0;
@@ -251,7 +251,7 @@ TEST_F(MaskedLoaderTest, SentenceOrderIsWhatTheLabelSays) {
 
 // Defect: lines of a document that no pair uses, duplicates that repeat the same pairs.
 TEST_F(MaskedLoaderTest, PairsUseEveryLineAndDifferByDuplicate) {
-  config_.pairs = "next_sentence";
+  config_.pairs = PairKind::kNextSentence;
   const TokenFile tokens = file();
   PairRule rule = {config_.pairs, 40, 0.1, 5, 0};
   const std::vector<SegmentPair> pairs = pair_segments(tokens, rule);

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const TokenizerConfig kTokenizer = {"bpe", 300, ""};
+const TokenizerConfig kTokenizer = {TokenizerKind::kBpe, 300, ""};
 
 // `num_documents` of a few words each, "%" between them.
 std::string some_documents(int num_documents, uint64_t seed) {
@@ -208,11 +208,11 @@ TEST_F(PrepareTest, ALoadedTokenizerIsUsed) {
   fs::create_directory(own);
   fs::copy_file(first.tokenizer_path, own / "tokenizer.json");
   folder_.write("text/a", some_documents(200, 5));
-  const PreparedData second = prepare(config_, {"bpe", 300, own.string()}, {});
+  const PreparedData second = prepare(config_, {TokenizerKind::kBpe, 300, own.string()}, {});
   EXPECT_EQ(second.tokenizer.hash(), first.tokenizer.hash());
   EXPECT_NE(second.train.fingerprint(), first.train.fingerprint());
   EXPECT_NE(message_of<DataError>([&] {
-              prepare(config_, {"bpe", 300, (folder_ / "none").string()}, {});
+              prepare(config_, {TokenizerKind::kBpe, 300, (folder_ / "none").string()}, {});
             }).find("tokenizer.path"),
             std::string::npos);
 }

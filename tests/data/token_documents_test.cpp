@@ -55,7 +55,7 @@ struct Megatron {
   std::string ids;
 };
 
-std::vector<Ids> read_ids(const std::string& path, const std::string& format = "auto") {
+std::vector<Ids> read_ids(const std::string& path, FormatChoice format = FormatChoice::kAuto) {
   DocumentReader reader(list_source_files({{path, "", format}}));
   std::vector<Ids> all;
   Document document;
@@ -84,7 +84,7 @@ TEST(LlmcTokens, BrokenFilesAreRefused) {
   const std::string good = llmc_file(20240520, 1, {50256, 1, 2});
   const auto error = [&](const std::string& content) {
     const std::string path = folder.write("a.bin", content);
-    return message_of<DataError>([&] { read_ids(path, "llm.c"); });
+    return message_of<DataError>([&] { read_ids(path, FormatChoice::kLlmc); });
   };
   EXPECT_NE(error(good.substr(0, good.size() - 1)).find("bytes"), std::string::npos);
   EXPECT_NE(error(good + "x").find("bytes"), std::string::npos);

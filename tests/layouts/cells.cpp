@@ -19,11 +19,12 @@ struct Cut {
 
 const std::vector<std::string> kModels = {"gpt2", "gpt2-untied", "llama", "llama-tied",
                                           "bert", "bert-before", "qwen2", "mistral"};
-const std::vector<std::string> kPrecisions = {"fp64", "fp32", "bf16"};
+const std::vector<Precision> kPrecisions = {Precision::kFp64, Precision::kFp32, Precision::kBf16};
 const std::vector<int64_t> kVocabularies = {61, 50257};
 const std::vector<int> kRanks = {1, 2, 4, 8};
 const std::vector<Cut> kCuts = {{1, false}, {2, false}, {2, true}, {4, false}, {4, true}};
-const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
+const std::vector<Recompute> kRecomputes = {Recompute::kNone, Recompute::kSelective,
+                                            Recompute::kFull};
 
 constexpr std::array<size_t, 9> kSizes = {8, 3, 2, 2, 2, 4, 5, 4, 3};
 
@@ -106,7 +107,8 @@ Config Cell::config() const {
   c.train.precision = precision;
   c.train.global_batch_size = global_batch();
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
-  c.train.clip_grad_norm = precision == "fp64" ? 0.3 : 1.0;  // where the norm must be right
+  c.train.clip_grad_norm =
+      precision == Precision::kFp64 ? 0.3 : 1.0;  // where the norm must be right
   c.train.z_loss = is_llama_like ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;
@@ -160,9 +162,10 @@ std::vector<Cell> all_cells(int most_ranks) {
     if (cell.vocab_size != 61 || cell.accumulation != 3 || !cell.drops) return;
     // Eight ranks take long on few cores: the three kinds there, and less of recomputation.
     const bool is_base = cell.model.find('-') == std::string::npos;
-    const bool in_double = cell.precision == "fp64";
-    const bool runs = cell.ranks > 4 ? is_base && in_double && cell.recompute != "selective"
-                                     : in_double || (is_base && cell.recompute == "none");
+    const bool in_double = cell.precision == Precision::kFp64;
+    const bool runs = cell.ranks > 4
+                          ? is_base && in_double && cell.recompute != Recompute::kSelective
+                          : in_double || (is_base && cell.recompute == Recompute::kNone);
     if (runs) cells.push_back(cell);
   });
   return cells;

@@ -10,7 +10,7 @@ namespace lmtrain {
 
 struct Cell {
   std::string model = "gpt2";  // gpt2, gpt2-untied, llama, llama-tied, bert, bert-before
-  std::string precision = "fp64";
+  Precision precision = Precision::kFp64;
   int64_t vocab_size = 61;
   bool drops = false;
   int64_t accumulation = 1;
@@ -18,7 +18,7 @@ struct Cell {
   int64_t tensor = 1;
   bool sequence = false;
   int64_t zero = 0;
-  std::string recompute = "none";
+  Recompute recompute = Recompute::kNone;
 
   // What one rank trains to compare with.
   std::string subject() const;

@@ -121,7 +121,8 @@ class Matrix {
     const LayoutVerdict verdict =
         judge(d, reference.spread_of(cell.config().parallel), cell.precision);
     const bool clipped = std::ranges::any_of(found.steps, [&](const StepResult& step) {
-      return cell.precision != "fp64" || step.gradient_norm > cell.config().train.clip_grad_norm;
+      return cell.precision != Precision::kFp64 ||
+             step.gradient_norm > cell.config().train.clip_grad_norm;
     });
     bool good = verdict.is_equal && clipped;
     std::string said = good ? "equal" : clipped ? verdict.reason : "NO STEP WAS CLIPPED";
@@ -152,7 +153,7 @@ bool run_bitwise_pairs(Matrix& matrix) {
   for (const char* model : {"gpt2", "llama", "bert"}) {
     Cell plain;
     plain.model = model;
-    plain.precision = "bf16";
+    plain.precision = Precision::kBf16;
     plain.drops = true;
     plain.ranks = 2;
     const auto check = [&](auto change) {
@@ -162,7 +163,7 @@ bool run_bitwise_pairs(Matrix& matrix) {
     };
     check([](Cell&) {});  // run again
     for (const int64_t zero : {1, 2, 3}) check([&](Cell& c) { c.zero = zero; });
-    for (const char* recompute : {"selective", "full"})
+    for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull})
       check([&](Cell& c) { c.recompute = recompute; });
   }
   return all_equal;

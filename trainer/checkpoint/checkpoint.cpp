@@ -253,7 +253,7 @@ std::map<std::string, at::Tensor> read_weights(const fs::path& checkpoint,
   for (const auto& stored : manifest.tensors) {
     if (stored.group != "weights") continue;
     at::Tensor& tensor = weights[stored.name];
-    tensor = at::empty(stored.shape, manifest.state.precision == "fp64" ? at::kDouble : at::kFloat);
+    tensor = at::empty(stored.shape, master_type_of(manifest.state.precision));
     readers.read(stored, tensor);
   }
   return weights;

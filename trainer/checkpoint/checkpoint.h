@@ -21,6 +21,7 @@
 
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
+#include "parallel/precision.h"
 
 namespace lmtrain {
 
@@ -36,7 +37,7 @@ struct CheckpointState {
   std::string tokenizer_hash;  // 16 hexadecimal digits
   std::string data_fingerprint;
   int64_t num_tokens = 0;  // logical rows of the vocabulary
-  std::string precision;
+  Precision precision = Precision::kFp32;
   std::string weights_type = "F32";  // in which an export is written: a safetensors type
   int64_t num_ranks = 1;
   int64_t num_threads = 1;  // of each rank

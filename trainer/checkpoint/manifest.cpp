@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/choice.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -43,7 +44,7 @@ json to_json(const Manifest& manifest) {
           {"tokenizer_hash", s.tokenizer_hash},
           {"data_fingerprint", s.data_fingerprint},
           {"num_tokens", s.num_tokens},
-          {"precision", s.precision},
+          {"precision", name_of(s.precision)},
           {"weights_type", s.weights_type},
           {"num_ranks", s.num_ranks},
           {"num_threads", s.num_threads},
@@ -57,6 +58,11 @@ json to_json(const Manifest& manifest) {
           {"tensors", tensors}};
 }
 
+Precision precision_named(const std::string& name) {
+  if (const auto precision = choice_of<Precision>(name)) return *precision;
+  throw CheckpointError(cat("names a precision that this version does not know: '", name, "'"));
+}
+
 Manifest manifest_from_json(const json& from) {
   if (from.at("format") != kFormat)
     throw CheckpointError("has another format than this version reads");
@@ -67,7 +73,7 @@ Manifest manifest_from_json(const json& from) {
   from.at("tokenizer_hash").get_to(s.tokenizer_hash);
   from.at("data_fingerprint").get_to(s.data_fingerprint);
   from.at("num_tokens").get_to(s.num_tokens);
-  from.at("precision").get_to(s.precision);
+  s.precision = precision_named(from.at("precision").get<std::string>());
   from.at("weights_type").get_to(s.weights_type);
   from.at("num_ranks").get_to(s.num_ranks);
   from.at("num_threads").get_to(s.num_threads);

@@ -8,6 +8,7 @@
 #include "energy/run_facts.h"
 #include "trainer/checkpoint/resume_compatibility.h"
 #include "trainer/config/load_config.h"
+#include "trainer/config/resume_setting.h"
 
 namespace lmtrain {
 namespace {
@@ -38,20 +39,19 @@ void check_began_with(const std::string& path, const RunFolder& folder) {
 }  // namespace
 
 StartPoint find_start_point(const Config& config, const RunFolder& folder) {
-  const std::string& resume = config.run.resume;
-  if (resume == "never" && fs::exists(folder.path)) {
+  const ResumeSetting resume = parse_resume(config.run.resume);
+  if (resume.from == ResumeFrom::kNothing && fs::exists(folder.path)) {
     throw ConfigError(cat("run.resume = never, but ", folder.path.string(),
                           " exists; choose another run.name, or run.resume=auto to continue it"));
   }
-  const bool names_path = resume != "auto" && resume != "never";
   StartPoint start;
   start.own_checkpoints = list_checkpoints(folder.checkpoints());
   start.checkpoint = newest_checkpoint(folder.checkpoints());
-  if (names_path) {
+  if (resume.from == ResumeFrom::kPath) {
     if (start.checkpoint.empty()) {
-      start.checkpoint = resolve_checkpoint(resume);
+      start.checkpoint = resolve_checkpoint(resume.path);
     } else {
-      check_began_with(resume, folder);
+      check_began_with(resume.path, folder);
     }
   }
   if (start.checkpoint.empty() && fs::exists(folder.summary())) {

@@ -23,13 +23,13 @@ struct TrainOptions {
   std::vector<std::string> sources;
   std::string separator;
   int64_t vocab_size = 4096;
-  std::string kind = "bpe";  // or wordpiece
-  bool cased = false;        // wordpiece: keeps case and accents
+  TokenizerKind kind = TokenizerKind::kBpe;
+  bool cased = false;  // wordpiece: keeps case and accents
   std::string output;
 };
 
 TokenizerConfig config_of(const TrainOptions& options) {
-  if (options.cased && options.kind != "wordpiece")
+  if (options.cased && options.kind != TokenizerKind::kWordpiece)
     throw ConfigError("--cased is for --kind wordpiece; leave it out");
   TokenizerConfig config;
   config.kind = options.kind;
@@ -122,9 +122,12 @@ Command add_train_part(CLI::App* parent) {
   app->add_option("SOURCES", options->sources, "Files or folders of text")->required();
   app->add_option("--vocab-size", options->vocab_size, "Entries of the vocabulary")
       ->capture_default_str();
-  app->add_option("--kind", options->kind, "bpe (GPT-2's) or wordpiece (BERT's)")
-      ->check(CLI::IsMember({"bpe", "wordpiece"}))
-      ->capture_default_str();
+  app->add_option_function<std::string>(
+         "--kind",
+         [options](const std::string& name) { options->kind = *choice_of<TokenizerKind>(name); },
+         "bpe (GPT-2's) or wordpiece (BERT's)")
+      ->check(CLI::IsMember(all_names<TokenizerKind>()))
+      ->default_str("bpe");
   app->add_flag("--cased", options->cased, "wordpiece: keep case and accents");
   app->add_option("--separator", options->separator,
                   "Line that ends a document; without it each file is one document");

@@ -1,8 +1,10 @@
 // The whole config of a run: one struct per module, in the order that documents show.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/config_fields.h"
@@ -10,6 +12,7 @@
 #include "energy/energy_config.h"
 #include "models/model_config.h"
 #include "parallel/parallel_config.h"
+#include "parallel/precision.h"
 
 namespace lmtrain {
 
@@ -17,7 +20,7 @@ struct RunConfig {
   std::string name = "run";
   std::string dir = "runs";
   int64_t seed = 1;
-  std::string resume = "auto";
+  std::string resume = "auto";  // see parse_resume
 
   void describe(Fields& f) {
     f.text("name", name, "Name of the run; its records are in DIR/NAME.");
@@ -35,7 +38,7 @@ struct TrainConfig {
   int64_t steps = 600;
   int64_t global_batch_size = 8;
   int64_t micro_batch_size = 4;
-  std::string precision = "bf16";
+  Precision precision = Precision::kBf16;
   double clip_grad_norm = 1.0;
   double z_loss = 0.0;
   bool trace = false;
@@ -48,7 +51,7 @@ struct TrainConfig {
     f.integer("micro_batch_size", micro_batch_size, {.min = 1, .max = 1 << 20},
               "Sequences that one rank computes at once.")
         .warned_on_resume();
-    f.choice("precision", precision, {"bf16", "fp32", "fp64"},
+    f.choice("precision", precision,
              "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64).")
         .fixed_on_resume();
     f.real("clip_grad_norm", clip_grad_norm, {.min = 0.0},
@@ -89,15 +92,19 @@ struct OptimizerConfig {
   }
 };
 
+enum class ScheduleKind { kCosine, kLinear, kConstantThenDecay };
+constexpr auto choice_names(ScheduleKind) {
+  return std::to_array<std::string_view>({"cosine", "linear", "constant_then_decay"});
+}
+
 struct ScheduleConfig {
-  std::string kind = "cosine";
+  ScheduleKind kind = ScheduleKind::kCosine;
   int64_t warmup_steps = 20;
   double min_lr_ratio = 0.1;
   double decay_fraction = 0.2;
 
   void describe(Fields& f) {
-    f.choice("kind", kind, {"cosine", "linear", "constant_then_decay"},
-             "Shape of the learning rate after warm-up.");
+    f.choice("kind", kind, "Shape of the learning rate after warm-up.");
     f.integer("warmup_steps", warmup_steps, {.min = 0}, "Steps of linear warm-up.");
     f.real("min_lr_ratio", min_lr_ratio, {.min = 0.0, .max = 1.0},
            "Last learning rate over the peak.");

@@ -37,6 +37,14 @@ LoadedConfig load_config(const std::filesystem::path& path,
   return loaded;
 }
 
+std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    const std::string place = loaded.positions.at(key);
+    if (place != "default") return place + ": ";
+  }
+  return loaded.name + ": ";
+}
+
 std::string print_config(Config config) {
   Config defaults;
   return config_yaml(describe(config), describe(defaults));

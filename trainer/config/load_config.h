@@ -1,4 +1,4 @@
-// The config of a run from its file and the command line, and back as YAML and as a document.
+// Reads the config of a run from its file and the command line, and prints it as YAML.
 #pragma once
 
 #include <filesystem>
@@ -18,8 +18,12 @@ struct LoadedConfig {
   std::string name;  // the file's, for messages
 };
 
+// "configs/x.yaml:3:25: ": the place of the first of these keys that has been set, or the config's
+// name where none has.
+std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys);
+
 // Defaults, then the file (none when `path` is empty), then each "key.sub=value" in turn. Throws
-// ConfigError for anything that is not wholly understood. Writes nothing.
+// ConfigError for anything that it does not understand completely. Writes no file.
 LoadedConfig load_config(const std::filesystem::path& path,
                          const std::vector<std::string>& overrides);
 

@@ -1,4 +1,4 @@
-// The folder of a run, DIR/NAME, and what lies where in it.
+// The folder of a run, DIR/NAME, and the paths of what it holds.
 #pragma once
 
 #include <filesystem>
@@ -26,7 +26,7 @@ struct RunFolder {
   std::filesystem::path report() const { return path / "report.md"; }
 };
 
-// Holds a run's folder for this job, so that no second one writes in it.
+// Locks a run's folder, so that no second job writes in it.
 class RunLock {
  public:
   // Throws ConfigError when another job holds it.

@@ -173,7 +173,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
   Config config;
   config.model = model.config;
   config.tokenizer.path = folder.string();
-  config.train.precision = type == at::kDouble ? "fp64" : "fp32";
+  config.train.precision = type == at::kDouble ? Precision::kFp64 : Precision::kFp32;
 
   const std::unique_ptr<Communicator> alone = make_single_communicator();
   ParameterStore store(compute_type_of(config.train.precision), at::kCPU);

@@ -2,20 +2,19 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
 #include "base/log.h"
 #include "base/machine_memory.h"
 #include "base/text.h"
 #include "parallel/precision.h"
+#include "parallel/typed_gather.h"
 #include "trainer/planning/layouts.h"
 
 namespace lmtrain {
 namespace {
 
-// A file's keys give way to parallel.layout on the command line, and the other way round nothing
-// would be chosen.
+// A key of the layout that is set beside parallel.layout = auto would be ignored, so it is refused;
+// only a file's keys may be overridden by parallel.layout on the command line.
 void check_no_layout_key(const LoadedConfig& loaded) {
   const std::string of_layout = loaded.positions.at("parallel.layout");
   for (const char* key :
@@ -36,14 +35,20 @@ MachineSpec machine_of(const Compute& compute, const Config& config, const Launc
     return cores_of_node(flops * static_cast<double>(ranks_on_node), available_memory().bytes,
                          ranks_on_node);
   }
-  // What is measured, with the memory and links of the kind that is known.
-  MachineSpec machine = known_machine("h100");
+  MachineSpec machine = machine_of_gpu(compute.device.description);
   machine.flops = kShareOfProducts * flops;
-  machine.description = compute.device.description;
   machine.memory_bytes = compute.device.free_memory_bytes.value_or(0);
   machine.ranks_per_node = ranks_on_node;
   return machine;
 }
+
+// What rank 0 tells the others (broadcast_from).
+struct ChosenLayout {
+  int64_t tensor = 1;
+  int64_t sequence = 0;
+  int64_t zero = 0;
+  int64_t recompute = 0;
+};
 
 LayoutPlan best_plan(const LoadedConfig& loaded, const Compute& compute, const Launch& launch) {
   const Config& config = loaded.config;
@@ -70,27 +75,23 @@ LayoutPlan best_plan(const LoadedConfig& loaded, const Compute& compute, const L
 
 void choose_layout(LoadedConfig& loaded, const Compute& compute, Launch& launch) {
   ParallelConfig& parallel = loaded.config.parallel;
-  if (parallel.layout != "auto") return;
-  std::string chosen;
+  if (parallel.layout != LayoutMode::kAuto) return;
+  ChosenLayout chosen;
   launch.together([&] {
     check_no_layout_key(loaded);
     if (launch.rank() != 0) return;
     const LayoutPlan plan = best_plan(loaded, compute, launch);
     const ParallelConfig& p = plan.parallel;
-    chosen = nlohmann::json{{"tensor", p.tensor},
-                            {"sequence", p.sequence},
-                            {"zero", p.zero},
-                            {"recompute", p.recompute}}
-                 .dump();
+    chosen = {p.tensor, p.sequence ? 1 : 0, p.zero, static_cast<int64_t>(p.recompute)};
     log_info(cat("parallel.layout = auto: ", layout_text(p, launch.size()), "; about ",
                  human_bytes(plan.memory.total()), " a rank"));
   });
-  const auto plan = nlohmann::json::parse(gather_texts(launch.world(), chosen)[0]);
-  parallel.layout = "manual";
-  parallel.tensor = plan.at("tensor").get<int64_t>();
-  parallel.sequence = plan.at("sequence").get<bool>();
-  parallel.zero = plan.at("zero").get<int64_t>();
-  parallel.recompute = plan.at("recompute").get<std::string>();
+  chosen = broadcast_from(launch.world(), 0, chosen);
+  parallel.layout = LayoutMode::kManual;
+  parallel.tensor = chosen.tensor;
+  parallel.sequence = chosen.sequence != 0;
+  parallel.zero = chosen.zero;
+  parallel.recompute = static_cast<Recompute>(chosen.recompute);
 }
 
 }  // namespace lmtrain

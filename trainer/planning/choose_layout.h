@@ -1,4 +1,4 @@
-// parallel: auto.
+// Chooses the layout of `parallel: auto`.
 #pragma once
 
 #include "parallel/compute.h"
@@ -7,9 +7,9 @@
 
 namespace lmtrain {
 
-// Collective. Where parallel.layout is auto, the config gets the first layout of plan_layouts on
-// what the ranks compute with, as rank 0 sees it, and becomes manual. Throws CollectiveError where
-// none fits or a key of the layout is given beside it.
+// Collective. Where parallel.layout is auto, the config gets the first layout that plan_layouts
+// finds for the machine of rank 0, and its parallel.layout becomes manual. Throws CollectiveError
+// where no layout fits, or where a key that it would choose is set as well.
 void choose_layout(LoadedConfig& loaded, const Compute& compute, Launch& launch);
 
 }  // namespace lmtrain

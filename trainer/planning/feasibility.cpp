@@ -23,15 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxNameLength = 100;
 
-// "configs/x.yaml:3:25: ", where the first of these keys that was set at all was set.
-std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys) {
-  for (const std::string& key : keys) {
-    const std::string place = loaded.positions.at(key);
-    if (place != "default") return place + ": ";
-  }
-  return loaded.name + ": ";
-}
-
 void check_model(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
   if (const auto problem = find_problem(c.model))
@@ -51,8 +42,8 @@ void check_model(const LoadedConfig& loaded) {
   }
 }
 
-// A key with another value than its default that the model, or a run without pairs, ignores; ""
-// when there is none.
+// The first key that was set to another value than its default although this model, or a run
+// without pairs, does not use it; "" when there is none.
 std::string find_idle_data_key(const Config& config) {
   std::vector<std::string> idle;
   if (config.model.traits().predicts_next_token()) {
@@ -75,7 +66,7 @@ std::string find_idle_data_key(const Config& config) {
   return "";
 }
 
-// Model and data must be after the same thing.
+// The data must be prepared for what the model learns.
 void check_objective(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
   if (const std::string key = find_idle_data_key(c); !key.empty()) {
@@ -83,13 +74,13 @@ void check_objective(const LoadedConfig& loaded) {
                           c.model.kind, ", data.pairs = ", c.data.pairs,
                           c.data.masking.dynamic ? " and dynamic masks" : "", "; leave it out"));
   }
-  if (c.tokenizer.kind == "wordpiece" && c.tokenizer.path.empty() &&
+  if (c.tokenizer.kind == TokenizerKind::kWordpiece && c.tokenizer.path.empty() &&
       c.model.traits().predicts_next_token()) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.kind", "model.kind"}),
                           "tokenizer.kind = wordpiece is for model.kind = bert: its tokens do not "
                           "give the text back; take bpe"));
   }
-  if (c.tokenizer.kind != "wordpiece" && !c.tokenizer.lowercase) {
+  if (c.tokenizer.kind != TokenizerKind::kWordpiece && !c.tokenizer.lowercase) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
                           "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
   }
@@ -175,7 +166,7 @@ void check_output_folder(const LoadedConfig& loaded) {
   if (!reason.empty()) throw ConfigError(cat(place, "run.dir = ", run.dir, ": ", reason));
 }
 
-// Either all sources have a weight or none has.
+// Either every source has a weight or none has.
 void check_weights(const LoadedConfig& loaded) {
   const std::vector<SourceConfig>& sources = loaded.config.data.sources;
   if (!loaded.config.data.has_weights()) return;
@@ -220,58 +211,6 @@ void check_region(const LoadedConfig& loaded) {
   }
 }
 
-void check_vocabulary(const LoadedConfig& loaded, int64_t tokenizer_vocab_size) {
-  const int64_t rows = loaded.config.model.vocab_size;
-  if (rows == 0 || rows >= tokenizer_vocab_size) return;
-  throw ConfigError(cat(place_of(loaded, {"model.vocab_size"}), "model.vocab_size = ", rows,
-                        " is less than the tokenizer's ", tokenizer_vocab_size,
-                        " entries; make it 0 to take those, or a larger number"));
-}
-
-void check_amount_of_text(const LoadedConfig& loaded, int64_t num_samples) {
-  const Config& c = loaded.config;
-  if (num_samples >= c.train.global_batch_size) return;
-  throw DataError(cat(place_of(loaded, {"train.global_batch_size", "data.sources"}),
-                      "the training text has ", num_samples,
-                      " sequences of data.sequence_length = ", c.data.sequence_length,
-                      ", fewer than train.global_batch_size = ", c.train.global_batch_size,
-                      "; add text or lower one of the two"));
-}
-
-void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_bytes) {
-  const Config& c = loaded.config;
-  const int64_t need =
-      2 * checkpoint_bytes(sizes_of(c.model, vocab_size).num_parameters, c.train.precision);
-  if (free_bytes >= need) return;
-  throw ConfigError(cat(place_of(loaded, {"run.dir", "run.name"}),
-                        "two checkpoints of this model take ", human_bytes(need),
-                        ", but run.dir = ", c.run.dir, " has ", human_bytes(free_bytes),
-                        " free; free some or choose another run.dir"));
-}
-
-void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineFacts& facts) {
-  const Config& c = loaded.config;
-  const MemoryEstimate need =
-      estimate_memory(c.model, memory_plan(c, vocab_size, facts.num_ranks, facts.ranks_on_node,
-                                           /*on_cpu=*/!facts.device_memory_bytes.has_value()));
-  const std::string advice =
-      "lower train.micro_batch_size, data.sequence_length or the model's size, or shard it "
-      "(parallel.zero, parallel.tensor, parallel.recompute; lmtrain layouts lists what fits)";
-  const std::string place = place_of(loaded, {"train.micro_batch_size", "model.hidden_size"});
-  if (facts.device_memory_bytes) {
-    if (need.total() <= *facts.device_memory_bytes) return;
-    throw ConfigError(cat(place, "each rank needs about ", human_bytes(need.total()), " (",
-                          need.summary(), "), but its GPU has ",
-                          human_bytes(*facts.device_memory_bytes), " free; ", advice));
-  }
-  const int64_t node_need = need.total() * facts.ranks_on_node;
-  if (node_need <= facts.memory.bytes) return;
-  throw ConfigError(cat(place, facts.ranks_on_node, " ranks on this node need about ",
-                        human_bytes(node_need), ", ", human_bytes(need.total()), " each (",
-                        need.summary(), "), but there are ", human_bytes(facts.memory.bytes), " (",
-                        facts.memory.limited_by, "); ", advice, ", or put fewer ranks on a node"));
-}
-
 }  // namespace
 
 std::vector<std::string> schedule_notes(const Config& config) {
@@ -282,7 +221,7 @@ std::vector<std::string> schedule_notes(const Config& config) {
     notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps,
                         " is more than train.steps = ", steps,
                         ": the learning rate never reaches optimizer.lr"));
-  } else if (schedule.kind == "constant_then_decay") {
+  } else if (schedule.kind == ScheduleKind::kConstantThenDecay) {
     const auto decay = std::llround(schedule.decay_fraction * static_cast<double>(steps));
     if (schedule.warmup_steps + decay > steps) {
       notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps, " and the decay of ",
@@ -303,29 +242,6 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_sources(loaded);
   check_region(loaded);
   for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
-}
-
-void check_facts(const LoadedConfig& loaded, const MachineFacts& facts) {
-  check_vocabulary(loaded, facts.tokenizer_vocab_size);
-  check_amount_of_text(loaded, facts.num_training_samples);
-  const int64_t vocab_size = std::max(loaded.config.model.vocab_size, facts.tokenizer_vocab_size);
-  check_disk(loaded, vocab_size, facts.free_disk_bytes);
-  check_memory(loaded, vocab_size, facts);
-}
-
-void check_before_training(const LoadedConfig& loaded, const Config& resolved,
-                           int64_t tokenizer_vocab_size, int64_t num_training_samples,
-                           int num_ranks, int ranks_on_node,
-                           std::optional<int64_t> device_memory_bytes) {
-  LoadedConfig now = loaded;
-  now.config = resolved;
-  check_facts(now, {.tokenizer_vocab_size = tokenizer_vocab_size,
-                    .num_training_samples = num_training_samples,
-                    .num_ranks = num_ranks,
-                    .ranks_on_node = ranks_on_node,
-                    .free_disk_bytes = free_disk_bytes(resolved.run.dir),
-                    .memory = available_memory(),
-                    .device_memory_bytes = device_memory_bytes});
 }
 
 }  // namespace lmtrain

@@ -1,5 +1,6 @@
-// Whether a run can work at all, asked before anything but the token cache is written. Every error
-// names the place, the values and what to do; exit 64, or 65 for missing or too little data.
+// Checks that a run can work at all, before anything except the token cache is written. Every error
+// names the place in the config, the values and what to do. ConfigError, or DataError where data is
+// missing or too short.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +14,15 @@
 
 namespace lmtrain {
 
-// What needs the config, the number of ranks and a look at the file system: sizes that divide,
-// lengths that fit, a valid name, sources and tokenizer there, an output folder that can be
-// written, a known grid. Logs schedule_notes.
+// The checks that need only the config, the number of ranks and a look at the file system: sizes
+// divide, lengths fit, the name is valid, sources and tokenizer exist, the output folder can be
+// written, the electricity grid is known. Logs schedule_notes.
 void check_before_data(const LoadedConfig& loaded, int num_ranks);
 
-// Settings that work but are hardly meant, such as a warm-up longer than the run.
+// Notes on settings that work but are probably a mistake, such as a warm-up longer than the run.
 std::vector<std::string> schedule_notes(const Config& config);
 
-// What the rest needs to know of data and machine.
+// What the other checks need to know about the data and the machine.
 struct MachineFacts {
   int64_t tokenizer_vocab_size = 0;
   int64_t num_training_samples = 0;  // windows of data.sequence_length in the training split
@@ -32,11 +33,11 @@ struct MachineFacts {
   std::optional<int64_t> device_memory_bytes;  // of a rank's GPU; none: ranks compute on the CPU
 };
 
-// A vocabulary that holds the tokenizer's, a global batch of text, disk for two checkpoints,
-// memory.
+// Checks that the vocabulary holds the tokenizer's, that there is text for a global batch, disk
+// space for two checkpoints, and memory.
 void check_facts(const LoadedConfig& loaded, const MachineFacts& facts);
 
-// check_facts with what this machine has now. `resolved` is the config with its vocabulary known.
+// check_facts for this machine as it is now. `resolved` is the config with its vocabulary known.
 void check_before_training(const LoadedConfig& loaded, const Config& resolved,
                            int64_t tokenizer_vocab_size, int64_t num_training_samples,
                            int num_ranks, int ranks_on_node,

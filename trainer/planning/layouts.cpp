@@ -15,51 +15,30 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
-// Dense bf16 peak, memory and links from NVIDIA's data sheets (A100 80GB SXM, H100 SXM, H200 SXM);
-// networks as in DGX systems, one adapter a GPU. The share of peak is what Megatron-LM reports for
-// models of this size on H100 (41 to 48 percent).
-struct Accelerator {
-  const char* name;
-  double peak_flops;
-  double memory_gib;
-  double memory_bandwidth;
-  double node_bandwidth;
-  double network_bandwidth;
-};
-constexpr Accelerator kAccelerators[] = {
-    {"a100", 312e12, 79.2, 2.0e12, 300e9, 25e9},
-    {"h100", 989e12, 79.2, 3.35e12, 450e9, 50e9},
-    {"h200", 989e12, 139.8, 4.8e12, 450e9, 50e9},
-};
-constexpr double kShareOfPeak = 0.45;
-
-// Of links' data sheets what collectives reach.
+// The share of a link's bandwidth on its data sheet that collectives reach.
 constexpr double kShareOfLink = 0.8;
-// What communication takes from the computing that it hides behind: cores, or a few
-// multiprocessors.
+// Communication that runs beside computing slows it down, because it takes cores or
+// multiprocessors: the share of its own time that it costs.
 constexpr double kCostOfHiddenOnCpu = 0.5;
 constexpr double kCostOfHiddenOnGpu = 0.1;
-// A CPU rank's share of memory, and of what goes through shared memory (docs/parallel.md).
-constexpr double kNodeMemoryBandwidth = 40e9;
-constexpr double kSharedMemoryBandwidth = 2.5e9;
-// Bytes that an update reads and writes for an element in fp32: weight, gradient, both moments,
-// and the copy.
+// Bytes that an update in fp32 reads and writes for each element: weight, gradient, both moments,
+// and the compute copy.
 constexpr double kUpdateBytes = 30.0;
 
 double compute_element(const Config& config) {
   return static_cast<double>(compute_element_bytes(config.train.precision));
 }
 double reduced_element(const Config& config) {
-  if (config.parallel.reduce_type == "bf16") return 2;
+  if (config.parallel.reduce_type == ReduceType::kBf16) return 2;
   return static_cast<double>(master_element_bytes(config.train.precision));
 }
 
-// Sent by each rank of a group in a reduce-scatter or all-gather of so many bytes.
+// Bytes that each rank of a group sends in a reduce-scatter or all-gather of `bytes`.
 double one_way(double bytes, int64_t ranks) {
   return bytes * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
 }
 
-// Everything of a step that the layout changes.
+// Estimates what depends on the layout.
 class Planner {
  public:
   Planner(const Config& config, int64_t vocab_size, int64_t num_ranks, const MachineSpec& machine)
@@ -99,8 +78,8 @@ class Planner {
     const double shards = parallel.zero > 0 ? static_cast<double>(plan.data) : 1.0;
     plan.optimizer_seconds = parameters / shards * kUpdateBytes / machine_.memory_bandwidth;
 
-    // Tensor ranks wait for each other. Data ranks' sums hide behind the backward passes that they
-    // are made in, gathers of weights behind all of them.
+    // Nothing hides the communication of the tensor axis. Sums over the data axis run beside the
+    // backward passes that make them, and gathers of weights run beside all passes.
     const double tensor_time = plan.tensor_bytes / bandwidth(parallel.tensor);
     const double data_time = plan.data_bytes / bandwidth(num_ranks_);
     const double passes = parallel.zero >= 2 ? micro_batches : 1.0;
@@ -123,8 +102,8 @@ class Planner {
     const double forward = forward_flops_per_token(config.model, products_, length, target_share);
     const double head = target_share * 2.0 * static_cast<double>(products_.per_target);
     double again = 0;
-    if (config.parallel.recompute == "full") again = forward - head;
-    if (config.parallel.recompute == "selective") {
+    if (config.parallel.recompute == Recompute::kFull) again = forward - head;
+    if (config.parallel.recompute == Recompute::kSelective) {
       const auto queries = static_cast<double>(config.model.num_heads * config.model.head_width());
       again = static_cast<double>(config.model.num_layers) * 2.0 * queries *
               static_cast<double>(length);
@@ -156,7 +135,7 @@ class Planner {
     const double sum = 2.0 * one_way(rows, plan.parallel.tensor);
     // Scattered rows are gathered in front of each column layer, once more in backward.
     const double gathers = plan.parallel.sequence ? 2.0 * one_way(rows, plan.parallel.tensor) : 0.0;
-    const double again = plan.parallel.recompute == "full" ? 2.0 * sum : 0.0;
+    const double again = plan.parallel.recompute == Recompute::kFull ? 2.0 * sum : 0.0;
     return static_cast<double>(config.model.num_layers) * (4.0 * sum + gathers + again) + 2.0 * sum;
   }
 
@@ -181,40 +160,6 @@ bool divides_batch(const Config& config, int64_t data) {
 }
 
 }  // namespace
-
-std::vector<std::string> known_machines() {
-  std::vector<std::string> names;
-  for (const Accelerator& accelerator : kAccelerators) names.emplace_back(accelerator.name);
-  return names;
-}
-
-MachineSpec known_machine(const std::string& name) {
-  for (const Accelerator& a : kAccelerators) {
-    if (name != a.name) continue;
-    return {.description = cat(a.name, ", 8 a node"),
-            .memory_bytes = static_cast<int64_t>(a.memory_gib * kGiB),
-            .ranks_per_node = 8,
-            .flops = kShareOfPeak * a.peak_flops,
-            .memory_bandwidth = a.memory_bandwidth,
-            .node_bandwidth = a.node_bandwidth,
-            .network_bandwidth = a.network_bandwidth,
-            .on_cpu = false};
-  }
-  throw ConfigError(cat("--machine ", name, " is not one of ", join(known_machines(), ", ")));
-}
-
-MachineSpec cores_of_node(double matmul_flops, int64_t memory_bytes, int64_t num_ranks) {
-  const auto ranks = static_cast<double>(num_ranks);
-  return {.description = cat("this node's cores, ", fixed(matmul_flops / 1e9, 0), " GFLOP/s and ",
-                             human_bytes(memory_bytes), " in all"),
-          .memory_bytes = memory_bytes / num_ranks,
-          .ranks_per_node = num_ranks,
-          .flops = kShareOfProducts * matmul_flops / ranks,
-          .memory_bandwidth = kNodeMemoryBandwidth / ranks,
-          .node_bandwidth = kSharedMemoryBandwidth,
-          .network_bandwidth = kSharedMemoryBandwidth,
-          .on_cpu = true};
-}
 
 int64_t planned_vocab_size(const Config& config) {
   const std::string& path = config.tokenizer.path;
@@ -248,9 +193,10 @@ std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, i
     for (const bool sequence : {false, true}) {
       if ((sequence && tensor == 1) || !why_not_tensor(config, tensor, sequence).empty()) continue;
       for (int64_t zero = 0; zero <= (num_ranks > tensor ? 3 : 0); ++zero) {
-        for (const char* recompute : {"none", "selective", "full"}) {
+        for (const Recompute recompute :
+             {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
           ParallelConfig parallel = config.parallel;
-          parallel.layout = "manual";
+          parallel.layout = LayoutMode::kManual;
           parallel.tensor = tensor;
           parallel.sequence = sequence;
           parallel.zero = zero;
@@ -273,7 +219,8 @@ std::string layout_text(const ParallelConfig& parallel, int64_t num_ranks) {
   std::string text = cat("data ", num_ranks / parallel.tensor, " x tensor ", parallel.tensor,
                          parallel.sequence ? " with sequence parallelism" : "", ", zero ",
                          parallel.zero, ", recompute ", parallel.recompute);
-  if (parallel.reduce_type != "fp32") text += cat(", gradients travel as ", parallel.reduce_type);
+  if (parallel.reduce_type != ReduceType::kFp32)
+    text += cat(", gradients travel as ", parallel.reduce_type);
   return text;
 }
 
@@ -286,7 +233,7 @@ std::string layout_table(const std::vector<LayoutPlan>& plans, size_t most) {
     std::snprintf(line, sizeof line,
                   "%3zu %4ld %6ld %8s %4ld %-9s %8.2f%s %8.2f + %-7.2f %9.3g %15.3g %8.3g %9.3g\n",
                   i + 1, p.data, p.parallel.tensor, p.parallel.sequence ? "yes" : "-",
-                  p.parallel.zero, p.parallel.recompute.c_str(),
+                  p.parallel.zero, cat(p.parallel.recompute).c_str(),
                   static_cast<double>(p.memory.total()) / kGiB, p.fits ? "   " : " ! ",
                   p.data_bytes / kGiB, p.tensor_bytes / kGiB, p.step_seconds(), p.compute_seconds,
                   p.exposed_seconds, p.optimizer_seconds);

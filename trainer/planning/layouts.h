@@ -1,5 +1,5 @@
-// Which layouts a config could run in, what each takes and how long a step would last: estimates
-// from closed formulas, for `lmtrain layouts` and parallel: auto.
+// Estimates for each layout that a config could run in: memory, bytes sent, and the time of a step.
+// `lmtrain layouts` lists them; `parallel: auto` takes the first.
 #pragma once
 
 #include <cstdint>
@@ -7,35 +7,13 @@
 #include <vector>
 
 #include "trainer/config/config.h"
+#include "trainer/planning/machine_spec.h"
 #include "trainer/planning/memory_estimate.h"
 
 namespace lmtrain {
 
-// What the ranks compute with.
-struct MachineSpec {
-  std::string description;
-  int64_t memory_bytes = 0;  // of a rank
-  int64_t ranks_per_node = 1;
-  double flops = 0;              // of a rank's matrix products in a training step, a second
-  double memory_bandwidth = 0;   // of a rank, bytes a second
-  double node_bandwidth = 0;     // sent by a rank to others of its node, bytes a second
-  double network_bandwidth = 0;  // to other nodes
-  bool on_cpu = true;
-};
-
-// Accelerators by name: "a100", "h100", "h200", with data sheets' memory and links and the share of
-// peak that well-tuned trainers reach.
-std::vector<std::string> known_machines();
-MachineSpec known_machine(const std::string& name);
-// Cores of one node: `matmul_flops` is what all of its ranks reach together, `memory_bytes` what
-// they have together.
-MachineSpec cores_of_node(double matmul_flops, int64_t memory_bytes, int64_t num_ranks);
-
-// Of large products alone, what a training step reaches (docs/performance.md).
-inline constexpr double kShareOfProducts = 0.7;
-
-// Rows of the embedding before the data is prepared: the model's, or those of the tokenizer that is
-// named or will be trained.
+// Rows of the embedding, estimated before the data is prepared: model.vocab_size, or the entries of
+// the tokenizer that is named or will be trained, whichever is larger.
 int64_t planned_vocab_size(const Config& config);
 
 struct LayoutPlan {
@@ -46,7 +24,7 @@ struct LayoutPlan {
   // Bytes that a rank sends in a step over each axis.
   double data_bytes = 0;
   double tensor_bytes = 0;
-  // Of a step: computing, what communication is not hidden behind it, updating.
+  // Parts of a step: computing, communication that computing does not hide, the optimizer.
   double compute_seconds = 0;
   double exposed_seconds = 0;
   double optimizer_seconds = 0;
@@ -54,19 +32,20 @@ struct LayoutPlan {
   double step_seconds() const { return compute_seconds + exposed_seconds + optimizer_seconds; }
 };
 
-// All layouts of `num_ranks` whose sizes divide: those that fit first, the fastest first, of equal
-// ones that of less memory. `vocab_size`: rows of the embedding.
+// All layouts of `num_ranks` in which the sizes divide. Layouts that fit into memory come first,
+// and among them the fastest; of two equally fast ones, the one that needs less memory.
+// `vocab_size` counts the rows of the embedding.
 std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, int64_t num_ranks,
                                      const MachineSpec& machine);
 
 // "data 2 x tensor 2 with sequence parallelism, zero 1, recompute none"
 std::string layout_text(const ParallelConfig& parallel, int64_t num_ranks);
 
-// The plans as a table, a line each, `most` of them.
+// A table with a line for each of the first `most` plans.
 std::string layout_table(const std::vector<LayoutPlan>& plans, size_t most);
 
-// Whether a model's sizes can be cut over so many ranks of the tensor axis: "" or what is in the
-// way, with the sizes that would do.
+// Why a model cannot be cut over so many ranks of the tensor axis, with the sizes that would work;
+// "" where it can.
 std::string why_not_tensor(const Config& config, int64_t tensor, bool sequence);
 
 }  // namespace lmtrain

@@ -59,10 +59,10 @@ int64_t activation_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   };
   const double whole_block = on_rank(kept_by_block(model, plan, /*with_attention=*/true));
   double per_token = static_cast<double>(model.num_layers) * whole_block;
-  if (plan.recompute == "selective") {
+  if (plan.recompute == Recompute::kSelective) {
     const double kept = on_rank(kept_by_block(model, plan, /*with_attention=*/false));
     per_token = static_cast<double>(model.num_layers - 1) * kept + whole_block;
-  } else if (plan.recompute == "full") {
+  } else if (plan.recompute == Recompute::kFull) {
     per_token = static_cast<double>(model.num_layers * model.hidden_size) / row_parts + whole_block;
   }
   return bytes_of(per_token * num_tokens(plan), compute_element_bytes(plan.precision));
@@ -75,9 +75,9 @@ int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
   // Kernels work in place; fp64 on the CPU has none and takes two copies, and products of bf16
   // there pack what they read.
   int64_t per_logit = size;
-  if (plan.on_cpu && plan.precision == "fp64")
+  if (plan.on_cpu && plan.precision == Precision::kFp64)
     per_logit += 2 * master_element_bytes(plan.precision);
-  if (plan.on_cpu && plan.precision == "bf16") per_logit += 2 * size;
+  if (plan.on_cpu && plan.precision == Precision::kBf16) per_logit += 2 * size;
   const double rows = std::min(num_tokens(plan), static_cast<double>(rows_of_logits(plan.on_cpu)));
   const double widest =
       static_cast<double>(std::max(plan.vocab_size, model.traits().intermediate_size));
@@ -133,13 +133,6 @@ int64_t checkpoint_file_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
 
 }  // namespace
 
-int64_t compute_element_bytes(const std::string& precision) {
-  if (precision == "bf16") return 2;
-  return precision == "fp32" ? 4 : 8;
-}
-
-int64_t master_element_bytes(const std::string& precision) { return precision == "fp64" ? 8 : 4; }
-
 int64_t MemoryEstimate::training() const {
   return weights + gradients + moments + gathered + activations + workspace + buckets + threads;
 }
@@ -168,7 +161,7 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
           .sequence = parallel.sequence,
           .zero = parallel.zero,
           .recompute = parallel.recompute,
-          .reduces_in_bf16 = parallel.reduce_type == "bf16"};
+          .reduces_in_bf16 = parallel.reduce_type == ReduceType::kBf16};
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan) {
@@ -181,7 +174,8 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   const int64_t copy = compute_element_bytes(plan.precision) * parameters;
   MemoryEstimate estimate;
   // Without a type of its own the copy is the master.
-  estimate.weights = sharded(copy, 3) + (plan.precision == "bf16" ? sharded(master, 1) : 0);
+  estimate.weights =
+      sharded(copy, 3) + (plan.precision == Precision::kBf16 ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
   estimate.moments = sharded(2 * master, 1);
   estimate.gathered = gathered_bytes(model, sizes, plan);
@@ -194,7 +188,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   return estimate;
 }
 
-int64_t checkpoint_bytes(int64_t num_parameters, const std::string& precision) {
+int64_t checkpoint_bytes(int64_t num_parameters, Precision precision) {
   return num_parameters * 3 * master_element_bytes(precision);
 }
 

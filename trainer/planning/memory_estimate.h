@@ -10,15 +10,11 @@
 
 namespace lmtrain {
 
-// Bytes of an element that layers compute with, and of one that is optimised.
-int64_t compute_element_bytes(const std::string& precision);
-int64_t master_element_bytes(const std::string& precision);
-
 struct MemoryPlan {
   int64_t vocab_size = 0;  // rows of the embedding, padding included
   int64_t micro_batch_size = 1;
   int64_t sequence_length = 2;
-  std::string precision = "bf16";  // bf16, fp32, fp64
+  Precision precision = Precision::kBf16;
   double bucket_mib = 0;
   // That share a checkpoint's tensors; fewer than there are is on the safe side.
   int64_t num_ranks = 1;
@@ -28,7 +24,7 @@ struct MemoryPlan {
   int64_t tensor = 1;
   bool sequence = false;
   int64_t zero = 0;
-  std::string recompute = "none";
+  Recompute recompute = Recompute::kNone;
   bool reduces_in_bf16 = false;
 };
 
@@ -66,6 +62,6 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
 
 // Bytes of a checkpoint: weights and both moments in the master type.
-int64_t checkpoint_bytes(int64_t num_parameters, const std::string& precision);
+int64_t checkpoint_bytes(int64_t num_parameters, Precision precision);
 
 }  // namespace lmtrain

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-// Without a terminal a line is written at most so often.
+// Without a terminal, seconds between two lines at the least.
 constexpr double kPlainLineSeconds = 10.0;
 constexpr size_t kRecentSteps = 31;
 
@@ -59,6 +59,23 @@ std::string validation_text(int64_t step, const ValidationMetrics& m) {
 }
 
 }  // namespace
+
+ValidationMetrics validation_metrics(const EvaluationResult& result, bool predicts_next_token,
+                                     int64_t validation_bytes) {
+  ValidationMetrics metrics;
+  metrics.loss = result.loss;
+  if (predicts_next_token) {
+    const double bits = result.loss * static_cast<double>(result.counts.targets) / std::log(2.0);
+    metrics.bits_per_byte = bits / static_cast<double>(std::max<int64_t>(1, validation_bytes));
+  } else {
+    metrics.masked_accuracy = result.accuracy;
+  }
+  if (result.counts.sentences > 0) {
+    metrics.sentence_loss = result.sentence_loss;
+    metrics.sentence_accuracy = result.sentence_accuracy;
+  }
+  return metrics;
+}
 
 MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
   std::string kept;

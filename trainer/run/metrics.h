@@ -1,5 +1,5 @@
-// What a run tells while it goes: metrics.jsonl, the progress line on a terminal, plain lines
-// elsewhere.
+// What a run reports while it trains: metrics.jsonl, and a progress line on a terminal or plain
+// lines elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct StepMetrics {
   double emissions_g = 0;   // of this attempt
 };
 
-// What a validation says beside its loss: of the text in a decoder, of masked tokens and pairs of
-// segments in bert.
+// The results of one validation. A decoder has bits per byte; bert has the accuracy on masked
+// tokens and, where it learns from pairs of segments, their loss and accuracy.
 struct ValidationMetrics {
   double loss = 0;  // nats
   std::optional<double> bits_per_byte;
@@ -36,19 +36,23 @@ struct ValidationMetrics {
   std::optional<double> sentence_accuracy;
 };
 
-// Rank 0's; other ranks have none.
+// `validation_bytes` counts, for a decoder, the bytes of text that the targets stand for.
+ValidationMetrics validation_metrics(const EvaluationResult& result, bool predicts_next_token,
+                                     int64_t validation_bytes);
+
+// Only rank 0 has one.
 class MetricsLog {
  public:
-  // Continues a file: lines of steps after `last_step` (-1: all) belong to work that is computed
-  // again and are removed, as is a line that a crash tore. Throws IoError.
+  // Continues a file. Lines of steps after `last_step` (-1: all lines) are removed, because those
+  // steps will be computed again; so is an incomplete line that a crash left. Throws IoError.
   MetricsLog(const std::filesystem::path& path, int64_t last_step);
 
   void step(const StepMetrics& metrics, int64_t num_steps);
   void validation(int64_t step, const ValidationMetrics& metrics);
-  // Puts all lines on disk, before a checkpoint that goes with them counts.
+  // Forces all lines to disk. Called before the checkpoint that belongs to them becomes valid.
   void sync() { file_->sync(); }
 
-  // What the file holds so far, earlier attempts included.
+  // What the file holds so far, including the lines of earlier attempts.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
   // The last one.

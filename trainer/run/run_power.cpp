@@ -2,9 +2,8 @@
 
 #include <chrono>
 
-#include <ATen/ATen.h>
-
 #include "energy/sensors.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -18,9 +17,7 @@ int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
   launch.together([&] {
     if (launch.rank() == 0) attempt = next_attempt(folder.energy());
   });
-  const at::Tensor number = at::tensor({attempt}, at::kLong);
-  launch.world().broadcast(number, 0)->wait();
-  return number.item<int64_t>();
+  return broadcast_from(launch.world(), 0, attempt);
 }
 
 }  // namespace

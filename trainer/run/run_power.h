@@ -1,4 +1,4 @@
-// The power logger of a rank of a run.
+// Starts the power logger of this rank.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace lmtrain {
 
-// Collective. Starts this rank's logger for a new attempt of the run, whose first step is
-// `first_step`: agrees on the attempt's number and on which rank owns which sensor.
+// Collective. Starts this rank's logger for a new attempt, whose first step is `first_step`. The
+// ranks agree on the attempt's number and on which of them owns which sensor.
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
                                                 const Compute& compute, int64_t first_step,
                                                 PhaseTracker& phases, Launch& launch);

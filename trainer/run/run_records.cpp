@@ -27,7 +27,7 @@ using nlohmann::json;
 
 constexpr int kNumSamples = 3;
 
-// The last validation in terms that can be compared.
+// The last validation beside its baseline.
 std::string what_it_means(const RunFacts& facts) {
   std::string text;
   if (facts.bits_per_byte) {

@@ -1,4 +1,4 @@
-// What a run says of itself beside its metrics: provenance, samples of text, the lines at its end.
+// What a run records besides its metrics: provenance, samples of text, the summary at its end.
 #pragma once
 
 #include <string>
@@ -19,22 +19,24 @@ namespace lmtrain {
 // "2026-01-31T12:00:00Z"
 std::string utc_now();
 
-// Collective. provenance.json: commit, versions, hosts, cores, command line, and where this attempt
-// began.
+// Collective. Writes provenance.json: commit, versions, hosts, cores, command line, and the
+// checkpoint from which this attempt continued.
 void write_provenance(const RunFolder& folder, const std::string& command_line,
                       const StartPoint& start, const RunData& data, const Compute& compute,
                       Launch& launch);
 
-// What the model says, to look at: of a decoder, texts after an end token, from seeds that follow
-// config.run.seed; of bert, validation text with its predictions of the masked tokens.
+// Samples for the reader of the report. A decoder writes texts that begin after an end token, with
+// seeds counted from config.run.seed; bert shows validation text with its predictions of the masked
+// tokens. `ranks` are those that compute the model together, null where rank 0 does alone.
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
                                      at::Device device, Communicator* ranks);
 
-// What the validation must beat, where there is one: bits per byte of the bigram model of the
-// training tokens, or, for bert, the accuracy of always predicting their most frequent one.
+// Adds the baseline that the validation must beat, if there is a validation: the bits per byte of a
+// bigram model of the training tokens or, for encoders, the accuracy of always predicting the most
+// frequent token.
 void add_baseline(RunFacts& facts, const RunData& data, Objective objective);
 
-// The end of a run, on the terminal and in its log.
+// Logs the result of a finished run.
 void log_summary(const RunFacts& facts, const EmissionsReport& report, const RunFolder& folder);
 
 }  // namespace lmtrain

@@ -1,5 +1,5 @@
-// The run's report from its folder: ledgers of all ranks and attempts, and the facts of the
-// training.
+// Writes the run's report from what its folder holds: the energy ledgers of all ranks and attempts,
+// and the facts of the training.
 #pragma once
 
 #include "energy/energy_config.h"
@@ -11,10 +11,11 @@
 
 namespace lmtrain {
 
-// What a ledger that is damaged leads to: while a run trains, to a warning and a report without it.
+// What happens when a ledger is damaged: an exception, or (while a run trains) a warning and a
+// report without that ledger.
 enum class OnDamagedLedger { kThrow, kWarn };
 
-// Keeps what has been read of the ledgers, so that each report reads only what is new.
+// Remembers what it has read of the ledgers, so that each report reads only their new lines.
 class RunReporter {
  public:
   RunReporter(RunFolder folder, EnergyConfig config, Communicator& world,
@@ -25,10 +26,10 @@ class RunReporter {
         on_damaged_(on_damaged),
         ledgers_(folder_.energy(), world.rank(), world.size()) {}
 
-  // Collective: what the ledgers add up to so far; on rank 0, nothing on the others.
+  // Collective. Returns the sum of all ledgers so far on rank 0, and an empty report on the others.
   EmissionsReport sum_up();
-  // Collective: sums up and writes emissions.json, facts.json and report.md on rank 0, whose
-  // `facts` count. A disk that is full is a warning. Returns the report on rank 0.
+  // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json and report.md with
+  // its own `facts`. A full disk only causes a warning. Returns the report on rank 0.
   EmissionsReport write(const RunFacts& facts);
 
  private:

@@ -11,18 +11,19 @@
 
 namespace lmtrain {
 
-// From now on phases and the operations of both groups, and of those split from them, are
-// recorded. `device_world` may be null. Null, and nothing is done, unless the config wants a trace.
+// Starts to record the phases, and the operations of both groups and of all groups that are split
+// from them later. `device_world` may be null. Without train.trace this does nothing and returns
+// null.
 std::shared_ptr<Trace> start_trace(const TrainConfig& config, PhaseTracker& phases,
                                    Communicator& world, Communicator* device_world);
 
-// What the trace holds now. Where it cannot be written there is a warning: no run ends for it.
+// Writes what the trace holds now. A failure only causes a warning, since no run should end for it.
 void write_trace(Trace& trace, const RunFolder& folder, int rank);
 
-// Tells where the traces are, and how much this rank's leaves out.
+// Logs where the traces are, and how many spans this rank's trace had to drop.
 void log_trace(const Trace& trace, const RunFolder& folder);
 
-// Those of earlier attempts, which may have had other ranks.
+// Removes the traces of earlier attempts, which may have had another number of ranks.
 void remove_traces(const RunFolder& folder);
 
 }  // namespace lmtrain

@@ -1,9 +1,9 @@
-// A wish to stop, from SIGUSR1 (mpirun passes it on to all ranks at once) or SIGTERM.
+// The request to stop by SIGUSR1 (which mpirun passes on to all ranks) or SIGTERM.
 #pragma once
 
 namespace lmtrain {
 
-// From now on the two signals only set a flag; ranks agree on it at the end of each step.
+// Makes the two signals set a flag only. The ranks agree on it at the end of each step.
 void catch_stop_signals();
 bool stop_signal_received();
 

@@ -1,11 +1,8 @@
 #include "trainer/start/run_data.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <span>
-
-#include <ATen/ATen.h>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -15,6 +12,7 @@
 #include "data/masked_loader.h"
 #include "data/next_token_loader.h"
 #include "data/target_bytes.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 
@@ -37,16 +35,6 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
 
 namespace {
 
-PreparedKeys broadcast(PreparedKeys keys, Launch& launch) {
-  static_assert(std::is_trivially_copyable_v<PreparedKeys>);
-  const at::Tensor words =
-      at::zeros({static_cast<int64_t>(sizeof keys / sizeof(int64_t))}, at::kLong);
-  if (launch.rank() == 0) std::memcpy(words.data_ptr(), &keys, sizeof keys);
-  launch.world().broadcast(words, 0)->wait();
-  std::memcpy(&keys, words.data_ptr(), sizeof keys);
-  return keys;
-}
-
 std::unique_ptr<Loader> open_loader(const Config& config, const TokenFile& file,
                                     const Tokenizer& tokenizer, SampleOrder order, uint64_t seed) {
   if (config.model.traits().predicts_next_token())
@@ -54,7 +42,7 @@ std::unique_ptr<Loader> open_loader(const Config& config, const TokenFile& file,
   return std::make_unique<MaskedLoader>(file, tokenizer, config.data, order, seed);
 }
 
-// Each source by itself, with its share of the samples.
+// A loader for each source, blended by the sources' weights.
 std::unique_ptr<Loader> open_blend(const Config& config, const PreparedData& prepared) {
   std::vector<std::unique_ptr<Loader>> parts;
   std::vector<double> weights;
@@ -107,7 +95,8 @@ RunData open_run_data(const Config& config, int num_threads, Launch& launch) {
   launch.together([&] {
     if (launch.rank() == 0) prepared.emplace(prepare_and_show(config, num_threads));
   });
-  const PreparedKeys keys = broadcast(prepared ? prepared->keys : PreparedKeys{}, launch);
+  const PreparedKeys keys =
+      broadcast_from(launch.world(), 0, prepared ? prepared->keys : PreparedKeys{});
   std::optional<RunData> data;
   launch.together([&] {
     if (!prepared) prepared.emplace(open_prepared(config.data, keys));

@@ -1,4 +1,4 @@
-// The text of a run, ready to be read.
+// The data of a run: the prepared text, and loaders of training and validation samples.
 #pragma once
 
 #include <memory>
@@ -14,19 +14,19 @@ struct RunData {
   PreparedData prepared;
   std::unique_ptr<Loader> train;
   std::unique_ptr<Loader> validation;  // none when data.validation_fraction is 0
-  int64_t num_validation_samples = 0;  // scored at a time: at most eval.batches global batches
-  // Equal only for training on the same tokens, in the same proportions.
+  int64_t num_validation_samples = 0;  // of one validation: at most eval.batches global batches
+  // Two runs have the same one only if they train on the same tokens in the same proportions.
   uint64_t fingerprint = 0;
 };
 
-// Prepares what the config's sources need and shows how far it is.
+// Prepares the config's sources and shows the progress.
 PreparedData prepare_and_show(const Config& config, int num_threads);
 
-// Collective. Rank 0 prepares what the cache lacks, with `num_threads`, and the others wait; then
-// all open the same files. Throws CollectiveError for what any rank cannot do.
+// Collective. Rank 0 prepares what the cache lacks, with `num_threads` threads, while the others
+// wait; then all ranks open the same files. Throws CollectiveError where any rank fails.
 RunData open_run_data(const Config& config, int num_threads, Launch& launch);
 
-// Of a decoder: bytes of text that the validation samples' labels stand for.
+// For a decoder: how many bytes of text the labels of the validation samples stand for.
 int64_t count_validation_bytes(const RunData& data);
 
 }  // namespace lmtrain

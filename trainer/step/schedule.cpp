@@ -19,11 +19,12 @@ double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, i
   const int64_t warmup = schedule.warmup_steps;
   if (step < warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(warmup);
   const double low = lr * schedule.min_lr_ratio;
-  if (schedule.kind == "cosine") {
+  if (schedule.kind == ScheduleKind::kCosine) {
     return low +
            (lr - low) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress(warmup, steps, step)));
   }
-  if (schedule.kind == "linear") return low + (lr - low) * (1.0 - progress(warmup, steps, step));
+  if (schedule.kind == ScheduleKind::kLinear)
+    return low + (lr - low) * (1.0 - progress(warmup, steps, step));
   const auto decay =
       static_cast<int64_t>(std::llround(schedule.decay_fraction * static_cast<double>(steps)));
   const int64_t begin = std::max(warmup, steps - decay);

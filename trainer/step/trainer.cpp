@@ -1,7 +1,6 @@
 #include "trainer/step/trainer.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -11,6 +10,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "parallel/precision.h"
+#include "parallel/typed_gather.h"
 #include "trainer/step/adamw.h"
 #include "trainer/step/gradient_norm.h"
 #include "trainer/step/schedule.h"
@@ -36,13 +36,6 @@ double mean(double sum, int64_t count) {
   return sum / static_cast<double>(std::max<int64_t>(1, count));
 }
 
-ModelLayout model_layout(const ParallelConfig& parallel, Communicator& tensor) {
-  const Recompute recompute = parallel.recompute == "full"        ? Recompute::kFull
-                              : parallel.recompute == "selective" ? Recompute::kSelective
-                                                                  : Recompute::kNone;
-  return {tensor, parallel.sequence, recompute};
-}
-
 std::vector<int64_t> range(int64_t begin, int64_t end) {
   std::vector<int64_t> indices;
   for (int64_t i = begin; i < end; ++i) indices.push_back(i);
@@ -58,11 +51,11 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
       phases_(phases),
       store_(compute_type_of(config.train.precision), device, {&mesh.data(), config.parallel.zero}),
       model_(make_model(config.model, num_vocabulary_tokens, store_,
-                        model_layout(config.parallel, mesh.tensor()))),
-      gradient_sync_(
-          store_, mesh.data(), mesh.tensor(),
-          {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
-           config.parallel.reduce_type == "bf16" ? at::kBFloat16 : store_.master_type()}) {
+                        {mesh.tensor(), config.parallel.sequence, config.parallel.recompute})),
+      gradient_sync_(store_, mesh.data(), mesh.tensor(),
+                     {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
+                      config.parallel.reduce_type == ReduceType::kBf16 ? at::kBFloat16
+                                                                       : store_.master_type()}) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
 }
 
@@ -140,41 +133,29 @@ void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScale
   gradient_sync_.finish_micro_batch();
   const std::vector<SampleScore> samples = loss.samples();
   for (size_t i = 0; i < samples.size(); ++i)
-    results.push_back({samples[i], batch.sample_hashes[i]});
+    results.push_back({samples[i].loss, samples[i].sentence_loss, batch.sample_hashes[i]});
 }
 
-// Every rank gets every sample's sums and adds them in the order of the global batch; ranks of a
-// tensor axis have the same samples.
+// Every rank gets the sums of every sample and adds them in the order of the global batch. The
+// ranks of a tensor axis have the same samples, so only the first of them counts.
 void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
                       StepResult& result) {
-  Communicator& world = mesh_.host_world();
-  std::vector<int64_t> words;
-  for (const SampleResult& sample : mine) {
-    words.push_back(std::bit_cast<int64_t>(sample.score.loss));
-    words.push_back(std::bit_cast<int64_t>(sample.score.sentence_loss));
-    words.push_back(std::bit_cast<int64_t>(sample.hash));
-  }
-  words.push_back(signals.stop_requested ? 1 : 0);
-  words.push_back(std::bit_cast<int64_t>(signals.watts));
-  words.push_back(std::bit_cast<int64_t>(signals.joules));
-  const at::Tensor all = at::empty({world.size(), static_cast<int64_t>(words.size())}, at::kLong);
-  world.all_gather(all, at::tensor(words, at::kLong))->wait();
-
   double loss = 0;
   double sentence_loss = 0;
   StreamingHash hash;
-  const auto* word = all.data_ptr<int64_t>();
-  for (int rank = 0; rank < world.size(); ++rank) {
-    const bool is_first_of_axis = rank % mesh_.tensor().size() == 0;
-    if (!is_first_of_axis) word += 3 * mine.size();
-    for (size_t i = 0; i < mine.size() && is_first_of_axis; ++i) {
-      loss += std::bit_cast<double>(*word++);
-      sentence_loss += std::bit_cast<double>(*word++);
-      hash.update(word++, sizeof(int64_t));
+  const auto of_ranks = gather_all(mesh_.host_world(), signals, mine);
+  for (size_t rank = 0; rank < of_ranks.size(); ++rank) {
+    const auto& [of_rank, samples] = of_ranks[rank];
+    result.signals.stop_requests += of_rank.stop_requests;
+    result.signals.watts += of_rank.watts;
+    result.signals.joules += of_rank.joules;
+    const bool is_first_of_axis = rank % static_cast<size_t>(mesh_.tensor().size()) == 0;
+    if (!is_first_of_axis) continue;
+    for (const SampleResult& sample : samples) {
+      loss += sample.loss;
+      sentence_loss += sample.sentence_loss;
+      hash.update(&sample.hash, sizeof sample.hash);
     }
-    result.signals.stop_requested |= *word++ != 0;
-    result.signals.watts += std::bit_cast<double>(*word++);
-    result.signals.joules += std::bit_cast<double>(*word++);
   }
   result.loss = mean(loss, result.counts.targets);
   result.sentence_loss = mean(sentence_loss, result.counts.sentences);
@@ -197,7 +178,7 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
-  // Every rank goes as many times through the model, since weights may have to be gathered.
+  // Every rank must run the model equally often, because its layers may gather weights.
   const int64_t first = share * data.rank();
   for (int64_t at = first; at < first + share; at += config_.train.micro_batch_size) {
     store_.begin_micro_batch(/*is_last=*/false);

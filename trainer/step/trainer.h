@@ -15,21 +15,21 @@
 
 namespace lmtrain {
 
-// What one rank tells the others at each step.
+// What each rank tells the others at each step (gather_all); in a StepResult, the sums.
 struct RankSignals {
-  bool stop_requested = false;
-  double watts = 0;   // of the sensors that this rank owns
-  double joules = 0;  // since the start of this attempt
+  int64_t stop_requests = 0;  // 1 where this rank was asked to stop
+  double watts = 0;           // of the sensors that this rank owns
+  double joules = 0;          // since the start of this attempt
 };
 
-// What there is to learn from a batch.
+// How much there is to learn from a batch.
 struct BatchCounts {
-  int64_t tokens = 0;     // that are no padding
-  int64_t targets = 0;    // tokens to predict: as many in a decoder, the masked ones in bert
+  int64_t tokens = 0;     // without padding
+  int64_t targets = 0;    // tokens to predict: all in a decoder, the masked ones in bert
   int64_t sentences = 0;  // pairs of segments
 };
 
-// What one step did; the same on every rank.
+// The result of one step, the same on every rank.
 struct StepResult {
   double loss = 0;           // mean over the targets of the global batch, nats
   double sentence_loss = 0;  // mean over its pairs of segments, where there are any
@@ -37,10 +37,10 @@ struct StepResult {
   double lr = 0;
   BatchCounts counts;      // of the global batch
   uint64_t data_hash = 0;  // of the global batch's samples, in order
-  RankSignals signals;     // of all ranks: any wish to stop, sums of power and energy
+  RankSignals signals;     // of all ranks
 };
 
-// Means over the evaluated targets or pairs; bert alone has the last three.
+// Means over the evaluated targets or pairs. Only bert has the last three.
 struct EvaluationResult {
   double loss = 0;  // nats
   BatchCounts counts;
@@ -66,9 +66,10 @@ class Trainer {
   const Model& model() const { return *model_; }
 
  private:
-  // What one global sample adds to the step's records.
+  // What one global sample adds to the step's records (gather_all).
   struct SampleResult {
-    SampleScore score;
+    double loss = 0;
+    double sentence_loss = 0;
     uint64_t hash = 0;
   };
 

@@ -13,6 +13,7 @@
 #include "parallel/as_error.h"
 #include "parallel/launch.h"
 #include "parallel/logical_tensors.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -30,10 +31,10 @@ NamedTensors logical_tensors(const ParameterStore& store, StateBuffer buffer, Me
   return tensors;
 }
 
-// The larger one; not a number once it was that.
+// The larger one, or NaN if either is NaN.
 double largest(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 
-// How far `a` is from `b`, as a share of that.
+// The difference of `a` from `b`, as a share of `b`.
 double share_of(double a, double b) { return a == b ? 0.0 : std::abs(a / b - 1.0); }
 
 double largest_value(const at::Tensor& tensor) {
@@ -118,12 +119,13 @@ LayoutRun run_alone(const Config& config, const LayoutRunInput& input) {
   const std::unique_ptr<Communicator> group = make_single_communicator();
   Mesh mesh(*group, *group, 1);
   LayoutRun run = run_layout(config, input, mesh);
-  // What this run has left in LibTorch's cache is for those that follow, and for NCCL.
+  // Frees LibTorch's cache of this run for the next runs and for NCCL.
   if (!input.device.is_cpu()) c10::getDeviceAllocator(input.device.type())->emptyCache();
   return run;
 }
 
-// Micro-batch sizes that take other samples together than `train` does and are not much larger.
+// Other micro-batch sizes than that of `train`, not much larger, which group the samples
+// differently.
 std::vector<int64_t> other_micro_batches(const TrainConfig& train) {
   std::vector<int64_t> sizes;
   const int64_t most = std::max<int64_t>(4, 2 * train.micro_batch_size);
@@ -135,7 +137,7 @@ std::vector<int64_t> other_micro_batches(const TrainConfig& train) {
   return sizes;
 }
 
-// One rounding up, one down or none, an element after the other.
+// Changes the elements in turn by one rounding down, none, or one rounding up.
 void nudge(ParameterStore& store) {
   for (const auto& unit : store.units()) {
     at::Tensor weights = unit->master();
@@ -161,26 +163,20 @@ LayoutRun run_permuted(Config config, const LayoutRunInput& input, int number) {
   return run_alone(config, other);
 }
 
-// Hands what difference() reads of `run` from rank `from` to rank 0, where `run` is of the same
-// shape.
+// Hands `run` from rank `from` to rank 0, where `run` is of the same shape.
 void hand_over(LayoutRun& run, Communicator& group, int from) {
-  std::vector<double> of_steps = {run.evaluation.loss};
-  for (const StepResult& step : run.steps)
-    of_steps.insert(of_steps.end(), {step.loss, step.sentence_loss, step.gradient_norm});
-  const at::Tensor numbers = at::tensor(of_steps, at::kDouble);
-  std::vector<at::Tensor> tensors = {numbers};
+  std::vector<at::Tensor> tensors;
   for (const auto& [name, tensor] : run.weights) tensors.push_back(tensor.contiguous());
   for (const NamedTensors& gradients : run.gradients)
     for (const auto& [name, tensor] : gradients) tensors.push_back(tensor.contiguous());
-  for (const at::Tensor& tensor : tensors) {
-    (group.rank() == from ? group.send(tensor, 0) : group.recv(tensor, from))->wait();
-  }
-  const double* number = numbers.data_ptr<double>();
-  run.evaluation.loss = *number++;
-  for (StepResult& step : run.steps) {
-    step.loss = *number++;
-    step.sentence_loss = *number++;
-    step.gradient_norm = *number++;
+  if (group.rank() == from) {
+    send_to(group, 0, run.steps);
+    send_to<EvaluationResult>(group, 0, {run.evaluation});
+    for (const at::Tensor& tensor : tensors) group.send(tensor, 0)->wait();
+  } else {
+    run.steps = receive_from<StepResult>(group, from, run.steps.size());
+    run.evaluation = receive_from<EvaluationResult>(group, from, 1).front();
+    for (const at::Tensor& tensor : tensors) group.recv(tensor, from)->wait();
   }
 }
 
@@ -213,13 +209,13 @@ int64_t largest_permuted_micro_batch(const TrainConfig& train) {
 
 Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group) {
   const bool is_first = group.rank() == 0;
-  // Who makes the permuted run of that number: the ranks that follow, in turn.
+  // The rank that makes the permuted run of that number: the ranks after 0, in turn.
   const auto maker_of = [&](int number) {
     return group.size() == 1 ? 0 : 1 + (number - 1) % (group.size() - 1);
   };
-  const int permutations = config.train.precision == "fp64" ? 0 : kPermutations;
+  const int permutations = config.train.precision == Precision::kFp64 ? 0 : kPermutations;
   std::vector<LayoutRun> own;
-  std::optional<Error> failure;  // of this rank alone: the others must hear of it
+  std::optional<Error> failure;  // of this rank alone; throw_first tells the others
   try {
     if (is_first) own.push_back(run_alone(config, input));
     for (int number = 1; number <= permutations; ++number) {

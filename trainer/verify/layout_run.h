@@ -1,5 +1,5 @@
-// A few steps of training in a layout, and how far two such runs are apart: what `lmtrain verify`
-// shows and the tests of layouts stand on.
+// Trains a few steps in a layout, and measures how far two such runs are apart. `lmtrain verify`
+// and the tests of layouts use it.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 struct LayoutRun {
   std::vector<StepResult> steps;
   EvaluationResult evaluation;  // after the last step
-  // Logical tensors on the CPU, on rank 0 of the mesh alone: the weights after the last step, and
-  // the gradients of the last steps as the optimizer took them.
+  // Logical tensors on the CPU; only rank 0 of the mesh has them. Weights are those after the last
+  // step; gradients are those of the last steps, as the optimizer used them.
   NamedTensors weights;
   std::vector<NamedTensors> gradients;
 };
@@ -34,7 +34,7 @@ struct LayoutRunInput {
   int64_t num_validation_samples = 0;
   int64_t num_tokens = 0;  // of the vocabulary
   at::Device device = at::kCPU;
-  // Fills the master weights in place of the initial ones; where given.
+  // If set, fills the master weights, which are the initial ones otherwise.
   std::function<void(ParameterStore&)> load_weights;
   int64_t num_steps = 1;
   int64_t num_gradient_steps = 1;  // the last ones, whose gradients are kept
@@ -43,8 +43,8 @@ struct LayoutRunInput {
 // Trains from the initial weights in the layout of config.parallel. Collective over the mesh.
 LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& mesh);
 
-// The same samples in each global batch, in an order of its own: other micro-batches that add up to
-// the same step, so that two such runs differ by rounding alone.
+// Loads the same samples in each global batch in another order. The micro-batches differ, but the
+// step is mathematically the same, so that two such runs differ by rounding only.
 class PermutedLoader : public Loader {
  public:
   // `inner` outlives this.
@@ -58,7 +58,7 @@ class PermutedLoader : public Loader {
   uint64_t seed_;
 };
 
-// Largest absolute differences.
+// The largest absolute differences between two runs.
 struct LayoutDifference {
   struct OfTensor {
     std::string name;
@@ -78,16 +78,17 @@ struct LayoutDifference {
 
   bool is_zero() const { return loss == 0 && gradient == 0 && weight == 0; }
 };
-// Not a number where one of the runs has none.
+// A difference is NaN where a value of either run is NaN or missing.
 LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);
 
-// What one rank does, and how far apart runs of it are that differ by rounding alone: the largest
-// differences between any two. In fp64 there is no need of those.
+// The run of one rank, and its spread: the largest differences between any two runs of one rank
+// that differ by rounding only. In fp64 the spread is not needed and stays 0.
 struct Reference {
   LayoutRun run;
-  // Steps take their samples in other orders, which regroups sums over samples as data ranks do.
+  // Between runs that take their samples in other orders, which groups the sums over samples
+  // differently, as data-parallel ranks do.
   LayoutDifference spread;
-  // With one more run, whose initial weights are a rounding off besides: the tensor axis also
+  // The same with one more run, whose initial weights differ by a rounding: the tensor axis also
   // splits the sums within a sample.
   LayoutDifference spread_on_tensor_axis;
 
@@ -95,11 +96,11 @@ struct Reference {
     return layout.tensor > 1 ? spread_on_tensor_axis : spread;
   }
 };
-// Runs with permuted samples, and the largest micro-batch that one of them takes.
+// How many runs have permuted samples, and the largest micro-batch that one of them uses.
 inline constexpr int kPermutations = 3;
 int64_t largest_permuted_micro_batch(const TrainConfig& train);
-// `config` is for one rank. Collective: rank 0 makes the run and has the result, the other runs are
-// made beside it by the ranks that follow. Throws CollectiveError when any of the runs fails.
+// Collective. `config` is for one rank. Rank 0 makes the first run and gets the result; the ranks
+// after it make the other runs at the same time. Throws CollectiveError when any run fails.
 Reference make_reference(const Config& config, const LayoutRunInput& input, Communicator& group);
 
 }  // namespace lmtrain

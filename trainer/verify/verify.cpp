@@ -13,12 +13,10 @@
 #include "models/model_sizes.h"
 #include "parallel/compute.h"
 #include "parallel/rank_work.h"
-#include "trainer/interchange/interchange.h"
-#include "trainer/planning/choose_layout.h"
 #include "trainer/planning/feasibility.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
-#include "trainer/start/run_data.h"
+#include "trainer/start/job.h"
 #include "trainer/step/schedule.h"
 
 namespace lmtrain {
@@ -27,20 +25,21 @@ namespace {
 constexpr const char* kOfOneRank = "largest of one rank, samples in another order";
 constexpr double kLimitInDouble = 1e-9;
 constexpr double kSpreads = 3.0;
-// Of the norm of gradients, a share of it, below fp64.
+// How far the norm of gradients may be off below fp64, as a share of it.
 constexpr double kNormLimit = 3e-2;
 
-// What the tensor axis adds below fp64 within a few steps: a share of a tensor's largest gradient,
-// of a loss, which is a mean of many, and of what all steps together can move a weight; for where a
-// gradient is nearly zero, its rounding is most of what AdamW takes from it. A sum that is missing
-// or doubled is off by more.
+// The rounding that the tensor axis adds below fp64 within a few steps, as shares: of a tensor's
+// largest gradient, of the loss (a mean of many values), and of the largest change that all steps
+// together can make to a weight. That last share is large because AdamW divides by the size of the
+// gradient: where a gradient is nearly zero, its rounding decides the update. A sum that is missing
+// or doubled changes much more than this.
 struct Allowance {
   double of_gradient;
   double of_loss;
   double of_updates;
 };
-Allowance allowance_of(const std::string& precision) {
-  if (precision == "bf16") return {0x1p-6, 0x1p-11, 2.0};
+Allowance allowance_of(Precision precision) {
+  if (precision == Precision::kBf16) return {0x1p-6, 0x1p-11, 2.0};
   return {0x1p-14, 0x1p-18, 0x1p-4};
 }
 // Master weights are fp32.
@@ -77,17 +76,21 @@ void print_differences(const LayoutDifference& found, const LayoutDifference& sp
   print_line(kOfOneRank, width, {spread.gradient, spread.weight, spread.loss});
 }
 
-LayoutRunInput input_of(const RunData& data, const Config& config, int64_t num_tokens,
-                        at::Device device, int64_t num_steps) {
+LayoutRunInput input_of(const Job& job, int64_t num_steps) {
   LayoutRunInput input;
-  input.train = data.train.get();
-  input.validation = data.validation.get();
+  input.train = job.data.train.get();
+  input.validation = job.data.validation.get();
   // One sample more than a global batch, so that the last batch is a part of one.
   input.num_validation_samples =
-      std::min(data.num_validation_samples, config.train.global_batch_size + 1);
-  input.num_tokens = num_tokens;
-  input.device = device;
+      std::min(job.data.num_validation_samples, job.config().train.global_batch_size + 1);
+  input.num_tokens = job.num_tokens;
+  input.device = job.compute.device.device;
   input.num_steps = num_steps;
+  if (job.initial) {
+    input.load_weights = [&initial = *job.initial](ParameterStore& store) {
+      load_initial_weights(initial, store);
+    };
+  }
   return input;
 }
 
@@ -103,15 +106,15 @@ Config on_one_rank(Config config) {
 
 namespace {
 
-// Collects what is further off than it may be.
+// Collects the differences that are larger than allowed.
 class Judgement {
  public:
-  explicit Judgement(const std::string& precision) : in_double_(precision == "fp64") {}
+  explicit Judgement(Precision precision) : in_double_(precision == Precision::kFp64) {}
 
-  // `allowed` counts below fp64.
+  // `allowed` is the limit below fp64.
   void check(const std::string& what, double difference, double allowed) {
     const double limit = in_double_ ? kLimitInDouble : allowed;
-    if (difference <= limit) return;  // not where it is no number
+    if (difference <= limit) return;  // false for NaN, which is reported
     if (++num_found_ > kMostNamed) return;
     reason_ += cat(reason_.empty() ? "" : "; ", what, " by ", scientific(difference),
                    ", more than ", scientific(limit));
@@ -141,7 +144,7 @@ class Judgement {
 }  // namespace
 
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision) {
+                    Precision precision) {
   Judgement judgement(precision);
   judgement.check("losses differ", found.loss, kSpreads * spread.loss);
   judgement.check("gradients differ", found.gradient, kSpreads * spread.gradient);
@@ -151,7 +154,7 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
 }
 
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         const std::string& precision, double largest_update) {
+                         Precision precision, double largest_update) {
   const Allowance allowance = allowance_of(precision);
   std::map<std::string, LayoutDifference::OfTensor> spreads;
   for (const auto& tensor : spread.tensors) spreads[tensor.name] = tensor;
@@ -174,8 +177,8 @@ LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& 
 
 namespace {
 
-// What the runs that are compared leave on the host, a copy on its way to rank 0 included: weights
-// and gradients of each.
+// Checks the host's memory for what the compared runs leave there: weights and gradients of each
+// run, and of the copy that is being sent to rank 0.
 void check_host_memory(const LoadedConfig& loaded, const Config& config) {
   constexpr int64_t kRuns = 2 + 2 * kPermutations;
   const int64_t need = kRuns * 2 * master_element_bytes(config.train.precision) *
@@ -188,7 +191,7 @@ void check_host_memory(const LoadedConfig& loaded, const Config& config) {
                         "); verify the same layout with fewer layers (model.num_layers)"));
 }
 
-// What AdamW can move a weight, but for its decay.
+// The most that AdamW can change a weight by, apart from weight decay.
 double sum_of_learning_rates(const Config& config, int64_t num_steps) {
   double sum = 0;
   for (int64_t step = 0; step < num_steps; ++step)
@@ -196,63 +199,57 @@ double sum_of_learning_rates(const Config& config, int64_t num_steps) {
   return sum;
 }
 
+// That one rank can train the whole model, and rank 0 compare all runs.
+void check_for_one_rank(const Job& job, const Launch& launch) {
+  // Those that run it beside rank 0 need the whole model too.
+  const int ranks_on_node = std::min(1 + kPermutations, launch.local_size());
+  Config one = on_one_rank(job.config());
+  one.train.micro_batch_size = largest_permuted_micro_batch(one.train);
+  check_before_training(job.loaded, one, job.num_tokens, job.data.train->num_samples(), 1,
+                        ranks_on_node, job.compute.device.free_memory_bytes);
+  check_host_memory(job.loaded, job.config());
+}
+
+void print_subject(const Job& job, int64_t num_steps, const Launch& launch) {
+  const Config& config = job.config();
+  std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n",
+              job.loaded.name.c_str(), cat(config.train.precision).c_str(), num_steps,
+              config.train.global_batch_size, launch.size(),
+              layout_text(config.parallel, launch.size()).c_str());
+  std::fflush(stdout);
+}
+
+// Whether they are equal but for rounding.
+bool print_verdict(const LayoutRun& cut, const Reference& one, const Config& config,
+                   int64_t num_steps) {
+  const LayoutDifference found = difference(cut, one.run);
+  const LayoutDifference& spread = one.spread_of(config.parallel);
+  const LayoutVerdict verdict =
+      judge_each(found, spread, config.train.precision, sum_of_learning_rates(config, num_steps));
+  print_differences(found, spread);
+  std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
+  std::fflush(stdout);
+  return verdict.is_equal;
+}
+
 }  // namespace
 
 ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& launch) {
-  LoadedConfig loaded = given;
-  std::optional<InitialModel> initial;
-  launch.together([&] { initial = adopt_initial_model(loaded); });
-  const Compute compute = set_up_compute(loaded.config.parallel, launch);
-  choose_layout(loaded, compute, launch);
-  launch.together([&] { check_before_data(loaded, launch.size()); });
-  Config config = loaded.config;
-  const RunData data = open_run_data(config, compute.num_threads * launch.local_size(), launch);
-  const int64_t num_tokens =
-      std::max(data.prepared.tokenizer.vocab_size(), initial ? initial->num_tokens : 0);
-  launch.together([&] {
-    if (config.model.vocab_size == 0) config.model.vocab_size = num_tokens;
-    const auto check = [&](const Config& run, int ranks, int ranks_on_node) {
-      check_before_training(loaded, run, num_tokens, data.train->num_samples(), ranks,
-                            ranks_on_node, compute.device.free_memory_bytes);
-    };
-    check(config, launch.size(), launch.local_size());
-    // One rank needs the whole model, and so do those that run it beside.
-    Config one = on_one_rank(config);
-    one.train.micro_batch_size = largest_permuted_micro_batch(one.train);
-    check(one, 1, std::min(1 + kPermutations, launch.local_size()));
-    check_host_memory(loaded, config);
-  });
-  LayoutRunInput input = input_of(data, config, num_tokens, compute.device.device, num_steps);
-  if (initial) {
-    input.load_weights = [&](ParameterStore& store) { load_initial_weights(*initial, store); };
-  }
-
-  if (launch.rank() == 0) {
-    std::printf("%s, %s, %ld steps of %ld samples\none rank against %d: %s\n", loaded.name.c_str(),
-                config.train.precision.c_str(), num_steps, config.train.global_batch_size,
-                launch.size(), layout_text(config.parallel, launch.size()).c_str());
-    std::fflush(stdout);
-  }
+  JobChecks checks;
+  checks.with_data = [&](const Job& job) { check_for_one_rank(job, launch); };
+  const std::optional<Job> job = start_job(given, checks, launch);
+  const Config& config = job->config();
+  const LayoutRunInput input = input_of(*job, num_steps);
+  if (launch.rank() == 0) print_subject(*job, num_steps, launch);
   const Reference one = make_reference(on_one_rank(config), input, launch.world());
 
   launch.world().set_timeout(config.parallel.timeout_seconds);
   const std::unique_ptr<Communicator> device_world =
-      make_device_communicator(launch, compute.device, config.parallel.transport);
-  Mesh mesh(launch.world(), device_world ? *device_world : launch.world(),
-            static_cast<int>(config.parallel.tensor), config.parallel.check);
+      make_device_communicator(launch, job->compute.device, config.parallel.transport);
+  Mesh mesh = make_mesh(config.parallel, device_world.get(), launch);
   // The groups that are made here outlive a failure of this rank alone.
   const LayoutRun cut = work_or_end_job(launch, [&] { return run_layout(config, input, mesh); });
-  bool is_equal = true;
-  if (launch.rank() == 0) {
-    const LayoutDifference found = difference(cut, one.run);
-    const LayoutDifference& spread = one.spread_of(config.parallel);
-    const LayoutVerdict verdict =
-        judge_each(found, spread, config.train.precision, sum_of_learning_rates(config, num_steps));
-    print_differences(found, spread);
-    std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
-    std::fflush(stdout);
-    is_equal = verdict.is_equal;
-  }
+  const bool is_equal = launch.rank() != 0 || print_verdict(cut, one, config, num_steps);
   return launch.any(!is_equal) ? ExitCode::kNumeric : ExitCode::kDone;
 }
 

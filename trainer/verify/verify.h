@@ -1,4 +1,4 @@
-// `lmtrain verify`: a config's layout against one rank.
+// `lmtrain verify`: compares training in a config's layout with training on one rank.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace lmtrain {
 
-// The config as one rank runs it.
+// The same config in the layout of one rank.
 Config on_one_rank(Config config);
 
 // Whether two runs of the same config are equal but for rounding.
@@ -19,19 +19,21 @@ struct LayoutVerdict {
   bool is_equal = false;
   std::string reason;  // a line
 };
-// In fp64 within 1e-9, else within three times `spread`, which is how far one rank is from itself
-// with its samples in another order.
+// In fp64 the differences may be 1e-9; otherwise three times `spread`, which is the difference
+// between runs of one rank that take their samples in other orders.
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
-                    const std::string& precision);
-// The same of each tensor by its own spread. Below fp64 a share of its largest gradient is
-// allowed besides, and of its weights one of `largest_update`, the sum of the steps' learning
-// rates: what the tensor axis adds may not all be in the spread.
+                    Precision precision);
+// The same, but each tensor is compared with its own spread. Below fp64 a tensor's gradient may
+// also differ by a share of its largest value, and its weights by a share of `largest_update` (the
+// sum of the steps' learning rates), since the spread may not show all the rounding that the tensor
+// axis adds.
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         const std::string& precision, double largest_update);
+                         Precision precision, double largest_update);
 
-// Collective: trains `num_steps` steps on rank 0 alone, then in the config's layout on all ranks,
-// on the same batches, and prints the largest differences of losses, gradients and weights, tensor
-// by tensor. Returns kNumeric where they are more than rounding. Throws CollectiveError.
+// Collective. Trains `num_steps` steps on rank 0 alone and in the config's layout on all ranks,
+// with the same batches, and prints the largest differences of losses, gradients and weights,
+// tensor by tensor. Returns kNumeric where they are larger than rounding explains. Throws
+// CollectiveError.
 ExitCode verify_layout(const LoadedConfig& loaded, int64_t num_steps, Launch& launch);
 
 }  // namespace lmtrain

@@ -18,7 +18,7 @@ Config recipe(const std::string& name) {
 }
 
 const LayoutPlan* find(const std::vector<LayoutPlan>& plans, int64_t tensor, bool sequence,
-                       int64_t zero, const std::string& recompute = "none") {
+                       int64_t zero, Recompute recompute = Recompute::kNone) {
   const auto found = std::find_if(plans.begin(), plans.end(), [&](const LayoutPlan& p) {
     return p.parallel.tensor == tensor && p.parallel.sequence == sequence &&
            p.parallel.zero == zero && p.parallel.recompute == recompute;
@@ -38,7 +38,7 @@ TEST(Layouts, ThoseThatFitComeFirstAndTheFastestOfThem) {
     }
   }
   EXPECT_FALSE(find(plans, 1, false, 0)->fits);
-  EXPECT_TRUE(find(plans, 1, false, 3, "selective")->fits);  // as the recipe has it
+  EXPECT_TRUE(find(plans, 1, false, 3, Recompute::kSelective)->fits);  // as the recipe has it
 }
 
 // Defect: bytes of an all-reduce counted once, gradients of each micro-batch forgotten. GPT-2 124M
@@ -72,26 +72,39 @@ TEST(Layouts, OfferOnlyWhatDivides) {
   EXPECT_TRUE(plan_layouts(config, 50304, 8, known_machine("a100")).empty());
 }
 
+// Defect: every GPU is given an H100's links, or a name is found within another's (H200 in GH200).
+TEST(Machines, AGpuHasTheLinksOfItsKind) {
+  EXPECT_EQ(machine_of_gpu("NVIDIA A100-SXM4-80GB").node_bandwidth,
+            known_machine("a100").node_bandwidth);
+  EXPECT_EQ(machine_of_gpu("NVIDIA H100 80GB HBM3").node_bandwidth,
+            known_machine("h100").node_bandwidth);
+  EXPECT_EQ(machine_of_gpu("NVIDIA H200").memory_bandwidth, known_machine("h200").memory_bandwidth);
+  const double of_pcie = machine_of_gpu("NVIDIA L40S").node_bandwidth;
+  EXPECT_LT(of_pcie, known_machine("a100").node_bandwidth / 4);
+  EXPECT_EQ(machine_of_gpu("NVIDIA H100 PCIe").node_bandwidth, of_pcie);
+  EXPECT_EQ(machine_of_gpu("NVIDIA GH200 480GB").node_bandwidth, of_pcie);
+}
+
 // Defect: a verdict that takes a difference for rounding, or rounding for a difference.
 TEST(Verify, JudgesByTheSpreadOfOneRank) {
   LayoutDifference found;
   LayoutDifference spread;
-  EXPECT_EQ(judge(found, spread, "fp32").reason, "equal to the bit");
+  EXPECT_EQ(judge(found, spread, Precision::kFp32).reason, "equal to the bit");
   found.gradient = 3e-8;
   spread.gradient = 1.1e-8;
-  EXPECT_TRUE(judge(found, spread, "fp32").is_equal);
+  EXPECT_TRUE(judge(found, spread, Precision::kFp32).is_equal);
   spread.gradient = 0.9e-8;
-  EXPECT_FALSE(judge(found, spread, "fp32").is_equal);
+  EXPECT_FALSE(judge(found, spread, Precision::kFp32).is_equal);
   found.gradient = 9e-10;
-  EXPECT_TRUE(judge(found, {}, "fp64").is_equal);
+  EXPECT_TRUE(judge(found, {}, Precision::kFp64).is_equal);
   found.gradient_norm = 1e-6;
-  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+  EXPECT_FALSE(judge(found, {}, Precision::kFp64).is_equal);
   found.gradient_norm = 0;
   found.weight = std::nan("");
-  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+  EXPECT_FALSE(judge(found, {}, Precision::kFp64).is_equal);
   found = {};
   found.is_same_data = false;
-  EXPECT_FALSE(judge(found, {}, "fp64").is_equal);
+  EXPECT_FALSE(judge(found, {}, Precision::kFp64).is_equal);
 }
 
 // Defect: a small tensor that may be wrong by what is rounding in a large one, weights that may be
@@ -100,31 +113,31 @@ TEST(Verify, JudgesEachTensorByItself) {
   LayoutDifference found;
   found.gradient = 0.01;
   found.tensors = {{"large", 0.01, 0, 1.0, 1.0}, {"small", 1e-5, 0, 1e-3, 1.0}};
-  EXPECT_TRUE(judge_each(found, {}, "bf16", 1e-3).is_equal);
+  EXPECT_TRUE(judge_each(found, {}, Precision::kBf16, 1e-3).is_equal);
   found.tensors[1].gradient = 1e-4;
-  EXPECT_EQ(judge_each(found, {}, "bf16", 1e-3).reason,
+  EXPECT_EQ(judge_each(found, {}, Precision::kBf16, 1e-3).reason,
             "gradients of small differ by 1.00e-04, more than 1.56e-05");
   LayoutDifference spread;
   spread.tensors = {{"large"}, {"small", 5e-5, 0}};
-  EXPECT_TRUE(judge_each(found, spread, "bf16", 1e-3).is_equal);
-  EXPECT_FALSE(judge_each(found, spread, "fp32", 1e-3).is_equal);
-  EXPECT_FALSE(judge_each(found, spread, "fp64", 1e-3).is_equal);
+  EXPECT_TRUE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kFp32, 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kFp64, 1e-3).is_equal);
 
   found.tensors[0].weight = 0.01;  // of 1.0, where all steps together can move a weight by 1e-3
-  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
   found.tensors[0].weight = 0.0019;
-  EXPECT_TRUE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  EXPECT_TRUE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
   found.loss = 0.02;
   found.loss_size = 10;
-  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
   found.loss = std::nan("");
-  EXPECT_FALSE(judge_each(found, spread, "bf16", 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
 }
 
 // Defect: parallel: auto that is not read, or that hides where other keys were given.
 TEST(ParallelAuto, IsShortForItsLayout) {
   const LoadedConfig loaded = parse_config("parallel: auto", "c.yaml");
-  EXPECT_EQ(loaded.config.parallel.layout, "auto");
+  EXPECT_EQ(loaded.config.parallel.layout, LayoutMode::kAuto);
   EXPECT_EQ(loaded.positions.at("parallel.layout"), "c.yaml:1:11");
   EXPECT_EQ(loaded.positions.at("parallel.zero"), "default");
   EXPECT_THROW(parse_config("parallel: fast", "c.yaml"), ConfigError);

@@ -16,7 +16,7 @@ ModelConfig gpt2_small() {
   return model;
 }
 
-MemoryPlan plan_of_1024_tokens(const std::string& precision) {
+MemoryPlan plan_of_1024_tokens(Precision precision) {
   return {.vocab_size = 50304,
           .micro_batch_size = 4,
           .sequence_length = 256,
@@ -27,21 +27,21 @@ MemoryPlan plan_of_1024_tokens(const std::string& precision) {
 // Defect: a buffer of the parameter store that is not counted, or in the wrong type.
 TEST(MemoryEstimate, CountsEachBufferOfTheStore) {
   const int64_t n = sizes_of(gpt2_small(), 50304).num_parameters;
-  const auto states = [&](const std::string& precision) {
+  const auto states = [&](Precision precision) {
     const MemoryEstimate e = estimate_memory(gpt2_small(), plan_of_1024_tokens(precision));
     return e.weights + e.gradients + e.moments;
   };
-  EXPECT_EQ(states("bf16"), 18 * n);
-  EXPECT_EQ(states("fp32"), 16 * n);
-  EXPECT_EQ(states("fp64"), 32 * n);
-  EXPECT_EQ(checkpoint_bytes(n, "bf16"), 12 * n);
-  EXPECT_EQ(checkpoint_bytes(n, "fp64"), 24 * n);
+  EXPECT_EQ(states(Precision::kBf16), 18 * n);
+  EXPECT_EQ(states(Precision::kFp32), 16 * n);
+  EXPECT_EQ(states(Precision::kFp64), 32 * n);
+  EXPECT_EQ(checkpoint_bytes(n, Precision::kBf16), 12 * n);
+  EXPECT_EQ(checkpoint_bytes(n, Precision::kFp64), 24 * n);
 }
 
 // Defect: an estimate far from what such a step takes: 2.9 to 3.4 GiB were measured for GPT-2 small
 // in bf16 with 1,024 tokens, libraries included, without a save.
 TEST(MemoryEstimate, IsNearAMeasuredStep) {
-  const MemoryEstimate e = estimate_memory(gpt2_small(), plan_of_1024_tokens("bf16"));
+  const MemoryEstimate e = estimate_memory(gpt2_small(), plan_of_1024_tokens(Precision::kBf16));
   const double gib = static_cast<double>(e.total() - e.checkpoint) / (1 << 30);
   EXPECT_GT(gib, 2.5);
   EXPECT_LT(gib, 3.4);
@@ -50,7 +50,7 @@ TEST(MemoryEstimate, IsNearAMeasuredStep) {
 // Defect: activations that do not grow with the batch, the length or dropout's probabilities.
 TEST(MemoryEstimate, ActivationsFollowBatchAndLength) {
   ModelConfig model = gpt2_small();
-  MemoryPlan plan = plan_of_1024_tokens("bf16");
+  MemoryPlan plan = plan_of_1024_tokens(Precision::kBf16);
   const int64_t once = estimate_memory(model, plan).activations;
   EXPECT_EQ(once, INT64_C(12) * 16 * 768 * 1024 * 2);
   plan.micro_batch_size *= 2;
@@ -73,7 +73,7 @@ TEST(MemoryEstimate, HugeSettingsDoNotWrapAround) {
   const MemoryEstimate e = estimate_memory(model, {.vocab_size = 1 << 24,
                                                    .micro_batch_size = 1 << 20,
                                                    .sequence_length = 1 << 20,
-                                                   .precision = "fp64",
+                                                   .precision = Precision::kFp64,
                                                    .bucket_mib = 65536.0});
   EXPECT_GT(e.total(), INT64_C(1) << 50);
   EXPECT_LT(e.total(), INT64_C(1) << 55);  // times the ranks of a node this still fits
@@ -81,7 +81,7 @@ TEST(MemoryEstimate, HugeSettingsDoNotWrapAround) {
 
 // Defect: more ranks that share a save, or another device, change nothing.
 TEST(MemoryEstimate, RanksShareASave) {
-  MemoryPlan plan = plan_of_1024_tokens("fp64");
+  MemoryPlan plan = plan_of_1024_tokens(Precision::kFp64);
   const MemoryEstimate alone = estimate_memory(gpt2_small(), plan);
   plan.num_ranks = 16;
   plan.on_cpu = false;
@@ -95,7 +95,7 @@ TEST(MemoryEstimate, RanksShareASave) {
 // bf16: copy 2, master 4, gradient 4, moments 8.
 TEST(MemoryEstimate, FallsAsTheLayoutShards) {
   const ModelConfig model = gpt2_small();
-  MemoryPlan plan = plan_of_1024_tokens("bf16");
+  MemoryPlan plan = plan_of_1024_tokens(Precision::kBf16);
   const int64_t n = sizes_of(model, plan.vocab_size).num_parameters;
   plan.data = 4;
   const auto states = [&](int64_t zero) {
@@ -117,7 +117,7 @@ TEST(MemoryEstimate, FallsAsTheLayoutShards) {
   const int64_t cut = estimate_memory(model, plan).activations;
   plan.sequence = true;
   EXPECT_LT(estimate_memory(model, plan).activations, cut);
-  plan.recompute = "full";
+  plan.recompute = Recompute::kFull;
   EXPECT_LT(estimate_memory(model, plan).activations, cut / 4);
 }
 

@@ -8,7 +8,10 @@
 namespace lmtrain {
 namespace {
 
-ScheduleConfig schedule(const std::string& kind) {
+constexpr auto kAllKinds = {ScheduleKind::kCosine, ScheduleKind::kLinear,
+                            ScheduleKind::kConstantThenDecay};
+
+ScheduleConfig schedule(ScheduleKind kind) {
   ScheduleConfig s;
   s.kind = kind;
   s.warmup_steps = 10;
@@ -19,7 +22,7 @@ ScheduleConfig schedule(const std::string& kind) {
 
 // Defect: a warm-up that begins at zero (a wasted step), or a jump where it ends.
 TEST(Schedule, WarmsUpInEqualSteps) {
-  for (const char* kind : {"cosine", "linear", "constant_then_decay"}) {
+  for (const ScheduleKind kind : kAllKinds) {
     for (int64_t step = 0; step < 10; ++step) {
       EXPECT_NEAR(learning_rate(schedule(kind), 2.0, 100, step),
                   0.2 * static_cast<double>(step + 1), 1e-12)
@@ -31,7 +34,7 @@ TEST(Schedule, WarmsUpInEqualSteps) {
 
 // Defect: the last step is not at the lowest rate, or a shape is another's.
 TEST(Schedule, EndsAtTheLowestRate) {
-  for (const char* kind : {"cosine", "linear", "constant_then_decay"}) {
+  for (const ScheduleKind kind : kAllKinds) {
     EXPECT_NEAR(learning_rate(schedule(kind), 2.0, 100, 99), 0.2, 1e-12) << kind;
     double before = 3.0;
     for (int64_t step = 10; step < 100; ++step) {
@@ -44,15 +47,15 @@ TEST(Schedule, EndsAtTheLowestRate) {
 
 // Defect: one shape under another's name, or a cosine that is a line.
 TEST(Schedule, TheHalfwayPointTellsTheShapes) {
-  const auto halfway = [](const char* kind) {
+  const auto halfway = [](ScheduleKind kind) {
     ScheduleConfig s = schedule(kind);
     s.warmup_steps = 0;
     return learning_rate(s, 1.0, 101, 50);
   };
-  EXPECT_NEAR(halfway("cosine"), 0.55, 0.01);
-  EXPECT_NEAR(halfway("linear"), 0.55, 0.01);
-  EXPECT_DOUBLE_EQ(halfway("constant_then_decay"), 1.0);
-  ScheduleConfig cosine = schedule("cosine");
+  EXPECT_NEAR(halfway(ScheduleKind::kCosine), 0.55, 0.01);
+  EXPECT_NEAR(halfway(ScheduleKind::kLinear), 0.55, 0.01);
+  EXPECT_DOUBLE_EQ(halfway(ScheduleKind::kConstantThenDecay), 1.0);
+  ScheduleConfig cosine = schedule(ScheduleKind::kCosine);
   cosine.warmup_steps = 0;
   const double quarter = learning_rate(cosine, 1.0, 101, 25);
   EXPECT_NEAR(quarter, 0.1 + 0.9 * 0.5 * (1 + std::cos(std::numbers::pi / 4)), 0.01);

@@ -1,0 +1,55 @@
+// How a run begins: where it continues, and its folder, held and made ready for this job.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "energy/run_facts.h"
+#include "parallel/launch.h"
+#include "trainer/checkpoint/start_point.h"
+#include "trainer/config/load_config.h"
+#include "trainer/config/run_folder.h"
+#include "trainer/run/metrics.h"
+#include "trainer/start/job.h"
+#include "trainer/step/trainer.h"
+
+namespace lmtrain {
+
+// The run's folder as rank 0 has it while the job lasts: no other job writes in it, what an earlier
+// attempt left unfinished is gone, and the log and the metrics continue.
+class OpenedFolder {
+ public:
+  // Throws ConfigError where another job holds the folder, or has trained on from `start`.
+  OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start);
+
+  MetricsLog& metrics() { return metrics_; }
+  // When the run began, and what it inherited from another run's checkpoint.
+  const RunFacts& beginning() const { return beginning_; }
+
+ private:
+  RunLock lock_;
+  MetricsLog metrics_;
+  RunFacts beginning_;
+};
+
+struct RunBeginning {
+  Job job;
+  RunFolder folder;
+  StartPoint start;
+  std::unique_ptr<OpenedFolder> opened;  // on rank 0
+
+  const Config& config() const { return job.config(); }
+};
+
+// Collective. Nothing where the run has finished all its steps, which is said. Throws as start_job.
+std::optional<RunBeginning> begin_run(const LoadedConfig& given, Launch& launch);
+
+// What a checkpoint says of the job that saves it at this step; how much the run has taken by then
+// is left open.
+CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& launch);
+
+// Collective. The weights and moments that the run starts from, in the trainer's store.
+void load_beginning(const RunBeginning& run, ParameterStore& store, Launch& launch);
+
+}  // namespace lmtrain

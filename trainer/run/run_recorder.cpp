@@ -1,0 +1,131 @@
+#include "trainer/run/run_recorder.h"
+
+#include <algorithm>
+
+#include "base/build_info.h"
+#include "base/text.h"
+#include "trainer/run/run_power.h"
+#include "trainer/run/run_records.h"
+#include "trainer/run/stop_signal.h"
+
+namespace lmtrain {
+namespace {
+
+// What stays as it is for the whole attempt, on top of what the run's beginning says.
+RunFacts facts_of(const RunBeginning& run, const std::string& command_line, int64_t num_parameters,
+                  const Launch& launch) {
+  if (!run.opened) return {};
+  const Config& config = run.config();
+  RunFacts facts = run.opened->beginning();
+  facts.name = config.run.name;
+  facts.num_parameters = num_parameters;
+  facts.model = cat(config.model.kind, ", ", config.model.num_layers, " layers, ",
+                    config.model.num_heads, " heads, width ", config.model.hidden_size);
+  facts.precision = name_of(config.train.precision);
+  facts.num_ranks = launch.size();
+  facts.num_nodes = launch.num_nodes();
+  facts.software = cat("lmtrain ", version(), " (", commit(), "), ", build_description());
+  facts.command_line = command_line;
+  facts.config_yaml = print_config(config);
+  return facts;
+}
+
+}  // namespace
+
+RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
+                         const ParameterStore& store, double ceiling_flops, PhaseTracker& phases,
+                         Launch& launch)
+    : run_(run),
+      launch_(launch),
+      facts_(facts_of(run, command_line, store.num_logical_elements(), launch)),
+      products_(products_of(store)),
+      ceiling_flops_(ceiling_flops),
+      grid_(grid_intensity(run.config().energy)),
+      power_(start_power_logger(run.config().energy, run.folder, run.job.compute,
+                                run.start.step() + 1, phases, launch)),
+      reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn),
+      earlier_joules_(reporter_.sum_up().energy.joules) {
+  write_provenance(run.folder, command_line, run.start, run.job.data, run.job.compute, launch);
+}
+
+MetricsLog* RunRecorder::metrics() { return run_.opened ? &run_.opened->metrics() : nullptr; }
+
+RankSignals RunRecorder::begin_step(int64_t step) {
+  power_->set_step(step + 1);
+  return {stop_signal_received(), power_->recent_watts(), power_->joules()};
+}
+
+void RunRecorder::end_step(int64_t step, const StepResult& result, double seconds) {
+  attempt_joules_ = result.signals.joules;
+  if (metrics() == nullptr) return;
+  StepMetrics m;
+  m.step = step + 1;
+  m.tokens = metrics()->tokens() + result.counts.tokens;
+  m.result = result;
+  m.step_seconds = seconds;
+  m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
+  targets_per_token_ = static_cast<double>(result.counts.targets) /
+                       static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
+  m.matmul_share = m.tokens_per_second * flops_per_token() / ceiling_flops_;
+  m.emissions_g = emissions_grams(result.signals.joules, run_.config().energy.pue, grid_.g_per_kwh);
+  metrics()->step(m, run_.config().train.steps);
+}
+
+double RunRecorder::flops_per_token() const {
+  const Config& config = run_.config();
+  return training_flops_per_token(config.model, products_, config.data.sequence_length,
+                                  targets_per_token_);
+}
+
+void RunRecorder::validation(int64_t step, const ValidationMetrics& result) {
+  if (metrics() != nullptr) metrics()->validation(step, result);
+}
+
+void RunRecorder::go_with(CheckpointState& state) {
+  if (metrics() == nullptr) return;  // rank 0 writes the manifest
+  metrics()->sync();
+  state.tokens = inherited().tokens + metrics()->tokens();
+  state.seconds = metrics()->seconds();
+  state.joules = inherited().joules + earlier_joules_ + attempt_joules_;
+}
+
+void RunRecorder::after_save(int64_t step) {
+  power_->flush();
+  launch_.world().barrier();  // all ledgers are on disk
+  write_report(step, false);
+}
+
+EmissionsReport RunRecorder::write_report(int64_t step, bool finished) {
+  if (metrics() != nullptr) fill_facts(step, finished);
+  return reporter_.write(facts_);
+}
+
+void RunRecorder::fill_facts(int64_t step, bool finished) {
+  facts_.finished = finished;
+  facts_.seconds = metrics()->seconds();
+  facts_.steps = step - inherited().steps;
+  facts_.tokens = metrics()->tokens();
+  facts_.flops = static_cast<double>(facts_.tokens) * flops_per_token();
+  facts_.train_loss = metrics()->train_loss();
+  facts_.validation_loss = metrics()->validation_loss();
+  fill_quality();
+  fill_speed();
+}
+
+void RunRecorder::fill_quality() {
+  if (facts_.validation_loss.empty()) return;
+  const ValidationMetrics& last = metrics()->last_validation();
+  facts_.first_validation_loss = facts_.validation_loss.front().value;
+  facts_.last_validation_loss = facts_.validation_loss.back().value;
+  facts_.bits_per_byte = last.bits_per_byte;
+  facts_.masked_accuracy = last.masked_accuracy;
+  facts_.sentence_accuracy = last.sentence_accuracy;
+}
+
+void RunRecorder::fill_speed() {
+  if (facts_.seconds <= 0) return;
+  facts_.tokens_per_second = static_cast<double>(facts_.tokens) / facts_.seconds;
+  facts_.matmul_share = facts_.flops / facts_.seconds / ceiling_flops_;
+}
+
+}  // namespace lmtrain

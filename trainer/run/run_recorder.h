@@ -1,0 +1,69 @@
+// What a run writes down while it trains: metrics, energy, and the report of both.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/phase.h"
+#include "energy/carbon_intensity.h"
+#include "energy/power_logger.h"
+#include "energy/report.h"
+#include "energy/run_facts.h"
+#include "models/model_sizes.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/run/metrics.h"
+#include "trainer/run/run_beginning.h"
+#include "trainer/run/run_report.h"
+#include "trainer/step/trainer.h"
+
+namespace lmtrain {
+
+class RunRecorder {
+ public:
+  // Collective: measures power from now on and writes provenance.json. `run`, `phases` and `launch`
+  // outlive this.
+  RunRecorder(RunBeginning& run, const std::string& command_line, const ParameterStore& store,
+              double ceiling_flops, PhaseTracker& phases, Launch& launch);
+
+  // Around a step, which counts from 0: what this rank tells the others, and what came of it.
+  RankSignals begin_step(int64_t step);
+  void end_step(int64_t step, const StepResult& result, double seconds);
+  void validation(int64_t step, const ValidationMetrics& metrics);
+
+  // Puts the metrics on disk, before a checkpoint that goes with them counts, and adds what the run
+  // has taken up to that to its state.
+  void go_with(CheckpointState& state);
+  // Collective: the energy on disk and the report of a checkpoint.
+  void after_save(int64_t step);
+
+  // Collective, at the end of the attempt: ends the power logger, then writes the last report,
+  // which rank 0 gets.
+  void stop_power() { power_->stop(); }
+  EmissionsReport write_report(int64_t step, bool finished);
+
+  // What the report says of the training; rank 0's count.
+  RunFacts& facts() { return facts_; }
+
+ private:
+  MetricsLog* metrics();  // null but on rank 0
+  Inherited inherited() const { return facts_.inherited.value_or(Inherited{}); }
+  double flops_per_token() const;
+  void fill_facts(int64_t step, bool finished);
+  void fill_quality();
+  void fill_speed();
+
+  RunBeginning& run_;
+  Launch& launch_;
+  RunFacts facts_;
+  Products products_;
+  double ceiling_flops_;  // of all ranks
+  GridIntensity grid_;
+  std::unique_ptr<PowerLogger> power_;
+  RunReporter reporter_;
+  double earlier_joules_;           // of the attempts before this one, all ranks; rank 0
+  double attempt_joules_ = 0;       // of this one, all ranks
+  double targets_per_token_ = 1.0;  // of the last step
+};
+
+}  // namespace lmtrain

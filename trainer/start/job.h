@@ -1,0 +1,46 @@
+// What training and verify begin with: from a config to a model's settings, a device and data, all
+// of them checked.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "parallel/compute.h"
+#include "parallel/launch.h"
+#include "parallel/mesh.h"
+#include "trainer/config/load_config.h"
+#include "trainer/interchange/interchange.h"
+#include "trainer/start/run_data.h"
+
+namespace lmtrain {
+
+struct Job {
+  // Resolved: the model of model.init_from adopted, the layout chosen, the vocabulary known.
+  LoadedConfig loaded;
+  std::optional<InitialModel> initial;  // where model.init_from is set
+  Compute compute;
+  RunData data;
+  int64_t num_tokens = 0;  // of the vocabulary, without padding
+
+  const Config& config() const { return loaded.config; }
+};
+
+// What one kind of job checks besides.
+struct JobChecks {
+  // Collective, once the config has been checked, before this rank takes a device and reads data:
+  // whether there is anything to do. Without it there is.
+  std::function<bool(const LoadedConfig&)> has_work;
+  // The last check, on every rank alike; an error on any rank ends the job on all.
+  std::function<void(const Job&)> with_data;
+};
+
+// Collective. Nothing where `has_work` says so. Throws CollectiveError for what all ranks know of,
+// and other exceptions for what only this rank does.
+std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks, Launch& launch);
+
+// The groups of the job's ranks. `device_world` is null where tensors are on the CPU.
+Mesh make_mesh(const ParallelConfig& config, Communicator* device_world, Launch& launch);
+
+}  // namespace lmtrain
