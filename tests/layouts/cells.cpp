@@ -88,8 +88,8 @@ Config Cell::config() const {
   m.max_positions = kPositions;
   m.vocab_size = vocab_size;
   m.dropout = drops ? 0.1 : 0.0;
-  const bool is_llama_like = m.kind == "llama" || m.kind == "qwen2" || m.kind == "mistral";
-  if (is_llama_like) {
+  const bool follows_llama = m.kind == "llama" || m.kind == "qwen2" || m.kind == "mistral";
+  if (follows_llama) {
     m.num_kv_heads = 4;
     m.qk_norm = m.kind == "llama";
     m.sliding_window = m.kind == "mistral" ? 5 : 0;
@@ -109,7 +109,7 @@ Config Cell::config() const {
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
   c.train.clip_grad_norm =
       precision == Precision::kFp64 ? 0.3 : 1.0;  // where the norm must be right
-  c.train.z_loss = is_llama_like ? 1e-4 : 0.0;
+  c.train.z_loss = follows_llama ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;
   c.parallel.tensor = tensor;

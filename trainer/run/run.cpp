@@ -155,8 +155,7 @@ class Run {
     if (launch_.rank() == 0 || is_cut)
       facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
                                    is_cut ? &launch_.world() : nullptr);
-    if (launch_.rank() == 0)
-      add_baseline(facts, job_.data, config_.model.traits().predicts_next_token());
+    if (launch_.rank() == 0) add_baseline(facts, job_.data, config_.model.traits().objective);
     recorder_.stop_power();
     launch_.world().barrier();
     launch_.world().set_timeout(config_.parallel.timeout_seconds);
