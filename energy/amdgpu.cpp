@@ -142,8 +142,9 @@ std::vector<FoundSensor> amdgpu_sensors(const SensorSearch& search) {
       return die && by[*die] == i;
     });
     if (!sensor.owner && !search.list_unused_gpus) continue;
-    if (!sensor.owner)
+    if (!sensor.owner) {
       sensor.why_not_counted = "no rank computes on it, because lmtrain does not use AMD GPUs yet";
+    }
     if (by[i] != i) {
       sensor.why_unreadable = cat("the sensor of ", dies[by[i]].address, " shows the whole card");
     }

@@ -99,7 +99,7 @@ TEST_F(Amdgpu, ACardOfTwoDiesIsOneSensor) {
   add_die("hwmon7", "0000:ce:00.0", kMi250);
   set("hwmon4", "power1_average", "400000000");
   set("hwmon2", "power1_average", "0");
-  set("hwmon9", "power1_average", "410000000");  // since Linux 6.6 the second die has no reading
+  set("hwmon9", "power1_average", "410000000");  // newer drivers give the second die no file
   const Keys gpus = {"amd:1", "amd:0", "amd:0000:ce:00.0", "amd:2"};
   EXPECT_EQ(gpu_keys(0, gpus), Keys{"amdgpu:0000:c1:00.0"});
   EXPECT_EQ(gpu_keys(1, gpus), Keys{});
