@@ -59,7 +59,7 @@ struct ChoiceField {
 };
 struct RealsField {
   std::vector<double>* value;
-  size_t count;  // exactly so many
+  size_t count;  // how many elements the list must have
   RealLimits limits;
 };
 struct TextsField {
@@ -70,7 +70,7 @@ struct SectionField {
   std::string short_form;  // the choice that a scalar in place of the section sets; "" for none
 };
 // A list of structs. append() adds a default element and returns its description, which is valid
-// until the next append(); elements() describes those there now.
+// until the next append(); elements() describes all elements.
 struct ListField {
   std::function<void()> clear;
   std::function<Fields()> append;
@@ -78,11 +78,11 @@ struct ListField {
   std::function<Fields()> prototype;  // of a default element, for docs and known keys
 };
 
-// What a key may do between a checkpoint and the run that resumes from it.
+// Whether a key may differ between a checkpoint and the run that resumes from it.
 enum class OnResume {
-  kFree,    // changes as it likes: the training itself stays the same
-  kWarned,  // may change, and the rest of the training goes another way: the log says so
-  kFixed,   // must stay: the checkpoint would not fit, or the run would not be the same experiment
+  kFree,    // it may: the training stays the same
+  kWarned,  // it may, and the log says so: the rest of the training differs
+  kFixed,   // it may not: the checkpoint would not fit, or the experiment would be another
 };
 
 using FieldKind = std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField,
@@ -92,13 +92,13 @@ struct Field {
   std::string key;
   std::string doc;
   FieldKind kind;
-  OnResume on_resume = OnResume::kFree;  // of a section: at least this strict for every key in it
+  OnResume on_resume = OnResume::kFree;  // for a section: its keys are at least this strict
 
   Field& fixed_on_resume() {
     on_resume = OnResume::kFixed;
     return *this;
   }
-  // Of a section: `key: value` in its place sets this choice of it.
+  // For a section: `key: value` stands for the section with only this choice set.
   Field& short_form(const std::string& choice) {
     std::get<SectionField>(kind).short_form = choice;
     return *this;

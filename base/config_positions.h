@@ -9,13 +9,13 @@ namespace lmtrain {
 class ConfigPositions {
  public:
   void set(const std::string& key, const std::string& place) { places_[key] = place; }
-  // Forgets what lies below `key`: the elements of a list that is replaced.
+  // Forgets the keys below `key`, for a list whose elements are replaced.
   void forget_below(const std::string& key);
 
-  // "configs/x.yaml:12:5", "command line" or "default". A key within a value given whole has the
-  // place of that value.
+  // "configs/x.yaml:12:5", "command line" or "default". A key within a list or section that was
+  // given as one value has the place of that value.
   std::string at(const std::string& key) const;
-  // Whether this very key was given, not merely something that holds it.
+  // Whether the key itself was given, not only a list or section around it.
   bool is_set(const std::string& key) const { return places_.contains(key); }
 
  private:

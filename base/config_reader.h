@@ -1,6 +1,6 @@
 // Fills the fields of a config from YAML and from the command line, with the same strict checks.
-// Every error is a ConfigError that says where, which key, what was expected and what was found;
-// for an unknown key also the nearest known one, or what `synonyms` calls it.
+// Every error is a ConfigError that says where, which key, what was expected and what was found.
+// For an unknown key it also suggests the nearest known one, or the key that `synonyms` leads to.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@
 
 namespace lmtrain {
 
-// Sets the keys that `root` (a mapping) names; others keep their value.
+// Sets the keys that `root`, a mapping, holds. All others keep their values.
 void apply_yaml(const Fields& fields, const YamlNode& root, const YamlSource& source,
                 ConfigPositions& positions, const std::vector<Synonyms>& synonyms = {});
 
-// One "key.sub=value". Elements of a list are numbered from 0; the number after the last adds one.
+// Sets one "key.sub=value". List elements count from 0; the number after the last adds an element.
 void apply_override(const Fields& fields, const std::string& argument, ConfigPositions& positions,
                     const std::vector<Synonyms>& synonyms = {});
 

@@ -19,7 +19,7 @@ struct Synonyms {
 // The row that holds `word` (which may begin with dashes), or null.
 const Synonyms* find_synonyms(const std::vector<Synonyms>& synonyms, const std::string& word);
 
-// "did you mean 'a' or 'b'?", with the remark in brackets behind it; the remark alone without names.
+// "did you mean 'a' or 'b'? (REMARK)"; without names the remark alone.
 std::string suggestion_text(const std::vector<std::string>& names, const std::string& remark);
 
 // How a message about an unknown key ends: "did you mean 'train.steps'?", or the keys that the

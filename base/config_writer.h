@@ -1,5 +1,5 @@
-// A config written out: as YAML with a comment per key, and as tables for documents. Both run over
-// the fields' own description. `defaults` describes a default-constructed struct of the same type.
+// Writes a config as YAML with a comment per key, and as tables for documents. Both follow the
+// fields' own description. `defaults` describes a default-constructed struct of the same type.
 #pragma once
 
 #include <string>

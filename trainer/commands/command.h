@@ -21,7 +21,7 @@ struct Command {
   CLI::App* app = nullptr;            // name, description and options; its parent App owns it
   std::vector<std::string> examples;  // command lines for a shell, the simplest first
   std::vector<Synonyms> synonyms;     // what other programs call its options
-  // Does the work after the options were parsed. Writes the result to standard output, throws Error.
+  // Does the work once the options are parsed. Writes to standard output, throws Error.
   std::function<ExitCode(const CommandLine&)> run;
   std::vector<Command> parts;  // `tokenizer` has train, encode and decode, and no work of its own
 };

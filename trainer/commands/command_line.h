@@ -25,6 +25,7 @@ struct Request {
   ExitCode code = ExitCode::kDone;   // of the text
 };
 
+// All commands, and the command line that chooses one.
 class Program {
  public:
   Program();
@@ -38,11 +39,12 @@ class Program {
   const std::vector<CommandGroup>& groups() const { return groups_; }
 
  private:
-  // Of a command that is named by the first of `words`; null for an option or any other word.
+  // The command of that name, null where there is none.
   const Command* find(const std::string& name) const;
   void check_first_word(const std::string& word) const;
   const Command* parsed_command() const;
   std::string help() const;
+  // What is wrong with the command line, in one line.
   std::string complaint(const CLI::ParseError& error) const;
 
   CLI::App app_;

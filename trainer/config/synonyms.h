@@ -12,8 +12,8 @@ namespace lmtrain {
 // A row for each key that has other names; words that no key stands for say what to do instead.
 const std::vector<Synonyms>& config_synonyms();
 
-// What an option such as "--lr" or "--batch-size" would set: its names are the keys whose whole name,
-// or part behind the point, is `word`, else those of its row above. Both are empty for other words.
+// What an option such as "--lr" or "--batch-size" would set. The names are the key that is called
+// `word`, with or without its section, else those of the word's row; empty for other words.
 Synonyms settings_called(const std::string& word);
 
 }  // namespace lmtrain
