@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "models/vocab_loss.h"
+#include "trainer/planning/optimizer_state.h"
 
 namespace lmtrain {
 namespace {
@@ -116,7 +117,7 @@ int64_t bucket_bytes(const ModelConfig& model, const MemoryPlan& plan) {
 
 // A rank's share of the tensors goes out in files of at most 128 MiB, or of one larger tensor.
 int64_t checkpoint_file_bytes(const ModelConfig& model, const MemoryPlan& plan) {
-  const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision);
+  const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision, plan.optimizer);
   const int64_t largest_tensor =
       plan.vocab_size * model.hidden_size * master_element_bytes(plan.precision);
   return std::max(std::min(saved / plan.num_ranks, kCheckpointFile), largest_tensor);
@@ -168,14 +169,16 @@ int64_t num_parameters(const ModelConfig& model, int64_t vocab_size) {
 }
 
 int64_t MemoryEstimate::training() const {
-  return weights + gradients + moments + gathered + activations + workspace + buckets + threads;
+  return weights + gradients + optimizer_state + gathered + activations + workspace + buckets +
+         threads;
 }
 
 int64_t MemoryEstimate::total() const { return training() + checkpoint + process; }
 
 std::string MemoryEstimate::summary() const {
   return cat(human_bytes(weights), " weights, ", human_bytes(gradients), " gradients, ",
-             human_bytes(moments), " moments, ", human_bytes(activations), " activations, ",
+             human_bytes(optimizer_state), " optimizer state, ", human_bytes(activations),
+             " activations, ",
              human_bytes(gathered + workspace + buckets + threads + checkpoint + process),
              " work areas");
 }
@@ -187,6 +190,7 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
           .micro_batch_size = config.train.micro_batch_size,
           .sequence_length = config.data.sequence_length,
           .precision = config.train.precision,
+          .optimizer = config.optimizer,
           .bucket_mib = parallel.bucket_mib,
           .num_ranks = ranks_on_node,
           .on_cpu = on_cpu,
@@ -209,7 +213,8 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   // Without a type of its own the copy is the master.
   estimate.weights = sharded(copy, 3) + (plan.precision == "bf16" ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
-  estimate.moments = sharded(2 * master, 1);
+  const StateSize state = state_size(plan.optimizer, model, plan.vocab_size, plan.tensor);
+  estimate.optimizer_state = sharded(state.on_rank * master_element_bytes(plan.precision), 1);
   estimate.gathered = gathered_bytes(model, plan);
   estimate.activations = activation_bytes(model, plan);
   estimate.workspace = workspace_bytes(model, plan);
@@ -220,9 +225,10 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   return estimate;
 }
 
-int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size,
-                         const std::string& precision) {
-  return num_parameters(model, vocab_size) * 3 * master_element_bytes(precision);
+int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, const std::string& precision,
+                         const OptimizerConfig& optimizer) {
+  const StateSize state = state_size(optimizer, model, vocab_size, /*tensor=*/1);
+  return (num_parameters(model, vocab_size) + state.stored) * master_element_bytes(precision);
 }
 
 }  // namespace lmtrain

@@ -18,7 +18,6 @@
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/start/run_data.h"
-#include "trainer/step/schedule.h"
 
 namespace lmtrain {
 namespace {
@@ -30,9 +29,9 @@ constexpr double kSpreads = 3.0;
 constexpr double kNormLimit = 3e-2;
 
 // What the tensor axis adds below fp64 within a few steps: a share of a tensor's largest gradient,
-// of a loss, which is a mean of many, and of what all steps together can move a weight; for where a
-// gradient is nearly zero, its rounding is most of what AdamW takes from it. A sum that is missing
-// or doubled is off by more.
+// of a loss, which is a mean of many, and of what all steps together can move a weight: where a
+// gradient is nearly zero, its rounding is most of what the optimizer takes from it. A sum that is
+// missing or doubled is off by more.
 struct Allowance {
   double of_gradient;
   double of_loss;
@@ -150,7 +149,7 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
 }
 
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         const std::string& precision, double largest_update) {
+                         const std::string& precision) {
   const Allowance allowance = allowance_of(precision);
   std::map<std::string, LayoutDifference::OfTensor> spreads;
   for (const auto& tensor : spread.tensors) spreads[tensor.name] = tensor;
@@ -158,15 +157,15 @@ LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& 
   judgement.check("losses differ", found.loss,
                   std::max(kSpreads * spread.loss, allowance.of_loss * found.loss_size));
   judgement.check_norms(found, spread);
-  const double of_updates = allowance.of_updates * largest_update;
   for (const auto& tensor : found.tensors) {
     const LayoutDifference::OfTensor of_spread = spreads[tensor.name];
     judgement.check(
         cat("gradients of ", tensor.name, " differ"), tensor.gradient,
         std::max(kSpreads * of_spread.gradient, allowance.of_gradient * tensor.gradient_size));
-    judgement.check(cat("weights of ", tensor.name, " differ"), tensor.weight,
-                    std::max(kSpreads * of_spread.weight,
-                             of_updates + kRoundingsOfWeights * tensor.weight_size));
+    judgement.check(
+        cat("weights of ", tensor.name, " differ"), tensor.weight,
+        std::max(kSpreads * of_spread.weight, allowance.of_updates * tensor.largest_update +
+                                                  kRoundingsOfWeights * tensor.weight_size));
   }
   return judgement.verdict(found);
 }
@@ -185,14 +184,6 @@ void check_host_memory(const LoadedConfig& loaded, const Config& config) {
                         human_bytes(need), ", but there are ", human_bytes(memory.bytes), " (",
                         memory.limited_by,
                         "); verify the same layout with fewer layers (model.num_layers)"));
-}
-
-// What AdamW can move a weight, but for its decay.
-double sum_of_learning_rates(const Config& config, int64_t num_steps) {
-  double sum = 0;
-  for (int64_t step = 0; step < num_steps; ++step)
-    sum += learning_rate(config.schedule, config.optimizer.lr, config.train.steps, step);
-  return sum;
 }
 
 }  // namespace
@@ -245,8 +236,7 @@ ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& lau
   if (launch.rank() == 0) {
     const LayoutDifference found = difference(cut, one.run);
     const LayoutDifference& spread = one.spread_of(config.parallel);
-    const LayoutVerdict verdict =
-        judge_each(found, spread, config.train.precision, sum_of_learning_rates(config, num_steps));
+    const LayoutVerdict verdict = judge_each(found, spread, config.train.precision);
     print_differences(found, spread);
     std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
     std::fflush(stdout);

@@ -23,11 +23,11 @@ struct LayoutVerdict {
 // with its samples in another order.
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
                     const std::string& precision);
-// The same of each tensor by its own spread. Below fp64 a share of its largest gradient is
-// allowed besides, and of its weights one of `largest_update`, the sum of the steps' learning
-// rates: what the tensor axis adds may not all be in the spread.
+// The same of each tensor by its own spread. Below fp64 a share of its largest gradient is allowed
+// besides, and for its weights a share of its largest_update: the spread may lack some of what the
+// tensor axis adds.
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         const std::string& precision, double largest_update);
+                         const std::string& precision);
 
 // Collective: trains `num_steps` steps on rank 0 alone, then in the config's layout on all ranks,
 // on the same batches, and prints the largest differences of losses, gradients and weights, tensor
