@@ -68,7 +68,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 };
 
 ParameterSpec weight_spec(const std::string& name, int64_t inputs, const LinearOutputs& outputs,
-                          LinearCut cut, const Communicator& axis, double std) {
+                          LinearCut cut, const Communicator& axis, LinearOptions options) {
   ParameterSpec spec;
   spec.name = name + ".weight";
   spec.logical_shape = outputs.shape;
@@ -77,7 +77,8 @@ ParameterSpec weight_spec(const std::string& name, int64_t inputs, const LinearO
       cut == LinearCut::kColumn ? outputs.cut_dim : static_cast<int>(outputs.shape.size());
   spec.shard_index = axis.rank();
   spec.num_shards = axis.size();
-  spec.init_std = std;
+  spec.init_std = options.std;
+  spec.matrices = std::move(options.matrices);
   return spec;
 }
 
@@ -101,8 +102,8 @@ ParameterSpec bias_spec(const std::string& name, const LinearOutputs& outputs, L
 Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
                const LinearOutputs& outputs, LinearCut cut, const TensorAxis& tensor_axis,
                LinearOptions options)
-    : weight_(store.add(unit,
-                        weight_spec(name, inputs, outputs, cut, *tensor_axis.group, options.std))),
+    : weight_(
+          store.add(unit, weight_spec(name, inputs, outputs, cut, *tensor_axis.group, options))),
       bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, *tensor_axis.group))
                          : nullptr),
       cut_(cut),

@@ -22,7 +22,8 @@ struct LinearOutputs {
 
 struct LinearOptions {
   bool bias = true;
-  double std = 0.02;  // of initial weights
+  double std = 0.02;                       // of initial weights
+  std::vector<MatrixSlice> matrices = {};  // of the weight, as in ParameterSpec
 };
 
 class Linear {
