@@ -21,6 +21,11 @@ std::optional<Norm> head_norm(ParameterStore& store, ParameterUnit& unit, const 
               axes);
 }
 
+// Query, key and value of [key heads, queries of a group + 2, head size, hidden size].
+std::vector<MatrixSlice> qkv_matrices(int64_t queries_per_group) {
+  return {{1, 0, queries_per_group}, {1, queries_per_group, 1}, {1, queries_per_group + 1, 1}};
+}
+
 // Each head of keys or values as often as queries read it.
 at::Tensor repeated(const at::Tensor& heads, int64_t times) {
   return times == 1 ? heads : heads.repeat_interleave(times, 1);
@@ -39,10 +44,13 @@ SelfAttention::SelfAttention(ParameterStore& store, ParameterUnit& unit, const s
            {{config.kv_heads(), queries_per_group_ + 2, head_size_}, /*cut_dim=*/0},
            LinearCut::kColumn, layout.tensor,
            {.bias = config.traits().has_biases || config.traits().has_qkv_biases,
-            .std = config.init_std}),
+            .std = config.init_std,
+            .matrices = qkv_matrices(queries_per_group_)}),
       output_(store, unit, name + ".output", config.num_heads * head_size_, {{config.hidden_size}},
               LinearCut::kRow, layout.tensor,
-              {.bias = config.traits().has_biases, .std = config.traits().residual_init_std}),
+              {.bias = config.traits().has_biases,
+               .std = config.traits().residual_init_std,
+               .matrices = {{0, 0, config.hidden_size}}}),
       query_norm_(head_norm(store, unit, name + ".query_norm", config, layout.tensor)),
       key_norm_(head_norm(store, unit, name + ".key_norm", config, layout.tensor)) {}
 

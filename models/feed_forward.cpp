@@ -14,6 +14,12 @@ LinearOutputs up_outputs(const ModelConfig& config) {
   return {{width}};
 }
 
+// Gate and up of [2, width, hidden size], or up alone.
+std::vector<MatrixSlice> up_matrices(const ModelConfig& config) {
+  if (config.traits().has_gate()) return {{0, 0, 1}, {0, 1, 1}};
+  return {{0, 0, config.traits().intermediate_size}};
+}
+
 // SiLU(gate) * up of [.., 2, width]; computes SiLU again in backward, which saves keeping it.
 struct GatedSiluFunction : torch::autograd::Function<GatedSiluFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& both) {
@@ -38,10 +44,15 @@ FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::
                          const ModelConfig& config, const TensorAxis& tensor_axis)
     : activation_(config.traits().activation),
       up_(store, unit, name + ".up", config.hidden_size, up_outputs(config), LinearCut::kColumn,
-          tensor_axis, {.bias = config.traits().has_biases, .std = config.init_std}),
+          tensor_axis,
+          {.bias = config.traits().has_biases,
+           .std = config.init_std,
+           .matrices = up_matrices(config)}),
       down_(store, unit, name + ".down", config.traits().intermediate_size, {{config.hidden_size}},
             LinearCut::kRow, tensor_axis,
-            {.bias = config.traits().has_biases, .std = config.traits().residual_init_std}) {}
+            {.bias = config.traits().has_biases,
+             .std = config.traits().residual_init_std,
+             .matrices = {{0, 0, config.hidden_size}}}) {}
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   const at::Tensor y = up_(x);

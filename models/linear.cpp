@@ -68,7 +68,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 };
 
 ParameterSpec weight_spec(const std::string& name, int64_t inputs, const LinearOutputs& outputs,
-                          LinearCut cut, const Communicator& axis, const LinearOptions& options) {
+                          LinearCut cut, const Communicator& axis, LinearOptions options) {
   ParameterSpec spec;
   spec.name = name + ".weight";
   spec.logical_shape = outputs.shape;
@@ -79,6 +79,7 @@ ParameterSpec weight_spec(const std::string& name, int64_t inputs, const LinearO
   spec.num_shards = axis.size();
   spec.init_std = options.std;
   spec.multiplied = options.multiplied;
+  spec.matrices = std::move(options.matrices);
   return spec;
 }
 

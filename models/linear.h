@@ -24,6 +24,7 @@ struct LinearOptions {
   bool bias = true;
   double std = 0.02;  // of initial weights
   Multiplied multiplied = Multiplied::kPerToken;
+  std::vector<MatrixSlice> matrices = {};  // of the weight, as in ParameterSpec
 };
 
 class Linear {

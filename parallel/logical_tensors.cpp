@@ -14,38 +14,37 @@ at::Tensor logical_of(const Parameter& parameter, const at::Tensor& whole_buffer
 
 }  // namespace
 
-const at::Tensor& shard_of(const ParameterUnit& unit, StateBuffer buffer) {
-  switch (buffer) {
-    case StateBuffer::kWeights:
-      return unit.master();
-    case StateBuffer::kExpAvg:
-      return unit.exp_avg();
-    case StateBuffer::kExpAvgSq:
-      return unit.exp_avg_sq();
-    default:
-      return unit.reduced_gradient();
-  }
+bool has_buffer(const Parameter& parameter, const std::string& buffer) {
+  return buffer == kWeights || buffer == kGradient || parameter.has_state(buffer);
 }
 
-void for_each_logical(const ParameterUnit& unit, StateBuffer buffer, const Sharding& sharding,
-                      Communicator& tensor,
+std::vector<std::string> stored_buffers(const ParameterUnit& unit) {
+  std::vector<std::string> buffers = {kWeights};
+  for (const StateBuffer& state : unit.state()) buffers.push_back(state.name);
+  return buffers;
+}
+
+void for_each_logical(const ParameterUnit& unit, const std::string& buffer,
+                      const Sharding& sharding, Communicator& tensor,
                       const std::function<void(const Parameter&, const at::Tensor&)>& visit) {
-  at::Tensor whole = shard_of(unit, buffer);
+  at::Tensor whole = unit.whole_shard(buffer);
   if (sharding.num_shards() > 1) {
     const at::Tensor mine = whole;
     whole = at::empty({unit.numel()}, mine.options());
     sharding.data->all_gather(whole, mine)->wait();
   }
-  for (const auto& parameter : unit.parameters())
-    visit(*parameter, logical_of(*parameter, whole, tensor));
+  for (const auto& parameter : unit.parameters()) {
+    if (has_buffer(*parameter, buffer)) visit(*parameter, logical_of(*parameter, whole, tensor));
+  }
 }
 
-void set_from_logical(const Parameter& parameter, StateBuffer buffer, const at::Tensor& logical) {
+void set_from_logical(const Parameter& parameter, const std::string& buffer,
+                      const at::Tensor& logical) {
   const auto span = parameter.span_in_shard();
   if (span.count == 0) return;
   const at::Tensor local = parameter.spec().local_part(logical).reshape({-1});
-  shard_of(parameter.unit(), buffer)
-      .narrow(0, span.begin, span.count)
+  parameter.unit()
+      .elements(buffer, parameter.offset() + span.first_element, span.count)
       .copy_(local.narrow(0, span.first_element, span.count));
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -11,21 +13,22 @@
 
 namespace lmtrain {
 
-// Buffers that every rank has a shard of.
-enum class StateBuffer { kWeights, kExpAvg, kExpAvgSq, kGradient };
+// A unit's buffers are named: kWeights, kGradient, or a state buffer of the optimizer. Weights and
+// gradients are of every parameter, state is of those that it is kept for.
+bool has_buffer(const Parameter& parameter, const std::string& buffer);
 
-// This rank's shard of a unit's buffer.
-const at::Tensor& shard_of(const ParameterUnit& unit, StateBuffer buffer);
+// The buffers of a unit that a checkpoint holds: its weights and its state.
+std::vector<std::string> stored_buffers(const ParameterUnit& unit);
 
 // Collective over the store's data axis and `tensor`: calls visit(parameter, logical tensor) for
-// each parameter of the unit, in order. The tensor is a view of the store where the layout cuts
-// nothing, and is gone after the visit where it does.
-void for_each_logical(const ParameterUnit& unit, StateBuffer buffer, const Sharding& sharding,
-                      Communicator& tensor,
+// each parameter of the unit that has this buffer, in order. The tensor may be gone after the visit.
+void for_each_logical(const ParameterUnit& unit, const std::string& buffer,
+                      const Sharding& sharding, Communicator& tensor,
                       const std::function<void(const Parameter&, const at::Tensor&)>& visit);
 
 // Sets this rank's shard of a parameter from its logical tensor, of any device and type. For
 // weights, ParameterStore::refresh_compute() is to follow.
-void set_from_logical(const Parameter& parameter, StateBuffer buffer, const at::Tensor& logical);
+void set_from_logical(const Parameter& parameter, const std::string& buffer,
+                      const at::Tensor& logical);
 
 }  // namespace lmtrain

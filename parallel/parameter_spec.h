@@ -17,6 +17,14 @@ enum class Init { kNormal, kZeros, kOnes };
 // predicts, or for each text. The FLOPs of a model are counted by it.
 enum class Multiplied { kNever, kPerToken, kPerTarget, kPerText };
 
+// A matrix within a logical tensor: `count` places of `dim`, from `begin` on. The last dim of the
+// tensor is its columns, all others together are its rows.
+struct MatrixSlice {
+  int dim = 0;
+  int64_t begin = 0;
+  int64_t count = 0;
+};
+
 struct ParameterSpec {
   std::string name;                    // stable: checkpoints store the tensor under it
   std::vector<int64_t> logical_shape;  // whatever the layout
@@ -28,6 +36,9 @@ struct ParameterSpec {
   std::vector<MeshAxis> gradient_axes = {
       MeshAxis::kData};  // ranks along these hold parts of the gradient's sum
   bool weight_decay = true;
+  // The hidden matrices that the tensor consists of, such as query, key and value: what optimizers
+  // of whole matrices update one by one. None in embeddings, heads, norms and biases.
+  std::vector<MatrixSlice> matrices;
   int uses_per_micro_batch = 1;  // backward reports so many times
   Multiplied multiplied = Multiplied::kNever;
   Init init = Init::kNormal;

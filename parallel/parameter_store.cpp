@@ -41,6 +41,12 @@ Parameter::Span Parameter::span_in_shard() const {
   return {begin - unit_->shard_begin_, end - begin, begin - offset_};
 }
 
+int64_t Parameter::aligned_numel() const { return rounded_up(numel_, kAlignment); }
+
+bool Parameter::has_state(const std::string& name) const {
+  return std::find(state_.begin(), state_.end(), name) != state_.end();
+}
+
 at::Tensor Parameter::in(const at::Tensor& whole_buffer) const {
   return whole_buffer.narrow(0, offset_, numel_).view(spec_.local_shape());
 }
@@ -88,6 +94,29 @@ void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
 }
 
 void Parameter::report_use() { unit_->store_->report_use(*unit_); }
+
+const StateBuffer* ParameterUnit::find_state(const std::string& name) const {
+  const auto found = std::find_if(state_.begin(), state_.end(),
+                                  [&](const StateBuffer& buffer) { return buffer.name == name; });
+  return found == state_.end() ? nullptr : &*found;
+}
+
+at::Tensor ParameterUnit::elements(const std::string& buffer, int64_t begin, int64_t count) const {
+  if (buffer == kWeights) return master_.narrow(0, begin - shard_begin_, count);
+  if (buffer == kGradient) return reduced_gradient_.narrow(0, begin - shard_begin_, count);
+  const StateBuffer* const state = find_state(buffer);
+  TORCH_CHECK(state != nullptr, "unit ", name_, " has no buffer ", buffer);
+  return state->shard.narrow(0, begin - state->begin, count);
+}
+
+at::Tensor ParameterUnit::whole_shard(const std::string& buffer) const {
+  const StateBuffer* const state = find_state(buffer);
+  if (state == nullptr) return elements(buffer, shard_begin_, shard_numel_);
+  if (state->shard.numel() == shard_numel_) return state->shard;
+  at::Tensor whole = at::zeros({shard_numel_}, state->shard.options());
+  whole.narrow(0, state->begin - shard_begin_, state->shard.numel()).copy_(state->shard);
+  return whole;
+}
 
 void ParameterUnit::accept_reduced(const at::Tensor& shard) {
   if (reduced_is_set_) {
@@ -151,9 +180,8 @@ void ParameterStore::lay_out(ParameterUnit& unit) {
     for (const auto& parameter : unit.parameters_) {
       if (parameter->spec_.weight_decay != decayed) continue;
       parameter->offset_ = unit.numel_;
-      unit.numel_ += rounded_up(parameter->numel_, kAlignment);
+      unit.numel_ += parameter->aligned_numel();
     }
-    if (decayed) unit.num_decayed_ = unit.numel_;
   }
   const int shards = sharding_.num_shards();
   if (shards > 1) unit.numel_ = rounded_up(unit.numel_, shards * kShardAlignment);
@@ -178,8 +206,6 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
           shares ? unit->shard_of(unit->compute_) : at::zeros({unit->shard_numel_}, options);
     }
     if (use == StoreUse::kInference) continue;
-    unit->exp_avg_ = at::zeros({unit->shard_numel_}, options);
-    unit->exp_avg_sq_ = at::zeros({unit->shard_numel_}, options);
     if (shards_gradients()) {
       unit->reduced_gradient_ = at::zeros({unit->shard_numel_}, options);
     } else {
@@ -191,6 +217,34 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   refresh_compute();
   // What is loaded next may be a view of what is still on its way.
   for (const auto& unit : units_) finish_gather(*unit);
+}
+
+void ParameterStore::allocate_state(const StateNames& names_for) {
+  for (const auto& unit : units_) {
+    std::vector<std::string> names;
+    for (const auto& parameter : unit->parameters_) {
+      parameter->state_ = names_for(parameter->spec_);
+      for (const std::string& name : parameter->state_) {
+        TORCH_CHECK(name != kWeights && name != kGradient, "state cannot be named ", name);
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+      }
+    }
+    for (const std::string& name : names) add_state(*unit, name);
+  }
+}
+
+void ParameterStore::add_state(ParameterUnit& unit, const std::string& name) {
+  int64_t begin = unit.numel_;
+  int64_t end = 0;
+  for (const auto& parameter : unit.parameters_) {
+    if (!parameter->has_state(name)) continue;
+    begin = std::min(begin, parameter->offset_);
+    end = std::max(end, parameter->offset_ + parameter->aligned_numel());
+  }
+  const int64_t shard_end = unit.shard_begin_ + unit.shard_numel_;
+  begin = std::clamp(begin, unit.shard_begin_, shard_end);
+  end = std::clamp(end, begin, shard_end);
+  unit.state_.push_back({name, begin, at::zeros({end - begin}, unit.master_.options())});
 }
 
 void ParameterStore::draw(ParameterUnit& unit, uint64_t seed) {

@@ -4,12 +4,13 @@
 //   master    fp32 (fp64 in fp64)  the weights that are optimised and saved
 //   compute   bf16 in bf16, else the master's type; made once a step
 //   gradient  like master; sums over micro-batches, then over ranks
-//   exp_avg, exp_avg_sq  like master; the optimizer's moments
+//   state     like master; what the optimizer keeps, in buffers that it names, each for the
+//             parameters that it is kept for
 // Parameters with weight decay come first.
 //
 // Sharded over the data axis (ZeRO; Rajbhandari et al., 2020), a unit is cut into as many equal
 // shards as ranks, and a rank keeps its own alone:
-//   stage 1  of master and moments
+//   stage 1  of master and state
 //   stage 2  also of the gradient, whose whole is there while backward of the unit runs
 //   stage 3  also of the compute copy, whose whole is gathered where it is used
 //
@@ -34,7 +35,15 @@ namespace lmtrain {
 // Shards begin at multiples of so many elements of their unit.
 inline constexpr int64_t kShardAlignment = 4096;
 
-// For inference a store has no gradients and moments, and its weights are zeros until loaded.
+// Names of a unit's buffers beside those of the optimizer's state. Checkpoints store weights and
+// state under these names.
+inline constexpr char kWeights[] = "weights";    // master
+inline constexpr char kGradient[] = "gradient";  // reduced
+
+// Names of the state buffers that an optimizer keeps for a parameter.
+using StateNames = std::function<std::vector<std::string>(const ParameterSpec&)>;
+
+// For inference a store has no gradients, and its weights are zeros until loaded.
 enum class StoreUse { kTraining, kInference };
 
 // How a store's units are cut over the data axis.
@@ -54,6 +63,10 @@ class Parameter {
   const ParameterUnit& unit() const { return *unit_; }
   int64_t offset() const { return offset_; }  // in the unit's buffers
   int64_t numel() const { return numel_; }    // of this rank's part of the tensor axis
+  int64_t aligned_numel() const;              // with what is left free behind it in the buffers
+  // State buffers that the unit keeps for it, in the optimizer's order.
+  const std::vector<std::string>& state() const { return state_; }
+  bool has_state(const std::string& name) const;
 
   // This rank's part of the tensor axis in the compute type. Fetch it anew for each use, do not
   // keep it.
@@ -93,8 +106,17 @@ class Parameter {
   ParameterUnit* unit_ = nullptr;
   int64_t offset_ = 0;
   int64_t numel_ = 0;
+  std::vector<std::string> state_;
   bool gradient_is_set_ = false;
   at::Tensor compute_, gradient_;
+};
+
+// A state buffer of a unit, of the elements from the first parameter that it is kept for to the
+// last one's end.
+struct StateBuffer {
+  std::string name;
+  int64_t begin = 0;  // of this rank's shard, in the unit
+  at::Tensor shard;   // the part of those elements that lies in the rank's shard of the unit
 };
 
 class ParameterUnit {
@@ -104,12 +126,16 @@ class ParameterUnit {
   int64_t numel() const { return numel_; }  // of the whole unit, alignment included
   int64_t shard_begin() const { return shard_begin_; }
   int64_t shard_numel() const { return shard_numel_; }  // of this rank's shard
-  int64_t num_decayed() const { return num_decayed_; }  // leading elements with weight decay
 
   // Of this rank's shard.
   const at::Tensor& master() const { return master_; }
-  const at::Tensor& exp_avg() const { return exp_avg_; }
-  const at::Tensor& exp_avg_sq() const { return exp_avg_sq_; }
+  const std::vector<StateBuffer>& state() const { return state_; }
+  // A view of `count` elements of the buffer of this name, from element `begin` of the unit on;
+  // all of them lie in this rank's shard of the buffer.
+  at::Tensor elements(const std::string& buffer, int64_t begin, int64_t count) const;
+  // This rank's shard of the buffer of this name, as long as that of the weights: where a state
+  // buffer does not cover it, a copy with zeros.
+  at::Tensor whole_shard(const std::string& buffer) const;
   // The gradient that the optimizer reads: summed over all ranks once GradientSync has finished.
   const at::Tensor& reduced_gradient() const { return reduced_gradient_; }
   // The whole gradient of this rank; from stage 2 on undefined once it is reduced.
@@ -124,6 +150,7 @@ class ParameterUnit {
   friend class ParameterStore;
   friend class Parameter;
   friend class UnitInForward;
+  const StateBuffer* find_state(const std::string& name) const;
   void bind_gradient(const at::Tensor& whole);
   void bind_compute(const at::Tensor& whole);
   at::Tensor shard_of(const at::Tensor& whole) const {
@@ -137,11 +164,11 @@ class ParameterUnit {
   int64_t numel_ = 0;
   int64_t shard_begin_ = 0;
   int64_t shard_numel_ = 0;
-  int64_t num_decayed_ = 0;
   int uses_outstanding_ = 0;
   bool reduced_is_set_ = false;
   class ParameterStore* store_ = nullptr;
-  at::Tensor master_, compute_, gradient_, reduced_gradient_, exp_avg_, exp_avg_sq_;
+  at::Tensor master_, compute_, gradient_, reduced_gradient_;
+  std::vector<StateBuffer> state_;
   at::Tensor compute_shard_;  // stage 3: what the whole is gathered from
   at::Tensor gathering_;      // the whole on its way, while `gather_` is
   WorkPtr gather_;
@@ -163,6 +190,8 @@ class ParameterStore {
   // Makes all buffers and, for training, draws the initial weights: pure functions of (seed, name,
   // element). Collective where sharded.
   void allocate(uint64_t seed, StoreUse use = StoreUse::kTraining);
+  // After that, for training: makes the optimizer's state, all zeros.
+  void allocate_state(const StateNames& names_for);
 
   const std::vector<std::unique_ptr<ParameterUnit>>& units() const { return units_; }
   // All parameters, in the order of their declaration.
@@ -194,6 +223,7 @@ class ParameterStore {
   friend class Parameter;
   friend class UnitInForward;
   void lay_out(ParameterUnit& unit);
+  void add_state(ParameterUnit& unit, const std::string& name);
   void draw(ParameterUnit& unit, uint64_t seed);
   void report_use(ParameterUnit& unit);
   // The unit's whole compute copy is there when this returns, and its neighbour's on the way.

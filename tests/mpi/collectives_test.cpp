@@ -262,7 +262,7 @@ TEST(GradientSync, PartsThatTravelAsBf16AreRoundedOnceAndAddedUpInSingle) {
     sync.finish();
     std::vector<at::Tensor> all;
     for (const auto& unit : store.units()) {
-      for_each_logical(*unit, StateBuffer::kGradient, store.sharding(), *alone,
+      for_each_logical(*unit, kGradient, store.sharding(), *alone,
                        [&](const Parameter&, const at::Tensor& gradient) {
                          all.push_back(gradient.reshape({-1}).clone());
                        });
@@ -293,6 +293,7 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
     Decoder model(tiny(), 31, store, *alone);
     GradientSync sync(store, data, *alone, {4096, at::kDouble});
     store.allocate(3);
+    store.allocate_state([](const ParameterSpec&) { return adamw_state(); });
     std::vector<double> losses;
     const int64_t share = 8 / data.size();
     const auto mine = [&](const at::Tensor& t) { return t.narrow(0, share * data.rank(), share); };
@@ -309,6 +310,7 @@ TEST(GradientSync, LossesEqualThoseOfOneRank) {
       data.all_reduce(total, ReduceOp::kSum)->wait();
       losses.push_back(total.item<double>());
       adamw_update(store, OptimizerConfig{}, 1e-3, step + 1, 1.0);
+      store.refresh_compute();
     }
     return losses;
   };

@@ -56,7 +56,7 @@ Outcome run(const ModelConfig& config, Communicator& tensor, bool sequence) {
   sync.finish();
   outcome.loss = loss.total.item<double>();
   for (const auto& unit : store.units()) {
-    for_each_logical(*unit, StateBuffer::kGradient, store.sharding(), tensor,
+    for_each_logical(*unit, kGradient, store.sharding(), tensor,
                      [&](const Parameter& parameter, const at::Tensor& gradient) {
                        outcome.gradients[parameter.spec().name] = gradient.clone();
                      });

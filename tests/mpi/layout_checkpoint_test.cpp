@@ -20,6 +20,12 @@ struct Layout {
   bool is_staged = false;  // moved as tensors of a shared GPU are
 };
 
+// State of some parameters alone, whose places follow no order of shards.
+std::vector<std::string> state_of(const ParameterSpec& spec) {
+  if (spec.logical_shape.size() > 1) return {"momentum"};
+  return {"exp_avg", "exp_avg_sq"};
+}
+
 // A store in a layout of all ranks, whose state is a function of its elements.
 class Sharded {
  public:
@@ -30,9 +36,12 @@ class Sharded {
         store_(at::kFloat, at::kCPU, {&mesh_.data(), layout.zero}),
         model_(make_model(config, 61, store_, {mesh_.tensor(), layout.sequence})) {
     store_.allocate(seed);
+    store_.allocate_state(state_of);
     for (const auto& unit : store_.units()) {
-      unit->exp_avg().copy_(unit->master() * 2);
-      unit->exp_avg_sq().copy_(unit->master().square());
+      for (const StateBuffer& state : unit->state()) {
+        const at::Tensor weights = unit->elements(kWeights, state.begin, state.shard.numel());
+        state.shard.copy_(state.name == "exp_avg_sq" ? weights.square() : weights * 2);
+      }
     }
   }
 
@@ -43,8 +52,7 @@ class Sharded {
   at::Tensor state() {
     std::vector<at::Tensor> rows;
     for (const auto& unit : store_.units()) {
-      for (const StateBuffer buffer :
-           {StateBuffer::kWeights, StateBuffer::kExpAvg, StateBuffer::kExpAvgSq}) {
+      for (const std::string& buffer : stored_buffers(*unit)) {
         for_each_logical(*unit, buffer, store_.sharding(), mesh_.tensor(),
                          [&](const Parameter&, const at::Tensor& logical) {
                            rows.push_back(logical.reshape({-1}).clone());

@@ -44,7 +44,7 @@ Outcome run(const at::Tensor& hidden, const TensorAxis& axis) {
   sync.finish();
   Outcome outcome{
       loss.total.item<double>(), loss.log_probabilities, gather_rows(own.grad(), axis), {}};
-  for_each_logical(unit, StateBuffer::kGradient, store.sharding(), *axis.group,
+  for_each_logical(unit, kGradient, store.sharding(), *axis.group,
                    [&](const Parameter&, const at::Tensor& gradient) {
                      outcome.table_gradient = gradient.clone();
                    });

@@ -25,29 +25,23 @@ using nlohmann::json;
 
 // One tensor to store.
 struct Item {
-  StateBuffer buffer;
+  std::string buffer;
   const Parameter* parameter;
 
   // Of the logical tensor.
   int64_t numel() const { return c10::multiply_integers(parameter->spec().logical_shape); }
 };
 
-const char* group_name(StateBuffer buffer) {
-  if (buffer == StateBuffer::kWeights) return "weights";
-  return buffer == StateBuffer::kExpAvg ? "exp_avg" : "exp_avg_sq";
-}
-
-std::vector<StateBuffer> stored_buffers(bool with_optimizer) {
-  if (!with_optimizer) return {StateBuffer::kWeights};
-  return {StateBuffer::kWeights, StateBuffer::kExpAvg, StateBuffer::kExpAvgSq};
-}
-
-// In the order in which units are gone through, buffer by buffer.
+// Weights and, of a store for training, the optimizer's state, in the order in which units are gone
+// through, buffer by buffer.
 std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   std::vector<Item> items;
   for (const auto& unit : store.units()) {
-    for (const StateBuffer buffer : stored_buffers(with_optimizer)) {
-      for (const auto& parameter : unit->parameters()) items.push_back({buffer, parameter.get()});
+    for (const std::string& buffer : stored_buffers(*unit)) {
+      if (!with_optimizer && buffer != kWeights) continue;
+      for (const auto& parameter : unit->parameters()) {
+        if (has_buffer(*parameter, buffer)) items.push_back({buffer, parameter.get()});
+      }
     }
   }
   return items;
@@ -89,7 +83,7 @@ class ShareWriter {
  public:
   ShareWriter(fs::path folder, int rank) : folder_(std::move(folder)), rank_(rank) {}
 
-  void add(const char* group, const std::string& name, const at::Tensor& logical) {
+  void add(const std::string& group, const std::string& name, const at::Tensor& logical) {
     attempt([&] {
       const at::Tensor tensor = logical.cpu().contiguous();
       const auto bytes = static_cast<int64_t>(tensor.nbytes());
@@ -143,15 +137,15 @@ class ShareWriter {
 // of this rank to `writer`.
 void write_share(const ParameterStore& store, Communicator& tensor, Communicator& world,
                  ShareWriter& writer) {
-  const bool with_optimizer = store.units().front()->exp_avg().defined();
-  const std::vector<int> owners = owners_of(all_items(store, with_optimizer), world.size());
+  const std::vector<int> owners =
+      owners_of(all_items(store, /*with_optimizer=*/true), world.size());
   size_t next = 0;
   for (const auto& unit : store.units()) {
-    for (const StateBuffer buffer : stored_buffers(with_optimizer)) {
+    for (const std::string& buffer : stored_buffers(*unit)) {
       for_each_logical(*unit, buffer, store.sharding(), tensor,
                        [&](const Parameter& parameter, const at::Tensor& logical) {
                          if (owners[next++] == world.rank())
-                           writer.add(group_name(buffer), parameter.spec().name, logical);
+                           writer.add(buffer, parameter.spec().name, logical);
                        });
     }
   }
@@ -251,7 +245,7 @@ std::map<std::string, at::Tensor> read_weights(const fs::path& checkpoint,
   TensorReaders readers(checkpoint);
   std::map<std::string, at::Tensor> weights;
   for (const auto& stored : manifest.tensors) {
-    if (stored.group != "weights") continue;
+    if (stored.group != kWeights) continue;
     at::Tensor& tensor = weights[stored.name];
     tensor = at::empty(stored.shape, master_type_of(manifest.state.precision));
     readers.read(stored, tensor);
@@ -267,10 +261,11 @@ void load_tensors(const fs::path& checkpoint, const Manifest& manifest, Paramete
   for (const Item& item : all_items(store, with_optimizer)) {
     if (item.parameter->span_in_shard().count == 0) continue;
     const ParameterSpec& spec = item.parameter->spec();
-    const auto found = places.find({group_name(item.buffer), spec.name});
+    const auto found = places.find({item.buffer, spec.name});
     if (found == places.end()) {
-      throw CheckpointError(cat(checkpoint.string(), " has no tensor ", group_name(item.buffer),
-                                "/", spec.name, "; it is of another model"));
+      throw CheckpointError(cat(checkpoint.string(), " has no tensor ", item.buffer, "/", spec.name,
+                                "; it is of another model",
+                                item.buffer == kWeights ? "" : " or optimizer"));
     }
     at::Tensor stored = at::empty(spec.logical_shape, store.master_type());
     readers.read(*found->second, stored);

@@ -58,7 +58,7 @@ struct Manifest {
     std::string xxh3;
   };
   struct StoredTensor {
-    std::string group;  // "weights", "exp_avg", "exp_avg_sq"
+    std::string group;  // "weights", or a state buffer of the optimizer, such as "exp_avg"
     std::string name;
     std::vector<int64_t> shape;
     std::string file;
@@ -71,7 +71,7 @@ struct Manifest {
 // The folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
 
-// Saves into `checkpoints`/step-NNNNNNNN, the weights and, of a store for training, the moments,
+// Saves into `checkpoints`/step-NNNNNNNN, the weights and the optimizer's state where there is any,
 // each tensor whole whatever the layout. Collective; `tensor` is the axis that the model is cut
 // over. Returns "" or, on every rank alike, why the save was abandoned (disk full, ...); the
 // checkpoints before it are untouched then.
@@ -93,7 +93,7 @@ std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints
 // PATH as the user names it: a checkpoint's folder, or a run's folder for its newest.
 std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 
-// Fills this rank's part of weights, and moments where `with_optimizer`, of any layout. Throws
+// Fills this rank's part of weights, and of the state where `with_optimizer`, of any layout. Throws
 // CheckpointError. The store is allocated; its refresh_compute() is to follow.
 void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest,
                   ParameterStore& store, bool with_optimizer);

@@ -62,7 +62,7 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   if (start.checkpoint.empty()) return start;
   start.manifest = read_manifest(start.checkpoint);
   const auto& tensors = start.manifest.tensors;
-  if (std::ranges::all_of(tensors, [](const auto& t) { return t.group == "weights"; })) {
+  if (std::ranges::all_of(tensors, [](const auto& t) { return t.group == kWeights; })) {
     throw CheckpointError(cat(start.checkpoint.string(),
                               " holds weights alone, no optimizer; start a run from them with "
                               "model.init_from"));

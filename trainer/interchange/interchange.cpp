@@ -100,7 +100,7 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
       throw CheckpointError(
           cat("the initial weights have no tensor ", name, " of the model's shape"));
     }
-    set_from_logical(*parameter, StateBuffer::kWeights, found->second);
+    set_from_logical(*parameter, kWeights, found->second);
   }
   return lacking;
 }

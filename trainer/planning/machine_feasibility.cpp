@@ -3,7 +3,6 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "models/model_sizes.h"
 #include "trainer/planning/feasibility.h"
 
 namespace lmtrain {
@@ -29,8 +28,7 @@ void check_amount_of_text(const LoadedConfig& loaded, int64_t num_samples) {
 
 void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_bytes) {
   const Config& c = loaded.config;
-  const int64_t need =
-      2 * checkpoint_bytes(sizes_of(c.model, vocab_size).num_parameters, c.train.precision);
+  const int64_t need = 2 * checkpoint_bytes(c.model, vocab_size, c.train.precision, c.optimizer);
   if (free_bytes >= need) return;
   throw ConfigError(cat(place_of(loaded, {"run.dir", "run.name"}),
                         "two checkpoints of this model take ", human_bytes(need),

@@ -7,6 +7,7 @@
 #include "models/vocab_loss.h"
 #include "parallel/mpi_communicator.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/planning/optimizer_state.h"
 
 namespace lmtrain {
 namespace {
@@ -125,8 +126,9 @@ int64_t bucket_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
 
 // A rank's share of the tensors goes out in files of at most kCheckpointFileBytes, or of one larger
 // tensor.
-int64_t checkpoint_file_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
-  const int64_t saved = checkpoint_bytes(sizes.num_parameters, plan.precision);
+int64_t checkpoint_file_bytes(const ModelConfig& model, const ModelSizes& sizes,
+                              const MemoryPlan& plan) {
+  const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision, plan.optimizer);
   return std::max(std::min(saved / plan.num_ranks, kCheckpointFileBytes),
                   sizes.largest_tensor * master_element_bytes(plan.precision));
 }
@@ -134,14 +136,16 @@ int64_t checkpoint_file_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
 }  // namespace
 
 int64_t MemoryEstimate::training() const {
-  return weights + gradients + moments + gathered + activations + workspace + buckets + threads;
+  return weights + gradients + optimizer_state + gathered + activations + workspace + buckets +
+         threads;
 }
 
 int64_t MemoryEstimate::total() const { return training() + checkpoint + process; }
 
 std::string MemoryEstimate::summary() const {
   return cat(human_bytes(weights), " weights, ", human_bytes(gradients), " gradients, ",
-             human_bytes(moments), " moments, ", human_bytes(activations), " activations, ",
+             human_bytes(optimizer_state), " optimizer state, ", human_bytes(activations),
+             " activations, ",
              human_bytes(gathered + workspace + buckets + threads + checkpoint + process),
              " work areas");
 }
@@ -153,6 +157,7 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
           .micro_batch_size = config.train.micro_batch_size,
           .sequence_length = config.data.sequence_length,
           .precision = config.train.precision,
+          .optimizer = config.optimizer,
           .bucket_mib = parallel.bucket_mib,
           .num_ranks = ranks_on_node,
           .on_cpu = on_cpu,
@@ -177,19 +182,23 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   estimate.weights =
       sharded(copy, 3) + (plan.precision == Precision::kBf16 ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
-  estimate.moments = sharded(2 * master, 1);
+  const StateSize state = state_size(plan.optimizer, model, plan.vocab_size, plan.tensor);
+  estimate.optimizer_state = sharded(state.on_rank * master_element_bytes(plan.precision), 1);
   estimate.gathered = gathered_bytes(model, sizes, plan);
   estimate.activations = activation_bytes(model, plan);
   estimate.workspace = workspace_bytes(model, plan);
   estimate.buckets = bucket_bytes(sizes, plan);
-  estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(sizes, plan);
+  estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(model, sizes, plan);
   estimate.threads = plan.on_cpu ? kThreads : 0;
   estimate.process = kProcess;
   return estimate;
 }
 
-int64_t checkpoint_bytes(int64_t num_parameters, Precision precision) {
-  return num_parameters * 3 * master_element_bytes(precision);
+int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, Precision precision,
+                         const OptimizerConfig& optimizer) {
+  const StateSize state = state_size(optimizer, model, vocab_size, /*tensor=*/1);
+  return (sizes_of(model, vocab_size).num_parameters + state.stored) *
+         master_element_bytes(precision);
 }
 
 }  // namespace lmtrain

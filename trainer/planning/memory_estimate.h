@@ -15,6 +15,7 @@ struct MemoryPlan {
   int64_t micro_batch_size = 1;
   int64_t sequence_length = 2;
   Precision precision = Precision::kBf16;
+  OptimizerConfig optimizer;
   double bucket_mib = 0;
   // That share a checkpoint's tensors; fewer than there are is on the safe side.
   int64_t num_ranks = 1;
@@ -34,9 +35,10 @@ struct MemoryEstimate {
   int64_t weights = 0;    // master M, and in bf16 the compute copy, per parameter; master over the
                           // data ranks from zero 1 on, the copy from zero 3 on
   int64_t gradients = 0;  // M per parameter, over the data ranks from zero 2 on
-  int64_t moments = 0;    // 2 M per parameter, over the data ranks from zero 1 on
-  int64_t gathered = 0;   // whole units while they are used: from zero 2 on gradients of three
-                          // blocks and a tied table, from zero 3 on weights of embedding and block
+  int64_t optimizer_state = 0;  // M per element that the optimizer keeps, in AdamW two for each
+                                // parameter; over the data ranks from zero 1 on
+  int64_t gathered = 0;  // whole units while they are used: from zero 2 on gradients of three
+                         // blocks and a tied table, from zero 3 on weights of embedding and block
   int64_t activations = 0;  // kept for backward: by block and token about 16 H E in gpt2; with
                             // dropout also 3 heads T E
   int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, thrice on
@@ -61,7 +63,8 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
 
-// Bytes of a checkpoint: weights and both moments in the master type.
-int64_t checkpoint_bytes(int64_t num_parameters, Precision precision);
+// Bytes of a checkpoint: weights and the optimizer's state in the master type.
+int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, Precision precision,
+                         const OptimizerConfig& optimizer);
 
 }  // namespace lmtrain

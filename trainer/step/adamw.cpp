@@ -7,24 +7,63 @@
 namespace lmtrain {
 namespace {
 
-// Elements [begin, begin + length) of the rank's shard.
-void update_slice(const ParameterUnit& unit, int64_t begin, int64_t length,
-                  const OptimizerConfig& config, double lr, double weight_decay,
-                  const at::Tensor& num_updates, const c10::optional<at::Tensor>& divisor) {
-  if (length == 0) return;
-  const auto slice = [&](const at::Tensor& buffer) { return buffer.narrow(0, begin, length); };
-  at::Tensor master = slice(unit.master());
-  at::Tensor gradient = slice(unit.reduced_gradient());
-  at::Tensor exp_avg = slice(unit.exp_avg());
-  at::Tensor exp_avg_sq = slice(unit.exp_avg_sq());
-  at::_fused_adamw_({master}, {gradient}, {exp_avg}, {exp_avg_sq}, {}, {num_updates}, lr,
-                    config.betas[0], config.betas[1], weight_decay, config.eps, /*amsgrad=*/false,
-                    /*maximize=*/false, divisor);
+constexpr char kFirstMoment[] = "exp_avg";
+constexpr char kSecondMoment[] = "exp_avg_sq";
+
+// Neighbouring elements of a unit that are updated alike.
+struct Range {
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool is_decayed = false;
+};
+
+// All elements of the unit whose parameters have AdamW's state, in order; alignment included.
+std::vector<Range> ranges_of(const ParameterUnit& unit) {
+  std::vector<const Parameter*> in_order;
+  for (const auto& parameter : unit.parameters()) in_order.push_back(parameter.get());
+  std::ranges::sort(in_order, {}, &Parameter::offset);
+  std::vector<Range> ranges;
+  for (size_t i = 0; i < in_order.size(); ++i) {
+    const Parameter& parameter = *in_order[i];
+    if (!parameter.has_state(kSecondMoment)) continue;
+    const int64_t end = parameter.offset() + parameter.aligned_numel();
+    const bool is_decayed = parameter.spec().weight_decay;
+    if (!ranges.empty() && ranges.back().end == parameter.offset() &&
+        ranges.back().is_decayed == is_decayed) {
+      ranges.back().end = end;
+    } else {
+      ranges.push_back({parameter.offset(), end, is_decayed});
+    }
+  }
+  return ranges;
+}
+
+// What of the range lies in this rank's shard.
+Range in_shard(const ParameterUnit& unit, Range range) {
+  const int64_t shard_end = unit.shard_begin() + unit.shard_numel();
+  range.begin = std::clamp(range.begin, unit.shard_begin(), shard_end);
+  range.end = std::clamp(range.end, range.begin, shard_end);
+  return range;
 }
 
 }  // namespace
 
-void adamw_update(ParameterStore& store, const OptimizerConfig& config, double lr,
+std::vector<std::string> adamw_state() { return {kFirstMoment, kSecondMoment}; }
+
+std::vector<std::string> AdamW::state_of(const ParameterSpec&) const { return adamw_state(); }
+
+Granularity AdamW::granularity_of(const ParameterSpec&) const { return Granularity::kElement; }
+
+// The ratio of the moments is at most about 1 (Kingma and Ba, 2015, section 2.1).
+double AdamW::largest_update(const ParameterSpec&, const Rate& rate) const {
+  return rate(config_.lr);
+}
+
+void AdamW::update(ParameterStore& store, Mesh&, const UpdateStep& step) const {
+  adamw_update(store, config_, step.rate(config_.lr), step.number, step.gradient_scale);
+}
+
+void adamw_update(const ParameterStore& store, const OptimizerConfig& config, double lr,
                   int64_t num_updates, double gradient_scale) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(store.device());
   const at::Tensor count = at::full({}, static_cast<double>(num_updates), options);
@@ -33,14 +72,23 @@ void adamw_update(ParameterStore& store, const OptimizerConfig& config, double l
     divisor = at::full({}, 1.0 / gradient_scale, options);
   }
   for (const auto& unit : store.units()) {
-    if (gradient_scale != 1.0 && !divisor)
-      unit->reduced_gradient().mul_(gradient_scale);  // the kernel's divisor is fp32
-    const int64_t decayed =
-        std::clamp<int64_t>(unit->num_decayed() - unit->shard_begin(), 0, unit->shard_numel());
-    update_slice(*unit, 0, decayed, config, lr, config.weight_decay, count, divisor);
-    update_slice(*unit, decayed, unit->shard_numel() - decayed, config, lr, 0.0, count, divisor);
+    for (const Range& whole : ranges_of(*unit)) {
+      const Range range = in_shard(*unit, whole);
+      if (range.begin == range.end) continue;
+      const auto slice = [&](const char* buffer) {
+        return unit->elements(buffer, range.begin, range.end - range.begin);
+      };
+      at::Tensor gradient = slice(kGradient);
+      // The kernel's divisor is fp32.
+      if (gradient_scale != 1.0 && !divisor) gradient.mul_(gradient_scale);
+      at::Tensor master = slice(kWeights);
+      at::Tensor first = slice(kFirstMoment);
+      at::Tensor second = slice(kSecondMoment);
+      at::_fused_adamw_({master}, {gradient}, {first}, {second}, {}, {count}, lr, config.betas[0],
+                        config.betas[1], range.is_decayed ? config.weight_decay : 0.0, config.eps,
+                        /*amsgrad=*/false, /*maximize=*/false, divisor);
+    }
   }
-  store.refresh_compute();
 }
 
 }  // namespace lmtrain

@@ -7,7 +7,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "parallel/logical_tensors.h"
 #include "parallel/parameter_kernels.h"
 
 namespace lmtrain {
@@ -68,10 +67,10 @@ double total(const std::vector<double>& sums) {
 }
 
 // On the device: sums of squares of this rank's shard of a buffer, a unit each. Waits once.
-at::Tensor device_sums_by_unit(const ParameterStore& store, StateBuffer buffer) {
+at::Tensor device_sums_by_unit(const ParameterStore& store, const char* buffer) {
   std::vector<at::Tensor> sums;
   for (const auto& unit : store.units())
-    sums.push_back(cuda_sum_of_squares(shard_of(*unit, buffer)));
+    sums.push_back(cuda_sum_of_squares(unit->whole_shard(buffer)));
   return at::cat(sums).cpu();
 }
 
@@ -111,12 +110,12 @@ at::Tensor host_sums_by_parameter(const ParameterStore& store, Communicator& hos
   return at::tensor(by_parameter, at::kDouble);
 }
 
-// Over the data axis, of each parameter; on a device where none is cut, of each unit: a launch
-// each.
+// Over the data axis, of each parameter; on a device where the tensor axis cuts none, of each
+// unit, which takes fewer launches.
 at::Tensor gradient_sums(const ParameterStore& store, Communicator& host_data, bool is_cut) {
   if (!store.device().is_cuda()) return host_sums_by_parameter(store, host_data);
   const at::Tensor sums =
-      is_cut ? device_sums_by_parameter(store) : device_sums_by_unit(store, StateBuffer::kGradient);
+      is_cut ? device_sums_by_parameter(store) : device_sums_by_unit(store, kGradient);
   if (store.sharding().num_shards() > 1) host_data.all_reduce(sums, ReduceOp::kSum)->wait();
   return sums;
 }
@@ -125,7 +124,7 @@ at::Tensor gradient_sums(const ParameterStore& store, Communicator& host_data, b
 
 bool weights_are_finite(const ParameterStore& store) {
   if (store.device().is_cuda()) {
-    const at::Tensor sums = device_sums_by_unit(store, StateBuffer::kWeights);
+    const at::Tensor sums = device_sums_by_unit(store, kWeights);
     return std::isfinite(sums.sum().item<double>());
   }
   return std::ranges::all_of(store.units(), [](const auto& unit) {

@@ -1,4 +1,4 @@
-// Norms over all parameters, for clipping and for finding numbers that are none.
+// Norms over all parameters, for clipping and for finding non-finite values.
 #pragma once
 
 #include "parallel/communicator.h"
@@ -6,12 +6,14 @@
 
 namespace lmtrain {
 
-// Whether every master weight of this rank is a number.
+// Whether every master weight of this rank is finite.
 bool weights_are_finite(const ParameterStore& store);
 
 // Collective over the two axes, groups for CPU tensors. Euclidean norm of all reduced gradients,
-// summed in double precision per logical tensor and then in the order of the parameters: the same
-// bits on all ranks, whatever the threads, and on the CPU whatever is sharded over the data axis.
+// summed in double precision. Squares are added up within each parameter and then over the
+// parameters in their order; on a GPU, where the tensor axis cuts none, within each unit and then
+// over the units. All ranks get the same bits, whatever their threads, and on the CPU whatever is
+// sharded over the data axis.
 double gradient_norm(const ParameterStore& store, Communicator& host_data,
                      Communicator& host_tensor);
 

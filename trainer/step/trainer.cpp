@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "parallel/precision.h"
 #include "parallel/typed_gather.h"
-#include "trainer/step/adamw.h"
 #include "trainer/step/gradient_norm.h"
+#include "trainer/step/optimizers.h"
 #include "trainer/step/schedule.h"
 
 namespace lmtrain {
@@ -52,11 +52,13 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
       store_(compute_type_of(config.train.precision), device, {&mesh.data(), config.parallel.zero}),
       model_(make_model(config.model, num_vocabulary_tokens, store_,
                         {mesh.tensor(), config.parallel.sequence, config.parallel.recompute})),
+      optimizer_(make_optimizer(config.optimizer)),
       gradient_sync_(store_, mesh.data(), mesh.tensor(),
                      {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
                       config.parallel.reduce_type == ReduceType::kBf16 ? at::kBFloat16
                                                                        : store_.master_type()}) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
+  store_.allocate_state(state_names(*optimizer_));
 }
 
 StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSignals& signals) {
@@ -93,7 +95,7 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
     combine(samples, signals, result);
   }
 
-  // Optimizer: clip by the global norm, AdamW, and the compute copy for the next step.
+  // Optimizer: clip by the global norm, update, and the compute copy for the next step.
   const PhaseScope scope(phases_, Phase::kOptimizer);
   result.gradient_norm = gradient_norm(store_, mesh_.host_data(), mesh_.host_tensor());
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
@@ -107,9 +109,17 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   const double limit = train.clip_grad_norm;
   const double clip =
       limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
-  result.lr = learning_rate(config_.schedule, config_.optimizer.lr, train.steps, step);
-  adamw_update(store_, config_.optimizer, result.lr, step + 1, clip);
+  const Rate rate = rate_of(step);
+  result.lr = rate(config_.optimizer.lr);
+  optimizer_->update(store_, mesh_, {step + 1, clip, rate});
+  store_.refresh_compute();
   return result;
+}
+
+Rate Trainer::rate_of(int64_t step) const {
+  return [this, step](double peak) {
+    return learning_rate(config_.schedule, peak, config_.train.steps, step);
+  };
 }
 
 ModelBatch Trainer::on_device(const Batch& batch, DropoutContext dropout) const {

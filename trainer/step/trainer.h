@@ -12,6 +12,7 @@
 #include "parallel/mesh.h"
 #include "trainer/config/config.h"
 #include "trainer/step/model_batch.h"
+#include "trainer/step/optimizer.h"
 
 namespace lmtrain {
 
@@ -59,11 +60,15 @@ class Trainer {
   // before anything is updated, when loss or gradients are not finite.
   StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
 
+  // The learning rates of that step.
+  Rate rate_of(int64_t step) const;
+
   // The first `num_samples` samples of `loader`, shared among the ranks.
   EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
 
   ParameterStore& store() { return store_; }
   const Model& model() const { return *model_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
 
  private:
   // What one global sample adds to the step's records (gather_all).
@@ -85,6 +90,7 @@ class Trainer {
   PhaseTracker& phases_;
   ParameterStore store_;
   std::unique_ptr<Model> model_;
+  std::unique_ptr<Optimizer> optimizer_;
   GradientSync gradient_sync_;
 };
 

@@ -18,7 +18,7 @@
 namespace lmtrain {
 namespace {
 
-NamedTensors logical_tensors(const ParameterStore& store, StateBuffer buffer, Mesh& mesh) {
+NamedTensors logical_tensors(const ParameterStore& store, const std::string& buffer, Mesh& mesh) {
   NamedTensors tensors;
   for (const auto& unit : store.units()) {
     for_each_logical(*unit, buffer, store.sharding(), mesh.tensor(),
@@ -59,10 +59,14 @@ LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& me
   LayoutRun run;
   for (int64_t step = 0; step < input.num_steps; ++step) {
     run.steps.push_back(trainer.train_step(*input.train, step, {}));
+    for (const Parameter* parameter : trainer.store().parameters()) {
+      run.largest_updates[parameter->spec().name] +=
+          trainer.optimizer().largest_update(parameter->spec(), trainer.rate_of(step));
+    }
     if (step + input.num_gradient_steps >= input.num_steps)
-      run.gradients.push_back(logical_tensors(trainer.store(), StateBuffer::kGradient, mesh));
+      run.gradients.push_back(logical_tensors(trainer.store(), kGradient, mesh));
   }
-  run.weights = logical_tensors(trainer.store(), StateBuffer::kWeights, mesh);
+  run.weights = logical_tensors(trainer.store(), kWeights, mesh);
   if (input.validation != nullptr)
     run.evaluation = trainer.evaluate(*input.validation, input.num_validation_samples);
   return run;
@@ -101,6 +105,7 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
     tensor.name = name;
     tensor.weight = largest_difference(a.weights, name, weight);
     tensor.weight_size = largest_value(weight);
+    tensor.largest_update = b.largest_updates.at(name);
     for (size_t i = 0; i < b.gradients.size(); ++i) {
       tensor.gradient_size = largest(tensor.gradient_size, largest_value(b.gradients[i].at(name)));
       tensor.gradient = largest(

@@ -26,6 +26,8 @@ struct LayoutRun {
   // step; gradients are those of the last steps, as the optimizer used them.
   NamedTensors weights;
   std::vector<NamedTensors> gradients;
+  // What all steps together can move an element of each weight, its decay aside; on every rank.
+  std::map<std::string, double> largest_updates;
 };
 
 struct LayoutRunInput {
@@ -67,6 +69,7 @@ struct LayoutDifference {
     // The largest values among what was compared.
     double gradient_size = 0;
     double weight_size = 0;
+    double largest_update = 0;  // what all steps together can move an element, its decay aside
   };
   double loss = 0;  // of any step, and of the evaluation
   double gradient = 0;

@@ -17,7 +17,6 @@
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/start/job.h"
-#include "trainer/step/schedule.h"
 
 namespace lmtrain {
 namespace {
@@ -30,9 +29,9 @@ constexpr double kNormLimit = 3e-2;
 
 // The rounding that the tensor axis adds below fp64 within a few steps, as shares: of a tensor's
 // largest gradient, of the loss (a mean of many values), and of the largest change that all steps
-// together can make to a weight. That last share is large because AdamW divides by the size of the
-// gradient: where a gradient is nearly zero, its rounding decides the update. A sum that is missing
-// or doubled changes much more than this.
+// together can make to a weight. That last share is large because an optimizer divides by the size
+// of the gradient: where a gradient is nearly zero, its rounding decides the update. A sum that is
+// missing or doubled changes much more than this.
 struct Allowance {
   double of_gradient;
   double of_loss;
@@ -154,7 +153,7 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
 }
 
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         Precision precision, double largest_update) {
+                         Precision precision) {
   const Allowance allowance = allowance_of(precision);
   std::map<std::string, LayoutDifference::OfTensor> spreads;
   for (const auto& tensor : spread.tensors) spreads[tensor.name] = tensor;
@@ -162,15 +161,15 @@ LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& 
   judgement.check("losses differ", found.loss,
                   std::max(kSpreads * spread.loss, allowance.of_loss * found.loss_size));
   judgement.check_norms(found, spread);
-  const double of_updates = allowance.of_updates * largest_update;
   for (const auto& tensor : found.tensors) {
     const LayoutDifference::OfTensor of_spread = spreads[tensor.name];
     judgement.check(
         cat("gradients of ", tensor.name, " differ"), tensor.gradient,
         std::max(kSpreads * of_spread.gradient, allowance.of_gradient * tensor.gradient_size));
-    judgement.check(cat("weights of ", tensor.name, " differ"), tensor.weight,
-                    std::max(kSpreads * of_spread.weight,
-                             of_updates + kRoundingsOfWeights * tensor.weight_size));
+    judgement.check(
+        cat("weights of ", tensor.name, " differ"), tensor.weight,
+        std::max(kSpreads * of_spread.weight, allowance.of_updates * tensor.largest_update +
+                                                  kRoundingsOfWeights * tensor.weight_size));
   }
   return judgement.verdict(found);
 }
@@ -189,14 +188,6 @@ void check_host_memory(const LoadedConfig& loaded, const Config& config) {
                         human_bytes(need), ", but there are ", human_bytes(memory.bytes), " (",
                         memory.limited_by,
                         "); verify the same layout with fewer layers (model.num_layers)"));
-}
-
-// The most that AdamW can change a weight by, apart from weight decay.
-double sum_of_learning_rates(const Config& config, int64_t num_steps) {
-  double sum = 0;
-  for (int64_t step = 0; step < num_steps; ++step)
-    sum += learning_rate(config.schedule, config.optimizer.lr, config.train.steps, step);
-  return sum;
 }
 
 // That one rank can train the whole model, and rank 0 compare all runs.
@@ -220,12 +211,10 @@ void print_subject(const Job& job, int64_t num_steps, const Launch& launch) {
 }
 
 // Whether they are equal but for rounding.
-bool print_verdict(const LayoutRun& cut, const Reference& one, const Config& config,
-                   int64_t num_steps) {
+bool print_verdict(const LayoutRun& cut, const Reference& one, const Config& config) {
   const LayoutDifference found = difference(cut, one.run);
   const LayoutDifference& spread = one.spread_of(config.parallel);
-  const LayoutVerdict verdict =
-      judge_each(found, spread, config.train.precision, sum_of_learning_rates(config, num_steps));
+  const LayoutVerdict verdict = judge_each(found, spread, config.train.precision);
   print_differences(found, spread);
   std::printf("\n%s: %s\n", verdict.is_equal ? "EQUAL" : "DIFFERENT", verdict.reason.c_str());
   std::fflush(stdout);
@@ -249,7 +238,7 @@ ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& lau
   Mesh mesh = make_mesh(config.parallel, device_world.get(), launch);
   // The groups that are made here outlive a failure of this rank alone.
   const LayoutRun cut = work_or_end_job(launch, [&] { return run_layout(config, input, mesh); });
-  const bool is_equal = launch.rank() != 0 || print_verdict(cut, one, config, num_steps);
+  const bool is_equal = launch.rank() != 0 || print_verdict(cut, one, config);
   return launch.any(!is_equal) ? ExitCode::kNumeric : ExitCode::kDone;
 }
 

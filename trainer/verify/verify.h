@@ -24,11 +24,10 @@ struct LayoutVerdict {
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
                     Precision precision);
 // The same, but each tensor is compared with its own spread. Below fp64 a tensor's gradient may
-// also differ by a share of its largest value, and its weights by a share of `largest_update` (the
-// sum of the steps' learning rates), since the spread may not show all the rounding that the tensor
-// axis adds.
+// also differ by a share of its largest value, and its weights by a share of its largest_update,
+// since the spread may not show all the rounding that the tensor axis adds.
 LayoutVerdict judge_each(const LayoutDifference& found, const LayoutDifference& spread,
-                         Precision precision, double largest_update);
+                         Precision precision);
 
 // Collective. Trains `num_steps` steps on rank 0 alone and in the config's layout on all ranks,
 // with the same batches, and prints the largest differences of losses, gradients and weights,

@@ -112,26 +112,26 @@ TEST(Verify, JudgesByTheSpreadOfOneRank) {
 TEST(Verify, JudgesEachTensorByItself) {
   LayoutDifference found;
   found.gradient = 0.01;
-  found.tensors = {{"large", 0.01, 0, 1.0, 1.0}, {"small", 1e-5, 0, 1e-3, 1.0}};
-  EXPECT_TRUE(judge_each(found, {}, Precision::kBf16, 1e-3).is_equal);
+  found.tensors = {{"large", 0.01, 0, 1.0, 1.0, 1e-3}, {"small", 1e-5, 0, 1e-3, 1.0, 1e-3}};
+  EXPECT_TRUE(judge_each(found, {}, Precision::kBf16).is_equal);
   found.tensors[1].gradient = 1e-4;
-  EXPECT_EQ(judge_each(found, {}, Precision::kBf16, 1e-3).reason,
+  EXPECT_EQ(judge_each(found, {}, Precision::kBf16).reason,
             "gradients of small differ by 1.00e-04, more than 1.56e-05");
   LayoutDifference spread;
   spread.tensors = {{"large"}, {"small", 5e-5, 0}};
-  EXPECT_TRUE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
-  EXPECT_FALSE(judge_each(found, spread, Precision::kFp32, 1e-3).is_equal);
-  EXPECT_FALSE(judge_each(found, spread, Precision::kFp64, 1e-3).is_equal);
+  EXPECT_TRUE(judge_each(found, spread, Precision::kBf16).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kFp32).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kFp64).is_equal);
 
   found.tensors[0].weight = 0.01;  // of 1.0, where all steps together can move a weight by 1e-3
-  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16).is_equal);
   found.tensors[0].weight = 0.0019;
-  EXPECT_TRUE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
+  EXPECT_TRUE(judge_each(found, spread, Precision::kBf16).is_equal);
   found.loss = 0.02;
   found.loss_size = 10;
-  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16).is_equal);
   found.loss = std::nan("");
-  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16, 1e-3).is_equal);
+  EXPECT_FALSE(judge_each(found, spread, Precision::kBf16).is_equal);
 }
 
 // Defect: parallel: auto that is not read, or that hides where other keys were given.

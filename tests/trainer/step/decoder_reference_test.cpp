@@ -90,6 +90,7 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
   optimizer.betas = {s[1], s[2]};
   optimizer.eps = s[3];
   optimizer.weight_decay = s[4];
+  subject.store.allocate_state([](const ParameterSpec&) { return adamw_state(); });
   const at::Tensor losses = subject.expected.read("adamw.losses");
   for (int64_t step = 0; step < losses.numel(); ++step) {
     EXPECT_NEAR(subject.loss_and_gradients(), losses[step].item<double>(), GetParam().loss)
@@ -97,6 +98,7 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
     const double norm = gradient_norm(subject.store, *subject.alone, *subject.alone);
     const double clip = norm > s[5] ? s[5] / (norm + 1e-6) : 1.0;
     adamw_update(subject.store, optimizer, s[0], step + 1, clip);
+    subject.store.refresh_compute();
   }
   if (GetParam().type != at::kDouble) return;
   for (const auto& [name, tensor] :

@@ -36,6 +36,7 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
   const auto alone = make_single_communicator();
   Decoder model(config, kVocabulary, store, *alone);
   store.allocate(5);
+  store.allocate_state([](const ParameterSpec&) { return adamw_state(); });
   std::vector<double> losses;
   const at::Tensor weights = at::ones({8, kLength});
   for (int64_t step = 0; step < 50; ++step) {
@@ -49,6 +50,7 @@ std::vector<double> losses_of_fifty_steps(at::ScalarType type) {
     loss.total.backward();
     losses.push_back(-loss.log_probabilities.to(at::kDouble).mean().item<double>());
     adamw_update(store, OptimizerConfig{}, 3e-3, step + 1, 1.0);
+    store.refresh_compute();
   }
   return losses;
 }
