@@ -72,6 +72,8 @@ class Search {
   }
 
   Meaning meaning() const {
+    if (const std::string same = sibling_in_other_case(); !same.empty())
+      return {{prefix_ + same}, ""};
     if (row_ != nullptr) {  // in `optimizer`, "name" is optimizer.kind although there is a run.name
       const Names here = names_within(row_->names, section_of_word());
       if (!here.empty()) return {here, row_->remark};
@@ -95,6 +97,13 @@ class Search {
       if (!known.prefix.empty() && is_new) sections.push_back(known.prefix);
     }
     return nearest_name(prefix_ + key_.substr(0, key_.size() - word_.size()), sections);
+  }
+
+  // The key of this section that differs in upper and lower case alone.
+  std::string sibling_in_other_case() const {
+    const Names names = names_of(section_);
+    const auto found = std::find(names.begin(), names.end(), plain_word(key_));
+    return found == names.end() ? "" : *found;
   }
 
   // The dotted name of the first key that is called `name`.

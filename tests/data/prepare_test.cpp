@@ -237,7 +237,7 @@ TEST_F(PrepareTest, ADamagedEntryIsMadeAgain) {
 // Defect: another whole tokenizer in the entry's place encodes to ids that mean something else.
 TEST_F(PrepareTest, ASwappedTokenizerIsMadeAgain) {
   const PreparedData first = run();
-  const PreparedData other = prepare(config_, {"bpe", 290, ""}, {});
+  const PreparedData other = prepare(config_, {.vocab_size = 290}, {});
   fs::copy_file(other.tokenizer_path, first.tokenizer_path, fs::copy_options::overwrite_existing);
   EXPECT_THROW(open_prepared(config_, first.keys), DataError);
   EXPECT_EQ(run().tokenizer.hash(), first.tokenizer.hash());
