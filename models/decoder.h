@@ -22,7 +22,7 @@ namespace lmtrain {
 
 class Decoder : public Model {
  public:
-  // As make_model.
+  // The arguments are those of make_model.
   Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
           const ModelLayout& layout);
 
@@ -30,25 +30,26 @@ class Decoder : public Model {
                  const LossScales& scales) const override;
   at::Tensor label_logits(const ModelInput& input) const override;
 
-  // [samples, positions, hidden]: what the head reads.
+  // Returns what the head reads, [samples, positions, hidden].
   at::Tensor hidden(const ModelInput& input) const;
-  // Samples * positions of an input is a multiple of this.
+  // samples * positions of an input must be a multiple of this.
   int64_t multiple_of_rows() const { return tensor_axis_.cuts_rows ? tensor_axis_.size() : 1; }
-  // The model has a language head.
+  // To be called only where the model has a language head.
   const VocabHead& head() const { return *head_; }
 
  private:
   at::Tensor embedded(const ModelInput& input) const;
-  // What hidden() gathers: rows.
+  // Returns this rank's rows of what hidden() gathers, [rows, hidden].
   at::Tensor own_rows_of_hidden(const ModelInput& input) const;
 
-  std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
+  std::unique_ptr<Communicator> whole_ =
+      make_single_communicator();  // for layers that are never cut
   TensorAxis tensor_axis_;
   at::ScalarType compute_type_;
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;
   Parameter* position_table_;      // learned positions, or null
-  at::Tensor rotary_frequencies_;  // of rotary ones, else undefined
+  at::Tensor rotary_frequencies_;  // for rotary positions, else undefined
   std::deque<TransformerBlock> blocks_;
   ParameterUnit& head_unit_;
   Norm final_norm_;
