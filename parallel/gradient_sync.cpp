@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-// So many reductions may be under way where make_room() bounds them.
+// The number of reductions that may be under way where make_room() bounds them.
 constexpr size_t kMostUnderWay = 2;
 
 bool is_partial(const Parameter& parameter) {
@@ -15,7 +15,7 @@ bool is_partial(const Parameter& parameter) {
   return std::find(axes.begin(), axes.end(), MeshAxis::kTensor) != axes.end();
 }
 
-// Calls visit(parameter) for those of the unit that are summed over the tensor axis.
+// Calls visit(parameter) for the parameters of the unit that are summed over the tensor axis.
 template <class Visit>
 void for_each_partial(const ParameterUnit& unit, Visit visit) {
   for (const auto& parameter : unit.parameters()) {
