@@ -12,7 +12,7 @@
 
 namespace lmtrain {
 
-// Returns whether this processor has the bf16 matrix products that the kernel needs.
+// Returns whether this processor and LibTorch have the bf16 matrix products that the kernel needs.
 bool has_blocked_attention();
 
 // Returns whether the processor and the tensors suit the kernel: bf16 on the CPU, a head size that

@@ -1,10 +1,10 @@
-// The decoder of autoregressive language models, normalised before each part of a block:
+// The decoder of autoregressive language models, with a norm before each part of a block:
 //   GPT-2 (Radford et al., 2019)     LayerNorm, learned positions, GELU (tanh form), biases, tied
 //                                    embeddings
 //   Llama (Touvron et al., 2023; Grattafiori et al., "Llama 3", 2024)
 //                                    RMSNorm, rotary positions, SwiGLU, grouped queries, no biases
-// Initial weights are normal with std init_std, residual projections scaled by 1 / sqrt(2 layers)
-// (GPT-2).
+// Initial weights are normal with std init_std; those of residual projections are scaled by 1 /
+// sqrt(2 layers) (GPT-2).
 #pragma once
 
 #include <deque>

@@ -41,7 +41,7 @@ class Pooler {
   Pooler(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
          Communicator& whole);
 
-  // [samples, positions, hidden] -> [samples, hidden]
+  // hidden: [samples, positions, hidden]; returns [samples, hidden].
   at::Tensor operator()(const at::Tensor& hidden) const;
 
  private:

@@ -56,7 +56,7 @@ inline DropoutSite saved_dropout(AutogradContext* context) {
           data["first_head"].toInt()};
 }
 
-// [.., features] -> [rows, features]
+// Views or copies [.., features] as [rows, features].
 inline at::Tensor as_rows(const at::Tensor& tensor) {
   return tensor.reshape({-1, tensor.size(-1)});
 }

@@ -75,7 +75,8 @@ void GradientSync::reduce_in_buckets(const Whole& whole) {
     const at::Tensor bucket =
         whole.gradient.narrow(0, begin, std::min(most, whole.gradient.numel() - begin));
     make_room();
-    const at::Tensor moved = bucket.to(options_.type);  // itself where the type is the same
+    const at::Tensor moved =
+        bucket.to(options_.type);  // the bucket itself where the type is the same
     reductions_.push_back({whole.unit, moved, bucket, data_.all_reduce(moved, ReduceOp::kSum)});
   }
 }

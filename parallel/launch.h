@@ -1,5 +1,5 @@
-// The ranks of a job: starts and ends MPI, says which rank this is, and ends all ranks on a
-// failure.
+// The ranks of a job. This starts and ends MPI, says which rank the process is, and ends all ranks
+// on a failure.
 #pragma once
 
 #include <functional>

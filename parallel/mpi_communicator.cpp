@@ -315,7 +315,7 @@ class MpiCommunicator : public Communicator {
     return {begin, std::clamp<int64_t>(tensor.numel() - begin, 0, length)};
   }
 
-  // Sends to(peer) and receives from(peer) for every other rank, counts in bytes.
+  // Sends to(peer) and receives from(peer) for every other rank; the counts are in bytes.
   template <class From, class To, class FromBytes, class ToBytes>
   void exchange(From from, To to, FromBytes from_bytes, ToBytes to_bytes) {
     Requests requests = start_requests();

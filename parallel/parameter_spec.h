@@ -56,8 +56,8 @@ struct ParameterSpec {
   at::Tensor logical_from(const std::vector<at::Tensor>& parts) const;
 };
 
-// Draws elements begin .. begin + out.numel() of this rank's part, flattened, of a normal tensor:
-// element i of the logical tensor is number i of the stream that seed and name give. Padding is
+// Draws elements begin .. begin + out.numel() of this rank's part, flattened, of a normal tensor.
+// Element i of the logical tensor is number i of the stream that seed and name give; padding is
 // zero.
 void draw_normal(const ParameterSpec& spec, uint64_t seed, int64_t begin, at::Tensor& out);
 

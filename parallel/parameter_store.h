@@ -129,7 +129,7 @@ class ParameterUnit {
   int64_t shard_begin() const { return shard_begin_; }
   int64_t shard_numel() const { return shard_numel_; }  // of this rank's shard
 
-  // Of this rank's shard.
+  // The weights and the state of this rank's shard.
   const at::Tensor& master() const { return master_; }
   const std::vector<StateBuffer>& state() const { return state_; }
   // Returns a view of `count` elements of the buffer of this name, from element `begin` of the unit

@@ -15,7 +15,7 @@ namespace lmtrain {
 // DataError, which names the key.
 class ConfigJson {
  public:
-  // `place` opens messages; the value must be an object.
+  // Messages begin with `place`. The value must be an object.
   ConfigJson(const nlohmann::json& value, const std::string& place) : object_(value, place) {}
 
   // Returns an integer from 1 to 2^24.
@@ -32,7 +32,7 @@ class ConfigJson {
   bool has(const std::string& key) { return object_.find(key) != nullptr; }
   bool is_null(const std::string& key);
   const nlohmann::json& required(const std::string& key) { return object_.required(key); }
-  // "PLACE.KEY"
+  // Returns "PLACE.KEY".
   std::string place_of(const std::string& key) const;
   [[noreturn]] void fail(const std::string& key, const std::string& problem) const {
     object_.fail(key, problem);

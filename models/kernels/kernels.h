@@ -11,10 +11,10 @@ namespace lmtrain {
 struct CrossEntropyKernels {
   float (*max_bf16)(const uint16_t* row, int64_t count);
   float (*max_fp32)(const float* row, int64_t count);
-  // Sum of exp(logit - shift).
+  // Return the sum of exp(logit - shift).
   float (*sum_exp_bf16)(const uint16_t* row, int64_t count, float shift);
   float (*sum_exp_fp32)(const float* row, int64_t count, float shift);
-  // In place: row[i] = factor * exp(row[i] - shift), the softmax part of the gradient.
+  // Set row[i] = factor * exp(row[i] - shift) in place, which is the softmax part of the gradient.
   void (*scaled_exp_bf16)(uint16_t* row, int64_t count, float shift, float factor);
   void (*scaled_exp_fp32)(float* row, int64_t count, float shift, float factor);
 };
