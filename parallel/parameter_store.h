@@ -1,6 +1,6 @@
 // Where all parameters of a model live. The store is cut into units (embedding, each block, head);
-// a unit is updated, reduced, gathered and freed at once (the flat parameters of PyTorch FSDP).
-// Each unit has flat buffers, in which every parameter begins at a multiple of 64 elements:
+// a unit is what is updated, reduced, gathered and freed at once (the flat parameters of PyTorch
+// FSDP). Each unit has flat buffers, every parameter at a multiple of 64 elements:
 //   master    fp32 (fp64 in fp64)  the weights that are optimised and saved
 //   compute   bf16 in bf16, else the master's type; made once a step
 //   gradient  like master; sums over micro-batches, then over ranks
@@ -8,15 +8,15 @@
 //             parameters that it is kept for
 // Parameters with weight decay come first.
 //
-// Where the store is sharded over the data axis (ZeRO; Rajbhandari et al., 2020), a unit is cut
-// into as many equal shards as ranks, and a rank keeps only its own shard:
+// Sharded over the data axis (ZeRO; Rajbhandari et al., 2020), a unit is cut into as many equal
+// shards as ranks, and a rank keeps only its own:
 //   stage 1  of master and state
 //   stage 2  also of the gradient; the full gradient exists while backward of the unit runs
 //   stage 3  also of the compute copy; the full copy is gathered where it is used
 //
-// Layers hold a Parameter and fetch its weight when they use it, in forward and in backward.
-// Backward adds its contribution to the gradient and reports the use. A unit is ready to be
-// reduced, while backward goes on, when all its uses of the last micro-batch have reported.
+// Layers hold a Parameter and fetch its weight when they use it, in forward and in backward;
+// backward adds its contribution to the gradient and reports the use. A unit whose uses of the last
+// micro-batch have all reported is ready to be reduced while backward goes on.
 #pragma once
 
 #include <cstdint>
