@@ -21,12 +21,13 @@ std::optional<Norm> head_norm(ParameterStore& store, ParameterUnit& unit, const 
               axes);
 }
 
-// Query, key and value of [key heads, queries of a group + 2, head size, hidden size].
+// Returns the matrices of query, key and value in a weight of shape [key heads, queries of a group
+// + 2, head size, hidden size].
 std::vector<MatrixSlice> qkv_matrices(int64_t queries_per_group) {
   return {{1, 0, queries_per_group}, {1, queries_per_group, 1}, {1, queries_per_group + 1, 1}};
 }
 
-// Each head of keys or values as often as queries read it.
+// Repeats each head of keys or values once for each query head that reads it.
 at::Tensor repeated(const at::Tensor& heads, int64_t times) {
   return times == 1 ? heads : heads.repeat_interleave(times, 1);
 }
@@ -68,7 +69,8 @@ at::Tensor SelfAttention::mix(const at::Tensor& qkv, const AttentionContext& con
                               const DropoutSite& dropout) const {
   const int64_t samples = context.mask.end.size(0);
   const int64_t positions = context.mask.end.size(1);
-  // Four dims: backward joins the three gradients by LibTorch's fast kernel, which takes no more.
+  // The view has four dims: backward joins the three gradients by LibTorch's fast kernel, which
+  // takes no more.
   const auto parts =
       qkv.view({samples * positions, num_groups_, queries_per_group_ + 2, head_size_})
           .split_with_sizes({queries_per_group_, 1, 1}, 2);

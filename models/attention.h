@@ -1,5 +1,5 @@
-// Multi-head self-attention (Vaswani et al., 2017), heads cut over the tensor axis; groups of query
-// heads may share a head of keys and values (Ainslie et al., "GQA", 2023).
+// Multi-head self-attention (Vaswani et al., 2017). The tensor axis cuts the heads. A group of
+// query heads may share one head of keys and values (Ainslie et al., "GQA", 2023).
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@
 
 namespace lmtrain {
 
-// What all blocks share in a micro-batch.
+// The inputs of attention that all blocks of a micro-batch share.
 struct AttentionContext {
   AttentionMask mask;
   std::optional<RotaryTables> rotary;  // where positions are rotary
@@ -23,9 +23,9 @@ struct AttentionContext {
 
 class SelfAttention {
  public:
-  // Declares NAME.qkv, with logical outputs [key heads, query heads of each + 2, head size] (a
-  // group's queries, its key, its value; Megatron-LM's order), NAME.output, and where the config
-  // asks NAME.query_norm and NAME.key_norm.
+  // Declares NAME.qkv, NAME.output and, where the config asks for them, NAME.query_norm and
+  // NAME.key_norm. The logical outputs of NAME.qkv are [key heads, query heads of each + 2, head
+  // size]: a group's queries, its key, its value (Megatron-LM's order).
   SelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                 const ModelConfig& config, const ModelLayout& layout);
 
@@ -34,8 +34,8 @@ class SelfAttention {
                         const DropoutContext& dropout, int64_t site) const;
 
  private:
-  // What is between the projections: qkv [samples * positions, outputs of this rank]; returns
-  // [samples * positions, query heads of this rank * head size].
+  // Computes attention between the two projections. qkv: [samples * positions, outputs of this
+  // rank]; returns [samples * positions, query heads of this rank * head size].
   at::Tensor mix(const at::Tensor& qkv, const AttentionContext& context,
                  const DropoutSite& dropout) const;
 
@@ -50,10 +50,11 @@ class SelfAttention {
   std::optional<Norm> key_norm_;
 };
 
-// softmax(q k^T / sqrt(head size) where the mask allows) v. q: [samples, heads, positions, head
-// size]; k, v: the same, or with fewer heads, each for as many heads of q in a row; returns q's
-// shape. Takes the blocked kernel where it suits (bf16 on the CPU), else LibTorch's flash kernel;
-// with dropout, which that has not, a path that forms the probabilities.
+// Returns softmax(q k^T / sqrt(head size)) v, in the shape of q; the softmax is over the keys that
+// the mask allows. q: [samples, heads, positions, head size]; k, v: the same, or with fewer heads,
+// each of which serves equally many consecutive heads of q. The blocked kernel runs where it suits
+// (bf16 on the CPU), else LibTorch's flash kernel. The flash kernel has no dropout: with dropout,
+// attention forms the matrix of probabilities.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionMask& mask, const DropoutSite& dropout);
 

@@ -1,5 +1,5 @@
-// One block of a transformer: attention and a feed-forward part, each added to the residual stream
-// and normalised, either before the part (GPT-2, Llama) or after the sum (Vaswani et al., 2017;
+// One block of a transformer: attention and a feed-forward part. Each is added to the residual
+// stream, with a norm either before the part (GPT-2, Llama) or after the sum (Vaswani et al., 2017;
 // BERT).
 #pragma once
 
@@ -19,7 +19,7 @@ namespace lmtrain {
 
 class TransformerBlock {
  public:
-  // Places of dropout that a block takes, from `site` on.
+  // The number of dropout sites that a block uses, counted from `site`.
   static constexpr int64_t kDropoutSites = 4;
 
   // Declares a unit NAME with the parameters NAME.attention.*, NAME.feed_forward.*, and their
@@ -44,24 +44,25 @@ class TransformerBlock {
   FeedForward feed_forward_;
 };
 
-// The place of dropout on the embedding; those of the blocks follow it.
+// The dropout site of the embedding; the sites of the blocks follow it.
 inline constexpr int64_t kEmbeddingDropoutSite = 0;
 
 inline int64_t first_site_behind_blocks(const ModelConfig& config) {
   return kEmbeddingDropoutSite + 1 + config.num_layers * TransformerBlock::kDropoutSites;
 }
 
-// The config's blocks, as units "blocks.0", "blocks.1", ...
+// Makes the config's blocks, as units "blocks.0", "blocks.1", ...
 std::deque<TransformerBlock> add_blocks(ParameterStore& store, const ModelConfig& config,
                                         const ModelLayout& layout);
-// Dropout of this rank's rows of a micro-batch of [samples, positions] tokens.
+// Returns `dropout` for this rank's rows of a micro-batch. ids: [samples, positions].
 DropoutContext dropout_of_rows(DropoutContext dropout, const at::Tensor& ids,
                                const TensorAxis& axis);
-// One after the other.
+// Runs the blocks one after the other.
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
                       const AttentionContext& context, const DropoutContext& dropout);
 
-// LayerNorm or RMSNorm of the residual stream, as the model has it and the axis cuts it.
+// Makes a norm of the residual stream: LayerNorm or RMSNorm, as the model's traits say, over the
+// rows that the axis leaves to this rank.
 Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                 const ModelConfig& config, const TensorAxis& axis);
 

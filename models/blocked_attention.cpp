@@ -12,8 +12,9 @@
 #include "models/functions.h"
 #include "models/kernels/kernels.h"
 
-// Products are LibTorch's brgemm: C [M, N] fp32 (+)= A [M, K] B [K, N], with B in pairs: rows k and
-// k+1 side by side, as [K / 2, N, 2]. A padded row or key is zero and its results are not used.
+// Matrix products are LibTorch's brgemm: C [M, N] in fp32 becomes, or grows by, A [M, K] times B
+// [K, N]. B is stored in pairs, rows k and k+1 side by side, as [K / 2, N, 2]. Padded rows and keys
+// are zero, and their results are not used.
 
 namespace lmtrain {
 namespace {
@@ -23,8 +24,8 @@ constexpr int64_t kTile = kAttentionTile;
 
 int64_t padded(int64_t positions) { return (positions + kTile - 1) / kTile * kTile; }
 
-// C [kTile, columns], row stride `ldc`, (+)= A, row stride `lda`, times B in pairs of row stride
-// `ldb`.
+// Computes C = A B, or C += A B with `add`. C is [kTile, columns] with row stride `ldc`; A has row
+// stride `lda`; B is stored in pairs with row stride `ldb`.
 void multiply(int64_t columns, int64_t inner, const Bf16* a, int64_t lda, const Bf16* b,
               int64_t ldb, float* c, int64_t ldc, bool add) {
   at::native::cpublas::brgemm(kTile, columns, inner, lda, ldb, ldc, add,
@@ -47,7 +48,7 @@ struct Shape {
   size_t matrix() const { return static_cast<size_t>(rows * head_size); }
 };
 
-// One head's [positions, head size] within a tensor.
+// Returns one head's [positions, head size] within a tensor.
 HeadMatrix head_matrix(const at::Tensor& tensor, const Shape& shape, int64_t sample, int64_t head) {
   return {static_cast<const Bf16*>(tensor.data_ptr()) + sample * tensor.stride(0) +
               head * tensor.stride(1),
@@ -68,7 +69,7 @@ class TileRanges {
     const int32_t* const end = mask.end.data_ptr<int32_t>() + at;
     std::copy(first, first + num_queries, first_);
     std::copy(end, end + num_queries, end_);
-    // Queries of the padding see what the last one sees.
+    // Padding queries see what the last real query sees.
     std::fill(first_ + num_queries, first_ + kTile, first_[num_queries - 1]);
     std::fill(end_ + num_queries, end_ + kTile, end_[num_queries - 1]);
     begin_ = *std::min_element(first_, first_ + kTile) / kTile * kTile;
@@ -82,7 +83,7 @@ class TileRanges {
   int64_t stop() const { return stop_; }
   int32_t first(int64_t query) const { return first_[query]; }
   int32_t end(int64_t query) const { return end_[query]; }
-  // Whether every query sees every key of that tile.
+  // Whether every query sees every key of the tile that begins at `key`.
   bool covers(int64_t key) const { return latest_first_ <= key && key + kTile <= earliest_end_; }
   const int32_t* firsts() const { return first_; }
   const int32_t* ends() const { return end_; }
@@ -93,7 +94,8 @@ class TileRanges {
   int64_t begin_, stop_, latest_first_, earliest_end_;
 };
 
-// Runs every group of heads that share keys; a worker keeps its buffers from group to group.
+// Runs a worker on every group of heads that share keys. A worker keeps its buffers from group to
+// group.
 template <class Worker, class... Arguments>
 void for_each_group(const Shape& shape, const Arguments&... arguments) {
   at::parallel_for(0, shape.samples * shape.groups, 1, [&](int64_t begin, int64_t end) {
@@ -174,17 +176,18 @@ class Forward {
   const Tensors& tensors_;
   const AttentionMask& mask_;
   const std::optional<DropoutRows>& dropout_;
-  std::vector<Bf16> q_, k_, v_;  // copied, paired features, paired rows
+  std::vector<Bf16> q_, k_, v_;  // as they are, in pairs of features, in pairs of rows
   std::vector<float> scores_;    // [kTile, rows]
   std::vector<Bf16> weights_;    // [kTile, rows]
   std::vector<float> mixed_;     // [kTile, head size]
   std::vector<float> factors_;   // [rows]
 };
 
-// With P the probabilities after dropout and S the scaled scores: dV = P^T dO, dP = dO V^T, dS = P
-// (dP - delta), dQ = dS K, dK = dS^T Q. Tiles are computed transposed, [keys, queries], so that P^T
-// and dS^T are first factors as they are; dQ comes out transposed. dK and dV are sums over the
-// group's heads, in their order.
+// With P the probabilities, F the factors of dropout, O the output, delta the dot product of each
+// query's rows of O and dO, and * the product element by element:
+//   dV = (F * P)^T dO   dP = F * (dO V^T)   dS = scale P * (dP - delta)   dQ = dS K   dK = dS^T Q
+// Tiles are computed transposed, as [keys, queries], so that (F * P)^T and dS^T are first factors
+// as they are; dQ comes out transposed. dK and dV are sums over the group's heads, in their order.
 class Backward {
  public:
   struct Tensors {
@@ -283,7 +286,7 @@ class Backward {
                                    head_rows(tensors_.d_q, sample, head) + first * stride, stride);
   }
 
-  // Factors of the tile, transposed like it.
+  // Fills the tile's dropout factors, transposed as the tile is.
   void fill_dropout(int64_t sample, int64_t head, int64_t first, int64_t key) {
     for (int64_t r = 0; r < kTile; ++r) {
       dropout_->fill(sample, head, first + r, key + kTile,
@@ -293,7 +296,7 @@ class Backward {
     }
   }
 
-  // Keys that no query saw, such as padding, have a gradient of zero.
+  // Sets the gradients of keys that no query saw, such as padding, to zero.
   void clear_unseen_keys() {
     const auto tile = kTile * shape_.head_size;
     for (size_t i = 0; i < key_tile_is_set_.size(); ++i) {
@@ -337,7 +340,7 @@ std::optional<DropoutRows> rows_of(const DropoutSite& site) {
   return DropoutRows(site);
 }
 
-// [samples, heads, positions, head size] as a view of [samples, positions, .., heads, head size].
+// Views [samples, positions, heads, head size] as [samples, heads, positions, head size].
 at::Tensor heads_first(const at::Tensor& tensor) { return tensor.transpose(1, 2); }
 
 struct BlockedAttentionFunction : torch::autograd::Function<BlockedAttentionFunction> {
@@ -363,7 +366,8 @@ struct BlockedAttentionFunction : torch::autograd::Function<BlockedAttentionFunc
     const AttentionMask mask{saved[5], saved[6]};
     const at::Tensor d_output =
         gradients[0].stride(3) == 1 ? gradients[0] : gradients[0].contiguous();
-    // Laid out as one product wants them in backward: a group's queries, its key, its value.
+    // The gradients lie as backward of the qkv projection reads them: a group's queries, its key,
+    // its value.
     const auto all = at::empty({shape.samples, shape.positions, shape.groups,
                                 shape.heads_per_group() + 2, shape.head_size},
                                saved[0].options())

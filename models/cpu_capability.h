@@ -5,8 +5,9 @@
 
 namespace lmtrain {
 
-// "AVX512, avx512, bf16": the instruction sets of LibTorch's kernels and of the project's own, and
-// whether bf16 attention takes the blocked kernel. Another set gives other last bits.
+// Returns text such as "AVX512, avx512, bf16": the instruction set of LibTorch's kernels, that of
+// the project's own kernels, and "bf16" where bf16 attention takes the blocked kernel. Another set
+// gives other last bits.
 std::string cpu_capability();
 
 }  // namespace lmtrain

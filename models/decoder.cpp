@@ -42,7 +42,7 @@ ModelLoss Decoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
   const at::Tensor x = own_rows_of_hidden(input);
-  const UnitInForward scope(embedding_unit_);  // whose table the head may share
+  const UnitInForward scope(embedding_unit_);  // the head may share its table
   const VocabLoss loss = head_->loss(x, targets.labels, targets.weights,
                                      {.scale = scales.targets, .z_loss = scales.z_loss});
   return {loss.total, [loss, targets, sizes = input.ids.sizes().vec()] {
@@ -70,7 +70,7 @@ at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input) const {
   return final_norm_(run_blocks(blocks_, x, context, dropped));
 }
 
-// Rows.
+// Returns this rank's rows, [rows, hidden].
 at::Tensor Decoder::embedded(const ModelInput& input) const {
   const UnitInForward scope(embedding_unit_);
   const at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten());

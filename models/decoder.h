@@ -1,10 +1,10 @@
-// The decoder of autoregressive language models, normalised before each part of a block:
+// The decoder of autoregressive language models, with a norm before each part of a block:
 //   GPT-2 (Radford et al., 2019)     LayerNorm, learned positions, GELU (tanh form), biases, tied
 //                                    embeddings
 //   Llama (Touvron et al., 2023; Grattafiori et al., "Llama 3", 2024)
 //                                    RMSNorm, rotary positions, SwiGLU, grouped queries, no biases
-// Initial weights are normal with std init_std, residual projections scaled by 1 / sqrt(2 layers)
-// (GPT-2).
+// Initial weights are normal with std init_std; those of residual projections are scaled by 1 /
+// sqrt(2 layers) (GPT-2).
 #pragma once
 
 #include <deque>
@@ -22,7 +22,7 @@ namespace lmtrain {
 
 class Decoder : public Model {
  public:
-  // As make_model.
+  // The arguments are those of make_model.
   Decoder(const ModelConfig& config, int64_t num_tokens, ParameterStore& store,
           const ModelLayout& layout);
 
@@ -30,25 +30,26 @@ class Decoder : public Model {
                  const LossScales& scales) const override;
   at::Tensor label_logits(const ModelInput& input) const override;
 
-  // [samples, positions, hidden]: what the head reads.
+  // Returns what the head reads, [samples, positions, hidden].
   at::Tensor hidden(const ModelInput& input) const;
-  // Samples * positions of an input is a multiple of this.
+  // samples * positions of an input must be a multiple of this.
   int64_t multiple_of_rows() const { return tensor_axis_.cuts_rows ? tensor_axis_.size() : 1; }
-  // The model has a language head.
+  // To be called only where the model has a language head.
   const VocabHead& head() const { return *head_; }
 
  private:
   at::Tensor embedded(const ModelInput& input) const;
-  // What hidden() gathers: rows.
+  // Returns this rank's rows of what hidden() gathers, [rows, hidden].
   at::Tensor own_rows_of_hidden(const ModelInput& input) const;
 
-  std::unique_ptr<Communicator> whole_ = make_single_communicator();  // for what is never cut
+  std::unique_ptr<Communicator> whole_ =
+      make_single_communicator();  // for layers that are never cut
   TensorAxis tensor_axis_;
   at::ScalarType compute_type_;
   ParameterUnit& embedding_unit_;
   Parameter& token_table_;
   Parameter* position_table_;      // learned positions, or null
-  at::Tensor rotary_frequencies_;  // of rotary ones, else undefined
+  at::Tensor rotary_frequencies_;  // for rotary positions, else undefined
   std::deque<TransformerBlock> blocks_;
   ParameterUnit& head_unit_;
   Norm final_norm_;

@@ -35,8 +35,8 @@ void fill_all(const DropoutRows& rows, const DropoutContext& context, const at::
   });
 }
 
-// The factor of each element of x: rows, [samples, positions, features] or [samples, heads,
-// positions, features].
+// Returns the factor of each element of x. x: rows [n, features], [samples, positions, features] or
+// [samples, heads, positions, features].
 at::Tensor factors(const at::Tensor& x, const DropoutSite& site) {
   const DropoutRows rows(site);
   const at::Tensor out = at::empty(x.sizes(), x.options());
@@ -57,7 +57,7 @@ at::Tensor dropped(const at::Tensor& x, const DropoutSite& site) {
   return x.is_cuda() ? cuda_dropout(x, site) : x * factors(x, site);
 }
 
-// Draws the mask again in backward rather than keeping it.
+// Backward draws the mask again; it is not kept.
 struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const DropoutSite& site) {

@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-// Which ids are in this rank's rows, and their local row (0 for the others).
+// Which ids are in this rank's rows of the table, and their local row (0 for the others).
 struct LocalIds {
   at::Tensor rows;
   at::Tensor inside;  // [.., 1]
@@ -22,8 +22,8 @@ LocalIds local_ids(const at::Tensor& ids, const Parameter& table) {
 }
 
 struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
-  // `anchor` is an empty tensor that requires a gradient: ids do not, and autograd would not
-  // record.
+  // The unnamed argument, `anchor` of the caller, is an empty tensor that requires a gradient. Ids
+  // require none, so autograd would not record the lookup without it.
   static at::Tensor forward(AutogradContext* context, const at::Tensor&, const at::Tensor& ids,
                             Parameter* table, const TensorAxis& axis) {
     save_pointer(context, "table", table);

@@ -1,5 +1,5 @@
-// Rows of a table by id, the table cut over the tensor axis by rows (vocabulary-parallel,
-// Megatron-LM).
+// Looks up rows of a table by id. The tensor axis may cut the rows of the table
+// (vocabulary-parallel, Megatron-LM).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,18 +10,18 @@
 namespace lmtrain {
 
 struct TableRows {
-  int64_t logical;  // in use
-  int64_t all;      // the rest is padding that stays zero; where cut, more is added to divide
+  int64_t logical;  // rows in use
+  int64_t all;      // with padding, which stays zero; a cut table is padded further to divide
 };
 
 // Which layers read a table.
 enum class TableUse { kEmbedding, kHead, kEmbeddingAndHead };
 
-// A table [rows, features] that is cut over the tensor axis.
+// Adds a table [rows, features] whose rows are cut over the tensor axis.
 Parameter& add_cut_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                          TableRows rows, int64_t features, const TensorAxis& tensor_axis,
                          double init_std, TableUse use);
-// One that every rank has whole.
+// Adds a table that every rank holds whole.
 Parameter& add_whole_table(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                            int64_t rows, int64_t features, const TensorAxis& tensor_axis,
                            double init_std);
@@ -31,8 +31,8 @@ class Embedding {
   Embedding(Parameter& table, const TensorAxis& tensor_axis)
       : table_(table), tensor_axis_(tensor_axis) {}
 
-  // ids: int64 [n], of all rows; returns [n, features], or where rows are cut this rank's part of
-  // them. Ids must be within the table.
+  // ids: int64 [n], those of all rows, each within the table. Returns [n, features], or this rank's
+  // part of those rows where the axis cuts rows.
   at::Tensor operator()(const at::Tensor& ids) const;
 
  private:

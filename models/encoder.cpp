@@ -46,7 +46,7 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
   const at::Tensor x = hidden(input);
-  const UnitInForward scope(embedding_unit_);  // whose table the head shares
+  const UnitInForward scope(embedding_unit_);  // the head shares its table
   const VocabLoss tokens = token_head_->loss(
       as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
       {scales.targets, scales.z_loss, /*with_predictions=*/!at::GradMode::is_enabled()});
@@ -71,7 +71,7 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
 at::Tensor Encoder::label_logits(const ModelInput& input) const {
   const at::Tensor x = hidden(input);
   if (sentence_head_) return sentence_logits(x);
-  // A text is one row, as a sequence of one position.
+  // A pooled text is passed as a sequence of one position.
   const at::Tensor rows = pooler_ ? (*pooler_)(x).unsqueeze(1) : x;
   const at::Tensor logits = label_head_->logits(rows, input.dropout);
   return pooler_ ? logits.squeeze(1) : logits;
@@ -85,7 +85,7 @@ at::Tensor Encoder::hidden(const ModelInput& input) const {
   return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
 }
 
-// Rows.
+// Returns this rank's rows, [rows, hidden].
 at::Tensor Encoder::embedded(const ModelInput& input) const {
   const UnitInForward scope(embedding_unit_);
   at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten());

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kNumSentenceLabels = 2;
 
-// Never cut over ranks: all have the same input and the same gradient.
+// Makes a layer that is never cut: all ranks have the same input and the same gradient.
 Linear whole_linear(ParameterStore& store, ParameterUnit& unit, const std::string& name,
                     int64_t outputs, const ModelConfig& config, Communicator& whole,
                     Multiplied multiplied) {

@@ -1,4 +1,4 @@
-// What BERT is pretrained with on top of its encoder (Devlin et al., 2019).
+// The heads with which BERT is pretrained (Devlin et al., 2019).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,19 +11,19 @@
 
 namespace lmtrain {
 
-// Masked tokens: a linear layer, exact GELU and LayerNorm, then the embedding's table with a bias
-// of its own.
+// Predicts masked tokens: a linear layer, exact GELU and LayerNorm, then the table of the embedding
+// with a bias of the head's own.
 class MaskedTokenHead {
  public:
   // Declares head.transform.*, head.norm.* and head.bias. `whole` is a group of this rank alone.
   MaskedTokenHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
                   Parameter& token_table, Communicator& tensor_axis, Communicator& whole);
 
-  // rows: [n, hidden], the encoder's output at the masked places; labels int64 and weights fp32
+  // rows: [n, hidden], the encoder's output at the masked places; labels: int64 [n]; weights: fp32
   // [n].
   VocabLoss loss(const at::Tensor& rows, const at::Tensor& labels, const at::Tensor& weights,
                  const VocabLossOptions& options) const;
-  // [n, logical vocabulary], fp32 or fp64; not for training.
+  // Returns [n, logical vocabulary], fp32 or fp64. Not for training.
   at::Tensor log_probabilities(const at::Tensor& rows) const;
 
  private:
@@ -34,14 +34,14 @@ class MaskedTokenHead {
   VocabHead vocab_;
 };
 
-// tanh or ReLU of a linear layer on the first token: a sample as one vector.
+// Turns a sample into one vector: tanh or ReLU of a linear layer on its first token.
 class Pooler {
  public:
   // Declares pooler.*.
   Pooler(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
          Communicator& whole);
 
-  // [samples, positions, hidden] -> [samples, hidden]
+  // hidden: [samples, positions, hidden]; returns [samples, hidden].
   at::Tensor operator()(const at::Tensor& hidden) const;
 
  private:
@@ -50,22 +50,22 @@ class Pooler {
 };
 
 struct SentenceLoss {
-  at::Tensor total;       // 0-dim, sum over samples times the scale
+  at::Tensor total;       // 0-dim: the sum over samples, times the scale
   at::Tensor losses;      // fp64 [samples]
   at::Tensor is_correct;  // bool [samples]
 };
 
-// Whether two segments belong together (label 0) or not (1): next sentence, or sentence order (Lan
-// et al., "ALBERT", 2020).
+// Predicts whether two segments belong together (label 0) or not (1): next sentence, or sentence
+// order (Lan et al., "ALBERT", 2020).
 class SentenceHead {
  public:
   // Declares sentence.*.
   SentenceHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
                Communicator& whole);
 
-  // pooled: [samples, hidden]; labels: int64 [samples], -1 leaves a sample out.
+  // pooled: [samples, hidden]; labels: int64 [samples], where -1 leaves a sample out.
   SentenceLoss loss(const at::Tensor& pooled, const at::Tensor& labels, double scale) const;
-  // [samples, 2], fp32 or fp64.
+  // Returns [samples, 2], fp32 or fp64.
   at::Tensor logits(const at::Tensor& pooled) const;
 
  private:

@@ -14,13 +14,13 @@ LinearOutputs up_outputs(const ModelConfig& config) {
   return {{width}};
 }
 
-// Gate and up of [2, width, hidden size], or up alone.
+// Returns the matrices of gate and up in a weight [2, width, hidden size], or of up alone.
 std::vector<MatrixSlice> up_matrices(const ModelConfig& config) {
   if (config.traits().has_gate()) return {{0, 0, 1}, {0, 1, 1}};
   return {{0, 0, config.traits().intermediate_size}};
 }
 
-// SiLU(gate) * up of [.., 2, width]; computes SiLU again in backward, which saves keeping it.
+// Computes SiLU(gate) * up of [.., 2, width]. Backward computes SiLU again, so that it is not kept.
 struct GatedSiluFunction : torch::autograd::Function<GatedSiluFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& both) {
     context->save_for_backward({both});

@@ -1,5 +1,7 @@
-// The feed-forward part of a block, cut over the tensor axis: down(GELU(up(x))), GELU in its
-// tanh form or exact; or with a gate, down(SiLU(gate(x)) * up(x)) (SwiGLU; Shazeer, "GLU Variants Improve Transformer", 2020).
+// The feed-forward part of a block, cut over the tensor axis:
+//   down(GELU(up(x)))             GELU in its tanh form or exact
+//   down(SiLU(gate(x)) * up(x))   with a gate (SwiGLU; Shazeer, "GLU Variants Improve Transformer",
+//                                 2020)
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +13,8 @@ namespace lmtrain {
 
 class FeedForward {
  public:
-  // Declares NAME.up, with a gate of logical outputs [2, width] (gate, then up), and NAME.down.
+  // Declares NAME.up and NAME.down. With a gate, the logical outputs of NAME.up are [2, width]:
+  // gate, then up.
   FeedForward(ParameterStore& store, ParameterUnit& unit, const std::string& name,
               const ModelConfig& config, const TensorAxis& tensor_axis);
 

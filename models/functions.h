@@ -1,5 +1,5 @@
-// How the autograd Functions of the layers carry what is no tensor from forward to backward: in
-// saved_data.
+// The layers' autograd Functions carry values that are not tensors from forward to backward in
+// saved_data, by these helpers.
 #pragma once
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -14,7 +14,7 @@ namespace lmtrain {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Parameters and groups outlive every graph, so their addresses do.
+// Saves an address, which stays valid because parameters and groups outlive every graph.
 template <class T>
 void save_pointer(AutogradContext* context, const char* name, T* pointer) {
   context->saved_data[name] = reinterpret_cast<int64_t>(pointer);
@@ -56,7 +56,7 @@ inline DropoutSite saved_dropout(AutogradContext* context) {
           data["first_head"].toInt()};
 }
 
-// [.., features] -> [rows, features]
+// Views or copies [.., features] as [rows, features].
 inline at::Tensor as_rows(const at::Tensor& tensor) {
   return tensor.reshape({-1, tensor.size(-1)});
 }

@@ -9,7 +9,8 @@
 namespace lmtrain {
 namespace {
 
-// Of each sample's labels, its one or its tokens': [samples, labels of a sample].
+// The scores of each label, [samples, labels of a sample]: a sample has one label or those of its
+// tokens.
 struct LabelScores {
   at::Tensor losses;
   at::Tensor is_correct;
@@ -34,7 +35,7 @@ LabelScores score_answers(const at::Tensor& logits, const at::Tensor& lengths,
       at::arange(logits.size(1), labels.options()).ge(real_lengths).unsqueeze(1);
   const at::Tensor real =
       logits.transpose(1, 2).masked_fill(is_padding, -std::numeric_limits<double>::infinity());
-  // An answer that was cut off is none.
+  // An answer whose token was cut off counts as unlabelled.
   const LabelScores ends = score_labels(real, at::where(labels.lt(real_lengths), labels, -1));
   return {ends.losses.mul(0.5), ends.is_correct.all(1, /*keepdim=*/true)};
 }

@@ -1,6 +1,6 @@
-// Heads that tell what a text is, or what each of its tokens is, learned from labelled texts: on an
-// encoder as Devlin et al. (2019, section 4) put them, on a decoder as the transformers package
-// does, which reads the last token.
+// Label heads: they classify a text or each of its tokens, or mark an answer's first and last
+// token. On an encoder they are those of Devlin et al. (2019, section 4); on a decoder they are
+// those of the transformers package, where the last token stands for the text.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,27 +14,27 @@ namespace lmtrain {
 
 class LabelHead {
  public:
-  // Declares labels.weight [labels, hidden] and, but for texts in a decoder, labels.bias. `whole`
-  // is a group of this rank alone.
+  // Declares labels.weight [labels, hidden] and labels.bias; a decoder that classifies texts has no
+  // bias. `whole` is a group of this rank alone.
   LabelHead(ParameterStore& store, ParameterUnit& unit, const ModelConfig& config,
             Communicator& whole);
 
-  // rows: [samples, positions, hidden], all tokens or one row a text; returns [samples, positions,
-  // labels], fp32 or fp64. Rows are dropped from where the originals do it: not in question
-  // answering, and not from a decoder's texts.
+  // rows: [samples, positions, hidden], all tokens or one row per text. Returns [samples,
+  // positions, labels], fp32 or fp64. Dropout is applied to the rows where the original models
+  // apply it: not in question answering, and not where a decoder classifies texts.
   at::Tensor logits(const at::Tensor& rows, const DropoutContext& dropout) const;
 
-  // What logits() said, [samples, labels] of texts and [samples, positions, labels] of
-  // tokens, against Targets of the same head:
-  //   sequence_classification  cross-entropy; of one label the squared difference (regression)
+  // Returns the loss of the logits against Targets of the same head. logits: [samples, labels] for
+  // texts, [samples, positions, labels] for tokens.
+  //   sequence_classification  cross-entropy; with one label the squared difference (regression)
   //   token_classification     cross-entropy of each token
-  //   question_answering       cross-entropy over a sample's tokens of the answer's first and last
-  //                            one, halved; among the first lengths[s], int64 [samples]
-  // Summed over what has a label and scaled by scales.targets.
+  //   question_answering       half the cross-entropy of the answer's first token plus half that of
+  //                            its last, over the sample's first lengths[s] tokens; int64 [samples]
+  // It is summed over everything that has a label and scaled by scales.targets.
   ModelLoss loss(const at::Tensor& logits, const at::Tensor& lengths, const Targets& targets,
                  const LossScales& scales) const;
 
-  // Whether it reads one row a text.
+  // Whether the head reads one row per text.
   bool reads_texts() const { return config_.classifies_texts(); }
 
  private:
@@ -42,8 +42,8 @@ class LabelHead {
   Linear linear_;
 };
 
-// Each sample's row at its last real token: hidden [samples, positions, features], lengths int64
-// [samples], at least 1; returns [samples, features].
+// Returns each sample's row at its last real token, [samples, features]. hidden: [samples,
+// positions, features]; lengths: int64 [samples], at least 1.
 at::Tensor last_rows(const at::Tensor& hidden, const at::Tensor& lengths);
 
 }  // namespace lmtrain

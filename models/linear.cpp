@@ -8,7 +8,7 @@
 namespace lmtrain {
 namespace {
 
-// The weight as a matrix [outputs, inputs] of this rank.
+// Views the weight as this rank's matrix [outputs, inputs].
 at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.size(-1)}); }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
@@ -37,7 +37,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     at::Tensor dy = as_rows(gradients[0]).contiguous();
     if (!is_column) dy = gather_rows(dy, axis);
 
-    // What is on its way overlaps with the products.
+    // The gather of x and the sum of dx run while the matrix products are computed.
     at::Tensor input = as_rows(x);
     WorkPtr input_gathered;
     if (is_column && axis.cuts_rows) {

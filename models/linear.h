@@ -22,7 +22,7 @@ struct LinearOutputs {
 
 struct LinearOptions {
   bool bias = true;
-  double std = 0.02;  // of initial weights
+  double std = 0.02;  // of the initial weights
   Multiplied multiplied = Multiplied::kPerToken;
   std::vector<MatrixSlice> matrices = {};  // of the weight, as in ParameterSpec
 };
@@ -34,8 +34,8 @@ class Linear {
          const LinearOutputs& outputs, LinearCut cut, const TensorAxis& tensor_axis,
          LinearOptions options);
 
-  // x: [.., inputs], in the compute type; returns [.., outputs], both of this rank's part where
-  // cut. Two dims where rows are cut.
+  // x: [.., inputs], in the compute type; returns [.., outputs]. The features that the layer cuts
+  // are this rank's part. Where the axis cuts rows, both have two dims.
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:

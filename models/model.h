@@ -1,4 +1,4 @@
-// What all models have in common, for those who train one without knowing which.
+// The interface of all models; who trains a model need not know which one it is.
 #pragma once
 
 #include <functional>
@@ -16,18 +16,18 @@
 namespace lmtrain {
 
 // Training targets. A decoder predicts at every token: labels and weights are [samples, positions].
-// An encoder predicts at n masked tokens. A head of labels has labels and no weights, -1 where
-// there is none: int64 [samples] of texts, [samples, positions] of tokens, [samples, 2] of the
-// places of an answer's first and last token; or values.
+// An encoder predicts at n masked tokens. A label head has labels without weights, int64 and -1
+// where there is none: [samples] for texts, [samples, positions] for tokens, [samples, 2] for the
+// places of an answer's first and last token. A regression has values in place of labels.
 struct Targets {
   at::Tensor places;           // int64 [n], sample * positions + position, ascending
   at::Tensor labels;           // int64 [samples, positions] or [n]
   at::Tensor weights;          // fp32, like labels; 0 leaves a target out
-  at::Tensor values;           // fp32 [samples]: of a regression
-  at::Tensor sentence_labels;  // int64 [samples]; -1: none. With a sentence head
+  at::Tensor values;           // fp32 [samples], for a regression
+  at::Tensor sentence_labels;  // int64 [samples], for a sentence head; -1: none
 };
 
-// Factors that make sums of a micro-batch parts of the global batch's means.
+// Factors by which the sums of a micro-batch become its share of the global batch's means.
 struct LossScales {
   double targets = 1.0;
   double sentences = 1.0;
@@ -36,16 +36,17 @@ struct LossScales {
 
 // Sums over one sample, in nats and without z-loss.
 struct SampleScore {
-  double loss = 0;  // weighted, over its targets
-  int64_t num_correct =
-      0;  // masked tokens predicted as the most likely; where no gradients are kept
-  double sentence_loss = 0;  // of its pair of segments
+  double loss = 0;  // weighted sum over the targets
+  // Labels that the model finds most likely; of masked tokens only where no gradients are recorded.
+  int64_t num_correct = 0;
+  double sentence_loss = 0;  // of the sample's pair of segments
   bool sentence_is_correct = false;
 };
 
 struct ModelLoss {
-  at::Tensor total;  // 0-dim, fp32 or fp64: start backward here, with one
-  // The scores of the samples. Waits for the device, so call it when backward is under way.
+  at::Tensor total;  // 0-dim, fp32 or fp64; backward starts here, with a gradient of one
+  // Returns the scores of the samples. It waits for the device, so call it when backward is under
+  // way.
   std::function<std::vector<SampleScore>()> samples;
 };
 
@@ -59,21 +60,23 @@ class Model {
   const ModelConfig& config() const { return config_; }
   virtual ModelLoss loss(const ModelInput& input, const Targets& targets,
                          const LossScales& scales) const = 0;
-  // Logits of a head of labels, fp32 or fp64: [samples, labels] of texts, [samples, positions,
-  // labels] of tokens; of a sentence head [samples, 2]. The model has such a head.
+  // Returns the logits of the label head, fp32 or fp64: [samples, labels] for texts, [samples,
+  // positions, labels] for tokens; or those of the sentence head, [samples, 2]. To be called only
+  // where the model has one of these heads.
   virtual at::Tensor label_logits(const ModelInput& input) const = 0;
 
  private:
   ModelConfig config_;
 };
 
-// Declares all parameters in `store`; config.vocab_size rows of the embedding, of which the first
-// `num_tokens` are the tokenizer's. Store and the layout's group outlive the model.
+// Makes the model and declares all its parameters in `store`. The embedding has config.vocab_size
+// rows, of which the first `num_tokens` are the tokenizer's. The store and the layout's group must
+// outlive the model.
 std::unique_ptr<Model> make_model(const ModelConfig& config, int64_t num_tokens,
                                   ParameterStore& store, const ModelLayout& layout);
 
-// The scores of each sample from what its head says, added in the order of the targets.
-// `positions` is the length of a sample.
+// Returns the scores of each sample from the loss of its language head, added in the order of the
+// targets. `positions` is the length of a sample.
 std::vector<SampleScore> score_samples(const VocabLoss& loss, const Targets& targets,
                                        int64_t num_samples, int64_t positions);
 

@@ -5,7 +5,7 @@
 namespace lmtrain {
 namespace {
 
-// Padding comes behind a sample's tokens, so that tokens which see the past alone never see it.
+// Padding comes after a sample's tokens, so that tokens which see only the past never see it.
 AttentionMask past_mask(const ModelTraits& traits, const TokenBatch& tokens) {
   const AttentionMask mask =
       tokens.document_ids.defined()

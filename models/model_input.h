@@ -1,5 +1,5 @@
-// What a model reads of a micro-batch, and how it is made: in one place for training, validation,
-// scoring and generation, so that all of them mask and count positions alike.
+// What a model reads of a micro-batch. It is made in one place for training, validation, scoring
+// and generation, so that all of them mask and count positions alike.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,17 +10,17 @@
 
 namespace lmtrain {
 
-// On the model's device.
+// All tensors are on the model's device.
 struct ModelInput {
   at::Tensor ids;        // int64 [samples, positions]
   at::Tensor positions;  // int64 [samples, positions], below max_positions
   at::Tensor segments;   // int64 [samples, positions], below num_segments; undefined without any
   AttentionMask mask;
-  at::Tensor lengths;  // int64 [samples]: real tokens of each; for heads of labels
+  at::Tensor lengths;  // int64 [samples]: real tokens of each; for label heads
   DropoutContext dropout;
 };
 
-// Token ids and what is known of them, all on one device. Undefined tensors take the defaults.
+// Token ids and what is known about them, all on one device. An undefined tensor takes its default.
 struct TokenBatch {
   at::Tensor ids;           // int64 [samples, positions]
   at::Tensor lengths;       // any integers [samples]: tokens before the padding; default: all
@@ -28,8 +28,9 @@ struct TokenBatch {
   at::Tensor document_ids;  // any integers [samples, positions], never falling along a sample
 };
 
-// Tokens see what the model's traits let them see, and, where `document_ids` are given, of their own
-// document alone, whose positions count from 0. Without dropout.
+// Makes the input of a model, without dropout. Tokens see what the model's traits let them see.
+// Where `document_ids` are given, a token sees its own document alone, and positions begin anew in
+// each document.
 ModelInput make_input(const ModelConfig& model, const TokenBatch& tokens);
 
 }  // namespace lmtrain

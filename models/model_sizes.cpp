@@ -58,7 +58,7 @@ ModelSizes sizes_of(ModelConfig config, int64_t vocab_size, int64_t tensor) {
 
 namespace {
 
-// By a query, in a sequence of so many tokens.
+// Returns how many keys a query sees on average in a sequence of `length` tokens.
 double mean_keys_seen(const ModelTraits& traits, double length) {
   if (traits.attention_span == AttentionSpan::kWhole) return length;
   const auto window = static_cast<double>(traits.attention_window);

@@ -1,18 +1,19 @@
-// What tells one family of models from another, for the blocks to read: a config completed by its
-// family (models/families), so that nothing else asks which family a model is of.
+// What distinguishes one family of models from another: a config completed by its family
+// (models/families). Blocks read these traits, so that no other code asks which family a model is
+// of.
 #pragma once
 
 #include <cstdint>
 
 namespace lmtrain {
 
-// What the language head learns, which also says what the model is: a decoder that predicts each
-// next token, or an encoder that predicts tokens which were masked.
+// What the language head learns. It also says what the model is: a decoder, which predicts each
+// next token, or an encoder, which predicts masked tokens.
 enum class Objective { kNextToken, kMaskedTokens };
 
 // Which keys a query of attention sees within its document.
 enum class AttentionSpan {
-  kPast,  // its own and those before it
+  kPast,  // the query's own key and those before it
   kWhole,
 };
 
@@ -28,7 +29,7 @@ struct ModelTraits {
   PositionKind positions = PositionKind::kLearned;
   int64_t first_position = 0;  // learned positions count from here
   NormKind norm = NormKind::kLayer;
-  // Whether a block's norms come behind its residual sums, as in the original transformer.
+  // Whether a block's norms follow its residual sums, as in the original transformer.
   bool has_norm_after = false;
   Activation activation = Activation::kGeluTanh;
   int64_t intermediate_size = 0;  // width between the two projections of the feed-forward part
@@ -36,12 +37,12 @@ struct ModelTraits {
   bool has_qkv_biases = false;    // of queries, keys and values, where the others have none
   int64_t num_segments = 0;       // kinds of segment that tokens are told apart by; 0: none
   bool has_tied_embeddings = true;
-  bool has_pooler = false;  // under the heads that read a text as one vector
+  bool has_pooler = false;  // for the heads that read a text as one vector
   PoolerActivation pooler_activation = PoolerActivation::kTanh;
-  // Of a head of labels: a bias, and dropout in front of it.
+  // Whether a label head has a bias, and whether dropout precedes it.
   bool has_label_bias = true;
   bool drops_before_labels = true;
-  // Standard deviation of the initial weights of projections back onto the residual stream.
+  // The standard deviation of the initial weights of projections back onto the residual stream.
   double residual_init_std = 0.02;
 
   bool predicts_next_token() const { return objective == Objective::kNextToken; }

@@ -42,8 +42,10 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
   }
 };
 
-// y = x / rms(x) * w. With g = dy * w and n = x / rms(x): dx = (g - n mean(g n)) / rms(x), dw = sum
-// of dy n over rows. LibTorch has a fused kernel for CUDA alone.
+// y = x / rms(x) * w. With g = dy * w and n = x / rms(x):
+//   dx = (g - n mean(g n)) / rms(x)
+//   dw = sum of dy n over rows
+// LibTorch has a fused kernel for CUDA alone.
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Parameter* weight,
                             double eps) {

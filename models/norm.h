@@ -12,11 +12,12 @@ namespace lmtrain {
 class Norm {
  public:
   // Declares NAME.weight, and for LayerNorm NAME.bias, in `unit`. `eps` is added to the variance or
-  // the mean square. Ranks along `gradient_axes` see parts of what is normalised.
+  // the mean square. Each rank along `gradient_axes` sees only a part of what is normalised, so
+  // that its gradient is a part of a sum.
   Norm(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t features,
        NormKind kind, double eps, const std::vector<MeshAxis>& gradient_axes);
 
-  // x: [.., features]; returns the same shape. Statistics are fp32 for bf16.
+  // x: [.., features]; returns the same shape. For bf16 the statistics are computed in fp32.
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:

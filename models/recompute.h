@@ -1,5 +1,5 @@
 // Activation recomputation (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016):
-// what `compute` would keep for backward is computed again there.
+// backward computes again what it would otherwise keep.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace lmtrain {
 
-// compute(x), a function of one tensor that gives the same bits each time: dropout is a function of
-// its place. `compute` is kept until backward.
+// Returns compute(x). `compute` must give the same bits each time; dropout does, because it is a
+// function of its place. `compute` is kept until backward.
 at::Tensor recomputed(const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> compute);
 
 }  // namespace lmtrain

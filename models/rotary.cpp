@@ -22,7 +22,7 @@ double stretched_as_llama3(double frequency, const RopeConfig& config) {
   return (1.0 - share) * frequency / config.factor + share * frequency;
 }
 
-// Tables as wide as x: [samples, positions, 1, .., head size / 2].
+// Views a table as [samples, positions, 1, .., head size / 2], which broadcasts over x.
 at::Tensor beside(const at::Tensor& table, const at::Tensor& x) {
   std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
   shape[0] = table.size(0);

@@ -1,6 +1,6 @@
-// Rotary positions (Su et al., "RoFormer", 2021): features i and i + D/2 of a head are turned by
-// the position times a frequency of their own (the half-split form of GPT-NeoX and Llama in
-// transformers, not the interleaved one of Meta's files).
+// Rotary positions (Su et al., "RoFormer", 2021). Features i and i + D/2 of a head of D features
+// form a pair, which is rotated by the position times the pair's frequency. This is the half-split
+// form of GPT-NeoX and Llama in transformers, not the interleaved one of Meta's files.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,21 +9,22 @@
 
 namespace lmtrain {
 
-// Radians per position of each pair: fp64 [head size / 2], stretched as the config says (llama3:
-// the rule of Llama 3.1, by parts of the wavelength).
+// Returns the radians per position of each pair, fp64 [head size / 2], stretched as the config
+// says. llama3 is the rule of Llama 3.1, by parts of the wavelength.
 at::Tensor rotary_frequencies(const RopeConfig& config, int64_t head_size);
 
-// Cosine and sine of a micro-batch's angles, [samples, positions, head size / 2], fp32 or fp64.
+// The cosine and sine of a micro-batch's angles, [samples, positions, head size / 2], fp32 or fp64.
 struct RotaryTables {
   at::Tensor cosine;
   at::Tensor sine;
 };
 
-// positions: int64 [samples, positions]; `compute` is the type of the model.
+// positions: int64 [samples, positions]; `compute` is the type that the model computes with.
 RotaryTables rotary_tables(const at::Tensor& frequencies, const at::Tensor& positions,
                            at::ScalarType compute);
 
-// x: [samples, positions, .., head size]; computed in the tables' type, returned in x's.
+// Rotates x, [samples, positions, .., head size]. The angles' type is used inside; the result has
+// x's type.
 at::Tensor rotate(const at::Tensor& x, const RotaryTables& tables);
 
 }  // namespace lmtrain

@@ -16,8 +16,8 @@ at::Tensor sum_of_rows(const at::Tensor& rows) {
   const int64_t columns = rows.size(1);
   at::Tensor sums = at::empty({columns}, rows.options().dtype(at::kFloat));
   const RowSumKernels& kernels = cpu_kernels().row_sum;
-  // Columns are cut at the same places whatever the threads, so that vectors start at the same
-  // column.
+  // Columns are cut at the same places whatever the number of threads, so that vectors start at the
+  // same columns.
   constexpr int64_t kBlock = 128;
   at::parallel_for(0, (columns + kBlock - 1) / kBlock, 1, [&](int64_t first, int64_t last) {
     const int64_t begin = first * kBlock;

@@ -1,4 +1,4 @@
-// Sums over rows in the master type: the gradient of a bias.
+// Sums over rows in the master type, such as the gradient of a bias.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,9 +1,9 @@
-// How a model is cut over the tensor axis (Shoeybi et al., "Megatron-LM", 2019), and tokens with it
+// How the tensor axis cuts a model (Shoeybi et al., "Megatron-LM", 2019), and with it the tokens
 // (sequence parallelism; Korthikanti et al., "Reducing Activation Recomputation", 2022).
 //
-// The residual stream is rows [samples * positions, hidden], a token each. Where rows are cut, a
-// rank has an equal contiguous part of them between the layers that are cut: they are gathered in
-// front of a column layer, summed and scattered behind a row layer.
+// The residual stream is [samples * positions, hidden], one row per token. Where the axis cuts
+// rows, a rank has an equal contiguous part of them between the layers that are cut. The rows are
+// gathered before a column layer, and summed and scattered after a row layer.
 #pragma once
 
 #include <vector>
@@ -25,23 +25,25 @@ struct TensorAxis {
   bool cuts_rows;
 
   int size() const { return group->size(); }
-  // Ranks along these hold parts of the gradient of what is whole on every rank but sees its own
-  // rows alone.
+  // The gradient axes of a parameter that is whole on every rank but sees only the rank's own rows:
+  // each rank along these axes holds a part of its gradient.
   std::vector<MeshAxis> axes_of_row_gradients() const {
     if (cuts_rows) return {MeshAxis::kData, MeshAxis::kTensor};
     return {MeshAxis::kData};
   }
 };
 
-// Rows of all ranks, [n, ..] -> [size * n, ..], and this rank's part of them; `rows` itself where
-// none are cut. Without gradients.
+// Without gradients: gather_rows returns the rows of all ranks, [n, ..] -> [size * n, ..], and
+// own_rows returns this rank's part of `rows`. Both return `rows` itself where the axis cuts no
+// rows.
 at::Tensor gather_rows(const at::Tensor& rows, const TensorAxis& axis);
 at::Tensor own_rows(const at::Tensor& rows, const TensorAxis& axis);
-// Sums over the ranks: of all rows, or of this rank's part of them where rows are cut. `rows` is
-// written to.
+// Returns the sum over the ranks of all rows, or this rank's part of that sum where the axis cuts
+// rows. It overwrites `rows`.
 at::Tensor sum_rows(at::Tensor rows, const TensorAxis& axis);
 
-// gather_rows for layers that every rank then computes alike: backward takes this rank's part.
+// gather_rows with a gradient, for layers that every rank then computes alike: backward takes this
+// rank's part.
 at::Tensor gathered_for_all(const at::Tensor& rows, const TensorAxis& axis);
 
 struct ModelLayout {

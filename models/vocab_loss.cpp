@@ -19,10 +19,10 @@ at::ScalarType accumulate_type(at::ScalarType compute) {
   return compute == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-// Columns of this rank's rows of the table that are real vocabulary entries.
+// Returns the number of this rank's columns of logits that are real vocabulary entries.
 int64_t num_real_columns(const Parameter& table) { return table.spec().num_real_rows(); }
 
-// Of this rank's columns of each row of logits, on the CPU below fp64.
+// Returns the statistics of this rank's columns of each row of logits, on the CPU below fp64.
 SoftmaxStatistics statistics_by_kernels(const at::Tensor& logits, int64_t columns) {
   const auto options = logits.options().dtype(at::kFloat);
   const SoftmaxStatistics found = {at::empty({logits.size(0)}, options),
@@ -59,7 +59,7 @@ SoftmaxStatistics softmax_statistics(const at::Tensor& logits, int64_t columns) 
   return {largest, real.sub(largest.unsqueeze(1)).exp_().sum(1)};
 }
 
-// In place: logits become factor * softmax, padded columns become zero.
+// Works in place: logits become factor * softmax, and padded columns become zero.
 void scale_softmax_in_place(at::Tensor& logits, int64_t columns, const at::Tensor& log_sum,
                             const at::Tensor& factor) {
   const int64_t width = logits.size(1);
@@ -93,7 +93,7 @@ struct Chunk {
   at::Tensor predictions;  // where asked for
 };
 
-// In place: logits become softmax_factor * softmax, less label_factor at this rank's labels.
+// Works in place: logits become softmax_factor * softmax, less label_factor at this rank's labels.
 void loss_gradient_in_place(at::Tensor& logits, int64_t columns, const Chunk& chunk,
                             const at::Tensor& softmax_factor, const at::Tensor& label_factor) {
   const at::Tensor at_label = label_factor.mul(chunk.is_local);
@@ -107,8 +107,8 @@ void loss_gradient_in_place(at::Tensor& logits, int64_t columns, const Chunk& ch
                       at_label.neg().unsqueeze(1).to(logits.scalar_type()));
 }
 
-// The token of the largest logit, of equal ones the first: int64 [rows]. `largest` is over all
-// ranks.
+// Returns the token of the largest logit, or the first of equally large ones: int64 [rows].
+// `largest` is the maximum over all ranks.
 at::Tensor first_of_largest(const at::Tensor& logits, const at::Tensor& largest,
                             const Parameter& table, Communicator& axis) {
   const int64_t columns = num_real_columns(table);
@@ -123,7 +123,7 @@ at::Tensor first_of_largest(const at::Tensor& logits, const at::Tensor& largest,
   return negated.neg();
 }
 
-// Combines the ranks' parts of the vocabulary.
+// Combines the statistics of the ranks' parts of the vocabulary.
 Chunk log_probabilities(const at::Tensor& logits, const at::Tensor& labels, const Parameter& table,
                         bool with_predictions, Communicator& axis) {
   const int64_t columns = num_real_columns(table);
@@ -168,8 +168,8 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
     at::Tensor log_sums = at::empty_like(log_probs);
     at::Tensor predictions = at::empty({options.with_predictions ? x.size(0) : 0}, y.options());
     at::Tensor dx = with_gradient ? at::empty_like(x) : at::Tensor();
-    std::vector<WorkPtr> sums;  // of dx over the ranks, behind the next chunk's work
-    // Also where there is no row: the other ranks may be gathering it.
+    std::vector<WorkPtr> sums;  // of dx over the ranks, during the next chunk's work
+    // The weight is fetched even without any row, since the other ranks may be gathering it.
     const at::Tensor weight = table->weight();
     const int64_t chunk_rows = rows_of_logits(x.is_cpu());
     for (int64_t begin = 0; begin < x.size(0); begin += chunk_rows) {
@@ -209,7 +209,7 @@ struct VocabLossFunction : torch::autograd::Function<VocabLossFunction> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    // The table's gradient was added in forward, for a backward that starts with one.
+    // Forward has added the gradients of table and bias, for a backward that starts with one.
     TORCH_CHECK(!gradients[0].is_cpu() || gradients[0].item<double>() == 1.0,
                 "backward of the loss starts with one");
     saved_pointer<Parameter>(context, "table")->report_use();

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kNone = -1;
 
-// What a rank is about to call, as it tells the others (gather_all).
+// The call that a rank is about to make, as it tells the others (gather_all).
 struct Call {
   int64_t kind = 0;
   int64_t type = kNone;    // of the elements
@@ -32,7 +32,7 @@ Call call_of(OperationKind kind, const at::Tensor& tensor, int64_t option = kNon
           option};
 }
 
-// "float", "bfloat16"
+// Returns a name such as "float" or "bfloat16".
 std::string type_text(int64_t type) {
   std::string name = at::toString(static_cast<at::ScalarType>(type));
   std::transform(name.begin(), name.end(), name.begin(),
@@ -47,7 +47,7 @@ std::string option_text(const Call& call) {
   return call.option == static_cast<int64_t>(ReduceOp::kMax) ? " for the maximum" : "";
 }
 
-// "all_reduce of 1,024 float elements"
+// Returns text such as "all_reduce of 1,024 float elements".
 std::string to_text(const Call& call) {
   const std::string_view name = operation_name(static_cast<OperationKind>(call.kind));
   if (call.type == kNone) return std::string(name);

@@ -26,7 +26,8 @@ std::vector<int> cores_of_this_rank(Launch& launch) {
   return cores_of_rank(of_local_ranks, launch.local_rank());
 }
 
-// A rank without a GPU would start other operations than the ranks with one, and all would hang.
+// Without this check, a rank without a GPU would start other operations than the ranks with one,
+// and all would hang.
 void check_same_kind(at::Device device, Launch& launch) {
   const std::vector<int64_t> has_gpu = gather_all(launch.world(), int64_t{!device.is_cpu()});
   const std::vector<std::string> hosts = gather_texts(launch.world(), launch.host());
@@ -37,11 +38,10 @@ void check_same_kind(at::Device device, Launch& launch) {
     const auto rank = static_cast<size_t>(found - has_gpu.begin());
     return cat("rank ", rank, " on ", hosts[rank]);
   };
-  throw CollectiveError(
-      ExitCode::kConfig,
-      cat(place(without), " sees no GPU, but ", place(with),
-          " does (parallel.device = auto); lmtrain doctor on the first says why, or set "
-          "parallel.device=cpu"));
+  throw CollectiveError(ExitCode::kConfig,
+                        cat(place(without), " sees no GPU, but ", place(with),
+                            " does (parallel.device = auto); "
+                            "lmtrain doctor on the first says why, or set parallel.device=cpu"));
 }
 
 }  // namespace
@@ -70,18 +70,19 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   check_same_kind(compute.device.device, launch);
   note_sharing(compute.device, launch);
   if (compute.device.device.is_cpu()) install_caching_allocator();
-  // cuBLAS is deterministic with a fixed workspace only, and LibTorch refuses it without.
+  // cuBLAS is deterministic only with a fixed workspace; LibTorch refuses to run it without one.
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  at::globalContext().setDeterministicFillUninitializedMemory(
-      false);  // costs time, changes no result
+  // Filling fresh memory costs time and changes no result.
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
   return compute;
 }
 
 double measure_matmul_flops(at::ScalarType type, at::Device device) {
   const bool is_cpu = device.is_cpu();
   const int64_t n = is_cpu ? 1024 : 8192;
-  // Not ones: a GPU multiplies numbers with few set bits faster than the numbers of a model.
+  // The factors are not all ones: a GPU multiplies numbers with few set bits faster than the
+  // numbers of a model.
   const at::Tensor a = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
                            .sin_()
                            .view({n, n})

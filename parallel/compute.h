@@ -1,4 +1,4 @@
-// What a rank computes with: its cores, threads and device, and how fast that is at its best.
+// What a rank computes with (its cores, threads and device), and how fast that is at its best.
 #pragma once
 
 #include <cstdint>

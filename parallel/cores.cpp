@@ -34,7 +34,7 @@ int parse_core(std::string_view text, const std::string& list) {
   return core;
 }
 
-// "Cpus_allowed_list:\t0-1" of a process.
+// Returns the cores of a process from its line "Cpus_allowed_list:\t0-1".
 std::vector<int> allowed_cores_of(const fs::path& process) {
   std::ifstream file(process / "status");
   static constexpr std::string_view kKey = "Cpus_allowed_list:\t";
@@ -44,8 +44,8 @@ std::vector<int> allowed_cores_of(const fs::path& process) {
   return {};
 }
 
-// Folders of this process's cgroup, innermost first: version 2's one tree, or version 1's
-// `controller`.
+// Returns the folders of this process's cgroup, innermost first: of version 2's one tree, or of
+// version 1's tree for `controller`.
 std::vector<fs::path> cgroup_folders(const CoreSources& sources, std::string_view controller) {
   std::ifstream file(sources.proc / "self/cgroup");
   for (std::string line; std::getline(file, line);) {
@@ -76,7 +76,7 @@ std::vector<int> cgroup_cores(const CoreSources& sources) {
   return {};
 }
 
-// Cores' worth of time that the tightest quota on the way to the root allows; 0 without a quota.
+// Returns how many cores' time the tightest quota on the way to the root allows; 0 without a quota.
 double cgroup_quota(const CoreSources& sources) {
   double least = 0;
   for (const fs::path& folder : cgroup_folders(sources, "cpu")) {
@@ -169,7 +169,7 @@ void bind_to_cores(const std::vector<int>& cores) {
   for (const int core : cores) CPU_SET(static_cast<size_t>(core), &set);
   std::error_code ignored;
   for (const auto& thread : fs::directory_iterator("/proc/self/task", ignored)) {
-    // Refused in some containers: then the kernel schedules freely.
+    // Some containers refuse this; then the kernel schedules the thread freely.
     sched_setaffinity(std::atoi(thread.path().filename().c_str()), sizeof set, &set);
   }
 }

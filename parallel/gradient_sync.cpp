@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-// So many reductions may be under way where make_room() bounds them.
+// The number of reductions that may be under way where make_room() bounds them.
 constexpr size_t kMostUnderWay = 2;
 
 bool is_partial(const Parameter& parameter) {
@@ -15,7 +15,7 @@ bool is_partial(const Parameter& parameter) {
   return std::find(axes.begin(), axes.end(), MeshAxis::kTensor) != axes.end();
 }
 
-// Calls visit(parameter) for those of the unit that are summed over the tensor axis.
+// Calls visit(parameter) for the parameters of the unit that are summed over the tensor axis.
 template <class Visit>
 void for_each_partial(const ParameterUnit& unit, Visit visit) {
   for (const auto& parameter : unit.parameters()) {
@@ -75,7 +75,8 @@ void GradientSync::reduce_in_buckets(const Whole& whole) {
     const at::Tensor bucket =
         whole.gradient.narrow(0, begin, std::min(most, whole.gradient.numel() - begin));
     make_room();
-    const at::Tensor moved = bucket.to(options_.type);  // itself where the type is the same
+    const at::Tensor moved =
+        bucket.to(options_.type);  // the bucket itself where the type is the same
     reductions_.push_back({whole.unit, moved, bucket, data_.all_reduce(moved, ReduceOp::kSum)});
   }
 }

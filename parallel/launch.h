@@ -1,5 +1,5 @@
-// The ranks of a job: starts and ends MPI, says which rank this is, and ends all ranks on a
-// failure.
+// The ranks of a job. This starts and ends MPI, says which rank the process is, and ends all ranks
+// on a failure.
 #pragma once
 
 #include <functional>
@@ -13,12 +13,12 @@
 
 namespace lmtrain {
 
-// Collective. Where any rank of the group has an error, all ranks throw a CollectiveError: that of
-// the lowest such rank.
+// Collective. Where any rank of the group has an error, all ranks throw the error of the lowest
+// such rank, as a CollectiveError.
 void throw_first(const std::optional<Error>& mine, Communicator& group);
 
-// There is one per process, made first and destroyed last. Without mpirun or srun the job has one
-// rank and MPI is not started.
+// A process makes one of these, first of all, and destroys it last. Without mpirun or srun the job
+// has one rank, and MPI is not started.
 class Launch {
  public:
   Launch(int* argc, char*** argv);
@@ -28,35 +28,35 @@ class Launch {
 
   int rank() const { return world_->rank(); }
   int size() const { return world_->size(); }
-  // Among the ranks of this node.
+  // The place among the ranks of this node, and their number.
   int local_rank() const { return local_rank_; }
   int local_size() const { return local_size_; }
-  // Number of this node and of all nodes.
+  // The number of this node, and how many nodes there are.
   int node() const { return node_; }
   int num_nodes() const { return num_nodes_; }
   const std::string& host() const { return host_; }
 
-  // Collective: the texts of this node's ranks, by local rank.
+  // Collective. Returns the texts of this node's ranks, by local rank.
   std::vector<std::string> gather_on_node(const std::string& mine);
 
-  // All ranks, CPU tensors.
+  // The group of all ranks, for CPU tensors.
   Communicator& world() { return *world_; }
 
   // Ends every rank of the job with this exit code, after a failure that other ranks cannot know
   // of.
   [[noreturn]] void abort(ExitCode code) const;
 
-  // Collective. Runs the same check on every rank. If it fails on any, all ranks throw the error of
-  // the first such rank, so that the job ends with one message and one exit code.
+  // Collective. Runs the same check on every rank. If it fails on any rank, all ranks throw the
+  // error of the first such rank, so that the job ends with one message and one exit code.
   void together(const std::function<void()>& check);
 
-  // Collective: whether `mine` is true on any rank.
+  // Collective. Returns whether `mine` is true on any rank.
   bool any(bool mine);
 
   // Whether mpirun or srun started this process.
   static bool was_started_by_launcher();
 
-  // "Open MPI v4.1.4", "" without MPI.
+  // Returns text such as "Open MPI v4.1.4", or "" without MPI.
   static std::string library_version();
 
  private:

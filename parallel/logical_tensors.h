@@ -1,5 +1,5 @@
-// Between a store's shards and logical tensors, which are the same in every layout: what is saved,
-// loaded and compared.
+// Converts between a store's shards and logical tensors, which are the same in every layout: they
+// are what is saved, loaded and compared.
 #pragma once
 
 #include <functional>
@@ -13,21 +13,22 @@
 
 namespace lmtrain {
 
-// A unit's buffers are named: kWeights, kGradient, or a state buffer of the optimizer. Weights and
-// gradients are of every parameter, state is of those that it is kept for.
+// A unit's buffers have names: kWeights, kGradient, or that of a state buffer of the optimizer.
+// Every parameter has weights and a gradient; state is kept for some parameters.
 bool has_buffer(const Parameter& parameter, const std::string& buffer);
 
-// The buffers of a unit that a checkpoint holds: its weights and its state.
+// Returns the buffers of a unit that a checkpoint holds: its weights and its state.
 std::vector<std::string> stored_buffers(const ParameterUnit& unit);
 
-// Collective over the store's data axis and `tensor`: calls visit(parameter, logical tensor) for
-// each parameter of the unit that has this buffer, in order. The tensor may be gone after the visit.
+// Collective over the store's data axis and `tensor`. Calls visit(parameter, logical tensor) for
+// each parameter of the unit that has this buffer, in order. The tensor is valid only during the
+// visit.
 void for_each_logical(const ParameterUnit& unit, const std::string& buffer,
                       const Sharding& sharding, Communicator& tensor,
                       const std::function<void(const Parameter&, const at::Tensor&)>& visit);
 
-// Sets this rank's shard of a parameter from its logical tensor, of any device and type. For
-// weights, ParameterStore::refresh_compute() is to follow.
+// Sets this rank's shard of a parameter from its logical tensor, of any device and type. After
+// setting weights, call ParameterStore::refresh_compute().
 void set_from_logical(const Parameter& parameter, const std::string& buffer,
                       const at::Tensor& logical);
 

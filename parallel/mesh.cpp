@@ -5,7 +5,7 @@
 namespace lmtrain {
 namespace {
 
-// The ranks of a color, of `world`, which differ on that axis alone.
+// Makes the group of the ranks of `world` with this color, which differ only on that axis.
 std::unique_ptr<Communicator> axis_group(Communicator& world, Communicator& host_world, int color,
                                          const std::string& axis, bool check) {
   std::unique_ptr<Communicator> group = world.split(color, axis);

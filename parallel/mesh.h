@@ -1,5 +1,5 @@
-// The ranks of a job as a grid with named axes (as in Mesh-TensorFlow and PyTorch's DeviceMesh). A
-// layer is built from the axis groups passed to it; an axis of size one runs the same code.
+// The ranks of a job as a grid with named axes (as in Mesh-TensorFlow and PyTorch's DeviceMesh).
+// Layers get the groups of the axes; an axis of size one runs the same code.
 #pragma once
 
 #include <memory>
@@ -8,14 +8,14 @@
 
 namespace lmtrain {
 
-// A group of an axis holds the ranks that differ in their place on that axis alone.
+// A group of an axis holds the ranks that differ only in their place on that axis.
 class Mesh {
  public:
   // Ranks are numbered with the tensor axis innermost: rank = data_rank * tensor_size +
-  // tensor_rank. `tensor_size` divides world.size(). Pipeline and context axes will come between
-  // them. `device_world` moves the tensors of the model's device and may be `host_world` itself;
-  // both must outlive the mesh. With `check`, ranks of an axis compare what they are about to do
-  // (parallel/checked_communicator.h).
+  // tensor_rank. `tensor_size` must divide world.size(). Pipeline and context axes will come
+  // between them. `device_world` moves the tensors of the model's device and may be `host_world`
+  // itself; both must outlive the mesh. With `check`, the ranks of an axis compare the operations
+  // that they are about to run (parallel/checked_communicator.h).
   Mesh(Communicator& host_world, Communicator& device_world, int tensor_size, bool check = false);
 
   // For CPU tensors: counts, losses, texts.

@@ -81,7 +81,7 @@ class Requests {
 
   MPI_Request* add() { return &requests_.emplace_back(); }
 
-  // `result` is that of the call, named `call`, that started a message or asked for it.
+  // `result` is that of the call named `call`, which started a message or asked for its state.
   void check(int result, const char* call) const {
     if (result != MPI_SUCCESS) lmtrain::check(result, cat(call, " of ", to_text(operation_)));
   }
@@ -253,7 +253,7 @@ class MpiCommunicator : public Communicator {
       MPI_Comm_size(part, &size);
       if (size == 1) MPI_Comm_free(&part);
     })->wait();
-    // A group of one rank has nothing to send, and layers call it often.
+    // A group of one rank has nothing to send, although layers call it often.
     if (size == 1) return make_single_communicator();
     return std::make_unique<MpiCommunicator>(part, axis, thread_);
   }
@@ -273,7 +273,7 @@ class MpiCommunicator : public Communicator {
 
   Requests start_requests() const { return Requests(now_, thread_->timeout_seconds); }
 
-  // Cuts a tensor into messages, each of which is over before the next one starts.
+  // Cuts a tensor into messages; each ends before the next one starts.
   template <class Start>
   void for_each_message(const at::Tensor& tensor, Start start) {
     const int64_t bytes = num_bytes(tensor);
@@ -284,7 +284,8 @@ class MpiCommunicator : public Communicator {
     }
   }
 
-  // Elements of a rank's part of `numel`; the last parts may be shorter or empty.
+  // Returns the number of elements of a rank's part of `numel`; the last parts may be shorter or
+  // empty.
   int64_t part_length(int64_t numel) const {
     const int64_t part = (numel + size_ - 1) / size_;
     if (numel % size_ == 0) return part;
@@ -295,7 +296,7 @@ class MpiCommunicator : public Communicator {
   template <class Visit>
   void for_each_segment(const at::Tensor& tensor, Visit visit) {
     const int64_t part = part_length(tensor.numel());
-    // Bounds what arrives from all other ranks at once, however many there are.
+    // This bounds what arrives from all other ranks at once, however many they are.
     const int64_t most =
         std::max<int64_t>(kPartAlignment, kReceivedBytes / std::max(1, size_ - 1) /
                                               static_cast<int64_t>(tensor.element_size()) /
@@ -314,7 +315,7 @@ class MpiCommunicator : public Communicator {
     return {begin, std::clamp<int64_t>(tensor.numel() - begin, 0, length)};
   }
 
-  // Sends to(peer) and receives from(peer) for every other rank, counts in bytes.
+  // Sends to(peer) and receives from(peer) for every other rank; the counts are in bytes.
   template <class From, class To, class FromBytes, class ToBytes>
   void exchange(From from, To to, FromBytes from_bytes, ToBytes to_bytes) {
     Requests requests = start_requests();
@@ -334,7 +335,8 @@ class MpiCommunicator : public Communicator {
     requests.wait();
   }
 
-  // Sums this rank's slice over all ranks, in rank order, into `output` (the whole, or the part).
+  // Sums this rank's slice over all ranks, in rank order, into `output`, which is the whole tensor
+  // or this rank's part.
   void reduce_segment(const at::Tensor& input, const at::Tensor& output, int64_t offset,
                       int64_t length, ReduceOp op, bool output_is_part) {
     const auto size = static_cast<int64_t>(input.element_size());
@@ -373,7 +375,7 @@ class MpiCommunicator : public Communicator {
   int rank_ = 0;
   int size_ = 1;
   OperationCounter counter_;
-  Operation now_;  // under way; of the communication thread
+  Operation now_;  // the operation under way; for the communication thread
   std::shared_ptr<CommunicationThread> thread_;
   std::vector<char> received_;
 };

@@ -1,11 +1,11 @@
-// Open MPI back end for CPU tensors (fp32, fp64, bf16, int64; any number of elements).
+// The Open MPI back end for CPU tensors (fp32, fp64, bf16, int64; any number of elements).
 //
 // Open MPI makes no progress by itself, and a rank that spins in MPI_Wait slows its neighbours. So
-// one thread per rank makes every MPI call, polling with short sleeps; the training thread only
+// one thread per rank makes every MPI call and polls with short sleeps; the training thread only
 // queues work.
 //
 // Reductions send each rank its part (reduce-scatter), sum in rank order, and send the sums back
-// (all-gather): the same bits on every rank, in every run, for every way of cutting the work.
+// (all-gather). So the bits are the same on every rank, in every run, however the work is cut.
 #pragma once
 
 #include <atomic>
@@ -24,10 +24,10 @@
 
 namespace lmtrain {
 
-// A reduction holds at most so many bytes of other ranks' parts at once, on the host.
+// The most bytes of other ranks' parts that a reduction holds at once, on the host.
 inline constexpr int64_t kReceivedBytes = int64_t{32} << 20;
 
-// The one thread of a rank that talks to MPI. Tasks run in the order they were queued.
+// The one thread of a rank that calls MPI. Tasks run in the order in which they were queued.
 class CommunicationThread {
  public:
   CommunicationThread();
@@ -37,9 +37,9 @@ class CommunicationThread {
 
   std::shared_future<void> submit(std::function<void()> task);
 
-  // How long a task may wait for other ranks; 0: for ever.
+  // How long a task may wait for other ranks; 0 means for ever.
   std::atomic<double> timeout_seconds = 0;
-  // Where tasks leave their spans; null for nowhere. For tasks alone.
+  // The trace to which tasks add their spans, or null. Only tasks may use it.
   std::shared_ptr<Trace> trace;
 
  private:
@@ -52,8 +52,8 @@ class CommunicationThread {
   std::thread thread_;
 };
 
-// All ranks of `world`, which must be MPI_COMM_WORLD or a duplicate; MPI must be initialised with
-// MPI_THREAD_SERIALIZED or more. Destroy before MPI_Finalize.
+// Makes a group of all ranks of `world`, which must be MPI_COMM_WORLD or a duplicate; MPI must be
+// initialised with MPI_THREAD_SERIALIZED or more. Destroy the group before MPI_Finalize.
 std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world);
 
 }  // namespace lmtrain

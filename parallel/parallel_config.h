@@ -10,7 +10,7 @@
 
 namespace lmtrain {
 
-// Who says how the ranks share the work: the config's keys, or the estimates of all layouts.
+// Who decides how the ranks share the work: the config's keys, or the estimates of all layouts.
 enum class LayoutMode { kManual, kAuto };
 constexpr auto choice_names(LayoutMode) {
   return std::to_array<std::string_view>({"manual", "auto"});
@@ -47,43 +47,46 @@ struct ParallelConfig {
 
   void describe(Fields& f) {
     f.choice("layout", layout,
-             "manual: the keys below; auto: the fastest that fits of those that lmtrain layouts "
-             "lists, in place of tensor, sequence, zero and recompute. `parallel: auto` is short "
-             "for it.");
+             "manual: the keys below; "
+             "auto: the fastest that fits of those that lmtrain layouts lists, "
+             "in place of tensor, sequence, zero and recompute. "
+             "`parallel: auto` is short for it.");
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
-              "Ranks that share one model: attention heads, feed-forward width and vocabulary are "
-              "cut over them (tensor parallelism; Megatron-LM). Data-parallel ranks = ranks / "
-              "tensor.")
+              "Ranks that share one model: "
+              "attention heads, feed-forward width and vocabulary are cut over them "
+              "(tensor parallelism; Megatron-LM). "
+              "Data-parallel ranks = ranks / tensor.")
         .warned_on_resume();
     f.boolean("sequence", sequence,
-              "Also cuts the tokens of norms, dropout and residuals over those ranks (sequence "
-              "parallelism), which takes less memory for the same communication.")
+              "Also cuts the tokens of norms, dropout and residuals over those ranks "
+              "(sequence parallelism), which takes less memory for the same communication.")
         .warned_on_resume();
     f.integer("zero", zero, {.min = 0, .max = 3},
-              "What is sharded over the data-parallel ranks (ZeRO): 1 optimizer state and master "
-              "weights, 2 also gradients, 3 also the weights that layers use.");
+              "What is sharded over the data-parallel ranks (ZeRO): "
+              "1 optimizer state and master weights, 2 also gradients, "
+              "3 also the weights that layers use.");
     f.choice("recompute", recompute,
-             "What backward computes again in place of keeping it: nothing, attention between its "
-             "projections, or whole blocks.");
+             "What backward computes again in place of keeping it: "
+             "nothing, attention between its projections, or whole blocks.");
     f.choice("reduce_type", reduce_type,
-             "Type in which gradients travel between data-parallel ranks; fp64 runs take fp64 for "
-             "fp32.")
+             "Type in which gradients travel between data-parallel ranks; "
+             "fp64 runs take fp64 for fp32.")
         .warned_on_resume();
     f.real("bucket_mib", bucket_mib, {.min = 0.001, .max = 65536.0},
            "MiB of gradients that are reduced together while backward goes on, where zero is 0.");
     f.integer("threads", threads, {.min = 0, .max = 4096},
               "Compute threads of a rank; 0 takes its share of the cores that the job may use.");
     f.real("timeout_seconds", timeout_seconds, {.min = 0.0, .max = 1e9},
-           "Seconds that a rank waits for the others, over MPI, before the job ends with 76; 0 "
-           "waits for ever.");
+           "Seconds that a rank waits for the others, over MPI, before the job ends with 76; "
+           "0 waits for ever.");
     f.choice("device", device, "Where tensors live; auto takes a GPU where there is one.");
     f.choice("transport", transport,
-             "What moves tensors between GPUs: nccl, which takes one rank on each, or mpi through "
-             "host memory; auto takes nccl where every rank has a GPU of its own.");
-    f.boolean(
-        "check", check,
-        "Debug mode: before each collective the ranks compare what they are about to do, and a "
-        "mismatch is named. Slow.");
+             "What moves tensors between GPUs: "
+             "nccl, which takes one rank on each, or mpi through host memory; "
+             "auto takes nccl where every rank has a GPU of its own.");
+    f.boolean("check", check,
+              "Debug mode: before each collective the ranks compare what they are about to do, "
+              "and a mismatch is named. Slow.");
   }
 };
 

@@ -52,7 +52,8 @@ void draw_normal(const ParameterSpec& spec, uint64_t seed, int64_t begin, at::Te
   const int64_t full_run = spec.padded_shape[dim] * inner;
   const int64_t logical = c10::multiply_integers(spec.logical_shape);
   const PhiloxKey key = purpose_key(seed, "init " + spec.name);
-  // Piece by piece: numbers in double of a whole table would be the largest tensor of the process.
+  // Numbers are drawn piece by piece: a whole table of doubles would be the largest tensor of the
+  // process.
   constexpr int64_t kPiece = 1 << 20;
   constexpr int64_t kGrain = 1 << 14;
   const at::Tensor values = at::empty({std::min(kPiece, out.numel())}, at::kDouble);

@@ -15,7 +15,7 @@ int64_t rounded_up(int64_t numel, int64_t multiple) {
   return (numel + multiple - 1) / multiple * multiple;
 }
 
-// LibTorch widens an operand of another type as a whole first: a piece at a time stays in the
+// LibTorch first widens a whole operand of another type. Added a piece at a time, it stays in the
 // cache.
 void add_in_pieces(at::Tensor to, const at::Tensor& from) {
   constexpr int64_t kPiece = 1 << 18;
@@ -146,7 +146,8 @@ ParameterStore::ParameterStore(at::ScalarType compute_type, at::Device device, S
       sharding_(sharding) {}
 
 ParameterStore::~ParameterStore() {
-  // Buffers must outlive what writes to them; an error of it has been thrown where it mattered.
+  // Buffers must outlive the gathers that write to them. An error of a gather has been thrown where
+  // it mattered.
   for (const auto& unit : units_) {
     try {
       finish_gather(*unit);
@@ -194,7 +195,8 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   const bool is_sharded = sharding_.num_shards() > 1;
   for (const auto& unit : units_) {
     lay_out(*unit);
-    // Without a type of its own the compute copy is the master, or what its shard is a part of.
+    // Where compute and master types are equal, the compute copy shares memory with the master: it
+    // is the master, or contains it as its shard.
     const bool shares = compute_type_ == master_type_;
     if (shards_weights()) {
       unit->master_ = at::zeros({unit->shard_numel_}, options);
@@ -215,7 +217,7 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
     draw(*unit, seed);
   }
   refresh_compute();
-  // What is loaded next may be a view of what is still on its way.
+  // The caller may load into buffers that a gather still writes to.
   for (const auto& unit : units_) finish_gather(*unit);
 }
 
@@ -290,7 +292,7 @@ void ParameterStore::report_use(ParameterUnit& unit) {
   if (!announces_ || !on_unit_ready) return;
   need_gradient(unit);
   for (const auto& parameter : unit.parameters_) {
-    // Used, but with nothing to learn: a rank without any masked token.
+    // The parameter may have been used without a gradient, on a rank without any masked token.
     if (!parameter->gradient_is_set_) parameter->gradient_.zero_();
     parameter->gradient_is_set_ = true;
   }
@@ -314,7 +316,7 @@ void ParameterStore::refresh_compute() {
     }
     at::Tensor own = shards_weights() ? unit->compute_shard_ : unit->shard_of(unit->compute_);
     if (compute_type_ != master_type_) own.copy_(unit->master_);
-    // Forward waits for a unit where it needs it.
+    // Forward waits for each unit's gather where it needs the unit.
     if (sharding_.num_shards() > 1 && !shards_weights())
       unit->gather_ = sharding_.data->all_gather(unit->compute_, own);
   }
@@ -336,7 +338,8 @@ void ParameterStore::prefetch_behind(const ParameterUnit& unit) {
     if (unit.index_ == 0 || !units_[unit.index_ - 1]->read_in_backward_) return;
     return start_gather(*units_[unit.index_ - 1]);
   }
-  // A table that the head reads again is behind where forward is.
+  // The embedding, whose table the head reads again, lies behind the place that forward has
+  // reached.
   if (unit.index_ < furthest_ || unit.index_ + 1 == units_.size()) return;
   furthest_ = unit.index_;
   start_gather(*units_[unit.index_ + 1]);

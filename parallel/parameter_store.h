@@ -9,10 +9,10 @@
 // Parameters with weight decay come first.
 //
 // Sharded over the data axis (ZeRO; Rajbhandari et al., 2020), a unit is cut into as many equal
-// shards as ranks, and a rank keeps its own alone:
+// shards as ranks, and a rank keeps only its own:
 //   stage 1  of master and state
-//   stage 2  also of the gradient, whose whole is there while backward of the unit runs
-//   stage 3  also of the compute copy, whose whole is gathered where it is used
+//   stage 2  also of the gradient; the full gradient exists while backward of the unit runs
+//   stage 3  also of the compute copy; the full copy is gathered where it is used
 //
 // Layers hold a Parameter and fetch its weight when they use it, in forward and in backward;
 // backward adds its contribution to the gradient and reports the use. A unit whose uses of the last
@@ -32,7 +32,7 @@
 
 namespace lmtrain {
 
-// Shards begin at multiples of so many elements of their unit.
+// Every shard begins at a multiple of this many elements of its unit.
 inline constexpr int64_t kShardAlignment = 4096;
 
 // Names of a unit's buffers beside those of the optimizer's state. Checkpoints store weights and
@@ -46,9 +46,9 @@ using StateNames = std::function<std::vector<std::string>(const ParameterSpec&)>
 // For inference a store has no gradients, and its weights are zeros until loaded.
 enum class StoreUse { kTraining, kInference };
 
-// How a store's units are cut over the data axis.
+// How the units of a store are cut over the data axis.
 struct Sharding {
-  Communicator* data = nullptr;  // null: not at all; outlives the store
+  Communicator* data = nullptr;  // null: the units are not cut; must outlive the store
   int64_t stage = 0;
 
   int num_shards() const { return data != nullptr && stage > 0 ? data->size() : 1; }
@@ -63,40 +63,42 @@ class Parameter {
   const ParameterUnit& unit() const { return *unit_; }
   int64_t offset() const { return offset_; }  // in the unit's buffers
   int64_t numel() const { return numel_; }    // of this rank's part of the tensor axis
-  int64_t aligned_numel() const;              // with what is left free behind it in the buffers
-  // State buffers that the unit keeps for it, in the optimizer's order.
+  int64_t aligned_numel() const;  // with the unused elements that follow it in the buffers
+  // The state buffers that the unit keeps for it, in the optimizer's order.
   const std::vector<std::string>& state() const { return state_; }
   bool has_state(const std::string& name) const;
 
-  // This rank's part of the tensor axis in the compute type. Fetch it anew for each use, do not
+  // This rank's part of the tensor axis, in the compute type. Fetch it anew for each use and do not
   // keep it.
   const at::Tensor& weight() const;
-  // The same of the gradient, while backward adds to it or where it is not sharded.
+  // This rank's part of the gradient. It is there while backward adds to it, or where gradients are
+  // not sharded.
   const at::Tensor& gradient() const { return gradient_; }
-  // A view of the unit's buffer, where that is not sharded.
+  // Returns a view of the unit's master buffer, where that is not sharded.
   at::Tensor master() const;
-  // The rows of such a tensor that are not padding.
+  // Returns the rows of such a tensor that are not padding.
   at::Tensor unpadded(const at::Tensor& tensor) const {
     return tensor.narrow(0, 0, spec_.num_real_rows());
   }
-  // What this rank's shard of the unit holds of it.
+  // The elements of this parameter that this rank's shard of the unit holds.
   struct Span {
     int64_t begin = 0;  // in the shard
     int64_t count = 0;
     int64_t first_element = 0;  // of this parameter
   };
   Span span_in_shard() const;
-  // This parameter's elements of a whole flat buffer of the unit, in their local shape.
+  // Returns this parameter's elements of a full flat buffer of the unit, in their local shape.
   at::Tensor in(const at::Tensor& whole_buffer) const;
 
   // Adds to the gradient, in the master type. `contribution` has as many elements as the local
   // shape.
   void add_gradient(const at::Tensor& contribution);
-  // Adds the product of two matrices of the compute type to the gradient as a matrix of a's rows.
+  // Adds the product of two matrices of the compute type to the gradient, which is seen as a matrix
+  // with the rows of `a`.
   void add_product(const at::Tensor& a, const at::Tensor& b);
   // Adds rows[i] to row ids[i], in the order of i and in the master type: the gradient of a table.
   void add_gradient_at(const at::Tensor& ids, const at::Tensor& rows);
-  // Marks one use of this micro-batch as done in backward.
+  // Reports that backward has done one use of this micro-batch.
   void report_use();
 
  private:
@@ -111,8 +113,8 @@ class Parameter {
   at::Tensor compute_, gradient_;
 };
 
-// A state buffer of a unit, of the elements from the first parameter that it is kept for to the
-// last one's end.
+// A state buffer of a unit. It covers the elements from the first parameter that it is kept for to
+// the end of the last one.
 struct StateBuffer {
   std::string name;
   int64_t begin = 0;  // of this rank's shard, in the unit
@@ -127,23 +129,23 @@ class ParameterUnit {
   int64_t shard_begin() const { return shard_begin_; }
   int64_t shard_numel() const { return shard_numel_; }  // of this rank's shard
 
-  // Of this rank's shard.
+  // The weights and the state of this rank's shard.
   const at::Tensor& master() const { return master_; }
   const std::vector<StateBuffer>& state() const { return state_; }
-  // A view of `count` elements of the buffer of this name, from element `begin` of the unit on;
-  // all of them lie in this rank's shard of the buffer.
+  // Returns a view of `count` elements of the buffer of this name, from element `begin` of the unit
+  // on. All of them must lie in this rank's shard of the buffer.
   at::Tensor elements(const std::string& buffer, int64_t begin, int64_t count) const;
-  // This rank's shard of the buffer of this name, as long as that of the weights: where a state
-  // buffer does not cover it, a copy with zeros.
+  // Returns this rank's shard of the buffer of this name, as long as that of the weights. Where a
+  // state buffer does not cover the shard, the result is a copy filled up with zeros.
   at::Tensor whole_shard(const std::string& buffer) const;
   // The gradient that the optimizer reads: summed over all ranks once GradientSync has finished.
   const at::Tensor& reduced_gradient() const { return reduced_gradient_; }
-  // The whole gradient of this rank; from stage 2 on undefined once it is reduced.
+  // The full gradient of this rank. From stage 2 on it is undefined once it is reduced.
   const at::Tensor& gradient() const { return gradient_; }
 
-  // Of stage 2 on. Lets go of the whole gradient, which another one will follow.
+  // Stage 2 and above: drops the full gradient; the next micro-batch allocates another.
   void detach_gradient() { bind_gradient({}); }
-  // Adds this rank's shard of a micro-batch's sum over all ranks.
+  // Adds this rank's shard of the sum over all ranks of a micro-batch's gradient.
   void accept_reduced(const at::Tensor& shard);
 
  private:
@@ -169,8 +171,8 @@ class ParameterUnit {
   class ParameterStore* store_ = nullptr;
   at::Tensor master_, compute_, gradient_, reduced_gradient_;
   std::vector<StateBuffer> state_;
-  at::Tensor compute_shard_;  // stage 3: what the whole is gathered from
-  at::Tensor gathering_;      // the whole on its way, while `gather_` is
+  at::Tensor compute_shard_;  // stage 3: the full copy is gathered from it
+  at::Tensor gathering_;      // the full copy, while `gather_` is under way
   WorkPtr gather_;
 };
 
@@ -182,15 +184,14 @@ class ParameterStore {
   ParameterStore(const ParameterStore&) = delete;
   ParameterStore& operator=(const ParameterStore&) = delete;
 
-  // Models declare units in forward order and parameters within them, then the trainer allocates
-  // once.
-  // `read_in_backward`: whether backward of the unit needs its weights.
+  // Models declare units in forward order and parameters within them; then the trainer allocates
+  // once. `read_in_backward`: whether backward of the unit needs its weights.
   ParameterUnit& add_unit(const std::string& name, bool read_in_backward = true);
   Parameter& add(ParameterUnit& unit, ParameterSpec spec);
   // Makes all buffers and, for training, draws the initial weights: pure functions of (seed, name,
   // element). Collective where sharded.
   void allocate(uint64_t seed, StoreUse use = StoreUse::kTraining);
-  // After that, for training: makes the optimizer's state, all zeros.
+  // To be called after allocate(), for training: makes the optimizer's state, all zeros.
   void allocate_state(const StateNames& names_for);
 
   const std::vector<std::unique_ptr<ParameterUnit>>& units() const { return units_; }
@@ -204,19 +205,21 @@ class ParameterStore {
   bool shards_gradients() const { return sharding_.num_shards() > 1 && sharding_.stage >= 2; }
   bool shards_weights() const { return sharding_.num_shards() > 1 && sharding_.stage >= 3; }
 
-  // Gradients count as zero again.
+  // Begins a step: all gradients count as zero again.
   void begin_step();
-  // Forward of a micro-batch. In the last one of a step, or in each where gradients are sharded,
-  // units are announced as they become ready.
+  // Begins forward of a micro-batch. In the last micro-batch of a step, or in each where gradients
+  // are sharded, units are announced by on_unit_ready as they become ready.
   void begin_micro_batch(bool is_last);
-  // Its backward; gathered weights are prefetched in the other direction from here on.
+  // Begins backward of the micro-batch; from here on, gathered weights are prefetched in reverse
+  // order.
   void begin_backward() { is_backward_ = true; }
   std::function<void(ParameterUnit&)> on_unit_ready;
-  // master -> compute, after an update or a load. Collective where sharded.
+  // Makes the compute copies from the master weights, after an update or a load. Collective where
+  // sharded.
   void refresh_compute();
 
-  // A reused buffer of the compute type for weight gradients before they are added in the master
-  // type.
+  // Returns a reused buffer of the compute type, for weight gradients before they are added in the
+  // master type.
   at::Tensor scratch(at::IntArrayRef shape);
 
  private:
@@ -226,7 +229,8 @@ class ParameterStore {
   void add_state(ParameterUnit& unit, const std::string& name);
   void draw(ParameterUnit& unit, uint64_t seed);
   void report_use(ParameterUnit& unit);
-  // The unit's whole compute copy is there when this returns, and its neighbour's on the way.
+  // When this returns, the unit's full compute copy is there, and that of its neighbour is on the
+  // way.
   void need_compute(ParameterUnit& unit);
   void start_gather(ParameterUnit& unit);
   static void finish_gather(ParameterUnit& unit);
@@ -242,11 +246,11 @@ class ParameterStore {
   std::vector<Parameter*> parameters_;
   bool announces_ = false;
   bool is_backward_ = false;
-  size_t furthest_ = 0;  // unit that this forward has come to
+  size_t furthest_ = 0;  // the furthest unit that this forward has come to
   at::Tensor scratch_;
 };
 
-// The enclosing block is all that forward needs of a unit: gathered weights are freed at its end.
+// Marks the enclosing block as the whole forward of a unit: gathered weights are freed at its end.
 // In backward they stay until all uses have reported.
 class UnitInForward {
  public:

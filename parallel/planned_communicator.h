@@ -1,5 +1,5 @@
-// A group that is only planned: what a model declares on a rank of it can be counted before there
-// are any ranks.
+// A group that is only planned. With it, what a model declares on a rank can be counted before
+// there are any ranks.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace lmtrain {
 
-// Rank 0 of `size` ranks. Every operation throws std::logic_error.
+// Makes rank 0 of a group of `size` ranks. Every operation throws std::logic_error.
 std::unique_ptr<Communicator> make_planned_communicator(int size);
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-// The types of numbers that a run computes and optimises with (train.precision).
+// The number types in which a run computes and optimises (train.precision).
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ constexpr auto choice_names(Precision) {
 at::ScalarType compute_type_of(Precision precision);
 at::ScalarType master_type_of(Precision precision);
 
-// Bytes of an element of either type.
+// The bytes of one element of either type.
 int64_t compute_element_bytes(Precision precision);
 int64_t master_element_bytes(Precision precision);
 

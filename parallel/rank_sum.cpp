@@ -8,7 +8,8 @@
 namespace lmtrain {
 namespace {
 
-// Elements summed at a time, so that the accumulator stays in the first-level cache.
+// Elements are summed in blocks of this many, so that the accumulator stays in the first-level
+// cache.
 constexpr int64_t kBlock = 2048;
 
 template <class T, class Accumulator, class Combine>

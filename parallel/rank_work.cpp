@@ -8,7 +8,7 @@ namespace lmtrain {
 
 void end_job(const std::exception& error, const Launch& launch) {
   const Error own = as_error(error);
-  // The log names the other ranks.
+  // The log itself names every rank but 0.
   const bool is_first_of_many = launch.rank() == 0 && launch.size() > 1;
   log_error(cat(is_first_of_many ? "rank 0: " : "", own.what()));
   launch.abort(own.code());

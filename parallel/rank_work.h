@@ -1,4 +1,4 @@
-// Work that a rank does together with the others, and how its failure ends the job.
+// Work that all ranks do together, and how the failure of one rank ends the job.
 #pragma once
 
 #include <exception>
@@ -9,12 +9,12 @@
 namespace lmtrain {
 
 // Logs an error that only this rank knows of, and ends the whole job, because the other ranks would
-// wait for this one.
+// wait for this rank.
 [[noreturn]] void end_job(const std::exception& error, const Launch& launch);
 
 // Runs `work`. An exception of this rank alone ends the job here, while the groups of ranks that
-// were made outside of `work` still exist: to destroy one means to wait for its queued operations
-// and, with NCCL, for the other ranks. A CollectiveError, which all ranks throw, is passed on.
+// were made outside of `work` still exist: destroying a group waits for its queued operations and,
+// with NCCL, for the other ranks. A CollectiveError, which all ranks throw, is passed on.
 template <class Work>
 auto work_or_end_job(const Launch& launch, const Work& work) -> decltype(work()) {
   try {

@@ -1,4 +1,4 @@
-// What backward computes again in place of keeping it (parallel.recompute).
+// What backward computes again, so that it is not kept (parallel.recompute).
 #pragma once
 
 #include <array>

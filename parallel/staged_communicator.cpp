@@ -97,8 +97,8 @@ class StagedCommunicator : public Communicator {
                                         std::move(destination));
   }
 
-  // For operations that all ranks call in the same order. Only a few may be under way at once,
-  // because each holds pinned copies.
+  // Bounds the operations that all ranks call in the same order: only a few may be under way at
+  // once, because each holds pinned copies.
   WorkPtr bounded(WorkPtr work) {
     under_way_.push_back(work);
     if (under_way_.size() > kMostUnderWay) {

@@ -1,5 +1,6 @@
 // Collectives of CUDA tensors over a group that moves CPU tensors: each operation copies to pinned
-// host memory, and its wait() copies the result back. Slower than NCCL, but ranks may share a GPU.
+// host memory, and its wait() copies the result back. This is slower than NCCL, but ranks may share
+// a GPU.
 #pragma once
 
 #include <memory>
@@ -8,7 +9,7 @@
 
 namespace lmtrain {
 
-// `host` outlives the result. Takes tensors of any device.
+// `host` must outlive the result, which takes tensors of any device.
 std::unique_ptr<Communicator> make_staged_communicator(Communicator& host);
 
 }  // namespace lmtrain

@@ -1,8 +1,8 @@
-// Structs that ranks tell each other. They travel as the int64 words that they consist of, which
-// every back end carries, so that doubles arrive to the bit.
+// Structs that ranks send each other. They travel as the int64 words of which they consist. Every
+// back end carries such words, and so doubles arrive bit by bit.
 //
-// Such a struct is trivially copyable, has a default value for each member, and has no padding:
-// members of 8 bytes each (int64_t, uint64_t, double) are the way to that.
+// Such a struct is trivially copyable, has a default value for each member, and has no padding: it
+// should consist of members of 8 bytes each (int64_t, uint64_t, double).
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ namespace lmtrain {
 template <class T>
 inline constexpr int64_t kWordsOf = static_cast<int64_t>(sizeof(T) / sizeof(int64_t));
 
-// Does not compile for a T with padding, whose bits are no constant.
+// Does not compile for a T with padding, because the bits of padding are not constant.
 template <class T>
 consteval bool consists_of_words() {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -31,7 +31,7 @@ consteval bool consists_of_words() {
   return words.size() == kWordsOf<T>;
 }
 
-// [values * words of one], CPU.
+// Returns the words of all values, [values * words of one value], on the CPU.
 template <class T>
 at::Tensor to_words(std::span<const T> values) {
   static_assert(consists_of_words<T>());
@@ -41,7 +41,7 @@ at::Tensor to_words(std::span<const T> values) {
   return words;
 }
 
-// The other way round.
+// The inverse of to_words.
 template <class T>
 std::vector<T> from_words(const at::Tensor& words) {
   static_assert(consists_of_words<T>());
@@ -50,7 +50,7 @@ std::vector<T> from_words(const at::Tensor& words) {
   return values;
 }
 
-// Collective: the values of all ranks, in rank order.
+// Collective. Returns the values of all ranks, in rank order.
 template <class T>
 std::vector<T> gather_all(Communicator& group, const T& mine) {
   const at::Tensor words = to_words(std::span<const T>(&mine, 1));
@@ -65,8 +65,8 @@ struct HeadAndRows {
   std::vector<Row> rows;
 };
 
-// Collective, one message: a struct and a list from each rank, in rank order. The lists of all
-// ranks are of one length.
+// Collective, in one message. Returns the struct and the list of each rank, in rank order. The
+// lists of all ranks must have the same length.
 template <class Head, class Row>
 std::vector<HeadAndRows<Head, Row>> gather_all(Communicator& group, const Head& head,
                                                const std::vector<Row>& rows) {
@@ -80,7 +80,7 @@ std::vector<HeadAndRows<Head, Row>> gather_all(Communicator& group, const Head& 
   return all;
 }
 
-// Collective: the root's value, on every rank.
+// Collective. Returns the root's value on every rank.
 template <class T>
 T broadcast_from(Communicator& group, int root, const T& mine) {
   const at::Tensor words = to_words(std::span<const T>(&mine, 1));
@@ -88,7 +88,7 @@ T broadcast_from(Communicator& group, int root, const T& mine) {
   return from_words<T>(words).front();
 }
 
-// From one rank to another, which knows how many there are.
+// One rank sends a list to another rank, which must know its length.
 template <class T>
 void send_to(Communicator& group, int destination, const std::vector<T>& values) {
   group.send(to_words(std::span<const T>(values)), destination)->wait();

@@ -1,5 +1,5 @@
-// Gradients of biases and of a norm's weight: sums over the rows of a tall matrix. Each block takes
-// a stretch of columns and a chunk of rows; a second kernel adds the chunks in their order.
+// Gradients of biases and of a norm's weight: sums over the rows of a tall matrix. Each block adds
+// up a stretch of columns over a chunk of rows; a second kernel adds the chunks in their order.
 #include "models/cuda/launch.h"
 #include "parallel/cuda/number.cuh"
 
@@ -9,7 +9,7 @@ namespace {
 constexpr int kLanes = 32;
 constexpr int kWarps = 8;
 
-// `kWidth` columns a lane, read at once.
+// The `kWidth` columns of one lane, read at once.
 template <int kWidth, class T>
 struct Columns {
   T values[kWidth];

@@ -1,5 +1,5 @@
-// Statistics of rows of logits and the gradient of their cross-entropy: one block a row, sums in an
-// order that depends on the width alone.
+// The statistics of rows of logits, and the gradient of their cross-entropy. One block computes one
+// row. The order of each sum depends on the width alone.
 #include <cmath>
 #include <type_traits>
 
@@ -12,14 +12,14 @@ namespace {
 
 constexpr int kThreads = 512;
 
-// Rows begin at a multiple of 16 bytes.
+// Whether every row begins at a multiple of 16 bytes.
 template <class T>
 bool is_packed(const RowsLaunch& launch) {
   return launch.width % Pack<T>::kSize == 0 && reinterpret_cast<uintptr_t>(launch.logits) % 16 == 0;
 }
 
-// The largest number of some, and the sum of exp(number - largest). A number that is not one stays
-// in the sum.
+// The largest of some values, and the sum of exp(value - largest). A NaN among the values makes the
+// sum NaN.
 template <class A>
 struct Statistics {
   A largest;
@@ -49,7 +49,8 @@ __device__ Statistics<A> shifted_down(const Statistics<A>& value, int offset) {
           __shfl_down_sync(0xFFFFFFFFU, value.sum, offset)};
 }
 
-// In one pass (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
+// Computes the statistics in one pass (Milakov and Gimelshein, "Online normalizer calculation for
+// softmax", 2018).
 template <bool kPacked, class T, class A>
 __global__ void softmax_statistics_kernel(const T* logits, int64_t width, int64_t columns,
                                           A* largest, A* sum_exp) {

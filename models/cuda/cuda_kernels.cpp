@@ -19,7 +19,7 @@ at::TensorOptions sum_options(const at::Tensor& tensor) {
   return tensor.options().dtype(tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
 }
 
-// x undefined: sums alone.
+// Where x is undefined, only dy is summed.
 NormGradients column_sums(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& mean,
                           const at::Tensor& rstd) {
   TORCH_CHECK(dy.is_contiguous() && (!x.defined() || x.is_contiguous()), "rows are contiguous");

@@ -1,5 +1,5 @@
-// Dropout by Philox4x32-10, to the bit as base/philox.h draws on the host: eight elements of a row
-// a counter, 16 bits each.
+// Dropout by Philox4x32-10, bit-equal to what base/philox.h draws on the host. Each counter serves
+// eight elements of a row, with 16 bits each.
 #include "models/cuda/launch.h"
 #include "parallel/cuda/number.cuh"
 

@@ -1,4 +1,4 @@
-// As parallel/cuda/launch.h, for kernels of models.
+// Launches of the models' kernels, with plain pointers as in parallel/cuda/launch.h.
 #pragma once
 
 #include "parallel/cuda/launch.h"
@@ -11,7 +11,7 @@ struct DropoutLaunch {
   void* y;
   const int64_t* samples;  // global index of each sample, on the device
   int64_t rows;            // of features each
-  int64_t first_row;       // of x among the rows of the samples
+  int64_t first_row;       // the place of x among the samples' rows
   int64_t heads;
   int64_t positions;
   int64_t features;
@@ -24,7 +24,7 @@ struct DropoutLaunch {
 };
 int launch_dropout(const DropoutLaunch& launch);
 
-// Statistics of rows are float, double for kDouble.
+// The statistics of rows are float, or double for kDouble.
 struct RowsLaunch {
   Type type;
   void* logits;
@@ -37,8 +37,8 @@ int launch_softmax_statistics(const RowsLaunch& launch, void* largest, void* sum
 int launch_loss_gradient(const RowsLaunch& launch, const void* log_sum, const void* factor,
                          const int64_t* labels, const void* label_factor);
 
-// Sums over rows of dy, and where x is not null of dy (x - mean) rstd. Sums are float, double for
-// kDouble, as are mean and rstd; `partial` holds kSumChunks * 2 * columns of them.
+// Sums dy over its rows and, where x is not null, also dy (x - mean) rstd. Sums, mean and rstd are
+// float, or double for kDouble; `partial` holds kSumChunks * 2 * columns of them.
 struct ColumnSumsLaunch {
   Type type;
   const void* dy;

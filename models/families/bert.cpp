@@ -1,6 +1,6 @@
-// BERT (Devlin et al., 2019): a bidirectional encoder with learned positions and segments, LayerNorm
-// behind each residual sum and on the embeddings, exact GELU and biases, trained by masked tokens;
-// with norm_position = before the form of Megatron-LM (Shoeybi et al., 2019).
+// BERT (Devlin et al., 2019): a bidirectional encoder with learned positions and segments,
+// LayerNorm after each residual sum and on the embeddings, exact GELU and biases, trained by masked
+// tokens. With norm_position = before it has the form of Megatron-LM (Shoeybi et al., 2019).
 #include "base/text.h"
 #include "models/families/bert_like.h"
 
@@ -73,7 +73,7 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   map.root = "bert.";
   map.tied = {{"cls.predictions.decoder.weight", "embedding.token.weight"},
               {"cls.predictions.decoder.bias", "head.bias"}};
-  // Counted positions; a pooler where no head reads it.
+  // A buffer that counts positions, and the pooler where no head reads it.
   map.unread_endings = {"embeddings.position_ids", "bert.pooler.dense.weight",
                         "bert.pooler.dense.bias"};
   const std::string root = model.head == HeadKind::kNone ? "" : "bert.";  // the encoder by itself
@@ -91,7 +91,7 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   return map;
 }
 
-// Google's own files hold both heads under the class of one.
+// Google's own files hold both heads, although they name the class of one.
 HeadKind head_of_files(const SafetensorsFolder& files) {
   if (files.contains("cls.seq_relationship.weight")) return HeadKind::kPretraining;
   return files.contains("cls.predictions.bias") ? HeadKind::kLanguageModel : HeadKind::kNone;
@@ -102,8 +102,8 @@ HeadKind head_of_files(const SafetensorsFolder& files) {
 ModelFamily bert_family() {
   return {.kind = "bert",
           .summary =
-              "bidirectional encoder, LayerNorm, learned positions and segments, exact GELU, "
-              "biases, trained by masked tokens",
+              "bidirectional encoder, LayerNorm, learned positions and segments, "
+              "exact GELU, biases, trained by masked tokens",
           .own_keys = {"norm_position", "num_segments"},
           .traits = traits,
           .find_problem = find_untied_problem,

@@ -8,12 +8,13 @@
 
 namespace lmtrain {
 
-// LayerNorm behind each residual sum, no segments, no pooler.
+// Returns traits with LayerNorm after each residual sum, without segments and without a pooler.
 ModelTraits bert_like_traits(const ModelConfig& model);
-// The keys of config.json that BERT and RoBERTa have, but for positions and segments.
+// These read and write the keys of config.json that BERT and RoBERTa share, except those of
+// positions and segments.
 void read_bert_like_json(ConfigJson& from, ModelConfig& model);
 nlohmann::json bert_like_json(const std::string& model_type, const ModelConfig& model);
-// A block of BERT, MegatronBERT (norms before) or RoBERTa.
+// Adds a block of BERT, MegatronBERT (norms before the parts) or RoBERTa.
 void add_bert_like_block(TensorMap& map, const ModelConfig& model, const std::string& ours,
                          const std::string& theirs);
 

@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-// What transformers' class adds to the variance in every LayerNorm, whatever config.json says.
+// transformers' class adds this to the variance in every LayerNorm, whatever config.json says.
 constexpr double kNormEps = 1e-12;
 
 ModelTraits traits(const ModelConfig& model) {
@@ -21,8 +21,8 @@ std::optional<ModelProblem> find_distilbert_problem(const ModelConfig& model) {
   if (model.norm_eps == kNormEps) return find_untied_problem(model);
   return ModelProblem{{"model.norm_eps"},
                       cat("model.norm_eps = ", model.norm_eps,
-                          " is not for distilbert, whose class in transformers has 1e-12; set it "
-                          "to 1.0e-12")};
+                          " is not for distilbert, whose class in transformers has 1e-12; "
+                          "set it to 1.0e-12")};
 }
 
 std::vector<HeadClass> classes(const ModelConfig&) {
@@ -33,7 +33,7 @@ std::vector<HeadClass> classes(const ModelConfig&) {
           {"DistilBertModel", HeadKind::kNone}};
 }
 
-// The dropouts of its heads are not read: heads of labels are not trained yet.
+// The dropouts of the heads are not read, because label heads are not trained yet.
 void read_json(const std::string&, ConfigJson& from, ModelConfig& model) {
   model.num_layers = from.integer("n_layers");
   model.num_heads = from.integer("n_heads");

@@ -91,7 +91,7 @@ bool reads(const ModelFamily& family, const std::string& key) {
   });
 }
 
-// A setting of other families: `is_theirs(family)`.
+// Returns the problem of a setting that other families have: those for which is_theirs(family).
 template <class Test>
 ModelProblem foreign_setting(const std::string& key, const ModelConfig& model, Test is_theirs) {
   std::vector<std::string> kinds;
@@ -103,7 +103,7 @@ ModelProblem foreign_setting(const std::string& key, const ModelConfig& model, T
               model.kind)};
 }
 
-// The values of section `model` under their keys.
+// Returns the values of section `model` with their keys.
 std::vector<ConfigValue> values_of(ModelConfig model) {
   if (model.num_kv_heads == model.num_heads) model.num_kv_heads = 0;  // the same model
   Fields fields;
@@ -111,7 +111,7 @@ std::vector<ConfigValue> values_of(ModelConfig model) {
   return config_values(fields);
 }
 
-// A key that was set and that only other families read.
+// Returns the problem of a key that was set although only other families read it.
 std::optional<ModelProblem> find_foreign_key(const ModelConfig& model) {
   const ModelFamily& own = family_of(model);
   const std::vector<ConfigValue> defaults = values_of(ModelConfig{});

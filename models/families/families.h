@@ -1,4 +1,5 @@
-// All families of models, and the transformers package's config.json of any of them.
+// All families of models, and how the transformers package's config.json of any of them is read and
+// written.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,9 @@
 
 namespace lmtrain {
 
-// In the order of documents.
+// Returns all families, in the order in which documents list them.
 const std::vector<ModelFamily>& model_families();
-// The family of model.kind, which a config has checked.
+// Returns the family of model.kind, which the config has checked.
 const ModelFamily& family_of(const ModelConfig& model);
 
 struct HuggingfaceModel {
@@ -23,25 +24,26 @@ struct HuggingfaceModel {
 };
 
 // Reads a config.json of any family's model_type, in the spelling of transformers 4 or 5. Throws
-// DataError for another type and for a setting that lmtrain's models do not have, naming the key.
-// `place` opens messages.
+// DataError, naming the key, for another type and for a setting that lmtrain's models do not have.
+// Messages begin with `place`.
 HuggingfaceModel model_from_json(const nlohmann::json& json, const std::string& place);
-// Corrects the head from what the files hold, where a family's classes do not tell it.
+// Corrects the head by what the files hold, where a family's classes do not tell it.
 void complete_head(HuggingfaceModel& model, const SafetensorsFolder& files);
 
-// Ids of tokens with a meaning; below 0: none.
+// The ids of special tokens; an id below 0 means none.
 struct TokenIds {
   int64_t begin = -1;  // before a text
-  int64_t end = -1;    // behind it
+  int64_t end = -1;    // after it
   int64_t pad = -1;
 };
 
-// What transformers 5 would save; `type` is PyTorch's name, such as "float32".
+// Returns the config.json that transformers 5 would save. `type` is PyTorch's name of the type,
+// such as "float32".
 nlohmann::json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds& ids,
                              const std::string& type);
 
-// Every parameter of a model, in its order, in the tensors of its class of transformers.
-// `num_tokens` is the unpadded vocabulary.
+// Returns where each parameter of a model, in their order, lies in the tensors of its class of
+// transformers. `num_tokens` is the unpadded vocabulary.
 TensorMap tensor_map_of(const ModelConfig& config, int64_t num_tokens);
 
 }  // namespace lmtrain

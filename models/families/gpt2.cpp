@@ -42,7 +42,7 @@ void read_json(const std::string&, ConfigJson& from, ModelConfig& model) {
   from.must_be("scale_attn_weights", true);
   from.must_be("scale_attn_by_inverse_layer_idx", false);
   from.must_be("add_cross_attention", false);
-  // One probability stands for all three.
+  // lmtrain has one probability for all three.
   model.dropout = from.real("resid_pdrop", 0.1);
   if (from.real("embd_pdrop", 0.1) != model.dropout ||
       from.real("attn_pdrop", 0.1) != model.dropout) {

@@ -17,8 +17,8 @@ std::optional<ModelProblem> find_rope_problem(const RopeConfig& rope) {
   if (rope.scaling == RopeScaling::kNone && rope.factor != 1.0) {
     return ModelProblem{{"model.rope.factor"},
                         cat("model.rope.factor = ", rope.factor,
-                            " has no effect with model.rope.scaling = none; choose linear or "
-                            "llama3, or leave it at 1")};
+                            " has no effect with model.rope.scaling = none; "
+                            "choose linear or llama3, or leave it at 1")};
   }
   if (rope.scaling == RopeScaling::kLlama3 &&
       rope.high_frequency_factor <= rope.low_frequency_factor) {
@@ -61,7 +61,7 @@ json rope_to_json(const RopeConfig& rope) {
   return value;
 }
 
-// A group of query heads, its key and its value lie together in lmtrain's qkv.
+// In lmtrain's qkv, a group of query heads, its key and its value lie together.
 void add_attention(TensorMap& map, const ModelConfig& model, const std::string& ours,
                    const std::string& theirs) {
   const int64_t queries = model.num_heads / model.kv_heads();
@@ -178,12 +178,12 @@ json llama_like_json(const std::string& model_type, const ModelConfig& model) {
 }
 
 TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens) {
-  // The class that answers questions calls its base model as GPT-2's does.
+  // The class for question answering names its base model as GPT-2's does.
   const std::string root = model.answers_questions() ? "transformer." : "model.";
   TensorMap map;
   map.root = root;
   map.tied = {{"lm_head.weight", "embedding.token.weight"}};
-  map.unread_endings = {".rotary_emb.inv_freq"};  // of files of the first years
+  map.unread_endings = {".rotary_emb.inv_freq"};  // in files of the first years
   map.add_whole("embedding.token.weight", root + "embed_tokens.weight", num_tokens);
   for (int64_t i = 0; i < model.num_layers; ++i) {
     const std::string ours = cat("blocks.", i);

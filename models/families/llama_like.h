@@ -14,13 +14,14 @@ namespace lmtrain {
 
 ModelTraits llama_like_traits(const ModelConfig& model);
 std::optional<ModelProblem> find_llama_like_problem(const ModelConfig& model);
-// Classes of transformers whose names begin with `prefix`.
+// Returns the classes of transformers whose names begin with `prefix`.
 std::vector<HeadClass> llama_like_classes(const std::string& prefix);
-// The keys of config.json that all of them have; no more and no biases are assumed.
+// These read and write the keys of config.json that all of these families have; biases are not
+// among them.
 void read_llama_like_json(ConfigJson& from, ModelConfig& model);
 nlohmann::json llama_like_json(const std::string& model_type, const ModelConfig& model);
-// Also a norm of each head's queries and keys, and biases of query, key and value, where the model
-// has them.
+// Includes the norms of each head's queries and keys, and the biases of query, key and value, where
+// the model has them.
 TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens);
 
 }  // namespace lmtrain

@@ -14,7 +14,7 @@ ModelTraits traits(const ModelConfig& model) {
 
 std::vector<HeadClass> classes(const ModelConfig&) { return llama_like_classes("Mistral"); }
 
-// Absent means the 4,096 of the class in transformers; null means no window.
+// An absent sliding_window means 4,096, the default of transformers' class; null means no window.
 void read_json(const std::string&, ConfigJson& from, ModelConfig& model) {
   read_llama_like_json(from, model);
   constexpr int64_t kDefaultWindow = 4096;

@@ -1,4 +1,4 @@
-// What the config.json of all families has in common: the class with its head, labels, vocabulary.
+// The part of config.json that all families share: the class with its head, labels, vocabulary.
 #include <algorithm>
 #include <charconv>
 
@@ -10,7 +10,8 @@ namespace {
 
 using nlohmann::json;
 
-// Labels by their number; "LABEL_0", "LABEL_1" where config.json is silent, as in transformers.
+// Returns the labels by number, or "LABEL_0", "LABEL_1" where config.json names none, as in
+// transformers.
 std::vector<std::string> read_labels(ConfigJson& from) {
   if (from.is_null("id2label")) return {"LABEL_0", "LABEL_1"};
   const json& names = from.required("id2label");
@@ -45,7 +46,8 @@ void read_label_head(ConfigJson& from, ModelConfig& model) {
                                 " labels lmtrain has ", problem_type_of(model)));
 }
 
-// The head, by the class that the folder is of; without one a language model.
+// Reads the head from the class that config.json names; without a class the head is a language
+// model.
 void read_head(ConfigJson& from, ModelConfig& model) {
   if (from.is_null("architectures")) return;
   const json& names = from.required("architectures");
@@ -91,11 +93,11 @@ void write_ids(const ModelConfig& model, const TokenIds& ids, json& value) {
   }
   value["bos_token_id"] = id(ids.begin);
   value["eos_token_id"] = id(ids.end);
-  // By it transformers finds a text's last token in a batch.
+  // transformers finds the last token of each text in a batch by this id.
   if (model.has_label_head()) value["pad_token_id"] = id(ids.pad >= 0 ? ids.pad : ids.end);
 }
 
-// The family that has this model_type.
+// Returns the family that has this model_type.
 const ModelFamily& family_of_type(const std::string& type, ConfigJson& from) {
   std::vector<std::string> known;
   for (const ModelFamily& family : model_families()) {

@@ -14,7 +14,7 @@ ModelTraits traits(const ModelConfig& model) {
 
 std::vector<HeadClass> classes(const ModelConfig&) { return llama_like_classes("Qwen2"); }
 
-// Files name a sliding_window that use_sliding_window = false leaves unused.
+// Files name a sliding_window even where use_sliding_window = false leaves it unused.
 void read_json(const std::string&, ConfigJson& from, ModelConfig& model) {
   read_llama_like_json(from, model);
   from.must_be("use_sliding_window", false);

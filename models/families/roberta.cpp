@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-// transformers numbers positions behind the padding token, whose id is 1.
+// transformers numbers positions from after the padding token, whose id is 1.
 constexpr int64_t kPadToken = 1;
 constexpr int64_t kFirstPosition = kPadToken + 1;
 
@@ -50,7 +50,8 @@ json write_json(const ModelConfig& model) {
   return value;
 }
 
-// A text's class is read by a dense layer and tanh on its first token, which lmtrain calls a pooler.
+// The class of a text is predicted by a dense layer and tanh on its first token, which lmtrain
+// calls a pooler.
 void add_heads(TensorMap& map, const ModelConfig& model, int64_t num_tokens) {
   if (model.has_language_head()) {
     add_linear(map, "head.transform", "lm_head.dense", model.hidden_size);
@@ -68,7 +69,7 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   map.root = "roberta.";
   map.tied = {{"lm_head.decoder.weight", "embedding.token.weight"},
               {"lm_head.decoder.bias", "head.bias"}};
-  // Counted positions; a pooler that no head reads.
+  // A buffer that counts positions, and the pooler that no head reads.
   map.unread_endings = {"embeddings.position_ids", "roberta.pooler.dense.weight",
                         "roberta.pooler.dense.bias"};
   const std::string root = model.head == HeadKind::kNone ? "" : "roberta.";

@@ -1,5 +1,5 @@
-// config.json of the transformers package, read key by key. Keys that nobody asks for are left
-// alone: transformers writes many that say nothing about the model.
+// Reads the config.json of the transformers package key by key. Keys that no family asks for are
+// ignored, since transformers writes many that say nothing about the model.
 #pragma once
 
 #include <cstdint>
@@ -11,27 +11,28 @@
 
 namespace lmtrain {
 
-// Every reader takes an absent key and null for the same, and throws DataError, naming the key, for
-// a value of another type or out of range.
+// Every reader treats an absent key like null. A value of another type or out of range throws
+// DataError, which names the key.
 class ConfigJson {
  public:
-  // `place` opens messages; the value must be an object.
+  // Messages begin with `place`. The value must be an object.
   ConfigJson(const nlohmann::json& value, const std::string& place) : object_(value, place) {}
 
-  // From 1 to 2^24.
+  // Returns an integer from 1 to 2^24.
   int64_t integer(const std::string& key);
   int64_t integer(const std::string& key, int64_t when_absent);
   double real(const std::string& key, double when_absent);
   std::string text(const std::string& key, const std::string& when_absent);
   bool boolean(const std::string& key, bool when_absent);
-  // A setting that lmtrain's model has one value of, and one that it does not have at all.
+  // must_be throws DataError where a key has another value than the only one that lmtrain's models
+  // support; must_be_absent throws it where they have no such setting.
   void must_be(const std::string& key, const nlohmann::json& value);
   void must_be_absent(const std::string& key);
 
   bool has(const std::string& key) { return object_.find(key) != nullptr; }
   bool is_null(const std::string& key);
   const nlohmann::json& required(const std::string& key) { return object_.required(key); }
-  // "PLACE.KEY"
+  // Returns "PLACE.KEY".
   std::string place_of(const std::string& key) const;
   [[noreturn]] void fail(const std::string& key, const std::string& problem) const {
     object_.fail(key, problem);

@@ -47,7 +47,8 @@ const json& list_of(const json& value, const std::string& what) {
   return value;
 }
 
-// `data` is where tensors start in the file, `data_size` how many bytes follow.
+// Reads a tensor's entry in the header. `data` is the place in the file where tensors start, and
+// `data_size` the number of bytes from there on.
 SafetensorsFile::Entry entry_of(const json& value, const std::string& place, int64_t data,
                                 int64_t data_size) {
   JsonObject object(value, place);
@@ -77,8 +78,8 @@ SafetensorsFile::Entry entry_of(const json& value, const std::string& place, int
   return entry;
 }
 
-// The tensors must lie one behind the other and fill the file, so that nothing is read twice and
-// nothing hides between them.
+// The tensors must follow one another and fill the file, so that nothing is read twice and nothing
+// hides between them.
 void check_no_gap(const std::map<std::string, SafetensorsFile::Entry>& entries, int64_t data,
                   int64_t file_size, const std::string& path) {
   std::vector<std::pair<int64_t, std::string>> by_place;
@@ -121,7 +122,7 @@ bool is_plain_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
-// File of each tensor, as the index says.
+// Returns the file of each tensor, as the index names it.
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const json root = parse_strict_json(read_file(path, kMaxHeaderBytes), path.string(), kMaxDepth);
   JsonObject object(root, path.string());

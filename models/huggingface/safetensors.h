@@ -1,5 +1,6 @@
-// Files of the safetensors format (Hugging Face): 8 bytes with the length of a JSON header, little
-// endian; the header, of each tensor its type, shape and place; the tensors' bytes, without a gap.
+// Files of the safetensors format (Hugging Face). A file is 8 bytes with the length of the header,
+// little endian; the JSON header, which gives each tensor's type, shape and place; and the bytes of
+// the tensors, without a gap.
 #pragma once
 
 #include <filesystem>
@@ -24,11 +25,12 @@ class SafetensorsFile {
 
   // Maps the file and checks its whole header: lengths, types, shapes, and that the tensors fill
   // the file without gap or overlap. Throws DataError naming the file, the tensor and what is
-  // wrong; IoError when it cannot be opened.
+  // wrong, or IoError when the file cannot be opened.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
-  // A copy on the CPU, of the stored type and shape. Throws DataError when there is none.
+  // Returns a copy on the CPU, of the stored type and shape. Throws DataError when there is no such
+  // tensor.
   at::Tensor read(const std::string& name) const;
 
  private:
@@ -37,18 +39,19 @@ class SafetensorsFile {
   std::map<std::string, Entry> entries_;
 };
 
-// "F32" and so on; throws DataError for a name that no such type has, with `place` before it.
+// Types have names such as "F32". For an unknown name, safetensors_type throws a DataError whose
+// message begins with `place`.
 std::string safetensors_type_name(at::ScalarType type);
 at::ScalarType safetensors_type(const std::string& name, const std::string& place);
 
-// Writes one file, in the order of the names (CPU tensors), durably. Throws IoError.
+// Writes CPU tensors to one file, durably, in the order of their names. Throws IoError.
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, at::Tensor>& tensors);
 
 // A folder's model.safetensors, or the files that its model.safetensors.index.json names.
 class SafetensorsFolder {
  public:
-  // Throws DataError when there is neither, or when index and files disagree.
+  // Throws DataError when neither is there, or when the index and the files disagree.
   explicit SafetensorsFolder(const std::filesystem::path& folder);
 
   std::vector<std::string> names() const;
@@ -62,8 +65,8 @@ class SafetensorsFolder {
   std::map<std::string, size_t> file_of_;
 };
 
-// Writes model.safetensors, or, where it would be larger than `max_bytes`, files of at most that
-// size (or of one tensor) and model.safetensors.index.json. Throws IoError.
+// Writes model.safetensors. Where that would be larger than `max_bytes`, it writes files of at most
+// that size (or of one tensor) and model.safetensors.index.json. Throws IoError.
 void write_safetensors_folder(const std::filesystem::path& folder,
                               const std::map<std::string, at::Tensor>& tensors, int64_t max_bytes);
 

@@ -12,8 +12,8 @@
 namespace lmtrain {
 namespace {
 
-// The name under which a folder has a tensor, "" where it has none. Files of BERT's first years
-// call a LayerNorm's weight gamma and its bias beta.
+// Returns the name under which a folder has a tensor, or "" where it has none. Files of BERT's
+// first years call a LayerNorm's weight gamma and its bias beta.
 std::string stored_name(const SafetensorsFolder& folder, const TensorMap& map,
                         const std::string& name) {
   std::vector<std::string> names = {name};
@@ -34,7 +34,7 @@ bool is_unread(const TensorMap& map, const std::string& name) {
                              [&](const std::string& ending) { return name.ends_with(ending); });
 }
 
-// The tensor of transformers that another one must repeat; "" where it is tied to none.
+// Returns the tensor of transformers that this one must repeat, or "" where it is not tied.
 std::string tied_to(const TensorMap& map, const std::string& name) {
   for (const TiedTensor& tied : map.tied) {
     if (name != tied.name) continue;
@@ -57,7 +57,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return cat("[", join(sizes, ", "), "]");
 }
 
-// The stretch of rows of transformers' tensor.
+// Returns the rows of transformers' tensor that the part names.
 at::Tensor rows_of(const TensorPart& part, const at::Tensor& theirs) {
   const at::Tensor by_rows = part.is_transposed ? theirs.t() : theirs;
   return by_rows.narrow(0, part.first_row, part.num_rows);
@@ -83,7 +83,7 @@ NamedShapes huggingface_shapes(const std::vector<TensorPart>& parts,
     for (size_t d = 0; d < logical.size(); ++d)
       columns *= static_cast<int64_t>(d) == part.dim ? 1 : logical[d];
     columns /= part.num_rows;
-    // Biases and norms are a number a row.
+    // Biases and norms have one number per row.
     const bool is_matrix = part.name.ends_with(".weight") && logical.size() > 1;
     std::vector<int64_t>& shape = shapes[part.name];
     if (shape.empty())

@@ -1,5 +1,5 @@
-// How the tensors of lmtrain's models lie in those of the transformers package: which names, and
-// which rows of which slice. lmtrain fuses what transformers keeps apart (query, key and value of
+// How the tensors of lmtrain's models lie in those of the transformers package: their names, and
+// which rows hold which slice. lmtrain fuses what transformers keeps apart (query, key and value of
 // Llama; gate and up) and orders it for tensor parallelism.
 #pragma once
 
@@ -16,8 +16,8 @@ namespace lmtrain {
 // One stretch of rows of a tensor of transformers, and the slice of a logical tensor of lmtrain
 // that holds the same numbers in the same order.
 struct TensorPart {
-  std::string parameter;       // lmtrain's
-  std::string name;            // transformers'
+  std::string parameter;       // the name in lmtrain
+  std::string name;            // the name in transformers
   bool is_transposed = false;  // transformers stores [inputs, outputs] (Conv1D of GPT-2)
   int64_t first_row = 0;       // rows of transformers' tensor, after transposing
   int64_t num_rows = 0;
@@ -26,7 +26,7 @@ struct TensorPart {
   int64_t length = 0;
 };
 
-// A tensor that files may hold beside the parameter of lmtrain that it repeats.
+// A tensor that files may hold although it repeats a parameter of lmtrain.
 struct TiedTensor {
   std::string name;
   std::string same_as;
@@ -34,13 +34,13 @@ struct TiedTensor {
 
 // Where a model's parameters lie in the files of its class of transformers.
 struct TensorMap {
-  // Every parameter, in its order; parts of one tensor of transformers follow each other.
+  // All parameters in their order; the parts of one tensor of transformers follow each other.
   std::vector<TensorPart> parts;
-  // In front of the names of the base model ("transformer."). Files of the base model alone leave it
-  // out, and some have it where the class is the base model.
+  // The prefix of the names of the base model ("transformer."). Files of the base model alone leave
+  // it out, and some files have it although their class is the base model.
   std::string root;
   std::vector<TiedTensor> tied;
-  // Ends of names that are no weights of this model and are passed over.
+  // Tensors whose names end like these are no weights of this model and are not read.
   std::vector<std::string> unread_endings;
 
   // Adds a parameter that is one whole tensor of `rows` rows.
@@ -52,19 +52,20 @@ struct TensorMap {
 using NamedTensors = std::map<std::string, at::Tensor>;
 using NamedShapes = std::map<std::string, std::vector<int64_t>>;
 
-// The shape of each tensor of transformers, from those of lmtrain's logical tensors.
+// Returns the shape of each tensor of transformers, given the shapes of lmtrain's logical tensors.
 NamedShapes huggingface_shapes(const std::vector<TensorPart>& parts,
                                const NamedShapes& logical_shapes);
 
-// lmtrain's logical tensors from transformers' ones and back, as the parts say; the result has the
-// types of what it is made from. Every tensor that a part names must be there, of its shape.
+// Return lmtrain's logical tensors made from those of transformers, and the reverse, as the parts
+// say. A result has the type of the tensor that it is made from. Every tensor that a part names
+// must be there, in its shape.
 NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& tensors,
                               const NamedShapes& logical_shapes);
 NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& logical);
 
-// The tensors of a folder under the names of the map, whatever they are called there: with or
-// without the prefix of the model, with buffers that are no weights, with a head that repeats the
-// embedding. Throws DataError naming what is missing, unexpected, or of another shape.
+// Returns the tensors of a folder under the names of the map. The files may have them with or
+// without the prefix of the model, beside buffers that are no weights, and with a head that repeats
+// the embedding. Throws DataError naming what is missing, unexpected, or of another shape.
 NamedTensors read_huggingface(const SafetensorsFolder& folder, const TensorMap& map,
                               const NamedShapes& logical_shapes, const std::string& place);
 

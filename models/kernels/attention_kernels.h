@@ -1,4 +1,5 @@
-// The element-wise part of attention, between its products: included by kernels_isa.cpp alone.
+// The element-wise part of attention, between its matrix products. Only kernels_isa.cpp includes
+// this file.
 #pragma once
 
 #include "models/kernels/cross_entropy_kernels.h"
@@ -70,7 +71,7 @@ inline Ints load_ints(const int32_t* from) {
   return x;
 }
 
-// x where `mask` is -1, 0 where it is 0.
+// Returns x where `mask` is -1, and 0 where it is 0.
 inline Floats kept_where(Ints mask, Floats x) {
   Ints bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
@@ -102,7 +103,7 @@ inline float softmax_row(const SoftmaxRow& row) {
   return largest + __builtin_logf(total);
 }
 
-// Two rows of bf16 with their elements side by side, as products read the pairs of their second
+// Stores two rows as bf16 with their elements side by side, as matrix products read their second
 // factor.
 inline void store_in_pairs(uint16_t* to, Floats even, Floats odd) {
   const Words low = rounded_to_bf16(even) >> 16;

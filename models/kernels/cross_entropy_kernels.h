@@ -1,4 +1,4 @@
-// Rows of logits: included by kernels_isa.cpp alone.
+// Kernels over rows of logits. Only kernels_isa.cpp includes this file.
 #pragma once
 
 #include "models/kernels/kernels.h"

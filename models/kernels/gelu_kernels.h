@@ -1,4 +1,4 @@
-// GELU: included by kernels_isa.cpp alone.
+// The kernels of GELU. Only kernels_isa.cpp includes this file.
 #pragma once
 
 #include "models/kernels/kernels.h"
@@ -10,7 +10,8 @@ namespace {
 inline constexpr float kGeluSlope = 0.7978845608F;  // sqrt(2 / pi)
 inline constexpr float kGeluCubic = 0.044715F;
 
-// (1 + tanh(u)) / 2 as the logistic function of 2 u, u = slope (x + cubic x^3).
+// Returns (1 + tanh(u)) / 2, computed as the logistic function of 2 u, for u = slope (x + cubic
+// x^3).
 inline Floats gelu_gate(Floats x) {
   Floats exponent = x * (-2.0F * kGeluSlope) * (1.0F + kGeluCubic * x * x);
   const Floats high = all(87.0F);

@@ -1,6 +1,6 @@
-// The inner loops of the models on the CPU, vectorised: compiled once per instruction set
-// (kernels_isa.cpp) and chosen at run time. bf16 numbers are their bits, uint16_t. What loops over
-// these with threads is in models/.
+// The inner loops of the models on the CPU, vectorised. They are compiled once per instruction set
+// (kernels_isa.cpp) and chosen at run time. bf16 numbers are passed as their bits, uint16_t. The
+// code in models/ calls these kernels from several threads.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@ namespace lmtrain {
 struct CrossEntropyKernels {
   float (*max_bf16)(const uint16_t* row, int64_t count);
   float (*max_fp32)(const float* row, int64_t count);
-  // Sum of exp(logit - shift).
+  // Return the sum of exp(logit - shift).
   float (*sum_exp_bf16)(const uint16_t* row, int64_t count, float shift);
   float (*sum_exp_fp32)(const float* row, int64_t count, float shift);
-  // In place: row[i] = factor * exp(row[i] - shift), the softmax part of the gradient.
+  // Set row[i] = factor * exp(row[i] - shift) in place, which is the softmax part of the gradient.
   void (*scaled_exp_bf16)(uint16_t* row, int64_t count, float shift, float factor);
   void (*scaled_exp_fp32)(float* row, int64_t count, float shift, float factor);
 };
@@ -27,7 +27,7 @@ struct GeluKernels {
   void (*backward_fp32)(const float* x, const float* dy, int64_t count, float* dx);
 };
 
-// Sums of `columns` columns over `num_rows` rows that lie `stride` elements apart
+// The sums of `columns` columns over `num_rows` rows, whose starts lie `stride` elements apart
 // (models/row_sum.cpp).
 struct RowSumKernels {
   void (*sum_bf16)(const uint16_t* rows, int64_t num_rows, int64_t stride, int64_t columns,
@@ -39,7 +39,7 @@ struct RowSumKernels {
 // The side of the square tiles that attention is cut into (models/blocked_attention.cpp).
 constexpr int64_t kAttentionTile = 64;
 
-// One tile of attention's backward, transposed: row k is a key, column q a query.
+// One tile of attention's backward, transposed: row k is a key, column q is a query.
 struct AttentionGradientTile {
   const float* scores;           // [64, 64] key . query
   const float* d_probabilities;  // [64, 64] value . d_output
@@ -47,32 +47,33 @@ struct AttentionGradientTile {
   const float* deltas;           // [64] d_output . output of each query
   const float* dropout;          // [64, 64] factors, or null
   float scale;                   // of scores
-  // Query q sees keys first[q] <= key < end[q], counted from the sample's first key, as is the
-  // tile's first key; null where every query sees the whole tile.
+  // Query q sees the keys first[q] <= key < end[q]. These ranges and first_key, the first key of
+  // the tile, count from the sample's first key. Null where every query sees the whole tile.
   const int32_t* first;
   const int32_t* end;
   int32_t first_key;
-  // Out: after dropout, [64, 64]; and the gradient of scores, as it is and with pairs of keys side
-  // by side, [32, 64, 2].
+  // Outputs: the probabilities after dropout, [64, 64]; the gradient of the scores, [64, 64]; and
+  // the same gradient with pairs of keys side by side, [32, 64, 2].
   uint16_t* probabilities;
   uint16_t* d_scores;
   uint16_t* d_scores_in_pairs;
 };
 
-// A query's scores on their way to weights.
+// The scores of one query, from which softmax weights are made.
 struct SoftmaxRow {
   const float* scores;
   int64_t first, end;    // the keys that the query sees, at least one
   int64_t padded;        // a multiple of 64; weights before first and from end on are zero
   float scale;           // of scores
   const float* dropout;  // factors, or null
-  // Out: exp(scale * (score - largest)) times dropout, and what weights must be multiplied by.
+  // Outputs: weights[i] = exp(scale * (score - largest)) times dropout, and the inverse of their
+  // sum before dropout, by which the result of the weights must be multiplied.
   uint16_t* weights;
   float* inverse_sum;
 };
 
-// A head's [count, width] bf16 numbers; width is a multiple of 32. Written forms have `padded`
-// rows, a multiple of 64; rows from `count` on are zero.
+// One head's [count, width] bf16 numbers; width is a multiple of 32. The forms that kernels write
+// have `padded` rows, a multiple of 64; their rows from `count` on are zero.
 struct HeadMatrix {
   const uint16_t* data;
   int64_t stride;  // of rows, in elements
@@ -80,9 +81,11 @@ struct HeadMatrix {
 };
 
 struct AttentionKernels {
-  // The forms in which products read a matrix: as it is, [padded, width]; with pairs of rows side
-  // by side, [padded / 2, width, 2]; with pairs of features side by side, [width / 2, padded, 2];
-  // and, made from that, transposed, [width, padded].
+  // Each writes a form in which matrix products read a matrix:
+  //   copy_rows      as it is, [padded, width]
+  //   pair_rows      pairs of rows side by side, [padded / 2, width, 2]
+  //   pair_features  pairs of features side by side, [width / 2, padded, 2]
+  //   split_pairs    transposed, [width, padded], made from the output of pair_features
   void (*copy_rows)(const HeadMatrix& from, uint16_t* to);
   void (*pair_rows)(const HeadMatrix& from, uint16_t* to);
   void (*pair_features)(const HeadMatrix& from, uint16_t* to);
@@ -91,11 +94,12 @@ struct AttentionKernels {
   // Returns the log of the sum of exp(scale * score).
   float (*softmax_row)(const SoftmaxRow& row);
   void (*gradient_tile)(const AttentionGradientTile& tile);
-  // Dot product of `width` numbers.
+  // Returns the dot product of `width` numbers.
   float (*dot)(const uint16_t* a, const uint16_t* b, int64_t width);
-  // to[i] = factor * from[i], of `width` numbers.
+  // Sets to[i] = factor * from[i], for `width` numbers.
   void (*round_row)(const float* from, int64_t width, float factor, uint16_t* to);
-  // [width, 64] -> rows of `width` numbers that lie `stride` apart, the first `count` of them.
+  // Transposes [width, 64] and writes the first `count` rows of `width` numbers, whose starts lie
+  // `stride` elements apart.
   void (*round_transposed_tile)(const float* from, int64_t width, int64_t count, uint16_t* to,
                                 int64_t stride);
 };
@@ -108,7 +112,7 @@ struct CpuKernels {
   AttentionKernels attention;
 };
 
-// The best set that this processor has.
+// Returns the kernels of the best instruction set that this processor has.
 const CpuKernels& cpu_kernels();
 
 }  // namespace lmtrain

@@ -1,5 +1,5 @@
-// Compiled once per instruction set, with LMTRAIN_ISA naming the function that hands out the
-// kernels.
+// This file is compiled once per instruction set. LMTRAIN_ISA names the function that returns the
+// kernels of the set.
 #include "models/kernels/kernels_isa.h"
 
 #include "models/kernels/attention_kernels.h"

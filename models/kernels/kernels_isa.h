@@ -1,4 +1,4 @@
-// The same kernels, one set per instruction set.
+// The kernels of each instruction set.
 #pragma once
 
 #include "models/kernels/kernels.h"

@@ -1,4 +1,4 @@
-// Sums over rows: included by kernels_isa.cpp alone.
+// The kernels of sums over rows. Only kernels_isa.cpp includes this file.
 #pragma once
 
 #include "models/kernels/kernels.h"
@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-// So many rows are added up at a time, which keeps the error of a long sum small.
+// Rows are added up in parts of so many, which keeps the error of a long sum small.
 inline constexpr int64_t kRowsAtOnce = 64;
 inline constexpr int kVectorsAtOnce = 8;
 

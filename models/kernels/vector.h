@@ -1,6 +1,6 @@
-// Vectors of 16 floats for the kernels, whatever the instruction set they are compiled for.
-// Included by kernels_isa.cpp alone. No inline function of the standard library here: the linker
-// could keep this set's copy of it for the whole program.
+// Vectors of 16 floats for the kernels, whatever the instruction set they are compiled for. Only
+// kernels_isa.cpp includes this file. It uses no inline function of the standard library: the
+// linker could keep this set's copy of it for the whole program.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ inline void store_words(void* to, Words x) { __builtin_memcpy(to, &x, sizeof x);
 
 inline void store(float* to, Floats x) { __builtin_memcpy(to, &x, sizeof x); }
 
-// Rounded to the nearest bf16, ties to even, in the upper halves; the lower ones hold rubbish.
-// Numbers, infinities and the processor's own NaN stay what they are.
+// Rounds to the nearest bf16, ties to even, in the upper halves; the lower halves hold rubbish.
+// Infinities and the processor's own NaN keep their values.
 inline Words rounded_to_bf16(Floats x) {
   Words wide;
   __builtin_memcpy(&wide, &x, sizeof wide);
@@ -58,8 +58,8 @@ inline void store(uint16_t* to, Floats x) {
   __builtin_memcpy(to, &bits, sizeof bits);
 }
 
-// exp(x) for x <= 88, relative error below 2e-7: 2^n times a polynomial of the rest (Cody and
-// Waite).
+// Returns exp(x) for x <= 88 with a relative error below 2e-7: 2^n times a polynomial of the
+// remainder (Cody and Waite).
 inline Floats exponential(Floats x) {
   const Floats low = all(-87.0F);
   x = x < low ? low : x;
@@ -80,7 +80,7 @@ inline Floats exponential(Floats x) {
   return p * power;
 }
 
-// The last, short vector of a row, filled up with `filler`.
+// Loads the last, short vector of a row and fills it up with `filler`.
 template <class T>
 inline Floats load_tail(const T* from, int64_t count, float filler) {
   float lanes[kLanes];

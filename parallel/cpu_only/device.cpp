@@ -7,9 +7,8 @@ namespace lmtrain {
 RankDevice choose_device(DeviceChoice wanted, const Launch&) {
   if (wanted == DeviceChoice::kCuda) {
     throw ConfigError(
-        "parallel.device = cuda, but this lmtrain was built without CUDA; build the cuda preset "
-        "(docs/install.md) or set "
-        "parallel.device=auto");
+        "parallel.device = cuda, but this lmtrain was built without CUDA; "
+        "build the cuda preset (docs/install.md) or set parallel.device=auto");
   }
   return {at::kCPU, "CPU", "", std::nullopt, false};
 }

@@ -8,8 +8,8 @@ __device__ V shifted_down(V value, int offset) {
   return __shfl_down_sync(0xFFFFFFFFU, value, offset);
 }
 
-// Of every thread's value, in one dimension of kThreads; the result is thread 0's. One call a
-// kernel, or __syncthreads() between two.
+// Combines the values of all kThreads threads of a one-dimensional block; thread 0 gets the result.
+// A kernel may call this once, or more often with __syncthreads() in between.
 template <int kThreads, class V, class Combine>
 __device__ V over_block(V value, V neutral, Combine combine) {
   constexpr int kWarps = kThreads / 32;

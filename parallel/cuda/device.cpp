@@ -23,7 +23,7 @@ cudaDeviceProp properties_of(int device) {
   return properties;
 }
 
-// "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", as the driver's tools name it.
+// Returns text like "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", as the driver's tools name the GPU.
 std::string uuid_text(const cudaUUID_t& uuid) {
   std::string text = "GPU-";
   for (int i = 0; i < 16; ++i) {
@@ -60,10 +60,10 @@ std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const Ran
   if (launch.size() == 1) return make_single_communicator();
   const bool is_shared = launch.any(device.is_shared);
   if (is_shared && transport == Transport::kNccl) {
-    throw CollectiveError(
-        ExitCode::kConfig,
-        "parallel.transport = nccl, but a node has more ranks than GPUs, and NCCL takes one rank "
-        "on each; start fewer ranks a node, or set parallel.transport=auto");
+    throw CollectiveError(ExitCode::kConfig,
+                          "parallel.transport = nccl, but a node has more ranks than GPUs, "
+                          "and NCCL takes one rank on each; "
+                          "start fewer ranks a node, or set parallel.transport=auto");
   }
   if (is_shared || transport == Transport::kMpi) return make_staged_communicator(launch.world());
   return make_nccl_communicator(launch.world(), device.device.index(),

@@ -45,10 +45,10 @@ ncclDataType_t nccl_type(at::ScalarType type) {
 }
 
 constexpr double kWatchSeconds = 1;
-// After an error, operations that take longer than so are taken for stuck.
+// After an error, operations that take longer than this are considered stuck.
 constexpr double kPatienceSeconds = 5;
 
-// What has failed on some rank of the communicator; "" while all is well.
+// Returns what has failed on some rank of the communicator, or "" while all is well.
 std::string failure_of(ncclComm_t comm) {
   ncclResult_t asynchronous = ncclSuccess;
   const ncclResult_t asked = ncclCommGetAsyncError(comm, &asynchronous);
@@ -70,13 +70,13 @@ bool comes_to_rest(const c10::cuda::CUDAStream& stream) noexcept {
   }
 }
 
-// Done when the event on the communicator's stream is: the caller's stream waits, its thread does
-// not.
+// The work is done when its event on the communicator's stream has passed. The caller's stream
+// waits for the event, but its thread does not.
 class StreamWork : public Work {
  public:
-  // Keeps `tensors` until it is waited for: then the caller's stream, which is behind the
-  // operation, may free them at once. A mark on the communicator's stream would come behind
-  // operations that wait for later computing, and memory would pile up.
+  // Keeps `tensors` until the work is waited for. Then the caller's stream, which comes after the
+  // operation, may free them at once. A mark on the communicator's stream (recordStream) would come
+  // after operations that wait for later computing, and memory would pile up.
   StreamWork(Operation operation, std::vector<at::Tensor> tensors,
              const c10::cuda::CUDAStream& stream, ncclComm_t comm)
       : operation_(std::move(operation)),
@@ -86,7 +86,7 @@ class StreamWork : public Work {
     event_.record(stream);
   }
   ~StreamWork() override {
-    // Nobody waited.
+    // Tensors are left only where nobody has waited for the work.
     for (const at::Tensor& tensor : tensors_)
       c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
   }
@@ -125,9 +125,9 @@ class NcclCommunicator : public Communicator {
       return failure.empty() ? "" : cat("NCCL failed on axis ", counter_.axis(), ": ", failure);
     });
   }
-  // The ranks of a group come here together: after an error of one alone the job has ended before
-  // (parallel/rank_work.h), for ncclCommDestroy may wait for the others. After one of all ranks,
-  // operations that do not end are aborted.
+  // All ranks of a group reach this together: after an error of one rank alone, the job has ended
+  // before (parallel/rank_work.h), since ncclCommDestroy may wait for the others. After an error of
+  // all ranks, operations that do not end are aborted.
   ~NcclCommunicator() override {
     watcher_->remove(probe_);
     watcher_.reset();  // the last communicator joins the thread
@@ -206,7 +206,7 @@ class NcclCommunicator : public Communicator {
     check(ncclCommSplit(comm_, color, rank_, &part, nullptr),
           to_text(counter_.next(OperationKind::kSplit)));
     auto group = std::make_unique<NcclCommunicator>(part, axis, device_index_, watcher_);
-    // A group of one has nothing to send: layers call it as often as any other.
+    // A group of one rank has nothing to send, although layers call it like any other.
     if (group->size() == 1) return make_single_communicator();
     if (trace_) group->set_trace(trace_);
     return group;
@@ -215,8 +215,8 @@ class NcclCommunicator : public Communicator {
  private:
   static size_t count(const at::Tensor& tensor) { return static_cast<size_t>(tensor.numel()); }
 
-  // `start` is called with the stream; the operation begins when the caller's has come this far.
-  // The larger tensor is the first.
+  // Calls `start` with the stream; the operation begins when the caller's stream has come this far.
+  // The first tensor is the largest.
   template <class Start>
   WorkPtr run(OperationKind kind, const std::vector<at::Tensor>& tensors, Start start) {
     Operation operation = counter_.next(kind, static_cast<int64_t>(tensors.front().nbytes()));
@@ -245,7 +245,7 @@ class NcclCommunicator : public Communicator {
   int size_ = 1;
   std::shared_ptr<FailureWatcher> watcher_;
   int probe_ = 0;
-  std::shared_ptr<Trace> trace_;               // null unless the run is traced, as the next one
+  std::shared_ptr<Trace> trace_;  // this and the next are null unless the run is traced
   std::shared_ptr<StreamTrace> stream_trace_;  // shared with the trace, which asks it for more
 };
 

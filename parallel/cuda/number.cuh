@@ -31,7 +31,7 @@ struct alignas(16) Pack {
   T values[kSize];
 };
 
-// Calls f with a value of the type.
+// Calls f with a value of the C++ type that `type` names.
 template <class F>
 void with_type(Type type, F f) {
   if (type == Type::kBFloat16) f(__nv_bfloat16{});

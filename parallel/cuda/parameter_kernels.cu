@@ -4,13 +4,13 @@
 namespace lmtrain::cuda {
 namespace {
 
-constexpr int kGroups = 4;  // that share the rows of one id
+constexpr int kGroups = 4;  // groups of threads that share the rows of one id
 constexpr int kColumns = 64;
 constexpr int kSumThreads = 256;
 
-// A block for each place at which a new id begins and each stretch of columns; blocks of other
-// places end at once. Group g of threads adds the rows g, g + kGroups, ... of the id, then the
-// groups' sums are added in their order.
+// There is one block for each place in the sorted ids and each stretch of columns; a block ends at
+// once where no new id begins. Group g of threads adds the rows g, g + kGroups, ... of the id, then
+// the groups' sums are added in their order.
 template <class T, class A>
 __global__ void add_rows_kernel(const T* rows, A* table, const int64_t* ids, const int64_t* order,
                                 int64_t count, int64_t features) {

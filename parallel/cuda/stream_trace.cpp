@@ -7,9 +7,9 @@
 namespace lmtrain {
 namespace {
 
-// Distances of events are floats of milliseconds: after so long, a microsecond is lost.
+// Distances between events are floats of milliseconds; after this long, they lose a microsecond.
 constexpr double kReferenceSeconds = 10;
-// Operations that are under way at once, at most, or the oldest is dropped.
+// The most operations that may be under way at once; beyond it, the oldest is dropped.
 constexpr size_t kMostSpans = 4096;
 
 }  // namespace

@@ -1,5 +1,5 @@
-// When operations ran on a CUDA stream: events around each, read when they have passed. The host
-// never waits for the operations.
+// Finds out when operations ran on a CUDA stream, by events around each that are read when they
+// have passed. The host never waits for the operations.
 #pragma once
 
 #include <deque>
@@ -15,20 +15,20 @@
 
 namespace lmtrain {
 
-// Of one stream; for a lane of that trace. Any thread may call it.
+// Traces one stream as one lane of a trace. Any thread may call it.
 class StreamTrace {
  public:
   StreamTrace(Trace& trace, const std::string& lane, c10::DeviceIndex device_index);
 
-  // Before an operation is put on the stream, and after.
+  // To be called before an operation is put on the stream, and after.
   void begin(const c10::cuda::CUDAStream& stream);
   void end(const c10::cuda::CUDAStream& stream, const Operation& operation);
-  // Adds what has passed.
+  // Adds the operations that have ended to the trace.
   void drain(Trace& trace);
 
  private:
   using Event = at::cuda::CUDAEvent;
-  // An event and when it was; events tell only how long after another one they were.
+  // An event and its time. Events only tell how long after another event they passed.
   struct Reference {
     Event event{cudaEventDefault};
     double seconds = 0;

@@ -1,4 +1,4 @@
-// From tensors to what a launch takes.
+// Converts tensors to the arguments of a launch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,13 +7,13 @@
 
 namespace lmtrain::cuda {
 
-// bf16, fp32 or fp64.
+// Returns the type of a tensor in bf16, fp32 or fp64.
 inline Type type_of(const at::Tensor& tensor) {
   if (tensor.scalar_type() == at::kBFloat16) return Type::kBFloat16;
   return tensor.scalar_type() == at::kFloat ? Type::kFloat : Type::kDouble;
 }
 
-// The stream that LibTorch's operations on this tensor run on.
+// Returns the stream that LibTorch's operations on this tensor run on.
 void* stream_of(const at::Tensor& tensor);
 
 // Throws when a launch returned an error code of the driver.

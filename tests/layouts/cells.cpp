@@ -9,7 +9,7 @@
 namespace lmtrain {
 namespace {
 
-// One value of each setting.
+// One value of each setting, by its index.
 using Combination = std::array<size_t, 9>;
 
 struct Cut {
@@ -47,7 +47,7 @@ bool is_possible(const Cell& cell, int most_ranks) {
   return cell.ranks <= most_ranks && cell.ranks % cell.tensor == 0;
 }
 
-// Settings that the first `count` have been chosen of.
+// Visits all completions of a combination whose first `count` settings are chosen.
 void for_each_combination(Combination& combination, size_t count,
                           const std::function<void(const Combination&)>& visit) {
   if (count == combination.size()) return visit(combination);
@@ -107,8 +107,8 @@ Config Cell::config() const {
   c.train.precision = precision;
   c.train.global_batch_size = global_batch();
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
-  c.train.clip_grad_norm =
-      precision == Precision::kFp64 ? 0.3 : 1.0;  // where the norm must be right
+  // In fp64 gradients are clipped, so that their norm must be right.
+  c.train.clip_grad_norm = precision == Precision::kFp64 ? 0.3 : 1.0;
   c.train.z_loss = follows_llama ? 1e-4 : 0.0;
   c.optimizer.lr = 1e-3;
   c.schedule.warmup_steps = 5;
@@ -116,12 +116,13 @@ Config Cell::config() const {
   c.parallel.sequence = sequence;
   c.parallel.zero = zero;
   c.parallel.recompute = recompute;
-  c.parallel.bucket_mib = 0.01;  // several buckets a unit
+  c.parallel.bucket_mib = 0.01;  // several buckets per unit
   return c;
 }
 
 std::vector<Cell> pairwise_cells(int most_ranks) {
-  // Greedy: the combination that has most pairs that no other has had (AETG; Cohen et al., 1997).
+  // Each step greedily takes the combination with the most pairs that no other one has covered
+  // (AETG; Cohen et al., 1997).
   std::vector<Combination> possible;
   std::set<Pair> missing;
   Combination first{};
@@ -134,7 +135,7 @@ std::vector<Cell> pairwise_cells(int most_ranks) {
   while (!missing.empty()) {
     const Combination* best = nullptr;
     size_t most = 0;
-    // A stride of its own each time, so that ties do not always go to the first values.
+    // Each step has its own starting place, so that ties do not always go to the first values.
     for (size_t i = 0; i < possible.size(); ++i) {
       const Combination& combination =
           possible[(i * 7919 + cells.size() * 104729) % possible.size()];
@@ -158,9 +159,9 @@ std::vector<Cell> all_cells(int most_ranks) {
     const Cell cell = cell_of(combination);
     if (!is_possible(cell, most_ranks)) return;
     if (cell.zero > 0 && cell.ranks == cell.tensor) return;  // nothing to shard over
-    // The quick set meets the other cases.
+    // The quick set covers the other cases.
     if (cell.vocab_size != 61 || cell.accumulation != 3 || !cell.drops) return;
-    // Eight ranks take long on few cores: the three kinds there, and less of recomputation.
+    // Eight ranks take long on few cores, so they run less; all_cells' declaration says what.
     const bool is_base = cell.model.find('-') == std::string::npos;
     const bool in_double = cell.precision == Precision::kFp64;
     const bool runs = cell.ranks > 4

@@ -1,4 +1,4 @@
-// What the layout matrix varies, and which combinations it runs.
+// The settings that the layout matrix varies, and the combinations that it runs.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@
 namespace lmtrain {
 
 struct Cell {
-  std::string model = "gpt2";  // gpt2, gpt2-untied, llama, llama-tied, bert, bert-before
+  // gpt2, gpt2-untied, llama, llama-tied, bert, bert-before, qwen2 or mistral.
+  std::string model = "gpt2";
   Precision precision = Precision::kFp64;
   int64_t vocab_size = 61;
   bool drops = false;
@@ -20,19 +21,22 @@ struct Cell {
   int64_t zero = 0;
   Recompute recompute = Recompute::kNone;
 
-  // What one rank trains to compare with.
+  // Returns the name of the training that one rank runs for comparison.
   std::string subject() const;
   std::string layout() const;
   Config config() const;
-  // Three micro-batches of one sample on as many ranks as meet this vocabulary.
+  // Three micro-batches of one sample each, on the most ranks that this vocabulary is run on.
   int64_t global_batch() const { return vocab_size > 1000 ? 12 : 24; }
 };
 
 inline constexpr int64_t kPositions = 8;
 
-// Every two values of different settings meet in some cell, on at most `most_ranks`.
+// Returns cells on at most `most_ranks` ranks in which every two values of different settings occur
+// together.
 std::vector<Cell> pairwise_cells(int most_ranks);
-// All layouts of all models in fp64, of the three kinds in the other precisions and on eight ranks.
+// Returns all layouts of all models in fp64 on up to four ranks. Models without "-" in their name
+// also run in the other precisions, without recomputation, and on eight ranks in fp64, without
+// selective recomputation.
 std::vector<Cell> all_cells(int most_ranks);
 
 }  // namespace lmtrain

@@ -1,8 +1,7 @@
-// Layouts against one rank, many in one job: layout_matrix [--all [FIRST]], where FIRST continues a
-// run that was stopped after so many cells. Trains tiny models for 50 steps
-// in each cell and compares every loss, gradient and weight; then brings in bugs that the
-// comparison must see. Rank 0 prints a table; the exit code is 1 when a cell differs or a bug is
-// missed.
+// Compares layouts with one rank, many in one job: layout_matrix [--all [FIRST]], where FIRST
+// continues a run that was stopped after so many cells. Each cell trains a tiny model for 50 steps,
+// and every loss, gradient and weight is compared. Then bugs are planted that the comparison must
+// see. Rank 0 prints a table; the exit code is 1 when a cell differs or a bug is missed.
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
@@ -32,7 +31,7 @@ LayoutRunInput input_of(const Config& config, const Loader& loader) {
   LayoutRunInput input;
   input.train = &loader;
   input.validation = &loader;
-  input.num_validation_samples = 7;  // the last batch is a part of one
+  input.num_validation_samples = 7;  // the last batch is not full
   input.num_tokens = config.model.vocab_size;
   input.device = kTestDevice;
   input.num_steps = config.train.steps;
@@ -44,8 +43,8 @@ class Matrix {
  public:
   explicit Matrix(Launch& launch) : launch_(launch) {}
 
-  // Whether the cell is as it should be: equal to one rank; with `bug` in its ranks, where one is
-  // given.
+  // Runs a cell and returns whether it is as it should be: equal to one rank, or different from it
+  // where a `bug` other than kNone is planted.
   bool run_cell(const Cell& cell, std::optional<Bug> bug = {}) {
     Config config = cell.config();
     if (bug) config.parallel.bucket_mib = 1.0;
@@ -62,7 +61,7 @@ class Matrix {
     return !launch_.any(!is_equal);
   }
 
-  // Whether two cells are the same to the bit.
+  // Runs two cells and returns whether they are the same to the bit.
   bool run_bitwise(const Cell& a, const Cell& b) {
     const std::unique_ptr<Communicator> ranks =
         launch_.world().split(launch_.rank() < a.ranks ? 0 : 1, "cell");
@@ -113,8 +112,8 @@ class Matrix {
     return run_layout(config, input_of(config, shifted), mesh);
   }
 
-  // A line of the table. Whether all is as it should be: equal, or with a bug gradients that are
-  // not.
+  // Prints a line of the table and returns whether all is as it should be: equal to one rank, or,
+  // with a bug other than kNone, gradients that differ.
   static bool report(const Cell& cell, const LayoutRun& found, const Reference& reference,
                      std::optional<Bug> bug) {
     const LayoutDifference d = difference(found, reference.run);
@@ -147,7 +146,7 @@ bool run_cells(Matrix& matrix, const std::vector<Cell>& cells) {
   return all_equal;
 }
 
-// What changes no sum's order changes no bit.
+// Settings that change the order of no sum must not change a bit.
 bool run_bitwise_pairs(Matrix& matrix) {
   bool all_equal = true;
   for (const char* model : {"gpt2", "llama", "bert"}) {

@@ -1,6 +1,6 @@
-// Bugs that distributed training is known for, brought in from outside the code that is tested: a
-// group of ranks, or a loader, that does something else than it says. The comparison with one rank
-// must see each.
+// Bugs that distributed training is known for. They are planted from outside the code under test: a
+// group of ranks, or a loader, does something else than it says. The comparison with one rank must
+// see each of them.
 #pragma once
 
 #include <memory>
@@ -12,11 +12,11 @@
 namespace lmtrain {
 
 enum class Bug {
-  kNone,                   // which the comparison must not see
-  kMissingAllReduce,       // of gradients
+  kNone,                   // no bug: the comparison must see no difference
+  kMissingAllReduce,       // gradients are not summed
   kMeanOfMeans,            // each rank divides by its own number of targets
-  kLabelShift,             // of one rank's samples
-  kTiedWeightTwice,        // reduced
+  kLabelShift,             // labels of one rank's samples are shifted
+  kTiedWeightTwice,        // the tied weight is reduced twice
   kSharedDropoutOnTensor,  // every rank of the tensor axis drops as if it had the first heads
 };
 
@@ -38,12 +38,12 @@ inline const char* name_of(Bug bug) {
   return "";
 }
 
-// Units of the models that are trained with bugs: head, two blocks, embedding, in the order of
-// backward. Each is to be one bucket.
+// The units of the models that are trained with bugs: head, two blocks, embedding, in the order of
+// backward. Each must be one bucket.
 inline constexpr int kUnits = 4;
 
-// `inner`, which outlives this, with a bug on the axes that it splits off. `table` is the number of
-// elements of the token table, which the embedding's unit begins with.
+// Wraps `inner`, which must outlive it, and puts a bug on the axes that are split off. `table` is
+// the number of elements of the token table, with which the unit of the embedding begins.
 class BuggyWorld : public Communicator {
  public:
   BuggyWorld(Communicator& inner, Bug bug, int64_t table, std::string axis = "world")
@@ -100,7 +100,7 @@ class BuggyWorld : public Communicator {
   int64_t num_reduced_ = 0;
 };
 
-// `inner`'s samples, with labels one place late on ranks above 0.
+// The samples of `inner`, whose labels are one place late on ranks above 0.
 class ShiftedLabels : public Loader {
  public:
   ShiftedLabels(const Loader& inner, int rank)

@@ -1,5 +1,5 @@
-// Samples of random tokens for the layout tests, as unequal as real ones: some have few tokens,
-// some none that is to be predicted.
+// Samples of random tokens for the layout tests, as unequal as real ones: some have few tokens, and
+// some have none that is to be predicted.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@ namespace lmtrain {
 
 class SyntheticLoader : public Loader {
  public:
-  // `for_bert`: a masked token here and there, pairs of segments; none masked in samples 8 and on
-  // of each dozen.
+  // With `for_bert`, samples are pairs of segments and every third token is masked; of each dozen,
+  // samples 8 and later have no masked token.
   SyntheticLoader(int64_t vocab_size, int64_t sequence_length, bool for_bert)
       : Loader(sequence_length, SampleOrder::kPermutedEachEpoch, 5),
         vocab_size_(vocab_size),
@@ -31,7 +31,7 @@ class SyntheticLoader : public Loader {
   void fill_row(Batch& batch, size_t row, int64_t index) const override {
     std::mt19937_64 random(static_cast<uint64_t>(sample_of(index)) * 7919 + 1);
     const auto length = static_cast<size_t>(sequence_length());
-    const size_t real = random() % 3 == 2 ? length / 2 : length;  // follows no order of ranks
+    const size_t real = random() % 3 == 2 ? length / 2 : length;  // in no order of ranks
     const size_t begin = row * length;
     for (size_t i = length / 3; i < length; ++i) batch.document_ids[begin + i] = 1;
     for (size_t i = 0; i < real; ++i) {

@@ -17,7 +17,8 @@ struct Inputs {
   at::Tensor q, k, v, d_output;
   AttentionMask mask;
 
-  // As the fused projection lays them out: `groups` heads of keys, each for as many query heads.
+  // Makes tensors laid out as the fused projection does: `groups` key heads, each for equally many
+  // query heads.
   Inputs(int64_t samples, int64_t heads, int64_t groups, int64_t positions, int64_t head_size,
          at::ScalarType type)
       : mask(causal_mask(samples, positions, at::kCPU)) {
@@ -30,7 +31,7 @@ struct Inputs {
     v = qkv[2].flatten(2, 3).transpose(1, 2);
     d_output = at::randn({samples, positions, heads, head_size}, generator, type).transpose(1, 2);
   }
-  // The same numbers, exactly, in double.
+  // Returns exactly the same numbers in double.
   Inputs widened() const {
     Inputs wide = *this;
     for (at::Tensor* t : {&wide.q, &wide.k, &wide.v, &wide.d_output}) *t = t->to(at::kDouble);
@@ -55,7 +56,7 @@ double relative_error(const at::Tensor& got, const at::Tensor& want) {
   return (got.to(at::kDouble) - want).abs().max().item<double>() / want.abs().max().item<double>();
 }
 
-// Documents of many lengths, over and within tiles: 0 0 0 1 1 1 1 1 2 ...
+// Makes documents of many lengths, within tiles and across them: 0 0 0 1 1 1 1 1 2 ...
 at::Tensor documents(int64_t samples, int64_t positions) {
   at::Tensor ids = at::zeros({samples, positions}, at::kInt);
   for (int64_t s = 0; s < samples; ++s) {
@@ -78,9 +79,9 @@ class BlockedAttention : public testing::Test {
   }
 };
 
-// Defect: a tile, its diagonal, the padding of the last tile, a shared head or a gradient computed
-// wrongly, with dropout and without, over whole sequences and within documents. bf16 keeps 8 bits,
-// so that what fp64 makes of the same inputs is met within 1%.
+// Defect: a tile, its diagonal, the padding of the last tile, a shared head or a gradient is
+// computed wrongly, with dropout or without, over whole sequences or within documents. bf16 keeps 8
+// bits, so the result must be within 1% of what fp64 makes of the same inputs.
 TEST_F(BlockedAttention, AgreesWithDoublePrecision) {
   struct Case {
     int64_t positions, head_size, groups;
@@ -101,7 +102,7 @@ TEST_F(BlockedAttention, AgreesWithDoublePrecision) {
                         << " heads of keys, dropout " << probability << ", documents " << isolates;
         EXPECT_LE(relative_error(got.output, want.output), 0.01) << at;
         EXPECT_LE(relative_error(got.d_v, want.d_v), 0.01) << at;
-        if (positions == 1) continue;  // with one key the scores have no say
+        if (positions == 1) continue;  // with one key, the weight is 1 whatever the score
         EXPECT_LE(relative_error(got.d_q, want.d_q), 0.01) << at;
         EXPECT_LE(relative_error(got.d_k, want.d_k), 0.01) << at;
       }
@@ -109,8 +110,8 @@ TEST_F(BlockedAttention, AgreesWithDoublePrecision) {
   }
 }
 
-// Defect: a mask that lets a token see the future or another document, on any path: each token's
-// output must not change with what it may not see, and must with what it may.
+// Defect: on some path, the mask lets a token see the future or another document. Each token's
+// output must not change with what it may not see, and must change with what it may.
 TEST(Attention, SeesItsDocumentAndNothingElse) {
   const int64_t positions = 70;
   for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
@@ -137,7 +138,7 @@ TEST(Attention, SeesItsDocumentAndNothingElse) {
   }
 }
 
-// Defect: the dropout path computes another attention than the flash path.
+// Defect: the path with dropout computes another attention than the flash path.
 TEST(Attention, DropoutPathAgreesWithFlashWhereNothingFalls) {
   Inputs inputs(2, 4, 2, 9, 8, at::kDouble);
   const DropoutContext tiny{1e-9, 1, 1, {0, 1}};  // rounds to a probability of zero
@@ -151,7 +152,7 @@ TEST(Attention, DropoutPathAgreesWithFlashWhereNothingFalls) {
   }
 }
 
-// Defect: results that depend on which thread had a head.
+// Defect: results depend on which thread computed a head.
 TEST_F(BlockedAttention, RepeatsToTheBitWithAnyNumberOfThreads) {
   const Inputs inputs(2, 4, 2, 130, 32, at::kBFloat16);
   const int threads = at::get_num_threads();
@@ -166,7 +167,7 @@ TEST_F(BlockedAttention, RepeatsToTheBitWithAnyNumberOfThreads) {
   EXPECT_TRUE(at::equal(one.d_v, three.d_v));
 }
 
-// The operators of LibTorch that attention calls.
+// Returns the operators of LibTorch that attention calls.
 std::set<std::string> operators_of(const Inputs& inputs, const DropoutSite& dropout) {
   static std::set<std::string> names;
   names.clear();
@@ -180,7 +181,7 @@ std::set<std::string> operators_of(const Inputs& inputs, const DropoutSite& drop
   return names;
 }
 
-// Defect: tensors laid out so that attention falls back to the slow path, which forms all
+// Defect: the layout of tensors makes attention fall back to the slow path, which forms all
 // probabilities.
 TEST(Attention, TakesAFlashKernel) {
   const std::string flash = "aten::_scaled_dot_product_flash_attention_for_cpu";

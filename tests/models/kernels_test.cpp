@@ -25,7 +25,7 @@ std::vector<const CpuKernels*> sets_of_this_processor() {
 double largest(const at::Tensor& difference) { return difference.abs().max().item<double>(); }
 
 #ifdef _OPENMP
-// Defect: at::parallel_for compiled without OpenMP, which then runs everything on one thread.
+// Defect: at::parallel_for is compiled without OpenMP and runs everything on one thread.
 TEST(Kernels, UseEveryThread) {
   std::mutex mutex;
   std::set<std::thread::id> threads;
@@ -42,7 +42,7 @@ TEST(Kernels, UseEveryThread) {
 TEST(Kernels, UseEveryThread) { GTEST_SKIP() << "built without OpenMP"; }
 #endif
 
-// Defect: a wrong polynomial, a wrong tail of a row, rounding of bf16 that is not to nearest.
+// Defect: the polynomial or the tail of a row is wrong, or bf16 is not rounded to nearest.
 TEST(Kernels, GeluAgreesWithDoublePrecision) {
   for (const int64_t count : {1, 15, 16, 17, 1000}) {
     const at::Tensor x = at::linspace(-12, 12, count, at::kFloat);
@@ -73,7 +73,7 @@ TEST(Kernels, GeluAgreesWithDoublePrecision) {
   }
 }
 
-// Defect: lost columns at a block's or the vector's end, sums in bf16.
+// Defect: columns at the end of a block or vector are lost, or bf16 is summed in bf16.
 TEST(Kernels, RowSumsAgreeWithDoublePrecision) {
   for (const int64_t columns : {1, 16, 127, 128, 129, 400}) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
@@ -85,8 +85,8 @@ TEST(Kernels, RowSumsAgreeWithDoublePrecision) {
   }
 }
 
-// Defect: a kernel set that differs from the others by more than rounding; a head or tail that
-// reads a masked key as a score.
+// Defect: one kernel set differs from the others by more than rounding, or the begin or end of a
+// row reads a masked key as a score.
 TEST(Kernels, EverySetAgreesOnSoftmax) {
   const at::Tensor scores = at::randn({128}, at::kFloat) * 8;
   for (const auto& [first, end] :

@@ -16,8 +16,8 @@ ModelConfig gpt2_small() {
   return model;
 }
 
-// Defect: a bias, norm or position forgotten or counted twice. The numbers are those published for
-// GPT-2 small and XL.
+// Defect: a bias, norm or position is forgotten or counted twice. The numbers are those published
+// for GPT-2 small and XL.
 TEST(ModelSizes, CountsTheParametersOfGpt2) {
   ModelConfig model = gpt2_small();
   EXPECT_EQ(sizes_of(model, 50257).num_parameters, 124'439'808);
@@ -27,7 +27,7 @@ TEST(ModelSizes, CountsTheParametersOfGpt2) {
   EXPECT_EQ(sizes_of(model, 50257).num_parameters, 1'557'611'200);
 }
 
-// Defect: a segment, head, pooler or norm forgotten. The numbers are those of transformers for
+// Defect: a segment, head, pooler or norm is forgotten. The numbers are those of transformers for
 // bert-base-uncased with each head.
 TEST(ModelSizes, CountsTheParametersOfBert) {
   ModelConfig model = gpt2_small();
@@ -52,8 +52,8 @@ ModelConfig llama(int64_t layers, int64_t heads, int64_t kv_heads, int64_t hidde
   return model;
 }
 
-// Defect: grouped heads, the gate or the untied head forgotten. The numbers are those published for
-// TinyLlama, Llama 3.2 1B and Llama 3.1 8B.
+// Defect: grouped heads, the gate or the untied head are forgotten. The numbers are those published
+// for TinyLlama, Llama 3.2 1B and Llama 3.1 8B.
 TEST(ModelSizes, CountsTheParametersOfLlama) {
   EXPECT_EQ(sizes_of(llama(22, 32, 4, 2048, 5632), 32000).num_parameters, 1'100'048'384);
   EXPECT_EQ(sizes_of(llama(32, 32, 8, 4096, 14336), 128256).num_parameters, 8'030'261'248);
@@ -62,9 +62,9 @@ TEST(ModelSizes, CountsTheParametersOfLlama) {
   EXPECT_EQ(sizes_of(tied, 128256).num_parameters, 1'235'814'400);
 }
 
-// Defect: a product of the forward pass that is not counted, or counted for tokens that do not need
-// it. By hand, of GPT-2 small, BERT base and TinyLlama: two operations for each element of a matrix,
-// and 4 x width for each key that a query sees.
+// Defect: a product of the forward pass is not counted, or is counted for tokens that do not need
+// it. The numbers were computed by hand for GPT-2 small, BERT base and TinyLlama: two operations
+// for each element of a matrix, and 4 x width for each key that a query sees.
 TEST(ModelSizes, FlopsAreThoseOfTheProducts) {
   const auto flops = [](const ModelConfig& model, int64_t vocab_size, int64_t length,
                         double target_share) {
@@ -91,7 +91,7 @@ TEST(ModelSizes, FlopsAreThoseOfTheProducts) {
   EXPECT_DOUBLE_EQ(flops(window, 16, 5, 1.0), 2.0 * (4 * 64 + 3 * 64 + 16 * 8) + 4.0 * 8 * 12 / 5);
 }
 
-// Defect: a part of the tensor axis that is counted whole, or a padded row that is not counted.
+// Defect: a part of the tensor axis is counted as the whole, or a padded row is not counted.
 TEST(ModelSizes, CountsARanksPartOfTheTensorAxis) {
   const ModelSizes whole = sizes_of(gpt2_small(), 50257);
   const ModelSizes half = sizes_of(gpt2_small(), 50257, 2);
@@ -106,7 +106,7 @@ TEST(ModelSizes, CountsARanksPartOfTheTensorAxis) {
   EXPECT_EQ(half.units[13].name, "head");
 }
 
-// Defect: settings that would be ignored or fail in the middle of a forward pass.
+// Defect: settings are ignored, or fail in the middle of a forward pass.
 TEST(ModelConfig, SettingsThatDoNotGoTogetherAreFound) {
   const auto problem = [](const std::function<void(ModelConfig&)>& change, ModelConfig model) {
     change(model);

@@ -18,7 +18,7 @@ std::unique_ptr<Communicator> checked_group() {
                                    "data");
 }
 
-// What this rank is told when it makes the call.
+// Returns the error that this rank gets when it makes the call.
 template <class Action>
 std::string error_of(Action action) {
   try {
@@ -32,8 +32,8 @@ std::string error_of(Action action) {
 bool is_last() { return world().rank() == world().size() - 1; }
 std::string last_rank() { return std::to_string(world().size() - 1); }
 
-// Defect: ranks in different operations that hang, or take each other's bytes for their own; a rank
-// that is not told.
+// Defect: ranks in different operations hang or take each other's bytes for their own, or a rank is
+// not told.
 TEST(CheckedCommunicator, NamesRanksThatCallDifferentOperations) {
   if (world().size() == 1) GTEST_SKIP() << "one rank differs from nobody";
   const auto group = checked_group();
@@ -47,8 +47,8 @@ TEST(CheckedCommunicator, NamesRanksThatCallDifferentOperations) {
   });
   const std::string elements = size == 2 ? "1,024" : "2,048";
   EXPECT_EQ(told,
-            "collective 2 on axis data differs: rank 0 calls all_reduce of 1,024 float elements, "
-            "rank " +
+            "collective 2 on axis data differs: "
+            "rank 0 calls all_reduce of 1,024 float elements, rank " +
                 last_rank() + " calls reduce_scatter of " + elements + " float elements");
   EXPECT_EQ(error_of([&] {
               if (is_last()) group->barrier();
@@ -58,7 +58,7 @@ TEST(CheckedCommunicator, NamesRanksThatCallDifferentOperations) {
                 " calls barrier");
 }
 
-// Defect: tensors of unlike sizes or types, roots or reductions that are summed into nonsense.
+// Defect: tensors of unlike sizes or types, roots or kinds of reduction are combined into nonsense.
 TEST(CheckedCommunicator, NamesTensorsAndOptionsThatDiffer) {
   if (world().size() == 1) GTEST_SKIP() << "one rank differs from nobody";
   const auto group = checked_group();
@@ -88,8 +88,8 @@ TEST(CheckedCommunicator, NamesTensorsAndOptionsThatDiffer) {
       differs("all_reduce of 2 float elements", "all_reduce of 2 float elements for the maximum"));
 }
 
-// Defect: a check that changes what an operation does, or that keeps ranks which agree apart;
-// groups of a mesh, or split from a checked one, that are not checked.
+// Defect: the check changes what an operation does or stops ranks that agree, or groups of a mesh
+// or split from a checked group are not checked.
 TEST(CheckedCommunicator, DoesWhatItsGroupDoesWhereRanksAgree) {
   Mesh plain(world(), world(), 1);
   Mesh checked(world(), world(), 1, /*check=*/true);
@@ -141,7 +141,7 @@ class LoneCommunicator : public Communicator {
   static WorkPtr in_vain() { throw Error(ExitCode::kHang, "waited in vain"); }
 };
 
-// Defect: a rank that waits in the comparison and cannot say for what.
+// Defect: a rank that waits in the comparison cannot say for what it waits.
 TEST(CheckedCommunicator, NamesTheCallThatOthersNeverMake) {
   const auto group = make_checked_communicator(std::make_unique<LoneCommunicator>(),
                                                std::make_unique<LoneCommunicator>(), "data");

@@ -26,8 +26,8 @@ at::Tensor of_rank(int rank, int64_t numel, at::ScalarType type) {
   return at::arange(numel, at::kDouble).mul(0.37).add(rank).cos().mul(100).to(type);
 }
 
-// Defect: a sum that is not in rank order, lost tails of parts, a reduce-scatter of other bits than
-// all-reduce.
+// Defect: a sum is not in rank order, tails of parts are lost, or reduce-scatter gives other bits
+// than all-reduce.
 TEST(Collectives, SumInRankOrderToTheBit) {
   const int size = world().size();
   for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kLong}) {
@@ -54,8 +54,8 @@ TEST(Collectives, SumInRankOrderToTheBit) {
   }
 }
 
-// Defect: a message that is cut where MPI's counts end or where the library cuts large ones (64
-// MiB) loses or repeats a piece.
+// Defect: a message that is cut where MPI's counts end, or where the library cuts large ones (64
+// MiB), loses or repeats a piece.
 TEST(Collectives, SumTensorsThatTravelInSeveralMessages) {
   if (world().size() > 2) GTEST_SKIP() << "two ranks show it, four would take a GiB";
   const int64_t numel = (int64_t{160} << 20) / 4 + 3;  // each rank's half is over 64 MiB
@@ -69,7 +69,7 @@ TEST(Collectives, SumTensorsThatTravelInSeveralMessages) {
   EXPECT_TRUE(at::equal(tensor, expected));
 }
 
-// Defect: max that sums, broadcast from the wrong root, groups with wrong members.
+// Defect: max sums, broadcast takes the wrong root, or groups have the wrong members.
 TEST(Collectives, MaxBroadcastSplitSendRecv) {
   const int rank = world().rank();
   const int size = world().size();
@@ -95,8 +95,8 @@ TEST(Collectives, MaxBroadcastSplitSendRecv) {
   }
 }
 
-// Defect: a staged result that is not brought back, one that another operation's overwrites, a part
-// put into the wrong tensor.
+// Defect: a staged result is not copied back, is overwritten by another operation's, or is put into
+// the wrong tensor.
 TEST(StagedCommunicator, IsTheHostsGroupForTensorsOfTheDevice) {
   const auto staged = make_staged_communicator(world());
   const int rank = world().rank();
@@ -135,7 +135,7 @@ TEST(StagedCommunicator, IsTheHostsGroupForTensorsOfTheDevice) {
   }
 }
 
-// Defect: an error of one rank that the others never hear of, so that the job hangs.
+// Defect: the others never hear of one rank's error, so that the job hangs.
 TEST(Launch, AnErrorOfOneRankIsThrownOnAll) {
   const int last = world().size() - 1;
   try {
@@ -149,8 +149,8 @@ TEST(Launch, AnErrorOfOneRankIsThrownOnAll) {
   }
 }
 
-// Defect: mpirun's binding of small jobs to one core each that stays in force; ranks that share a
-// core while others idle; threads that are not as many as cores.
+// Defect: mpirun's binding of each rank to one core stays in force, ranks share a core while others
+// idle, or there are not as many threads as cores.
 TEST(Compute, RanksShareTheCoresOfTheJob) {
   const std::vector<int> job = job_cores();
   const Compute compute = set_up_compute(ParallelConfig{}, mpi_launch());
@@ -172,7 +172,7 @@ TEST(Compute, RanksShareTheCoresOfTheJob) {
   at::set_num_threads(1);
 }
 
-// Counts what backward has started when it ends.
+// Counts the all-reduces that were started.
 class CountingCommunicator : public Communicator {
  public:
   explicit CountingCommunicator(Communicator& inner) : inner_(inner) {}
@@ -210,8 +210,7 @@ ModelConfig tiny() {
   return config;
 }
 
-// Defect: reduction that waits for the end of backward, or starts in a micro-batch that is not the
-// last.
+// Defect: reduction waits for the end of backward, or starts in a micro-batch that is not the last.
 TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   CountingCommunicator counting(world());
   ParameterStore store(at::kFloat, at::kCPU);
@@ -239,8 +238,8 @@ TEST(GradientSync, StartsBucketsWhileBackwardRuns) {
   sync.finish();
 }
 
-// Defect: gradients that travel as bf16 and are added up in it, rounded twice, or lost where they
-// are sharded.
+// Defect: gradients that travel as bf16 are summed in bf16, rounded twice, or lost where they are
+// sharded.
 TEST(GradientSync, PartsThatTravelAsBf16AreRoundedOnceAndAddedUpInSingle) {
   Communicator& data = world();
   const auto alone = make_single_communicator();
@@ -280,8 +279,8 @@ TEST(GradientSync, PartsThatTravelAsBf16AreRoundedOnceAndAddedUpInSingle) {
     EXPECT_TRUE(at::equal(gradients(data, zero, at::kBFloat16), expected)) << zero;
 }
 
-// Defect: gradients that are a mean of means, a missing or doubled reduction. fp64, 50 steps
-// against one rank.
+// Defect: gradients are a mean of means, or a reduction is missing or doubled. The losses of 50
+// steps in fp64 are compared with those of one rank.
 TEST(GradientSync, LossesEqualThoseOfOneRank) {
   const auto numbers = at::TensorOptions().dtype(at::kLong).device(kTestDevice);
   const at::Tensor ids = at::arange(8 * 9, numbers).mul(7).remainder(31).view({8, 9});

@@ -1,4 +1,4 @@
-// Heads of labels where the model below them is cut, at 1, 2 and 4 ranks.
+// Label heads on a model that is cut, at 1, 2 and 4 ranks.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ Targets targets_of(const ModelConfig& config) {
   return targets;
 }
 
-// One forward and backward on all ranks of the tensor axis.
+// Runs one forward and backward on all ranks of the tensor axis.
 Outcome run(const ModelConfig& config, Communicator& tensor, bool sequence) {
   const auto alone = make_single_communicator();
   ParameterStore store(at::kDouble, at::kCPU);
@@ -64,8 +64,8 @@ Outcome run(const ModelConfig& config, Communicator& tensor, bool sequence) {
   return outcome;
 }
 
-// Defect: a head that every rank has whole and whose gradient is added up over the ranks, or the
-// model's below it that is not.
+// Defect: the gradient of the head, which every rank has whole, is summed over the ranks, or that
+// of the model below it is not.
 TEST(LabelHeads, AreTheSameWhereTheModelIsCut) {
   Communicator& world = mpi_launch().world();
   const auto alone = make_single_communicator();

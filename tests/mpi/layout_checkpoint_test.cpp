@@ -17,16 +17,16 @@ struct Layout {
   int tensor = 1;
   bool sequence = false;
   int64_t zero = 0;
-  bool is_staged = false;  // moved as tensors of a shared GPU are
+  bool is_staged = false;  // whether tensors move as those of a shared GPU do
 };
 
-// State of some parameters alone, whose places follow no order of shards.
+// Names state for some parameters only, so that the places of state do not follow those of shards.
 std::vector<std::string> state_of(const ParameterSpec& spec) {
   if (spec.logical_shape.size() > 1) return {"momentum"};
   return {"exp_avg", "exp_avg_sq"};
 }
 
-// A store in a layout of all ranks, whose state is a function of its elements.
+// A store in a layout of all ranks. Its state is a function of its elements.
 class Sharded {
  public:
   Sharded(const ModelConfig& config, const Layout& layout, uint64_t seed)
@@ -48,7 +48,7 @@ class Sharded {
   ParameterStore& store() { return store_; }
   Mesh& mesh() { return mesh_; }
 
-  // All logical tensors in one row, group by group.
+  // Returns all logical tensors in one row, group by group.
   at::Tensor state() {
     std::vector<at::Tensor> rows;
     for (const auto& unit : store_.units()) {
@@ -81,9 +81,8 @@ ModelConfig tiny(const std::string& kind) {
   return config;
 }
 
-// Defect: initial weights, or a saved tensor, that depend on the layout; a shard put back into the
-// wrong place; padding that is saved; a gather of the initial weights that ends over the loaded
-// ones.
+// Defect: initial weights or a saved tensor depend on the layout, a shard returns to the wrong
+// place, padding is saved, or a late gather of the initial weights overwrites the loaded ones.
 TEST(LayoutCheckpoint, LoadsInEveryOtherLayout) {
   const int size = mpi_launch().size();
   std::vector<Layout> layouts = {

@@ -12,8 +12,8 @@ namespace {
 
 Communicator& world() { return mpi_launch().world(); }
 
-// Defect: messages from rank to rank, of which ranks have different numbers, that shift the numbers
-// of collectives; a size that is missing or made up.
+// Defect: messages from rank to rank, of which ranks have different numbers, shift the numbers of
+// collectives, or a size is missing or made up.
 TEST(Operation, IsNamedByWhatWhereAndItsNumber) {
   OperationCounter counter("tensor");
   EXPECT_EQ(to_text(counter.next(OperationKind::kAllReduce, 3 << 20)),
@@ -23,8 +23,8 @@ TEST(Operation, IsNamedByWhatWhereAndItsNumber) {
   EXPECT_EQ(to_text(counter.next(OperationKind::kRecv, 8)), "recv 2 on axis tensor (8 B)");
 }
 
-// Defect: a hang that does not say which group and which of its operations the others never came
-// to.
+// Defect: the message of a hang does not say which operation of which group the others never
+// reached.
 TEST(Operation, IsNamedByTheRankThatWaitsInVain) {
   if (world().size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   const auto group = world().split(0, "tensor");

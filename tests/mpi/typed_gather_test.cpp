@@ -29,7 +29,8 @@ void expect_reading(const Reading& found, int rank) {
 
 Communicator& world() { return mpi_launch().world(); }
 
-// Defect: a rank's struct in another's place, a member that takes another's word, a rounded double.
+// Defect: a rank's struct arrives in another's place, a member gets another member's word, or a
+// double is rounded.
 TEST(TypedGather, GivesTheStructsOfAllRanksInOrder) {
   const std::vector<Reading> all = gather_all(world(), reading_of(world().rank()));
   ASSERT_EQ(all.size(), static_cast<size_t>(world().size()));
@@ -37,8 +38,8 @@ TEST(TypedGather, GivesTheStructsOfAllRanksInOrder) {
     expect_reading(all[static_cast<size_t>(rank)], rank);
 }
 
-// Defect: rows that begin at the head's words, or lists of different ranks run together; a list
-// without a row, which is a message of the head alone.
+// Defect: rows begin within the head's words, lists of different ranks are mixed, or a list without
+// rows, whose message is the head alone, fails.
 TEST(TypedGather, KeepsEachRanksRowsBehindItsHead) {
   for (const int count : {0, 1, 3}) {
     std::vector<Reading> mine;
@@ -54,7 +55,7 @@ TEST(TypedGather, KeepsEachRanksRowsBehindItsHead) {
   }
 }
 
-// Defect: a number that is not finite arrives as another one, so that ranks disagree on it.
+// Defect: a non-finite value arrives as another one, so that ranks disagree on it.
 TEST(TypedGather, CarriesNumbersThatAreNotFinite) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const std::vector<double> all =
@@ -63,13 +64,13 @@ TEST(TypedGather, CarriesNumbersThatAreNotFinite) {
   for (size_t rank = 1; rank < all.size(); ++rank) EXPECT_EQ(all[rank], -kInfinity);
 }
 
-// Defect: each rank keeps its own value, or takes that of rank 0 whatever the root.
+// Defect: each rank keeps its own value, or gets that of rank 0 whatever the root is.
 TEST(TypedGather, BroadcastsTheRootsStruct) {
   const int last = world().size() - 1;
   expect_reading(broadcast_from(world(), last, reading_of(world().rank())), last);
 }
 
-// Defect: values that arrive short or in another order.
+// Defect: values arrive incomplete or in another order.
 TEST(TypedGather, SendsAListToOneRank) {
   const int last = world().size() - 1;
   if (last == 0) return;

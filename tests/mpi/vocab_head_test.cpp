@@ -51,8 +51,8 @@ Outcome run(const at::Tensor& hidden, const TensorAxis& axis) {
   return outcome;
 }
 
-// Defect: a chunk's gradient that is read before its sum over the ranks is there, or rows that go
-// to another rank than the one that has them.
+// Defect: a chunk's gradient is read before its sum over the ranks is complete, or rows go to a
+// rank that does not hold them.
 TEST(VocabHead, ChunksOfRowsAreTheSameWhereItIsCut) {
   const auto staged = make_staged_communicator(mpi_launch().world());
   Communicator& world = kTestDevice.is_cpu() ? mpi_launch().world() : *staged;

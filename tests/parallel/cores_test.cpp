@@ -11,7 +11,7 @@ namespace {
 
 using Cores = std::vector<int>;
 
-// Defect: a core that two ranks have, or none.
+// Defect: two ranks get the same core, or a core is left out.
 TEST(Cores, RanksShareThemWithoutOverlap) {
   const Cores cores = {0, 1, 2, 3, 8, 9, 10};
   EXPECT_EQ(share_of_cores(cores, 0, 1), cores);
@@ -21,8 +21,8 @@ TEST(Cores, RanksShareThemWithoutOverlap) {
   EXPECT_EQ(share_of_cores({4, 5}, 7, 8), (Cores{5}));  // more ranks than cores: one each, in turn
 }
 
-// Defect: cores that srun gave to one rank, divided once more; or cores that all may use, taken by
-// all.
+// Defect: cores that srun gave to one rank are divided once more, or every rank takes all the cores
+// that all ranks may use.
 TEST(Cores, TheLaunchersBindingIsKept) {
   const Cores all = {0, 1, 2, 3};
   EXPECT_EQ(cores_of_rank({all, all}, 1), (Cores{2, 3}));
@@ -30,7 +30,7 @@ TEST(Cores, TheLaunchersBindingIsKept) {
   EXPECT_EQ(cores_of_rank({{0, 1}, {2, 3}}, 1), (Cores{2, 3}));
 }
 
-// Defect: a list of the kernel's read wrongly; rubbish taken for one.
+// Defect: a list of the kernel's is read wrongly, or rubbish is taken for a list.
 TEST(Cores, ListsAreReadAndWritten) {
   EXPECT_EQ(parse_core_list("0-3,8,10-11"), (Cores{0, 1, 2, 3, 8, 10, 11}));
   EXPECT_EQ(core_list_text({0, 1, 2, 3, 8, 10, 11}), "0-3,8,10-11");
@@ -55,8 +55,8 @@ class FakeKernel : public testing::Test {
   std::filesystem::path root_;
 };
 
-// Defect: a container's cpuset or CPU quota that is passed over, so that ranks fight for cores they
-// do not have.
+// Defect: a container's cpuset or CPU quota is ignored, so that ranks compete for cores they do not
+// have.
 TEST_F(FakeKernel, TheCgroupLimitsTheCores) {
   EXPECT_EQ(cores(), (Cores{0, 1, 2, 3, 4, 5, 6, 7}));
   write("cgroup/job/cpuset.cpus.effective", "2-5\n");

@@ -14,7 +14,7 @@ ParameterSpec spec(const std::string& name, std::vector<int64_t> shape, bool dec
   return spec;
 }
 
-// Defect: parameters that share a cache line, or one with weight decay among those without.
+// Defect: parameters share a cache line, or one with weight decay stands among those without.
 TEST(ParameterStore, LaysOutAlignedBuffersWithDecayedParametersFirst) {
   ParameterStore store(at::kBFloat16, at::kCPU);
   ParameterUnit& unit = store.add_unit("unit");
@@ -30,8 +30,8 @@ TEST(ParameterStore, LaysOutAlignedBuffersWithDecayedParametersFirst) {
   EXPECT_EQ(store.num_logical_elements(), 75);
 }
 
-// Defect: initial weights that depend on the order of parameters, on how a tensor is cut over
-// ranks or padded, or not on the seed.
+// Defect: initial weights depend on the order of parameters or on how a tensor is cut or padded, or
+// do not depend on the seed.
 TEST(ParameterStore, DrawsTheSameWeightsWhateverTheLayout) {
   const auto draw = [](uint64_t seed, int64_t rows, int64_t shard, int num_shards, int dim) {
     ParameterStore store(at::kFloat, at::kCPU);
@@ -56,7 +56,7 @@ TEST(ParameterStore, DrawsTheSameWeightsWhateverTheLayout) {
       at::cat({draw(5, 10, 0, 3, 1), draw(5, 10, 1, 3, 1), draw(5, 10, 2, 3, 1)}, 1), whole));
 }
 
-// Defect: a gradient of the step before that stays, or one of a micro-batch that is lost.
+// Defect: a gradient of the previous step stays, or that of a micro-batch is lost.
 TEST(ParameterStore, SumsGradientsOverTheMicroBatchesOfAStep) {
   ParameterStore store(at::kFloat, at::kCPU);
   Parameter& table = store.add(store.add_unit("unit"), spec("table", {3, 2}));
@@ -70,7 +70,7 @@ TEST(ParameterStore, SumsGradientsOverTheMicroBatchesOfAStep) {
   }
 }
 
-// Defect: a unit reduced before the second use of a tied weight, before the last micro-batch, or
+// Defect: a unit is reduced before the second use of a tied weight, before the last micro-batch, or
 // twice.
 TEST(ParameterStore, AnnouncesAUnitWhenAllUsesOfTheLastMicroBatchReported) {
   ParameterStore store(at::kFloat, at::kCPU);

@@ -7,8 +7,8 @@
 namespace lmtrain {
 namespace {
 
-// Defect: names out of the order of the enumerators, which would train in another precision than the
-// config says.
+// Defect: the names are not in the order of the enumerators, so that a run trains in another
+// precision than the config says.
 TEST(Precision, GoesByItsName) {
   EXPECT_EQ(choice_of<Precision>("bf16"), Precision::kBf16);
   EXPECT_EQ(choice_of<Precision>("fp32"), Precision::kFp32);
@@ -16,7 +16,7 @@ TEST(Precision, GoesByItsName) {
   EXPECT_EQ(choice_of<Precision>("float32"), std::nullopt);
 }
 
-// Defect: master weights in bf16, or memory estimated for another type than is allocated.
+// Defect: master weights are bf16, or memory is estimated for another type than is allocated.
 TEST(Precision, KeepsMasterWeightsInFullPrecision) {
   EXPECT_EQ(compute_type_of(Precision::kBf16), at::kBFloat16);
   EXPECT_EQ(master_type_of(Precision::kBf16), at::kFloat);

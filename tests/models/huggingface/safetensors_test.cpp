@@ -13,7 +13,7 @@ namespace {
 
 class Safetensors : public testing::Test {
  protected:
-  // A file with this header and `data_size` bytes behind it.
+  // Writes a file with this header and `data_size` bytes after it.
   std::string file(const std::string& header, size_t data_size) const {
     const uint64_t length = header.size();
     std::string bytes(sizeof length, '\0');
@@ -30,7 +30,7 @@ class Safetensors : public testing::Test {
 const char* const kTwo = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                          R"("b":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}})";
 
-// Defect: numbers, shapes or types that change on the way to a file and back.
+// Defect: numbers, shapes or types change on the way to a file and back.
 TEST_F(Safetensors, GiveBackWhatWasWritten) {
   std::map<std::string, at::Tensor> tensors;
   for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16, at::kLong,
@@ -53,7 +53,7 @@ TEST_F(Safetensors, GiveBackWhatWasWritten) {
   EXPECT_NE(message_of<DataError>([&] { file.read("other"); }).find("'other'"), std::string::npos);
 }
 
-// Defect: a file cut in parts whose index leaves a tensor out, or parts larger than asked for.
+// Defect: the index of a file cut in parts leaves a tensor out, or parts are larger than asked for.
 TEST_F(Safetensors, SpreadOverFilesWithAnIndex) {
   std::map<std::string, at::Tensor> tensors;
   for (int i = 0; i < 5; ++i) tensors[std::to_string(i)] = at::full({100}, i, at::kFloat);
@@ -76,7 +76,7 @@ TEST_F(Safetensors, SpreadOverFilesWithAnIndex) {
             std::string::npos);
 }
 
-// Defect: a hostile or torn file that crashes, hangs, reads beyond its end or fills the memory.
+// Defect: reading a hostile or torn file crashes, hangs, goes beyond its end or fills the memory.
 TEST_F(Safetensors, BrokenFilesAreRefused) {
   EXPECT_NO_THROW(SafetensorsFile(file(kTwo, 16)));
   const auto one = [](const std::string& type, const std::string& shape,
@@ -90,11 +90,11 @@ TEST_F(Safetensors, BrokenFilesAreRefused) {
     std::string says;
   };
   const std::vector<Case> cases = {
-      {kTwo, 15, "data_offsets[1]"},                                    // cut short
-      {kTwo, 17, "1 bytes behind the last tensor"},                     // something behind
-      {one("F32", "[2]", "[4,12]"), 12, "gap"},                         // a hole before
-      {one("F32", "[2]", "[8,0]"), 8, "data_offsets[1]"},               // backwards
-      {one("F32", "[3]", "[0,8]"), 8, "shape and type"},                // too large for its bytes
+      {kTwo, 15, "data_offsets[1]"},                       // cut short
+      {kTwo, 17, "1 bytes behind the last tensor"},        // a byte after the last tensor
+      {one("F32", "[2]", "[4,12]"), 12, "gap"},            // a gap before the tensor
+      {one("F32", "[2]", "[8,0]"), 8, "data_offsets[1]"},  // backwards
+      {one("F32", "[3]", "[0,8]"), 8, "shape and type"},   // too large for its bytes
       {one("F32", "[4294967296,4294967296]", "[0,8]"), 8, "elements"},  // 2^64 elements
       {one("F32", "[-2]", "[0,8]"), 8, "shape"},
       {one("F32", "[2.0]", "[0,8]"), 8, "shape"},
@@ -118,7 +118,7 @@ TEST_F(Safetensors, BrokenFilesAreRefused) {
     EXPECT_NE(message.find(c.says), std::string::npos) << c.header << ": " << message;
     EXPECT_NE(message.find("x.safetensors"), std::string::npos) << message;
   }
-  // Header lengths that no file holds; files too short to have one.
+  // These header lengths fit no file, and these files are too short to have one.
   for (const uint64_t length : {uint64_t{3}, uint64_t{1} << 40, UINT64_MAX, UINT64_MAX - 7}) {
     std::string bytes(sizeof length, '\0');
     std::memcpy(bytes.data(), &length, sizeof length);
@@ -132,8 +132,8 @@ TEST_F(Safetensors, BrokenFilesAreRefused) {
             std::string::npos);
 }
 
-// Defect: any cut or changed byte that makes reading crash. Every file here is refused or read, in
-// which case its tensors are read too.
+// Defect: a cut or changed byte makes reading crash. Every file here is refused or read; if it is
+// read, its tensors are read too.
 TEST_F(Safetensors, AnyChangedByteIsRefusedOrRead) {
   const std::string good = read_file(file(kTwo, 16));
   for (size_t at = 0; at < good.size(); ++at) {
