@@ -3,7 +3,7 @@
 #   prose lines over 120 characters; tables that are not surrounded by empty lines, have no line of dashes or
 #   have rows of unequal length; headings that skip a level; code blocks without an end; links to files or
 #   headings that do not exist. Lines of code blocks and tables may be longer, because they cannot be wrapped.
-# It reads README.md and every .md file below docs and examples.
+# It reads README.md, CHANGELOG.md and every .md file below docs and examples.
 set -euo pipefail
 export LC_ALL=C.UTF-8  # a character is one character, however many bytes it has
 cd "${1:-$(dirname "$0")/..}"
@@ -122,7 +122,7 @@ check_file() {
 }
 
 while IFS= read -r file; do check_file; done < <(
-  echo README.md
+  for file in README.md CHANGELOG.md; do if [ -e "$file" ]; then echo "$file"; fi; done
   for folder in docs examples; do
     if [ -d "$folder" ]; then find "$folder" -name '*.md'; fi
   done | sort
