@@ -5,11 +5,11 @@
 
 namespace lmtrain {
 
-// "0.1.0"
+// The version of lmtrain, such as "0.1.0".
 std::string version();
 // The git commit, with "-dirty" when the tree had changes; "unknown" outside a checkout.
 std::string commit();
-// "GNU 12.2.0, RelWithDebInfo, LibTorch 2.11.0"
+// Compiler, build type and LibTorch, such as "GNU 12.2.0, RelWithDebInfo, LibTorch 2.11.0".
 std::string build_description();
 
 }  // namespace lmtrain

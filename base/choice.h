@@ -30,7 +30,7 @@ constexpr std::string_view name_of(E value) {
   return choice_names(value)[static_cast<size_t>(value)];
 }
 
-// The value of that name, or none.
+// Returns the value that has this name, or nothing when none has it.
 template <Choice E>
 constexpr std::optional<E> choice_of(std::string_view name) {
   const auto names = choice_names(E{});
@@ -47,7 +47,6 @@ std::vector<std::string> all_names() {
   return {names.begin(), names.end()};
 }
 
-// Prints the name.
 template <Choice E>
 std::ostream& operator<<(std::ostream& out, E value) {
   return out << name_of(value);

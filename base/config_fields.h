@@ -1,5 +1,5 @@
-// How a config struct describes itself: every key once, with its type, limits, default and doc.
-// Reading YAML, printing the resolved config, docs/config.md and the checks all run over this one
+// A config struct describes itself: it lists every key once, with its type, limits, default and
+// doc. Reading YAML, printing the resolved config, docs/config.md and the checks all use this one
 // description.
 //
 //   struct ScheduleConfig {
@@ -67,7 +67,9 @@ struct TextsField {
 };
 struct SectionField {
   std::shared_ptr<Fields> fields;
-  std::string short_form;  // the choice that a scalar in place of the section sets; "" for none
+  // The key of the choice that a scalar sets when it is given in place of the section; "": a scalar
+  // is refused.
+  std::string short_form;
 };
 // A list of structs. append() adds a default element and returns its description, which is valid
 // until the next append(); elements() describes all elements.
@@ -75,14 +77,14 @@ struct ListField {
   std::function<void()> clear;
   std::function<Fields()> append;
   std::function<std::vector<Fields>()> elements;
-  std::function<Fields()> prototype;  // of a default element, for docs and known keys
+  std::function<Fields()> prototype;  // describes a default element, for docs and known keys
 };
 
 // Whether a key may differ between a checkpoint and the run that resumes from it.
 enum class OnResume {
-  kFree,    // it may: the training stays the same
-  kWarned,  // it may, and the log says so: the rest of the training differs
-  kFixed,   // it may not: the checkpoint would not fit, or the experiment would be another
+  kFree,    // the key may differ: the training stays the same
+  kWarned,  // the key may differ, with a warning: the rest of the training changes
+  kFixed,   // the key must be equal: the checkpoint would not fit or the experiment would change
 };
 
 using FieldKind = std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField,
@@ -92,7 +94,7 @@ struct Field {
   std::string key;
   std::string doc;
   FieldKind kind;
-  OnResume on_resume = OnResume::kFree;  // for a section: its keys are at least this strict
+  OnResume on_resume = OnResume::kFree;  // a section's keys are at least as strict as the section
 
   Field& fixed_on_resume() {
     on_resume = OnResume::kFixed;
@@ -110,7 +112,7 @@ struct Field {
 };
 
 // The ordered fields of one config struct. Holds pointers into the struct, which must outlive it.
-// Each call adds a field and returns it, valid until the next call.
+// Each call adds a field and returns a reference to it, which is valid until the next call.
 class Fields {
  public:
   Field& integer(const std::string& key, int64_t& value, IntegerLimits limits,
@@ -132,7 +134,7 @@ class Fields {
                ChoiceField{all_names<E>(), [&value] { return std::string(name_of(value)); },
                            [&value](const std::string& name) { value = *choice_of<E>(name); }});
   }
-  // For names that a list in the code holds, such as the kinds of models.
+  // For choices whose names come from a list in the code, such as the kinds of models.
   Field& choice(const std::string& key, std::string& value, std::vector<std::string> choices,
                 const std::string& doc) {
     return add(key, doc,

@@ -12,10 +12,10 @@ class ConfigPositions {
   // Forgets the keys below `key`, for a list whose elements are replaced.
   void forget_below(const std::string& key);
 
-  // "configs/x.yaml:12:5", "command line" or "default". A key within a list or section that was
-  // given as one value has the place of that value.
+  // Returns "configs/x.yaml:12:5", "command line" or "default". A key within a list or section that
+  // was given as one value has the place of that value.
   std::string at(const std::string& key) const;
-  // Whether the key itself was given, not only a list or section around it.
+  // Whether the key itself was given, and not only a list or section that contains it.
   bool is_set(const std::string& key) const { return places_.contains(key); }
 
  private:

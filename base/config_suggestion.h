@@ -1,4 +1,4 @@
-// What an unknown key, value or option was probably meant to be.
+// Suggests what an unknown key, value or option was probably meant to be.
 #pragma once
 
 #include <string>
@@ -8,26 +8,27 @@
 
 namespace lmtrain {
 
-// Words of other programs and what they are called here. The words are not accepted: the error
-// about one names what was meant.
+// Words that other programs use, and the names that lmtrain has for them. The words are not
+// accepted as keys; the error about such a word suggests the names.
 struct Synonyms {
   std::vector<std::string> words;  // "learning_rate"; case and "-" or "_" do not matter
-  std::vector<std::string> names;  // "optimizer.lr" or "--seed"; several where one word sets both
-  std::string remark;              // what the names do not say, or, without names, what to do
+  std::vector<std::string> names;  // "optimizer.lr" or "--seed"; several if the word sets them all
+  std::string remark;              // what the names do not say; without names, what to do instead
 };
 
 // The row that holds `word` (which may begin with dashes), or null.
 const Synonyms* find_synonyms(const std::vector<Synonyms>& synonyms, const std::string& word);
 
-// "did you mean 'a' or 'b'? (REMARK)"; without names the remark alone.
+// Returns "did you mean 'a' or 'b'? (REMARK)"; without names the remark alone.
 std::string suggestion_text(const std::vector<std::string>& names, const std::string& remark);
 
-// How a message about an unknown key ends: "did you mean 'train.steps'?", or the keys that the
-// section has. `prefix` is the dotted name of `section` with its point, "" for the root.
+// Returns the end of a message about an unknown key: "did you mean 'train.steps'?", or a list of
+// the section's keys. `prefix` is the dotted name of `section` with a trailing point, "" for the
+// root.
 std::string suggest_key(const Fields& root, const Fields& section, const std::string& prefix,
                         const std::string& key, const std::vector<Synonyms>& synonyms = {});
 
-// "; did you mean 'bf16'?" for one of a few values, "" where none is near.
+// Returns "; did you mean 'bf16'?", or "" when none of the choices is near `value`.
 std::string suggest_choice(const std::vector<std::string>& choices, const std::string& value);
 
 }  // namespace lmtrain

@@ -1,5 +1,6 @@
-// Writes a config as YAML with a comment per key, and as tables for documents. Both follow the
-// fields' own description. `defaults` describes a default-constructed struct of the same type.
+// Writes a config as YAML with a comment per key, and as tables for documents. Both are generated
+// from the description of the fields. `defaults` describes a default-constructed struct of the same
+// type.
 #pragma once
 
 #include <string>
@@ -8,10 +9,10 @@
 
 namespace lmtrain {
 
-// YAML that reads back as the same values.
+// Returns YAML that reads back as the same values.
 std::string config_yaml(const Fields& fields, const Fields& defaults);
 
-// A Markdown heading and table (key, type, limits, default, meaning) per section.
+// Returns a Markdown heading and table (key, type, limits, default, meaning) per section.
 std::string config_tables(const Fields& defaults);
 
 }  // namespace lmtrain

@@ -1,4 +1,5 @@
-// Files that survive a crash: every write checked, fsync, rename, fsync of the folder.
+// Files that survive a crash: every write is checked, then come fsync, rename and fsync of the
+// folder.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,7 @@ class DurableFile {
   void write_at(int64_t offset, const void* data, size_t size);
   int64_t size() const { return size_; }
 
-  // fsync, rename over the final path, fsync of the folder.
+  // Calls fsync, renames the file over its final path, and calls fsync on the folder.
   void commit();
 
  private:
@@ -41,7 +42,7 @@ class DurableFile {
 // Writes a whole small file through DurableFile.
 void write_file_durably(const std::filesystem::path& path, std::string_view content);
 
-// Appends one line to a log-like file (metrics, ledger); the line is written with one write call.
+// Appends lines to a log-like file (metrics, ledger). Each line is written with one write call.
 class AppendFile {
  public:
   explicit AppendFile(const std::filesystem::path& path);
@@ -49,8 +50,8 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  // Adds the newline. Returns false when the line could not be written whole (disk full, closed
-  // pipe): a record that cannot be kept must not end a run.
+  // Adds the newline. Returns false, instead of throwing, when the line could not be written whole
+  // (disk full, closed pipe): a record that cannot be kept must not end a run.
   bool append_line(std::string_view line) noexcept;
   void sync() noexcept;
 
@@ -77,7 +78,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// The whole file. Throws IoError naming the path and the reason, or when it is over `max_bytes`.
+// Returns the whole file. Throws IoError naming the path and the reason, also when the file is
+// larger than `max_bytes`.
 std::string read_file(const std::filesystem::path& path, int64_t max_bytes = INT64_C(1) << 40);
 
 // Makes the folder and its parents. Throws IoError.
@@ -88,8 +90,8 @@ void sync_folder(const std::filesystem::path& folder);
 // Free bytes for this user on the file system of `path` (or of its nearest parent that exists).
 int64_t free_disk_bytes(std::filesystem::path path);
 
-// Empty when files can be made in `folder` (or, where it does not exist yet, in its nearest parent
-// that does); else the reason. Leaves nothing behind.
+// Returns "" when files can be made in `folder` (or, if it does not exist yet, in its nearest
+// existing parent), otherwise the reason. Removes the file that it tries this with.
 std::string why_not_writable(std::filesystem::path folder);
 
 }  // namespace lmtrain

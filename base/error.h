@@ -6,7 +6,7 @@
 
 namespace lmtrain {
 
-// Exit codes of the program (sysexits.h where it has one).
+// Exit codes of the program. Where sysexits.h has a code for the case, that code is used.
 enum class ExitCode : int {
   kDone = 0,
   kFailure = 1,      // anything else: a library's error, memory, a defect
@@ -42,8 +42,8 @@ struct IoError : Error {
   explicit IoError(const std::string& message) : Error(ExitCode::kIo, message) {}
 };
 
-// An error that every rank of the job throws at the same point, so that all can leave in order. One
-// that a rank throws alone must end the others with Launch::abort.
+// An error that every rank of the job throws at the same point, so that all ranks can exit in
+// order. When one rank alone throws an error, it must end the other ranks with Launch::abort.
 struct CollectiveError : Error {
   using Error::Error;
 };

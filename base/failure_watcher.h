@@ -1,5 +1,5 @@
-// A thread that asks again and again whether something has failed: for failures that the threads of
-// the work cannot see, since they wait for what has failed.
+// A thread that regularly checks whether something has failed. It finds failures that the working
+// threads cannot see because they are blocked waiting for the part that failed.
 #pragma once
 
 #include <functional>
@@ -13,20 +13,20 @@ namespace lmtrain {
 
 class FailureWatcher {
  public:
-  // "" while all is well, else what has failed. Returns soon.
+  // Returns "" while all is well, else what has failed. It must not block.
   using Probe = std::function<std::string()>;
 
-  // `on_failure` is called once, on the watcher's thread, with what the first probe to fail said.
-  // It may end the process.
+  // `on_failure` is called once, on the watcher's thread, with the text of the first probe that
+  // reports a failure. It may end the process.
   FailureWatcher(double interval_seconds, std::function<void(const std::string&)> on_failure);
 
   // Returns the probe's number.
   int add(Probe probe);
-  // When it returns, the probe is not running and will not run again.
+  // After remove() returns, the probe is not running and will not run again.
   void remove(int number);
 
  private:
-  // Whether all is well.
+  // Runs the probes. Returns whether all is well.
   bool look();
   std::string first_failure();
 

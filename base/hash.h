@@ -1,5 +1,5 @@
-// XXH3 (Yann Collet), 64 bits: fingerprints and checksums of tokens, tensors and files. Not
-// cryptographic.
+// XXH3 (Yann Collet), 64 bits: fingerprints and checksums of tokens, tensors and files. It is not a
+// cryptographic hash.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ inline uint64_t hash_text(std::string_view text, uint64_t seed = 0) {
   return hash_bytes(text.data(), text.size(), seed);
 }
 
-// A hash of data that arrives in pieces; equal to hash_bytes of the whole.
+// The hash of data that arrives in pieces. It equals hash_bytes of the whole.
 class StreamingHash {
  public:
   StreamingHash() : state_(XXH3_createState()) { XXH3_64bits_reset(state_.get()); }
@@ -34,7 +34,8 @@ class StreamingHash {
   std::unique_ptr<XXH3_state_t, Free> state_;
 };
 
-// 16 hexadecimal digits, and back (throws DataError when `text` is not 16 hexadecimal digits).
+// Writes a hash as 16 hexadecimal digits, and reads it back. parse_hex16 throws DataError when
+// `text` is not 16 hexadecimal digits.
 std::string hex16(uint64_t value);
 uint64_t parse_hex16(std::string_view text);
 

@@ -1,5 +1,5 @@
-// Rank-aware logging, a thin front so that only log.cpp sees spdlog (its fmt collides with
-// LibTorch's when both are in one translation unit).
+// Rank-aware logging. Only log.cpp includes spdlog, because spdlog's fmt collides with LibTorch's
+// when both are in one translation unit.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace lmtrain {
 
-// Who speaks: every line of a rank other than 0 names its rank. Info lines of other ranks are
-// dropped; warnings and errors of all ranks are kept.
+// Tells the log its rank. A rank other than 0 drops its info lines, and names its rank in its
+// warnings and errors.
 void set_log_rank(int rank);
 
-// Also append every line to this file (rank 0's log.txt), those before this call first. Throws
-// IoError when it cannot be opened.
+// Appends every further line to this file too (rank 0's log.txt), after the lines logged before
+// this call. Throws IoError when the file cannot be opened.
 void open_log_file(const std::string& path);
 
 void log_info(std::string_view message);

@@ -1,5 +1,5 @@
-// How much memory processes of this machine may still take: what the node has free, and the limits
-// of the control groups that the process is in (cgroups version 1 and 2).
+// How much memory this process may still take: the node's free memory, and the limits of the
+// control groups that the process is in (cgroups version 1 and 2).
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace lmtrain {
 
-// Where to look; tests put a tree of their own here.
+// Where the kernel's files are. Tests use a folder of their own.
 struct MemoryRoots {
   std::filesystem::path proc = "/proc";
   std::filesystem::path cgroup = "/sys/fs/cgroup";
@@ -19,12 +19,14 @@ struct AvailableMemory {
   std::string limited_by;  // "the node's free memory", "the limit of control group /slurm/job_7"
 };
 
-// The smallest of MemAvailable and, for each control group from the process's own to the root, its
-// limit less what is in use there (page cache that can be dropped counts as free). Throws IoError
-// when the node's memory cannot be read; groups without a limit, or not visible, do not count.
+// Returns the smallest of MemAvailable and the room in each control group from the process's own to
+// the root. The room is the group's limit minus its use, where page cache that can be dropped does
+// not count as used. Groups without a limit and groups that are not visible are skipped. Throws
+// IoError when the node's memory cannot be read.
 AvailableMemory available_memory(const MemoryRoots& roots = {});
 
-// What this process holds in memory that is no file's: resident, private or shared by fork.
+// Returns the bytes of this process's resident memory that belong to no file: private memory and
+// memory shared by fork.
 int64_t anonymous_bytes(const std::filesystem::path& proc = "/proc");
 
 }  // namespace lmtrain

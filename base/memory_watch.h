@@ -1,5 +1,5 @@
-// The most memory that a process came to hold: the kernel keeps a peak of all resident pages, but
-// not of those that are no file's.
+// Measures the peak of the process's anonymous memory. The kernel itself records only the peak of
+// all resident pages, which includes those of files.
 #pragma once
 
 #include <atomic>
@@ -9,12 +9,12 @@
 
 namespace lmtrain {
 
-// Looks at anonymous memory a hundred times a second from construction on.
+// Reads the anonymous memory a hundred times a second from construction on.
 class MemoryWatch {
  public:
   MemoryWatch();
 
-  // Bytes above what there was at construction.
+  // Returns the peak in bytes above the amount at construction.
   int64_t peak_bytes() const { return peak_ - start_; }
 
  private:

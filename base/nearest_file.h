@@ -1,4 +1,4 @@
-// What a path that does not exist was probably meant to be.
+// Suggests which file was meant by a path that does not exist.
 #pragma once
 
 #include <filesystem>
@@ -6,8 +6,8 @@
 
 namespace lmtrain {
 
-// The file of the same folder whose name is nearest to that of `path`, as "FOLDER/NAME"; "" where
-// none is near or the folder cannot be read. Throws nothing.
+// Returns the file in the same folder whose name is nearest to that of `path`, as "FOLDER/NAME", or
+// "" when no name is near or the folder cannot be read. Throws nothing.
 std::string nearest_file(const std::filesystem::path& path);
 
 }  // namespace lmtrain

@@ -1,5 +1,5 @@
-// The phases of a run. One scope object marks them for whoever wants to know: the power ledger, and
-// through it the report's times and energies by phase.
+// The phases of a run. A scope object marks the current phase. The power ledger reads it; the
+// report takes its times and energies by phase from the ledger.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ std::string_view phase_name(Phase phase);
 
 class Trace;
 
-// Seconds of a clock that never goes back.
+// Seconds of a clock that never goes backwards.
 inline double monotonic_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(now).count();
@@ -40,7 +40,7 @@ class PhaseTracker {
   Phase current() const { return current_.load(std::memory_order_relaxed); }
   // Seconds spent in each phase so far, the current one included; their sum is the tracker's age.
   std::array<double, kNumPhases> seconds() const;
-  // From now on each scope becomes a span there; null ends it.
+  // From now on each scope is recorded as a span in `trace`; null ends the recording.
   void record_in(std::shared_ptr<Trace> trace) { trace_ = std::move(trace); }
 
  private:
@@ -55,7 +55,7 @@ class PhaseTracker {
   std::shared_ptr<Trace> trace_;
 };
 
-// Marks the enclosing block as `phase`; the phase before it returns at the end of the block.
+// Marks the enclosing block as `phase`. The previous phase is restored at the end of the block.
 class PhaseScope {
  public:
   PhaseScope(PhaseTracker& tracker, Phase phase)

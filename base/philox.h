@@ -17,13 +17,13 @@ struct PhiloxKey {
 // 128 random bits of (key, counter).
 std::array<uint32_t, 4> philox(PhiloxKey key, std::array<uint32_t, 4> counter);
 
-// The key of one purpose ("dropout", a parameter's name, ...) under the run's seed.
+// Returns the key for one purpose ("dropout", a parameter's name, ...) under the run's seed.
 PhiloxKey purpose_key(uint64_t seed, std::string_view purpose, uint64_t index = 0);
 
-// Uniform in [0, 1) with 53 bits, number `index` of the key's stream.
+// Returns number `index` of the key's stream, uniform in [0, 1) with 53 bits.
 double uniform_number(PhiloxKey key, uint64_t index);
 
-// Numbers 0, 1, 2, ... of a key's stream, for what is drawn one after another.
+// Draws the numbers 0, 1, 2, ... of a key's stream one after another.
 class UniformStream {
  public:
   explicit UniformStream(PhiloxKey key) : key_(key) {}
@@ -37,12 +37,12 @@ class UniformStream {
   uint64_t count_ = 0;
 };
 
-// Standard normal numbers first .. first+count-1 of the key's stream (Box-Muller in double
-// precision, two numbers of 53 bits a call).
+// Writes the standard normal numbers first .. first+count-1 of the key's stream (Box-Muller in
+// double precision; each philox call gives two numbers of 53 bits).
 void fill_normal(PhiloxKey key, int64_t first, int64_t count, double* out);
 
-// A dropout probability as the kernels realise it: 16 random bits an element, so that it is a
-// multiple of 2^-16; kept elements are scaled by 1 / (1 - realised probability).
+// A dropout probability as the kernels realise it: with 16 random bits per element it is a multiple
+// of 2^-16. Kept elements are scaled by 1 / (1 - realised probability).
 struct DropoutRate {
   explicit DropoutRate(double probability);
   uint32_t threshold;  // an element whose 16 bits are below it is dropped

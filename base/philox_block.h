@@ -1,4 +1,5 @@
-// The inner kernel of dropout: 128 numbers of 16 bits a call. Only philox*.cpp includes this.
+// The inner kernel of dropout: each call makes 128 numbers of 16 bits. Only philox*.cpp includes
+// this header.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +18,12 @@ constexpr int kRounds = 10;
 
 inline constexpr int kBlockElements = 128;
 
-// 16 consecutive counters (c0 .. c0+15, row, plane, sample). Element 8 j + 2 w + h is half h of
-// word w of counter c0 + j. `out` has kBlockElements elements.
+// Writes the numbers of 16 consecutive counters (c0 .. c0+15, row, plane, sample). Element
+// 8 j + 2 w + h is half h of word w of counter c0 + j. `out` has kBlockElements elements.
 using DropoutBlockFunction = void (*)(PhiloxKey key, uint32_t c0, uint32_t row, uint32_t plane,
                                       uint32_t sample, uint16_t* out);
 
-// The same in AVX-512; the caller asks whether the processor has it.
+// A DropoutBlockFunction in AVX-512. The caller must check that the processor has AVX-512.
 void avx512_dropout_block(PhiloxKey key, uint32_t c0, uint32_t row, uint32_t plane, uint32_t sample,
                           uint16_t* out);
 

@@ -1,4 +1,4 @@
-// A thread that does something again and again.
+// A thread that calls a function at a fixed interval.
 #pragma once
 
 #include <condition_variable>
@@ -10,8 +10,9 @@ namespace lmtrain {
 
 class RepeatingThread {
  public:
-  // Calls `work` every `interval_seconds`, the first time after so long, until it returns false or
-  // this object goes, which waits for a call under way and for no other one. `work` throws nothing.
+  // Calls `work` every `interval_seconds`, first after one interval, until it returns false or this
+  // object is destroyed. The destructor waits only for a call that is already running. `work` must
+  // not throw.
   RepeatingThread(double interval_seconds, std::function<bool()> work);
   ~RepeatingThread();
   RepeatingThread(const RepeatingThread&) = delete;

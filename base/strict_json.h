@@ -1,5 +1,5 @@
-// JSON read without mercy: what nlohmann::json lets pass silently (duplicate keys, deep nesting,
-// numbers that wrap) is an error here, in one line that names the file and the place in it.
+// Strict reading of JSON. What nlohmann::json accepts silently (duplicate keys, deep nesting,
+// numbers that wrap) is an error here, with a one-line message that names the file and the place.
 #pragma once
 
 #include <cstdint>
@@ -16,22 +16,22 @@ namespace lmtrain {
 nlohmann::json parse_strict_json(std::string_view text, const std::string& origin, int max_depth);
 
 // One object of a JSON file, read key by key. Every reader throws DataError when the value has
-// another type or is out of range, and finish() when the object has a key that nobody asked for.
+// another type or is out of range; finish() throws it when the object has a key that was not read.
 class JsonObject {
  public:
   // `place` names file and component ("x/tokenizer.json: model"); the value must be an object.
   JsonObject(const nlohmann::json& value, std::string place);
 
   const std::string& place() const { return place_; }
-  // The value at `key`, or null when it is absent.
+  // Returns the value at `key`, or null when the key is absent.
   const nlohmann::json* find(const std::string& key);
   const nlohmann::json& required(const std::string& key);
 
   std::string text(const std::string& key);
   bool boolean(const std::string& key, bool when_absent);
-  // A choice that lmtrain makes in one way only: absent, or a boolean equal to `value`.
+  // Throws unless the key is absent or a boolean equal to `value`, the only one lmtrain supports.
   void only(const std::string& key, bool value);
-  // A feature that lmtrain does not have: absent, null, or the empty string.
+  // Throws unless the key is absent, null or "": lmtrain does not have this feature.
   void nothing(const std::string& key);
 
   void finish() const;
@@ -44,15 +44,17 @@ class JsonObject {
   std::set<std::string, std::less<>> asked_;
 };
 
-// An integer that fits; `what` opens the message ("x/tokenizer.json: model.vocab["the"]").
+// Returns an integer of [min, max], else throws DataError. `what` opens the message
+// ("x/tokenizer.json: model.vocab["the"]").
 int64_t json_integer(const nlohmann::json& value, int64_t min, int64_t max,
                      const std::string& what);
 std::string json_text(const nlohmann::json& value, const std::string& what);
 
-// "'the <0x07>'": text from a file made fit for a one-line message: cut at 40 bytes, control
-// characters spelt out.
+// Makes text from a file fit for a one-line message: it is cut at 40 bytes, and control characters
+// are spelt out ("'the <0x07>'").
 std::string show_text(std::string_view text);
-// The same of a JSON value: numbers and literals as they are, "a list" and "an object".
+// The same for a JSON value: numbers and literals stay as they are; other values become "a list" or
+// "an object".
 std::string show_value(const nlohmann::json& value);
 
 }  // namespace lmtrain

@@ -1,5 +1,5 @@
-// Small charts as SVG text, for reports: a panel of its own background with axes, ticks and a
-// legend, that follows the reader's light or dark theme.
+// Small charts as SVG text, for reports. Each is a panel with its own background, axes, ticks and a
+// legend, and follows the reader's light or dark theme.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@ namespace lmtrain {
 
 struct ChartLine {
   std::string name;
-  std::vector<double> x;  // as many as y; points that are not finite are left out
+  std::vector<double> x;  // as many as y; non-finite points are left out
   std::vector<double> y;
-  bool dots = false;  // points with a thin line between them, rather than a line
+  bool dots = false;  // draws dots joined by a thin line instead of a plain line
 };
 
 struct LineChart {
@@ -31,14 +31,14 @@ struct StackedChart {
   std::string title;
   std::string x_label;
   std::string y_label;
-  std::vector<double> edges;  // one more than the values of a band, growing
+  std::vector<double> edges;  // ascending; one more than a band has values
   std::vector<ChartBand> bands;
 };
 
 struct ChartBar {
   std::string name;
   double value = 0.0;  // at least 0
-  std::string text;    // written at its end
+  std::string text;    // written at the end of the bar
 };
 
 // Horizontal bars.
@@ -52,8 +52,8 @@ std::string to_svg(const LineChart& chart);
 std::string to_svg(const StackedChart& chart);
 std::string to_svg(const BarChart& chart);
 
-// About `wanted` round numbers (1, 2 or 5 times a power of ten apart) that cover [low, high] from
-// outside.
+// Returns about `wanted` round numbers, 1, 2 or 5 times a power of ten apart. The first is at most
+// `low`, the last at least `high`.
 std::vector<double> chart_ticks(double low, double high, int wanted);
 
 }  // namespace lmtrain

@@ -35,13 +35,13 @@ std::string human_duration(double seconds);
 // "12,345,678".
 std::string with_commas(int64_t value);
 
-// Takes the first line off `rest`, and returns it without its \n.
+// Removes the first line from `rest` and returns it without its \n.
 std::string_view cut_line(std::string_view& rest);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-// The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours), or
-// "" when none is near enough (more than a third of its letters differ).
+// Returns the candidate with the smallest edit distance (insert, delete, replace, swap of
+// neighbours), or "" when even for that one more than a third of the letters differ.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace lmtrain

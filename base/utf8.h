@@ -9,11 +9,12 @@ namespace lmtrain {
 
 inline constexpr std::string_view kUtf8Bom = "\xEF\xBB\xBF";
 
-// Where the first byte is that is not part of a valid character; text.size() when all is valid.
+// Returns the offset of the first byte that is not part of a valid character, or text.size() when
+// the whole text is valid.
 size_t find_invalid_utf8(std::string_view text);
 
-// The text with U+FFFD for each byte that is not part of a valid character, as what a model of
-// bytes writes is shown.
+// Returns the text with U+FFFD in place of each byte that is not part of a valid character, for
+// showing the output of a byte-level model.
 std::string shown_as_utf8(std::string_view text);
 
 }  // namespace lmtrain

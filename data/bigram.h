@@ -13,7 +13,7 @@
 
 namespace lmtrain {
 
-// Shares of the three estimates; they add up to 1.
+// The weights of the three estimates; they add up to 1.
 struct BigramWeights {
   double bigram = 1.0 / 3.0;
   double unigram = 1.0 / 3.0;
@@ -27,23 +27,24 @@ struct BigramScore {
   int64_t num_bytes = 0;
 };
 
-// p(b|a) = λ2 c(ab)/c(a) + λ1 c(b)/N + λ0/V with counts of neighbouring tokens of the file, across
-// documents (the end token is a token as others); after an `a` never seen the other two share λ2's
-// part in proportion. The λ maximise the likelihood, by expectation maximisation, of a tenth of the
-// pairs (at most about a million, in blocks spread over the file) under counts of all others; the
+// p(b|a) = λ2 c(ab)/c(a) + λ1 c(b)/N + λ0/V with counts of neighbouring tokens of the file. Pairs
+// may cross documents: the end token counts like any other token. After an `a` that was never seen,
+// λ2 is divided between the other two estimates in proportion to their weights. A tenth of the
+// pairs is held out (at most about a million, in blocks spread over the file); expectation
+// maximisation finds the λ that maximise their likelihood under the counts of all other pairs. The
 // final counts are those of all pairs. λ0 is at least 1e-6, so no token has probability zero.
 class BigramModel {
  public:
   static BigramModel fit(const TokenFile& train);
 
   double probability(int32_t previous, int32_t next) const;
-  // Over exactly the (id, label) pairs that `loader` gives for these indices.
+  // Scores exactly the (id, label) pairs that `loader` gives for these indices.
   BigramScore score(const Loader& loader, std::span<const int64_t> global_sample_indices,
                     const TargetBytes& target_bytes) const;
 
   const BigramWeights& weights() const { return weights_; }
-  // Mean nats per held-out pair before each step of the maximisation; falls. Empty when nothing
-  // could be held out, which leaves the weights equal.
+  // Mean nats per held-out pair before each step of expectation maximisation; the values fall.
+  // Empty when no pairs were held out; then the three weights stay equal.
   const std::vector<double>& heldout_nats() const { return heldout_nats_; }
 
  private:
@@ -62,7 +63,7 @@ class BigramModel {
 
   BigramCounts pairs_;
   std::vector<int64_t> num_after_;  // [vocab_size]: pairs that begin with the token
-  std::vector<int64_t> num_next_;   // [vocab_size]: pairs that end with it
+  std::vector<int64_t> num_next_;   // [vocab_size]: pairs that end with the token
   int64_t num_pairs_ = 0;
   BigramWeights weights_;
   std::vector<double> heldout_nats_;

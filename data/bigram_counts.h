@@ -1,5 +1,4 @@
-// How often each pair of neighbouring tokens occurs: an open-addressing hash table of 12 bytes a
-// slot.
+// Counts of pairs of neighbouring tokens, in an open-addressing hash table of 12 bytes per slot.
 #pragma once
 
 #include <cstddef>
@@ -13,13 +12,13 @@ class BigramCounts {
   BigramCounts() : keys_(kFirstSlots, kFree), counts_(kFirstSlots) {}
 
   void add(int32_t first, int32_t second, uint32_t count = 1);
-  // 0 for a pair that never occurred.
+  // Returns 0 for a pair that was never added.
   uint32_t count(int32_t first, int32_t second) const {
     return counts_[slot_of(key(first, second))];
   }
   int64_t num_pairs() const { return num_pairs_; }
 
-  // visit(first, second, count) for every pair, in an order that depends on the pairs added only.
+  // Calls visit(first, second, count) for every pair. The order depends only on the pairs added.
   template <class Visit>
   void for_each(Visit visit) const {
     for (size_t slot = 0; slot < keys_.size(); ++slot) {
@@ -30,8 +29,8 @@ class BigramCounts {
   }
 
  private:
-  static constexpr size_t kFirstSlots = 1024;    // a power of two, as every size
-  static constexpr uint64_t kFree = UINT64_MAX;  // no pair: ids are not negative
+  static constexpr size_t kFirstSlots = 1024;    // the number of slots is always a power of two
+  static constexpr uint64_t kFree = UINT64_MAX;  // no pair has this key: ids are not negative
 
   static uint64_t key(int32_t first, int32_t second) {
     return static_cast<uint64_t>(first) << 32 | static_cast<uint32_t>(second);

@@ -1,6 +1,6 @@
-// Which source each training sample comes from, so that every source has its share of any prefix of
-// the samples: after n of them, source s has given a number that differs from weight[s] n by less
-// than one (the chairman assignment problem; Tijdeman, 1980).
+// Chooses the source of each training sample so that every source has its share of any prefix of
+// the samples: after n samples, the number from source s differs from weight[s] * n by less than
+// one (the chairman assignment problem; Tijdeman, 1980).
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@ namespace lmtrain {
 
 class Blend {
  public:
-  // At least one weight; all are above 0, of any sum.
+  // Needs at least one weight. All weights must be above 0; they are divided by their sum.
   explicit Blend(const std::vector<double>& weights);
 
   struct Pick {
     size_t source;
-    int64_t index;  // how many samples the source has given before
+    int64_t index;  // how many earlier samples come from the same source
   };
-  // Of sample n >= 0: a function of the weights and n alone. Safe from several threads.
+  // Returns the pick of sample n >= 0, which depends on the weights and n alone. Thread-safe.
   Pick at(int64_t sample) const;
 
  private:
@@ -27,10 +27,11 @@ class Blend {
   size_t next(std::vector<int64_t>& given, int64_t sample) const;
   void extend_to(int64_t block) const;
 
-  std::vector<double> weights_;  // of sum 1
+  std::vector<double> weights_;  // their sum is 1
   mutable std::mutex mutex_;
-  mutable std::vector<std::vector<int64_t>> given_at_;  // counts where each block begins
-  mutable int64_t block_ = -1;                          // the one that `picks_` holds
+  // For each block, the number of samples that each source has given before it.
+  mutable std::vector<std::vector<int64_t>> given_at_;
+  mutable int64_t block_ = -1;  // the block whose picks are in `picks_`
   mutable std::vector<Pick> picks_;
 };
 

@@ -1,4 +1,4 @@
-// Training samples of several sources, each with its share (data.sources' weight).
+// Training samples of several sources, mixed by their weights (data.sources[].weight).
 #pragma once
 
 #include <memory>
@@ -9,11 +9,11 @@
 
 namespace lmtrain {
 
-// Global index i is sample `blend.at(i).index` of the source that the blend picks; a source begins
-// anew, in another order, when it is through.
+// Global index i is sample `blend.at(i).index` of the source that the blend picks. A source whose
+// samples are used up starts again in another order.
 class BlendedLoader : public Loader {
  public:
-  // One loader and weight a source, all of one sequence length.
+  // Takes one loader and one weight per source. All loaders have the same sequence length.
   BlendedLoader(std::vector<std::unique_ptr<Loader>> parts, const std::vector<double>& weights);
 
   Batch empty_batch(int64_t num_samples) const override;

@@ -1,5 +1,5 @@
-// The bytes of a file, decompressed where it is gzip (RFC 1952, also of several members) or zstd
-// (RFC 8878, also of several frames), told by its first bytes: no text in UTF-8 begins with these.
+// The bytes of a file, decompressed when it is gzip (RFC 1952, also with several members) or zstd
+// (RFC 8878, also with several frames). The first bytes tell which: no UTF-8 text begins with them.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,10 @@ Compression compression_of(const std::filesystem::path& path);
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
-  // Fills `out` from its front; fewer bytes only at the end, then 0. Throws DataError naming the
-  // file when it is damaged or cut short.
+  // Fills `out` and returns the number of bytes written: fewer than out.size() only at the end of
+  // the data, 0 after it. Throws DataError naming the file when it is damaged or cut short.
   virtual size_t read(std::span<char> out) = 0;
-  // Bytes of the file, as it is stored, that have been taken in.
+  // Bytes of the stored (perhaps compressed) file that have been read so far.
   virtual int64_t position() const = 0;
 };
 

@@ -1,4 +1,4 @@
-// A folder of the cache that is there whole or not at all, whatever is killed when.
+// A folder of the cache that either exists completely or not at all, whenever a process is killed.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +7,12 @@
 
 namespace lmtrain {
 
-// Holds the entry's lock (flock on CACHE/.NAME.lock) while it lives, so that of several processes
-// that want the same entry one makes it and the others wait (a log line says so). The kernel frees
-// the lock of a killed process.
+// Holds the entry's lock (flock on CACHE/.NAME.lock) for its lifetime. When several processes want
+// the same entry, one makes it while the others wait; they log that they wait. The kernel frees the
+// lock of a killed process.
 class CacheEntry {
  public:
-  // Makes the cache folder when it is missing. Throws IoError.
+  // Creates the cache folder when it is missing. Throws IoError.
   CacheEntry(const std::filesystem::path& cache, const std::string& name);
   ~CacheEntry();
   CacheEntry(const CacheEntry&) = delete;
@@ -22,9 +22,9 @@ class CacheEntry {
   const std::filesystem::path& folder() const { return folder_; }
   bool exists() const;
 
-  // Calls fill(temporary folder) and moves the folder to its place; an entry there before is
-  // replaced. What killed processes left of this entry is swept first. Throws IoError and what fill
-  // throws, and then leaves the cache as it was.
+  // Removes what killed processes left of this entry, calls fill(temporary folder) and moves that
+  // folder to its place, replacing an entry that is there. Throws IoError and what fill throws;
+  // then the cache stays as it was.
   void publish(const std::function<void(const std::filesystem::path&)>& fill) const;
 
  private:

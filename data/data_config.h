@@ -39,7 +39,7 @@ struct TokenizerConfig {
   }
 };
 
-// How a source's files are read; kAuto goes by the name of each.
+// How a source's files are read; kAuto decides by the name of each file.
 enum class FormatChoice { kAuto, kText, kJsonLines, kCommas, kTabs, kLlmc, kMegatron };
 constexpr auto choice_names(FormatChoice) {
   return std::to_array<std::string_view>(
@@ -98,7 +98,7 @@ constexpr auto choice_names(PairKind) {
   return std::to_array<std::string_view>({"none", "next_sentence", "sentence_order"});
 }
 
-// What becomes of a document that is not UTF-8.
+// What to do with a document that is not valid UTF-8.
 enum class Utf8Policy { kError, kReplace, kSkip };
 constexpr auto choice_names(Utf8Policy) {
   return std::to_array<std::string_view>({"error", "replace", "skip"});

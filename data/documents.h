@@ -10,21 +10,20 @@
 
 namespace lmtrain {
 
-// Documents come as open_documents gives them, but for empty ones, which are counted: valid UTF-8,
-// never empty.
+// Gives the documents of open_documents, all valid UTF-8. Empty documents are counted and skipped.
 class DocumentReader {
  public:
   explicit DocumentReader(std::vector<SourceFile> files, Utf8Policy policy = Utf8Policy::kError);
 
-  // False after the last document. Throws DataError as open_documents.
+  // Returns false after the last document. Throws DataError as open_documents does.
   bool next(Document& document);
 
   int64_t num_documents() const { return num_documents_; }
   int64_t num_empty_documents() const { return num_empty_documents_; }
   int64_t num_text_bytes() const { return num_text_bytes_; }
-  // Documents that were not UTF-8, by what became of them.
+  // Counts the documents that were not UTF-8.
   const Utf8Gate& gate() const { return gate_; }
-  // Bytes of files behind the last document, over all bytes.
+  // The share of all files' bytes that has been read.
   double fraction_done() const;
 
  private:
@@ -39,7 +38,7 @@ class DocumentReader {
   int64_t num_text_bytes_ = 0;
 };
 
-// A warning in the log where documents were replaced or skipped.
+// Logs a warning when documents were repaired or skipped because they are not UTF-8.
 void warn_of_invalid_text(const Utf8Gate& gate);
 
 }  // namespace lmtrain

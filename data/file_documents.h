@@ -14,30 +14,31 @@ namespace lmtrain {
 
 struct Document {
   std::string_view text;
-  std::shared_ptr<const void> owner;  // keeps alive what `text` points into
-  int source = 0;                     // its place in data.sources
-  // Set where `text` is the bytes of int32 ids: their file, see token_documents.h.
+  std::shared_ptr<const void> owner;  // owns the memory that `text` points into
+  int source = 0;                     // index of the document's source in data.sources
+  // Set when `text` is the bytes of int32 token ids (token_documents.h): the file of the ids.
   std::shared_ptr<const std::filesystem::path> tokens_of;
 };
 
 class FileDocuments {
  public:
   virtual ~FileDocuments() = default;
-  // False after the last one; texts may be empty, and have passed the gate. Throws DataError naming
-  // file and line, or byte, of what is wrong.
+  // Returns false after the last document. Texts may be empty; all have passed the UTF-8 gate.
+  // Throws DataError naming the file and the line or byte where it is wrong.
   virtual bool next(Document& document) = 0;
-  // Bytes of the file as stored that are behind the last document.
+  // Bytes of the stored (perhaps compressed) file that have been read so far.
   virtual int64_t position() const = 0;
 };
 
-// text: without a separator the file is one document, byte for byte. With one, a line equal to it
-// (LF
-//   or CRLF) ends a document, as in fortune files, and the line break before it is not part of the
-//   document; nor is that at the end of the file. An empty file is an empty document.
-// jsonl: each line that is not blank is an object whose `field` is a document.
-// csv, tsv: records as RFC 4180 has them, the first one naming the fields.
-// llm.c, megatron: see token_documents.h.
-// One leading byte order mark is dropped. The gate outlives the result.
+// Opens a file in its format:
+//   text             Without a separator the file is one document, byte for byte. With one, a line
+//                    equal to the separator (LF or CRLF) ends a document, as in fortune files. The
+//                    line breaks before the separator and at the end of the file are not part of a
+//                    document. An empty file is an empty document.
+//   jsonl            Each line that is not blank is an object whose `field` is a document.
+//   csv, tsv         Records as in RFC 4180; the first one names the fields.
+//   llm.c, megatron  See token_documents.h.
+// One leading byte order mark is dropped. The gate must outlive the result.
 std::unique_ptr<FileDocuments> open_documents(const SourceFile& file, Utf8Gate& gate);
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-// A file line by line, decompressed where it is compressed.
+// Reads a file line by line and decompresses it when it is compressed.
 #pragma once
 
 #include <memory>
@@ -14,12 +14,12 @@ class LineReader {
   // A byte order mark at the start is dropped.
   explicit LineReader(std::filesystem::path path);
 
-  // The next line with its line break, if it has one; valid until the next call. False at the end.
-  // Throws DataError for a damaged file and for a line of over 1 GiB.
+  // Gives the next line with its line break, if it has one; the view is valid until the next call.
+  // Returns false at the end. Throws DataError for a damaged file and for a line of over 1 GiB.
   bool next(std::string_view& line);
-  // Of the line that next() gave last, from 1.
+  // The number of the line that next() gave last, counted from 1.
   int64_t line_number() const { return line_number_; }
-  // Bytes of the file as stored that have been taken in.
+  // Bytes of the stored (perhaps compressed) file that have been read so far.
   int64_t position() const { return stream_->position(); }
   const std::filesystem::path& path() const { return path_; }
 
@@ -29,11 +29,11 @@ class LineReader {
   std::filesystem::path path_;
   std::unique_ptr<ByteStream> stream_;
   std::string buffer_;
-  size_t begin_ = 0;  // of what has not been given yet
+  size_t begin_ = 0;  // where in buffer_ the lines begin that next() has not given yet
   int64_t line_number_ = 0;
 };
 
-// Without LF or CRLF at its end.
+// Returns the line without the LF or CRLF at its end.
 std::string_view without_line_break(std::string_view line);
 
 }  // namespace lmtrain

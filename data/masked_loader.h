@@ -1,4 +1,4 @@
-// Samples of BERT: masked text without a gap, or masked pairs of segments.
+// Samples for training BERT: masked windows of contiguous text, or masked pairs of segments.
 #pragma once
 
 #include <vector>
@@ -12,15 +12,16 @@
 
 namespace lmtrain {
 
-// Without pairs a sample is [CLS], a window of sequence_length - 2 tokens at a stride of as many,
-// which may hold several documents with [SEP] between, and [SEP]. A pair is [CLS] first [SEP]
-// second [SEP], cut at random ends of the longer segment where it is too long, and padded. What is
-// masked is a pure function of the seed and, where masks are dynamic, the global index of the
-// sample, else the sample.
+// Without pairs, a sample is [CLS], a window of sequence_length - 2 tokens, and [SEP]. Windows do
+// not overlap; one may hold several documents with [SEP] between them. A pair is [CLS] first [SEP]
+// second [SEP]. A pair that is too long loses tokens at random ends of its longer segment; a short
+// one is padded. The mask is a pure function of the seed and, with dynamic masks, of the sample's
+// global index, otherwise of the sample.
 class MaskedLoader : public Loader {
  public:
-  // In the order of the file (evaluation) the text is made into samples once. Throws DataError when
-  // there is no sample, or the tokenizer lacks a token that masking needs.
+  // With SampleOrder::kAsInFile (evaluation) the text is made into samples once; data.duplicates
+  // has no effect. Throws DataError when there is no sample or the tokenizer lacks a token that
+  // masking needs.
   MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const DataConfig& config,
                SampleOrder order, uint64_t seed);
 
@@ -45,8 +46,8 @@ class MaskedLoader : public Loader {
   std::vector<SegmentPair> pairs_;
 };
 
-// Throws DataError naming the token that is not there: BERT's [CLS], [SEP], [PAD], [MASK], or
-// RoBERTa's <s>, </s>, <pad>, <mask>. `place` opens the message.
+// Throws DataError naming the token that the tokenizer lacks: BERT's [CLS], [SEP], [PAD], [MASK],
+// or RoBERTa's <s>, </s>, <pad>, <mask>. The message begins with `place`.
 void require_masking_tokens(const Tokenizer& tokenizer, const std::string& place);
 
 }  // namespace lmtrain

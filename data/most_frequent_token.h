@@ -10,8 +10,8 @@
 
 namespace lmtrain {
 
-// The share of the targets of these samples that always predicting the most frequent token of
-// `train`, special ones left out, gets right.
+// Returns the accuracy, over the targets of these samples, of always predicting the token that is
+// most frequent in `train`. Special tokens are not counted.
 double most_frequent_token_accuracy(const TokenFile& train, const Tokenizer& tokenizer,
                                     const Loader& loader,
                                     std::span<const int64_t> global_sample_indices);

@@ -1,15 +1,17 @@
-// Samples of a decoder: windows of a token file, each token with the next one as its label.
+// Samples for training a decoder: windows of a token file in which each token's label is the next
+// token.
 #pragma once
 
 #include "data/loader.h"
 
 namespace lmtrain {
 
-// Samples are windows of sequence_length + 1 tokens at a stride of sequence_length: each token but
-// the file's first is a label once; tokens behind the last whole window are left out.
+// Samples are windows of sequence_length + 1 tokens at a stride of sequence_length, so that each
+// token except the file's first is a label once. Tokens after the last whole window are left out.
 class NextTokenLoader : public Loader {
  public:
-  // Throws DataError, saying how many tokens there are and are needed, when not one window fits.
+  // Throws DataError when not even one window fits; the message says how many tokens there are and
+  // how many are needed.
   NextTokenLoader(TokenFile file, int64_t sequence_length, SampleOrder order, uint64_t seed = 0);
 
   Batch empty_batch(int64_t num_samples) const override;
@@ -19,7 +21,7 @@ class NextTokenLoader : public Loader {
   TokenFile file_;
 };
 
-// Throws the DataError of a loader for which the file is too small, without making one.
+// Throws the same DataError as the loader's constructor when the file is too small.
 void require_one_sample(const TokenFile& file, int64_t sequence_length);
 
 }  // namespace lmtrain

@@ -1,9 +1,10 @@
-// A keyed permutation of [0, size) that is computed, not stored: an index costs O(1) and no memory,
-// so the order of samples is the same for any number of ranks and resume costs nothing.
+// A keyed permutation of [0, size) that is computed and not stored. Each index costs O(1) time and
+// no memory, so any number of ranks can compute the same order of samples, and a resume costs
+// nothing.
 //
 // A Feistel network over the next power of two with cycle-walking (Black and Rogaway, "Ciphers with
-// arbitrary finite domains", 2002): indices that fall outside are encrypted again, less than twice
-// on average.
+// arbitrary finite domains", 2002): an index that falls outside is encrypted again until it falls
+// inside, less than twice on average.
 #pragma once
 
 #include <array>

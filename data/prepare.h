@@ -1,4 +1,4 @@
-// From the sources that a config names to a tokenizer and token files in the cache.
+// Makes a tokenizer and token files in the cache from the sources that a config names.
 //
 //   CACHE/tokenizer-KEY/
 //     tokenizer.json, hash                KEY: kind, vocabulary size, use, content of the sources
@@ -6,8 +6,9 @@
 //     train.tokens, validation.tokens     KEY: tokenizer, content, validation_fraction, whether
 //                                         lines are kept apart
 //
-// An entry is whole or not there, whatever is killed when; a damaged one is made again, with a
-// warning. Processes that prepare the same at once wait for one another.
+// A cache entry exists completely or not at all, whenever a process is killed. A damaged entry is
+// made again, with a warning. Processes that need the same entry at the same time wait for the one
+// that makes it.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@
 
 namespace lmtrain {
 
-// What rank 0 tells the others: four numbers that name the cache entries and what must be in them.
+// What rank 0 sends to the other ranks: the keys of the cache entries, and the fingerprints of the
+// token files that must be in them.
 struct PreparedKeys {
   uint64_t tokenizer_key = 0;
   uint64_t tokens_key = 0;
@@ -36,11 +38,13 @@ struct PreparedData {
   std::filesystem::path tokenizer_path;  // the tokenizer.json in the cache
   Tokenizer tokenizer;
   TokenFile train;
-  std::optional<TokenFile> validation;   // none when data.validation_fraction is 0
-  std::vector<int64_t> train_documents;  // of each source, which follow each other in `train`
+  std::optional<TokenFile> validation;  // none when data.validation_fraction is 0
+  // The number of training documents of each source. `train` holds the sources one after another.
+  std::vector<int64_t> train_documents;
 };
 
-// Told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it done.
+// Is told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it
+// that is done.
 using PrepareProgress = std::function<void(std::string_view stage, double fraction)>;
 
 struct PrepareOptions {
@@ -49,16 +53,16 @@ struct PrepareOptions {
   PrepareProgress progress = {};
 };
 
-// Returns at once when the cache has it all, but for reading sources and token files once to
-// compare their hashes. The tokenizer is trained on all documents, or loaded from tokenizer.path.
-// Throws DataError when sources are missing, empty or not UTF-8, change meanwhile, or hold too
-// little for one sequence of training and, where asked for, of validation; IoError when the cache
-// cannot be written.
+// When the cache has both entries, only reads sources and token files once to compare their hashes.
+// The tokenizer is trained on all documents, or loaded from tokenizer.path. Throws DataError when
+// sources are missing, empty, not UTF-8 or change while they are read, or when they hold too little
+// text for one training sequence and, if there is validation, one validation sequence. Throws
+// IoError when the cache cannot be written.
 PreparedData prepare(const DataConfig& data, const TokenizerConfig& tokenizer,
                      const PrepareOptions& options);
 
-// For the ranks that waited: opens what rank 0 prepared. Throws DataError when this rank does not
-// see the cache entry, or another content in it.
+// Opens what rank 0 prepared, on the ranks that waited for it. Throws DataError when this rank does
+// not see the cache entry or finds other content in it.
 PreparedData open_prepared(const DataConfig& data, const PreparedKeys& keys);
 
 }  // namespace lmtrain

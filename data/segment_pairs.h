@@ -10,8 +10,9 @@
 
 namespace lmtrain {
 
-// A segment is a stretch of a token file: whole lines, each with the separator that ends it, which
-// does not count and is left out when the segment is read.
+// A segment is a range of a token file that holds whole lines. Each line is stored with the
+// separator that ends it; separators are left out when the segment is read and do not count as its
+// tokens.
 struct Segment {
   int64_t begin = 0;
   int32_t num_stored = 0;  // separators included
@@ -20,7 +21,7 @@ struct Segment {
 struct SegmentPair {
   Segment first;
   Segment second;
-  bool is_negative = false;  // the second is from elsewhere, or both are swapped
+  bool is_negative = false;  // the second is from another document, or both are swapped
 };
 
 struct PairRule {
@@ -28,15 +29,15 @@ struct PairRule {
   int64_t sequence_length = 0;
   double short_fraction = 0;
   uint64_t seed = 0;
-  int64_t duplicate = 0;  // each makes other pairs
+  int64_t duplicate = 0;  // each number gives other pairs
 };
 
-// All pairs of the file in the order of its documents, a pure function of file and rule. The lines
-// of a document fill up one pair after another: as many as reach sequence_length - 3 tokens (in
-// short_fraction of them a smaller, random target), cut into two at random. For next_sentence half
-// the second segments are lines of another document, and the lines they replace are used next. A
-// document of one line gives the same with a second segment from elsewhere; for sentence_order the
-// line is cut in two.
+// Returns all pairs of the file in the order of its documents; they are a pure function of file and
+// rule. A document's lines are used in order: a pair takes lines until they reach sequence_length -
+// 3 tokens (a smaller, random number for short_fraction of the pairs) and splits them in two at a
+// random line. For next_sentence, half the second segments are lines of another document instead;
+// the next pair then uses the lines that were replaced. A single line that cannot be split gets a
+// second segment from another document for next_sentence; for sentence_order it is cut in two.
 std::vector<SegmentPair> pair_segments(const TokenFile& file, const PairRule& rule);
 
 }  // namespace lmtrain

@@ -11,7 +11,7 @@
 
 namespace lmtrain {
 
-// Fingerprints count these numbers.
+// Fingerprints include these numbers, so the order must not change.
 enum class SourceFormat { kText, kJsonLines, kCommas, kTabs, kLlmc, kMegatron };
 
 struct SourceFile {
@@ -20,28 +20,28 @@ struct SourceFile {
   std::string separator;
   int64_t size_bytes = 0;  // as stored
   SourceFormat format = SourceFormat::kText;
-  std::string field;  // of records
-  int source = 0;     // its place in data.sources
+  std::string field;  // the key or column of a record that holds the document
+  int source = 0;     // index of the file's source in data.sources
 
   bool holds_tokens() const {
     return format == SourceFormat::kLlmc || format == SourceFormat::kMegatron;
   }
 };
 
-// Source by source; a folder's files, at any depth, in the byte order of their relative paths; what
-// a pattern matches in that of the paths.
-// Names that start with a dot are skipped; links to files are followed, links to folders are not (a
-// warning says so). Throws DataError, naming the config key and the path, when there is no source,
-// a path is missing, or a folder holds no file.
+// Lists the files source by source. A folder's files, at any depth, come in the byte order of their
+// relative paths, and the matches of a pattern in the byte order of their paths. Names that start
+// with a dot are skipped. Links to files are followed; links to folders are not, with a warning.
+// Throws DataError, naming the config key and the path, when there is no source, a path is missing
+// or a folder holds no file.
 std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sources);
 
-// Whether there is such a file or folder, or a pattern matches one.
+// Whether `path` is a file or folder that exists, or a pattern that matches one.
 bool source_exists(const std::string& path);
 
 int64_t total_bytes(const std::vector<SourceFile>& files);
 
-// Of names, separators, formats and bytes as stored, in order; where a source lies does not count.
-// Reads every byte; `progress` is told the share done.
+// Hashes the files' names, separators, formats and stored bytes, in order, but not the location of
+// the sources. Reads every byte; `progress` is told the share that is done.
 uint64_t content_fingerprint(const std::vector<SourceFile>& files,
                              const std::function<void(double)>& progress = {});
 

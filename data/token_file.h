@@ -1,5 +1,5 @@
-// A tokenised corpus on disk: memory-mapped, checksummed, tied to its tokenizer. Written by
-// TokenFileWriter; token_file_format.h has the layout.
+// A tokenised corpus on disk: memory-mapped, checksummed and tied to its tokenizer. TokenFileWriter
+// writes it; token_file_format.h has the layout.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +15,26 @@ namespace lmtrain {
 
 class TokenFile {
  public:
-  // Maps `path` and checks header, exact size, offsets and footer; the tokens only in verify().
-  // Throws DataError naming the file, what was expected and what is there; IoError when it cannot
-  // be opened.
+  // Maps `path` and checks header, exact size, offsets and footer; verify() checks the tokens.
+  // Throws DataError naming the file, what was expected and what was found; IoError when the file
+  // cannot be opened.
   static TokenFile open(const std::filesystem::path& path);
 
-  // Reads all tokens: every block's hash and every id. Throws DataError. Of a whole file.
+  // Reads all tokens and checks every block's hash and every id. Throws DataError. Must be called
+  // on a whole file, not on a part.
   void verify() const;
 
-  // The documents from `first` on, as a file of their own over the same mapping: header, tokens and
-  // offsets are theirs, but for the header's bytes of text and empty documents, which are 0.
+  // Returns `num_documents` documents from `first` on as a TokenFile over the same mapping. Header,
+  // tokens and offsets describe the part; the header's num_text_bytes and num_empty_documents are
+  // 0.
   TokenFile part(int64_t first, int64_t num_documents) const;
 
   const std::filesystem::path& path() const { return path_; }
   // Counts, vocabulary size, end token and tokenizer hash.
   const TokenFileHeader& header() const { return header_; }
   int64_t num_tokens() const { return header_.num_tokens; }
-  // Equal only for files of the same tokens, documents and tokenizer. Of a whole file.
+  // Equal only for files with the same tokens, documents and tokenizer. Must be called on a whole
+  // file, not on a part.
   uint64_t fingerprint() const { return footer_.fingerprint; }
   // [num_documents + 1]: first token of each document, then num_tokens.
   std::span<const uint64_t> document_offsets() const;
@@ -57,8 +60,8 @@ class TokenFile {
   std::shared_ptr<const MappedFile> file_;
   TokenFileHeader header_;
   TokenFileFooter footer_;
-  int64_t first_token_ = 0;             // of a part, in the file
-  std::vector<uint64_t> part_offsets_;  // of a part: from its first token on; else empty
+  int64_t first_token_ = 0;             // a part's first token, counted in the whole file
+  std::vector<uint64_t> part_offsets_;  // a part's offsets, from its own first token; else empty
 };
 
 }  // namespace lmtrain

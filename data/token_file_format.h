@@ -3,8 +3,8 @@
 //   header        TokenFileHeader, 256 bytes
 //   tokens        num_tokens × token_bytes, zeros up to a multiple of 64 bytes
 //   offsets       (num_documents + 1) × uint64: first token of each document, then num_tokens
-//   block hashes  one uint64 (XXH3) for each started kTokenBlockBytes of the tokens section, its
-//                 padding included
+//   block hashes  one uint64 (XXH3) for each block of kTokenBlockBytes of the tokens section
+//                 (padding included); the last block may be shorter
 //   footer        TokenFileFooter, 32 bytes
 #pragma once
 
@@ -33,19 +33,19 @@ struct TokenFileHeader {
   int64_t end_of_text = 0;
   uint64_t tokenizer_hash = 0;
   int64_t num_documents = 0;
-  int64_t num_empty_documents = 0;  // left out, so not among num_documents
+  int64_t num_empty_documents = 0;  // not stored and not counted in num_documents
   int64_t num_text_bytes = 0;       // UTF-8 bytes of the documents
   int64_t num_tokens = 0;           // the end token of each document included
   int64_t token_bytes = 0;          // 2 or 4
   std::array<uint8_t, 168> reserved = {};
-  uint64_t header_hash = 0;  // XXH3 of the bytes before it
+  uint64_t header_hash = 0;  // XXH3 of the header's bytes before this field
 };
 static_assert(sizeof(TokenFileHeader) == 256);
 
 struct TokenFileFooter {
   uint64_t offsets_hash = 0;       // XXH3 of the offsets section
   uint64_t block_hashes_hash = 0;  // XXH3 of the block hashes section
-  uint64_t fingerprint = 0;        // XXH3 of header_hash and the two above
+  uint64_t fingerprint = 0;        // XXH3 of header_hash and the two hashes above
   std::array<char, 8> magic = kTokenFileMagic;
 };
 static_assert(sizeof(TokenFileFooter) == 32);
@@ -62,9 +62,11 @@ inline uint64_t hash_parts(const TokenFileHeader& header, const TokenFileFooter&
 // Ids of a vocabulary of up to 65,536 entries fit two bytes.
 inline int64_t token_bytes_for(int64_t vocab_size) { return vocab_size <= 65536 ? 2 : 4; }
 
-// Where the sections lie. The header's counts must be at most kMaxTokenFileCount.
+// With counts up to this the sums of TokenFileLayout do not overflow.
 inline constexpr int64_t kMaxTokenFileCount = int64_t{1} << 56;
 
+// The offsets of the sections in the file, in bytes. The header's counts must be at most
+// kMaxTokenFileCount.
 struct TokenFileLayout {
   int64_t offsets_at = 0;
   int64_t block_hashes_at = 0;

@@ -11,22 +11,22 @@
 
 namespace lmtrain {
 
-// What a token file keeps of the tokenizer that made it.
+// What a token file records about its tokenizer.
 struct TokenizerIdentity {
   int64_t vocab_size = 0;
   int32_t end_of_text = 0;
   uint64_t hash = 0;
 };
 
-// The file appears at its path, whole, with commit(). Memory: one block and 8 bytes per document.
-// Throws IoError when the disk fails, DataError for an id outside the vocabulary.
+// The complete file appears at its path with commit(). Memory: one block, and 8 bytes per document.
+// Throws IoError when a write fails, DataError for an id outside the vocabulary.
 class TokenFileWriter {
  public:
   TokenFileWriter(const std::filesystem::path& path, const TokenizerIdentity& tokenizer);
 
-  // Appends the document and the end token. `num_text_bytes`: of the text that the ids stand for.
+  // Appends the document and the end token. The ids stand for `num_text_bytes` bytes of text.
   void add_document(std::span<const int32_t> ids, int64_t num_text_bytes);
-  // The same in parts: some of the open document's ids, and its end.
+  // The same in parts: append() adds ids to the open document, end_document() ends it.
   void append(std::span<const int32_t> ids);
   void end_document(int64_t num_text_bytes);
   void add_empty_documents(int64_t count) { header_.num_empty_documents += count; }

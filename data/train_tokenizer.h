@@ -1,4 +1,4 @@
-// The tokenizer that a config asks to be trained, of whatever kind.
+// Trains the tokenizer that a config describes.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace lmtrain {
 
-// What tokens are for: to predict the next one (gpt2, llama) or masked ones (bert), which takes
+// What the model predicts: the next token (gpt2, llama) or masked tokens (bert), which needs
 // special tokens of its own.
 enum class TokenizerUse { kNextToken, kMaskedTokens };
 
@@ -21,8 +21,8 @@ struct TokenizerTraining {
   int64_t max_memory_bytes = BpeTrainerOptions{}.max_memory_bytes;
 };
 
-// On all documents that the reader has left; config.path does not count. Throws as train_bpe and
-// train_wordpiece, and what the reader throws.
+// Trains on all documents that the reader has left, and ignores config.path. Throws what train_bpe,
+// train_wordpiece and the reader throw.
 Tokenizer train_tokenizer(DocumentReader& reader, const TokenizerConfig& config,
                           const TokenizerTraining& training,
                           const std::function<void(double fraction)>& progress);

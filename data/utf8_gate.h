@@ -1,4 +1,4 @@
-// What becomes of text that is not UTF-8 (data.utf8), and how often it was.
+// Applies data.utf8 to text that is not UTF-8, and counts how often that happened.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ class Utf8Gate {
 
   explicit Utf8Gate(Utf8Policy policy) : policy_(policy) {}
 
-  // kReplaced leaves the text with U+FFFD for each byte that is not UTF-8 in `replaced`. Under
-  // kError throws the DataError of `place` (told the offset of the first such byte), which names
-  // file and place.
+  // For kReplaced, `replaced` is the text with U+FFFD in place of each byte that is not UTF-8.
+  // Under Utf8Policy::kError throws DataError with the text of place(offset of the first such
+  // byte), which names the file and the place.
   Verdict judge(std::string_view text, std::string& replaced,
                 const std::function<std::string(size_t)>& place);
 

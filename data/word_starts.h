@@ -10,9 +10,10 @@
 
 namespace lmtrain {
 
-// WordPiece says so itself. In byte-level BPE a token continues a word when its first character is
-// a letter or a number as the last one before it was, or when it starts within a character. A
-// Chinese, Japanese or Korean ideograph is a word of its own in both.
+// WordPiece marks the tokens that continue a word. In byte-level BPE a token continues a word when
+// its first character is of the same kind, letter or number, as the last character of the previous
+// token, or when it starts within a character. In both, a Chinese, Japanese or Korean ideograph is
+// a word of its own.
 class WordStarts {
  public:
   explicit WordStarts(const Tokenizer& tokenizer);
@@ -20,7 +21,7 @@ class WordStarts {
   bool continues_word(int32_t previous, int32_t token) const;
 
  private:
-  // What a token begins and ends with.
+  // The kind of character that a token begins and ends with.
   enum class Edge : uint8_t { kApart, kLetter, kNumber, kWithinCharacter, kContinuation };
   struct Edges {
     Edge first = Edge::kApart;
