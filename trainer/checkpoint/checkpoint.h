@@ -1,7 +1,7 @@
 // Checkpoints. All ranks write one folder per step; it is a checkpoint once its manifest is there.
 //
 //   RUN/checkpoints/step-00000100/
-//     rank-00000-0.h5 ...   tensors under stable names, without padding; one rank writes each tensor
+//     rank-00000-0.h5 ...   unpadded tensors under stable names; one rank writes each tensor
 //     tokenizer.json
 //     manifest.json         written last: files, their sizes and XXH3, tensors, state of the run
 //

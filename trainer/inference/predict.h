@@ -25,8 +25,8 @@ AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int
 // Returns {"ids", "logits"} and more keys that depend on the head:
 //   label of the text        "label" and "probability", or "value"
 //   label of each token      "labels"
-//   answer to a question     "answer", "first", "last" and "score"; `text` is the question, `pair` the
-//                            passage
+//   answer to a question     "answer", "first", "last" and "score"; `text` is the question and
+//                            `pair` the passage
 //   bert's pretraining       "label", which is "together" or "apart" for the two texts, and
 //                            "probability"
 // Throws ConfigError for a model with another head and for a question without a passage, DataError

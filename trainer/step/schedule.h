@@ -11,8 +11,8 @@ namespace lmtrain {
 //   cosine               half a cosine down to lr * min_lr_ratio at the last step (Loshchilov and
 //                        Hutter, 2017)
 //   linear               a straight line down to the same rate
-//   constant_then_decay  lr, then a straight line down to the same rate over the last decay_fraction
-//                        of all steps (WSD; Hu et al., 2024)
+//   constant_then_decay  lr, then over the last decay_fraction of all steps a straight line down to
+//                        the same rate (WSD; Hu et al., 2024)
 double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step);
 
 }  // namespace lmtrain
