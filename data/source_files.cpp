@@ -115,7 +115,7 @@ std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::s
 std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::string& key) {
   const std::vector<std::string> paths = matches_of(source.path);
   if (paths.empty()) throw DataError(cat(key, ": nothing matches ", source.path));
-  // Names are relative to the part of the pattern before its first wildcard.
+  // Names are relative to the last folder before the pattern's first wildcard.
   const fs::path fixed =
       fs::path(source.path.substr(0, source.path.find_first_of("*?["))).parent_path();
   std::vector<SourceFile> files;

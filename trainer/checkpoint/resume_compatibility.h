@@ -14,8 +14,7 @@ namespace lmtrain {
 // elsewhere.
 std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
 
-// Throws ConfigError listing the fixed keys that differ. Logs a warning for the kWarned keys that
-// do.
+// Throws ConfigError listing the kFixed keys that differ. Logs the kWarned keys that differ.
 void check_resume_compatibility(const Config& before, const Config& now);
 
 }  // namespace lmtrain

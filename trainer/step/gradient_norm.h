@@ -11,9 +11,9 @@ bool weights_are_finite(const ParameterStore& store);
 
 // Returns the Euclidean norm of all reduced gradients, summed in double precision. Collective over
 // both axes, whose groups must be those for CPU tensors. Squares are summed within each parameter
-// and then over the parameters in order; on a GPU whose tensor axis splits no parameter, within
-// each unit and then over the units. All ranks get the same bits for any number of threads, and on
-// the CPU also for any sharding over the data axis.
+// and then over the parameters in order; on a GPU with a tensor axis of size 1, within each unit
+// and then over the units. All ranks get the same bits for any number of threads, and on the CPU
+// also for any sharding over the data axis.
 double gradient_norm(const ParameterStore& store, Communicator& host_data,
                      Communicator& host_tensor);
 
