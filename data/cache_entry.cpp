@@ -58,8 +58,8 @@ CacheEntry::CacheEntry(const fs::path& cache, const std::string& name) : folder_
   lock(beside(".lock"));
 }
 
-// Unlocks explicitly: close() alone would leave the lock to a forked process that has the
-// descriptor.
+// Unlocks explicitly: close() alone would leave the lock to a forked process
+// that has the descriptor.
 CacheEntry::~CacheEntry() {
   flock(descriptor_, LOCK_UN);
   close(descriptor_);

@@ -137,8 +137,8 @@ class PairMaker {
     pairs_.push_back({is_swapped ? two : one, is_swapped ? one : two, is_swapped});
   }
 
-  // Returns lines from a random one on, of another document if ten tries find one, else of this
-  // one.
+  // Returns lines from a random one on, of another document if ten tries find one,
+  // else of this one.
   Segment from_elsewhere(int64_t wanted) {
     int64_t other = document_;
     for (int i = 0; i < kTriesForAnotherDocument; ++i) {

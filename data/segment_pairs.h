@@ -11,8 +11,8 @@
 namespace lmtrain {
 
 // A segment is a range of a token file that holds whole lines. Each line is stored with the
-// separator that ends it; separators are left out when the segment is read and do not count as its
-// tokens.
+// separator that ends it; separators are left out when the segment is read and do not
+// count as its tokens.
 struct Segment {
   int64_t begin = 0;
   int32_t num_stored = 0;  // separators included

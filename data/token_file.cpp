@@ -41,8 +41,8 @@ void require_magic(const fs::path& path, const char* what, const std::array<char
   if (actual != kTokenFileMagic) refuse(path, what, hex_of(kTokenFileMagic), hex_of(actual));
 }
 
-// Returns the largest of the copied ids, by which the caller checks the range without a branch per
-// token.
+// Returns the largest of the copied ids, by which the caller checks the range without
+// a branch per token.
 template <class Stored>
 uint32_t copy_tokens(const Stored* from, std::span<int32_t> out) {
   uint32_t largest = 0;

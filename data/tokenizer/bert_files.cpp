@@ -38,8 +38,8 @@ Json read_vocabulary(const fs::path& path) {
   return vocabulary;
 }
 
-// Reads tokenizer_config.json, which transformers writes; most of its keys do not affect the
-// tokens.
+// Reads tokenizer_config.json, which transformers writes; most of its keys do
+// not affect the tokens.
 Json read_normalizer(const fs::path& path) {
   Json normalizer = {{"type", "BertNormalizer"}};
   if (!fs::exists(path)) return normalizer;

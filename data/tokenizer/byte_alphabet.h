@@ -13,8 +13,8 @@ namespace lmtrain {
 // Writes bytes in the alphabet: " the" becomes "Ġthe".
 std::string write_byte_alphabet(std::string_view bytes);
 
-// Reads bytes back: "Ġthe" becomes " the". Text with a character outside the alphabet is returned
-// unchanged.
+// Reads bytes back: "Ġthe" becomes " the". Text with a character outside the
+// alphabet is returned unchanged.
 std::string read_byte_alphabet(std::string_view text);
 
 // Returns all 256 bytes in the order of their characters' code points.

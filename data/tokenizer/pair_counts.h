@@ -42,8 +42,8 @@ class PairCounts {
   struct Top {
     TokenPair pair;
     int64_t count = 0;  // 0: no pair is left
-    std::span<const uint32_t>
-        positions;  // where the pair once occurred; merges may have removed some
+    // Where the pair once occurred; merges may have removed it from some of these.
+    std::span<const uint32_t> positions;
   };
   // Removes and returns the pair with the highest count; ties go to the smallest left id, then to
   // the smallest right id. Afterwards only subtract() may be called for this pair.

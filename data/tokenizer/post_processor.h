@@ -11,8 +11,8 @@ namespace lmtrain {
 
 struct AddedToken;  // added_tokens.h
 
-// A template, called TemplateProcessing in tokenizer.json. encode() does not apply it; its callers
-// do.
+// A template, called TemplateProcessing in tokenizer.json. encode() does not apply
+// it; its callers do.
 struct PostProcessor {
   struct Piece {
     enum class Kind { kToken, kFirstText, kSecondText } kind = Kind::kToken;

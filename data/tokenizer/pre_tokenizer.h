@@ -1,5 +1,5 @@
-// The second stage of a tokenizer: it splits a text into words, which the model then encodes one by
-// one.
+// The second stage of a tokenizer: it splits a text into words, which the model then
+// encodes one by one.
 #pragma once
 
 #include <cstddef>

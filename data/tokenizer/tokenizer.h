@@ -48,8 +48,8 @@ class Tokenizer {
 
   int64_t vocab_size() const;
   // The next functions return the ids of special tokens, -1 when there is none.
-  // The token that ends a text: "<|endoftext|>", Llama 3's "<|end_of_text|>", or else
-  // separator_token().
+  // The token that ends a text: "<|endoftext|>", Llama 3's
+  // "<|end_of_text|>", or else separator_token().
   int32_t end_of_text() const;
   // The token that the post-processor puts before a text. encode() leaves adding it to its callers.
   int32_t begin_of_text() const;
@@ -67,8 +67,8 @@ class Tokenizer {
   bool continues_word(int32_t id) const;
 
   // Appends the ids of a text, or of two texts when `second` is not empty, with the special tokens
-  // of the post-processor around them (without a post-processor, unchanged), and a type id for
-  // each.
+  // of the post-processor around them (without a post-processor, unchanged), and a
+  // type id for each.
   void add_special_tokens(std::span<const int32_t> first, std::span<const int32_t> second,
                           std::vector<int32_t>& ids, std::vector<int32_t>& type_ids) const;
 
@@ -87,8 +87,8 @@ class Tokenizer {
   // bytes; for others the result is words with spaces between. Special tokens are left out unless
   // `with_special_tokens` is set. Throws DataError for an id outside the vocabulary.
   std::string decode(std::span<const int32_t> ids, bool with_special_tokens = false) const;
-  // Returns the content of a special token, or the text that any other token adds after other
-  // tokens.
+  // Returns the content of a special token, or the text that any other token
+  // adds after other tokens.
   std::string_view token_text(int32_t id) const;
   // Bytes of text that a token stands for; 0 for special tokens.
   int64_t token_num_bytes(int32_t id) const;

@@ -53,8 +53,8 @@ class WordCounts {
 // Normalises all documents, splits them into words and counts the words, on the threads of the
 // pool. `next_document` is called by one thread at a time. The parts of the result have no word in
 // common. The order of words depends on the threads; the counts do not. Throws DataError as soon as
-// the distinct words would need more than `max_memory_bytes` in training, and what `next_document`
-// throws.
+// the distinct words would need more than `max_memory_bytes` in training,
+// and what `next_document` throws.
 std::vector<WordCounts> count_words(
     const std::function<bool(std::string_view& document)>& next_document,
     const Normalizer& normalizer, const PreTokenizer& pre_tokenizer, int64_t max_memory_bytes,

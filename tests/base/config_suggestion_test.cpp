@@ -50,8 +50,8 @@ const std::vector<Synonyms>& rows() {
   return synonyms;
 }
 
-// Returns what the error about a setting of the command line, or about the text of a file,
-// suggests.
+// Returns what the error about a setting of the command line, or about the text
+// of a file, suggests.
 std::string suggested(const std::function<void(const Fields&, ConfigPositions&)>& apply) {
   Whole whole;
   Fields fields;

@@ -132,8 +132,8 @@ TEST(Bigram, ExpectationMaximisationImprovesEachStep) {
   EXPECT_GE(weights.uniform, 1e-6);
 }
 
-// Defect: a score over other pairs than the validation loss takes, or the end token counted as
-// text.
+// Defect: a score over other pairs than the validation loss takes, or the end
+// token counted as text.
 TEST(Bigram, ScoresExactlyTheLoadersPairs) {
   const TemporaryFolder folder;
   const TokenFile train = TokenFile::open(write_source(folder, "train", 200, 1));

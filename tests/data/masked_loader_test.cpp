@@ -86,8 +86,8 @@ std::vector<int32_t> restored(const Batch& batch, size_t row = 0) {
   return tokens;
 }
 
-// Defect: windows that overlap or leave a gap, special tokens missing, labels that are not what was
-// hidden.
+// Defect: windows that overlap or leave a gap, special tokens missing, labels that are
+// not what was hidden.
 TEST_F(MaskedLoaderTest, WindowsHoldTheTextBetweenSpecialTokens) {
   const MaskedLoader ordered = loader(SampleOrder::kAsInFile);
   const TokenFile tokens = file();

@@ -314,8 +314,8 @@ TEST_F(PrepareTest, OtherRanksOpenTheSameFilesOrSaySo) {
   EXPECT_NE(refusal_of(elsewhere, prepared.keys).find("data.cache"), std::string::npos);
 }
 
-// Defect: too little text ends in a crash or an endless loop instead of a line saying what to
-// change.
+// Defect: too little text ends in a crash or an endless loop instead of a line
+// saying what to change.
 TEST_F(PrepareTest, TooLittleTextSaysHowMuchIsNeeded) {
   config_.sequence_length = 100000;
   EXPECT_NE(refusal().find("at least 100001"), std::string::npos);

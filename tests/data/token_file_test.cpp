@@ -172,8 +172,8 @@ TEST_F(DamagedTokenFile, AnyFlippedBitIsRefused) {
   }
 }
 
-// Defect: open() reads the tokens of a large file, or leaves header and index for verify() to
-// check.
+// Defect: open() reads the tokens of a large file, or leaves header and index
+// for verify() to check.
 TEST_F(DamagedTokenFile, OpenChecksAllButTheTokens) {
   for (size_t at = 0; at < bytes_.size(); ++at) {
     std::string damaged = bytes_;

@@ -64,8 +64,8 @@ TEST(BertWords, EveryCharacterBecomesThatOfTheReference) {
   }
 }
 
-// Defect: what depends on neighbouring characters is wrong: the order of marks, a sigma at a word's
-// end.
+// Defect: what depends on neighbouring characters is wrong: the order of marks, a sigma
+// at a word's end.
 TEST(BertWords, TextsBecomeThoseOfTheReference) {
   const auto reference = read_fixture("bert_words.json");
   for (const Kind& kind : kKinds) {

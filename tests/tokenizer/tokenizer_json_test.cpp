@@ -127,8 +127,8 @@ struct Refused {
   const char* message;  // a part of it
 };
 
-// Defect: a component, type or value that changes ids, ignored. Each is refused with file and
-// place.
+// Defect: a component, type or value that changes ids, ignored. Each is refused
+// with file and place.
 TEST(TokenizerJson, RefusesWhatItDoesNotHave) {
   const Refused cases[] = {
       {"field", [](Json& f) { f["extra"] = 1; }, "x.json: unknown field 'extra' = 1"},

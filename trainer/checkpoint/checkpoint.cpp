@@ -64,8 +64,8 @@ std::vector<int> owners_of(const std::vector<Item>& items, int size) {
   return owners;
 }
 
-// Writes the image, reads it back and compares, so that a faulty disk is found now and not at a
-// resume.
+// Writes the image, reads it back and compares, so that a faulty disk is found now and
+// not at a resume.
 Manifest::File write_image(const fs::path& path, const std::vector<char>& image) {
   const uint64_t hash = hash_bytes(image.data(), image.size());
   DurableFile file(path, static_cast<int64_t>(image.size()));

@@ -1,5 +1,5 @@
-// The saves of a run: it refuses to save non-finite weights, handles failed saves and removes old
-// checkpoints.
+// The saves of a run: it refuses to save non-finite weights, handles failed saves
+// and removes old checkpoints.
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,8 @@
 namespace lmtrain {
 
 // Returns "train.precision (bf16 in the checkpoint, fp32 now)" for each key of this rule that
-// differs. Sources and paths are compared as text here; the content of the files is compared
-// elsewhere.
+// differs. Sources and paths are compared as text here; the content of the
+// files is compared elsewhere.
 std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
 
 // Throws ConfigError listing the kFixed keys that differ. Logs the kWarned keys that differ.

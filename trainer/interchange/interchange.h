@@ -1,5 +1,5 @@
-// Imports and exports models as folders of the transformers package: config.json, safetensors and
-// tokenizer.json.
+// Imports and exports models as folders of the transformers package:
+// config.json, safetensors and tokenizer.json.
 #pragma once
 
 #include <cstdint>
