@@ -83,7 +83,7 @@ struct ListField {
 // Whether a key may differ between a checkpoint and the run that resumes from it.
 enum class OnResume {
   kFree,    // the key may differ: the training stays the same
-  kWarned,  // the key may differ, with a warning: the rest of the training changes
+  kWarned,  // the key may differ and the log says so: the rest of the training changes
   kFixed,   // the key must be equal: the checkpoint would not fit or the experiment would change
 };
 

@@ -23,7 +23,7 @@ const Field* find_field(const Fields& fields, const std::string& key) {
 
 bool is_number(const YamlNode& node) { return !node.quoted && is_decimal_real(node.text); }
 
-// How messages name a value that was not expected: "found ..."
+// Returns how a message describes an unexpected value: "found ..."
 std::string found_text(const YamlNode& node) {
   if (node.kind == YamlNode::Kind::kNull) return "nothing";
   if (node.kind == YamlNode::Kind::kSequence) return "a list";
@@ -44,7 +44,7 @@ class Reader {
          const std::vector<Synonyms>& synonyms)
       : root_(root), source_(source), positions_(positions), synonyms_(synonyms) {}
 
-  // `prefix` is the dotted name of `fields` with its point.
+  // `prefix` is the dotted name of `fields` with a trailing point.
   void read_section(const Fields& fields, const std::string& prefix, const YamlNode& node) {
     for (size_t i = 0; i < node.keys.size(); ++i) {
       const YamlKey& key = node.keys[i];
@@ -251,7 +251,7 @@ class Reader {
     return node.kind == YamlNode::Kind::kScalar && !node.quoted;
   }
 
-  // False when the number does not fit the type.
+  // Returns false when the number does not fit the type.
   template <class Number>
   static bool parse(const std::string& text, Number& value) {
     return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc();

@@ -8,7 +8,7 @@
 namespace lmtrain {
 namespace {
 
-// The comparison takes time and memory in the length of the name, and nobody mistypes so much.
+// The comparison's time and memory grow with the length of the name; longer names are not compared.
 constexpr size_t kMaxNameLength = 100;
 
 using Names = std::vector<std::string>;
@@ -33,7 +33,7 @@ Names names_of(const Fields& section) {
   return names;
 }
 
-// "--Max-New-Tokens" and "max_new_tokens" are one word.
+// Makes different spellings equal: "--Max-New-Tokens" and "max_new_tokens" give the same word.
 std::string plain_word(const std::string& word) {
   std::string plain;
   for (const char c : word.substr(std::min(word.size(), word.find_first_not_of('-')))) {
@@ -43,7 +43,7 @@ std::string plain_word(const std::string& word) {
   return plain;
 }
 
-// The names that lie in the section `prefix`.
+// Returns the names in the section `prefix`.
 Names names_within(const Names& names, const std::string& prefix) {
   Names within;
   if (prefix.empty()) return within;
@@ -88,7 +88,7 @@ class Search {
   }
 
  private:
-  // The section that `key` was looked for in, with its point, corrected where it is mistyped.
+  // Returns the section that `key` names, with its point; a mistyped section is corrected.
   std::string section_of_word() const {
     if (key_ == word_) return prefix_;
     Names sections;
@@ -99,21 +99,21 @@ class Search {
     return nearest_name(prefix_ + key_.substr(0, key_.size() - word_.size()), sections);
   }
 
-  // The key of this section that differs in upper and lower case alone.
+  // Returns the key of this section that differs in upper and lower case alone.
   std::string sibling_in_other_case() const {
     const Names names = names_of(section_);
     const auto found = std::find(names.begin(), names.end(), plain_word(key_));
     return found == names.end() ? "" : *found;
   }
 
-  // The dotted name of the first key that is called `name`.
+  // Returns the dotted name of the first key that is called `name`.
   std::string key_named(const std::string& name) const {
     const auto has_that_name = [&](const KnownKey& known) { return known.name == name; };
     const auto found = std::find_if(known_.begin(), known_.end(), has_that_name);
     return found == known_.end() ? "" : found->prefix + found->name;
   }
 
-  // A key of another section whose name is near.
+  // Returns a key of another section whose name is near.
   std::string find_elsewhere() const {
     Names names;
     for (const KnownKey& known : known_) names.push_back(known.name);
@@ -121,7 +121,7 @@ class Search {
     return nearest.empty() ? "" : key_named(nearest);
   }
 
-  // The same for a key with points, which may be meant from the root or from its section.
+  // The same for a key with points, which may be relative to the root or to its section.
   std::string find_dotted() const {
     Names dotted;
     for (const KnownKey& known : known_) dotted.push_back(known.prefix + known.name);
@@ -129,7 +129,7 @@ class Search {
     return from_root.empty() ? nearest_name(prefix_ + key_, dotted) : from_root;
   }
 
-  // A word of other programs that is mistyped.
+  // Treats the key as a mistyped word of another program.
   Meaning near_word() const {
     Names words;
     for (const Synonyms& row : synonyms_) {
@@ -142,10 +142,10 @@ class Search {
   std::vector<KnownKey> known_;
   const Fields& section_;
   const std::string& prefix_;
-  const std::string& key_;  // as given, with points where the command line has them
-  std::string word_;        // behind its last point
+  const std::string& key_;  // as given; keys of the command line have points
+  std::string word_;        // the part after the last point
   const std::vector<Synonyms>& synonyms_;
-  const Synonyms* row_;  // of the word
+  const Synonyms* row_;  // the synonyms of the word, or null
 };
 
 }  // namespace

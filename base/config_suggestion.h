@@ -23,8 +23,8 @@ const Synonyms* find_synonyms(const std::vector<Synonyms>& synonyms, const std::
 std::string suggestion_text(const std::vector<std::string>& names, const std::string& remark);
 
 // Returns the end of a message about an unknown key: "did you mean 'train.steps'?", or a list of
-// the section's keys. `prefix` is the dotted name of `section` with a trailing point, "" for the
-// root.
+// the section's keys. `prefix` is the dotted name of `section` with a trailing point,
+// "" for the root.
 std::string suggest_key(const Fields& root, const Fields& section, const std::string& prefix,
                         const std::string& key, const std::vector<Synonyms>& synonyms = {});
 

@@ -1,6 +1,6 @@
 // Writes a config as YAML with a comment per key, and as tables for documents. Both are generated
-// from the description of the fields. `defaults` describes a default-constructed struct of the same
-// type.
+// from the description of the fields. `defaults` describes a default-constructed struct
+// of the same type.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Files that survive a crash: every write is checked, then come fsync, rename and fsync of the
-// folder.
+// Files that survive a crash: every write is checked, then come fsync, rename and
+// fsync of the folder.
 #pragma once
 
 #include <cstddef>

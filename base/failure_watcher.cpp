@@ -22,7 +22,7 @@ void FailureWatcher::remove(int number) {
 bool FailureWatcher::look() {
   const std::string failure = first_failure();
   if (failure.empty()) return true;
-  // Without the lock: what it does may wait for a thread that removes a probe.
+  // The lock is not held here: on_failure may wait for a thread that removes a probe.
   on_failure_(failure);
   return false;
 }

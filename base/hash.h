@@ -1,5 +1,5 @@
-// XXH3 (Yann Collet), 64 bits: fingerprints and checksums of tokens, tensors and files. It is not a
-// cryptographic hash.
+// XXH3 (Yann Collet), 64 bits, for fingerprints and checksums of tokens, tensors and files. It is
+// not a cryptographic hash.
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,8 @@
 namespace lmtrain {
 namespace {
 
-// Whether a person watches. mpirun passes on what ranks write, through a pipe: then its own
-// standard error counts.
+// Whether standard error is a terminal. mpirun forwards what ranks write through a pipe; then
+// mpirun's own standard error counts.
 bool is_watched() {
   if (std::getenv("SLURM_JOB_ID") != nullptr) return false;
   if (isatty(STDERR_FILENO) != 0) return true;
@@ -67,7 +67,7 @@ struct Logging {
   std::shared_ptr<TerminalSink> terminal = std::make_shared<TerminalSink>();
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("lmtrain", terminal);
   int rank = 0;
-  // What a file that is opened later begins with.
+  // Lines logged so far; a log file that is opened later begins with them.
   std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> early =
       std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kMaxEarlyLines);
 

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Files of one version of cgroups. Version 1 says "no limit" with a number near 2^63.
+// The file names of one version of cgroups. Version 1 writes "no limit" as a number near 2^63.
 struct CgroupNames {
   const char* mount;  // below the root
   const char* limit;
@@ -28,7 +28,7 @@ constexpr CgroupNames kVersion1 = {"memory", "memory.limit_in_bytes", "memory.us
 constexpr CgroupNames kVersion2 = {"", "memory.max", "memory.current", "inactive_file"};
 constexpr int64_t kNoLimit = INT64_C(1) << 60;
 
-// The number after `name` in lines of "name: 12 kB" or "name 12".
+// Returns the number after `name` in a file with lines "name: 12 kB" or "name 12".
 std::optional<int64_t> read_entry(const fs::path& path, const std::string& name) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -47,7 +47,7 @@ std::optional<int64_t> read_number(const fs::path& path) {
   return std::nullopt;  // not there, or "max"
 }
 
-// What one group leaves, when it has a limit.
+// Returns the bytes that one group leaves free, or nothing when it has no limit.
 std::optional<int64_t> room_in_group(const fs::path& folder, const CgroupNames& names) {
   const auto limit = read_number(folder / names.limit);
   if (!limit || *limit >= kNoLimit) return std::nullopt;
@@ -61,7 +61,7 @@ struct Group {
   const CgroupNames* names;
 };
 
-// The groups that bind memory, from lines "4:memory:/slurm/job_7" and "0::/user.slice".
+// Returns the groups that limit memory, from lines "4:memory:/slurm/job_7" and "0::/user.slice".
 std::vector<Group> own_groups(const fs::path& proc) {
   std::vector<Group> groups;
   std::ifstream file(proc / "self" / "cgroup");
@@ -79,7 +79,8 @@ std::vector<Group> own_groups(const fs::path& proc) {
 
 void apply_group(const Group& group, const fs::path& cgroup, AvailableMemory& available) {
   const fs::path mount = cgroup / group.names->mount;
-  // In a container the path may be the host's, and only the root is there: both ends count.
+  // In a container the path may be the host's, of which only the root exists here. So the loop goes
+  // up to the root and skips what does not exist.
   for (fs::path path = group.path;; path = path.parent_path()) {
     const auto room = room_in_group(mount / path.relative_path(), *group.names);
     if (room && *room < available.bytes) {

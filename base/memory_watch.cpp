@@ -20,7 +20,7 @@ MemoryWatch::MemoryWatch()
 void MemoryWatch::look() {
   try {
     peak_ = std::max(peak_.load(), anonymous_bytes());
-  } catch (...) {  // NOLINT(bugprone-empty-catch): a reading that fails is one less
+  } catch (...) {  // NOLINT(bugprone-empty-catch): a failed reading is skipped
   }
 }
 

@@ -21,7 +21,7 @@ std::string nearest_file(const fs::path& path) {
     if (entry->is_regular_file(unreadable)) names.push_back(entry->path().filename().string());
     if (names.size() == kMaxFiles) break;
   }
-  std::sort(names.begin(), names.end());  // the same answer whatever order the folder has
+  std::sort(names.begin(), names.end());  // the answer must not depend on the folder's order
   const std::string nearest = nearest_name(name, names);
   return nearest.empty() ? "" : (path.parent_path() / nearest).string();
 }

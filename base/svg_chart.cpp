@@ -19,7 +19,7 @@ constexpr double kBottom = 54.0;
 constexpr size_t kMaxPointsOfLine = 600;
 constexpr double kBarPitch = 30.0;
 
-// Readable on the light and on the dark panel.
+// These colours are readable on the light and on the dark panel.
 constexpr std::array<const char*, 8> kColours = {"#3b7dd8", "#e0823d", "#3fa35f", "#a15fc0",
                                                  "#d64f62", "#22a0a8", "#b59a1c", "#868e96"};
 
@@ -87,7 +87,7 @@ std::string tick_text(double value, double step) {
   return fixed(value, digits);
 }
 
-// Linear axes over round numbers, and where a value lies on the panel.
+// Draws linear axes over round numbers and maps values to places on the panel.
 class Frame {
  public:
   Frame(double x_low, double x_high, double y_low, double y_high, double height = kHeight,
@@ -156,7 +156,7 @@ struct Point {
   double y;
 };
 
-// The finite points, averaged over neighbours when there are more than a picture can show.
+// Returns the finite points, averaged over neighbours when there are more than a chart can show.
 std::vector<Point> points_of(const ChartLine& line) {
   std::vector<Point> points;
   for (size_t i = 0; i < std::min(line.x.size(), line.y.size()); ++i) {

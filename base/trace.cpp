@@ -16,12 +16,12 @@ namespace {
 
 std::string quoted(std::string_view text) { return nlohmann::json(text).dump(); }
 
-// In whole nanoseconds, so that spans that nest do so in the file too.
+// Whole nanoseconds keep spans that nest nested in the file.
 int64_t nanoseconds(double seconds) { return std::llround(seconds * 1e9); }
 
-// When the monotonic clock was zero, which makes the clocks of several machines comparable as far
-// as they agree on the date. Modulo ten days: viewers read times as doubles, and those of whole
-// dates would tell quarters of a microsecond apart.
+// Returns the date at which the monotonic clock was zero. Adding it makes the times of several
+// machines comparable, as far as their dates agree. It is taken modulo ten days, because viewers
+// read times as doubles, whose resolution for full dates is only a quarter of a microsecond.
 int64_t date_of_monotonic_zero() {
   constexpr int64_t kTenDays = int64_t{10} * 24 * 3600 * 1'000'000'000;
   int64_t best = 0;
@@ -38,7 +38,7 @@ int64_t date_of_monotonic_zero() {
   return best;
 }
 
-// The format's unit, written without rounding.
+// Writes microseconds, the format's unit, without rounding.
 std::string microseconds(int64_t nanoseconds) {
   return cat(nanoseconds / 1000, ".", zero_padded(nanoseconds % 1000, 3));
 }
@@ -116,7 +116,7 @@ void Trace::write(const std::filesystem::path& path) {
 
 std::string Trace::to_json() const {
   std::unique_lock lock(mutex_);
-  // Texts take a while: they are made of a copy, so that the threads of the run need not wait.
+  // Formatting takes a while. It works on a copy, so that the threads of the run need not wait.
   const std::deque<TraceSpan> spans = spans_;
   const std::vector<std::string> lanes = lanes_;
   const int64_t num_dropped = num_dropped_;

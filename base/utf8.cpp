@@ -12,7 +12,7 @@ bool eight_ascii_bytes(const char* at) {
   return (bytes & UINT64_C(0x8080808080808080)) == 0;
 }
 
-// Bytes of the valid character at the front of `text`, 0 when it is not valid.
+// Returns the bytes of the character at the front of `text`, 0 when it is not valid.
 size_t character_length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(0);

@@ -180,8 +180,8 @@ void check_size(std::string_view text, const YamlSource& source) {
                         " bytes allowed for a config"));
 }
 
-// What yaml-cpp must not see: other encodings, control characters, and more open brackets (some 200
-// bytes each in its scanner) than there may be values.
+// Refuses what yaml-cpp must not see: other encodings, control characters, and more open brackets
+// (about 200 bytes each in its scanner) than the limit on values.
 void check_bytes(std::string_view text, const YamlSource& source) {
   const auto is_bracket = [](char c) { return c == '[' || c == '{'; };
   const auto brackets = std::count_if(text.begin(), text.end(), is_bracket);
@@ -204,7 +204,7 @@ void check_bytes(std::string_view text, const YamlSource& source) {
   }
 }
 
-// A null root when there is no document at all.
+// Returns a null root when there is no document at all.
 YamlNode parse_document(std::string_view text, const YamlSource& source) {
   if (text.starts_with(kUtf8Bom)) text.remove_prefix(kUtf8Bom.size());
   check_size(text, source);

@@ -48,15 +48,15 @@ struct YamlSource {
   std::string at(YamlMark mark) const;
 };
 
-// Returns the only document of `text`; its root must be a mapping. Throws ConfigError naming the
-// place.
+// Returns the only document of `text`; its root must be a mapping. Throws
+// ConfigError naming the place.
 YamlNode parse_yaml_mapping(std::string_view text, const YamlSource& source);
 
 // Reads one value of a command line: a scalar, [a, b] or {a: b}, as within a flow sequence.
 YamlNode parse_yaml_value(std::string_view text, const YamlSource& source);
 
-// Returns the text of a YAML file. Throws ConfigError when the file cannot be read or has more than
-// kMaxYamlBytes.
+// Returns the text of a YAML file. Throws ConfigError when the file cannot be read or
+// has more than kMaxYamlBytes.
 std::string read_yaml_file(const std::filesystem::path& path);
 
 // Returns `text` for a one-line message: control characters are escaped, and the text is cut at

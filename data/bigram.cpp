@@ -11,7 +11,7 @@ constexpr double kSmallestUniformWeight = 1e-6;
 constexpr int kMaxSteps = 100;
 constexpr double kSmallestGain = 1e-7;  // nats per pair, below which the weights have settled
 
-// Which pairs of a file are held out: the last of every `stride` blocks.
+// Chooses the pairs of a file that are held out: the last of every `stride` blocks.
 class Heldout {
  public:
   explicit Heldout(int64_t num_pairs)
@@ -25,7 +25,7 @@ class Heldout {
   int64_t stride_;
 };
 
-// visit(index, previous, next) for every pair of neighbours in the file.
+// Calls visit(index, previous, next) for every pair of neighbours in the file.
 template <class Visit>
 void for_each_pair(const TokenFile& file, Visit visit) {
   constexpr int64_t kPiece = 1 << 16;
@@ -47,8 +47,7 @@ struct HeldoutPair {
   double count;
 };
 
-// One step of expectation maximisation. Returns the mean nats per pair under the weights it was
-// given.
+// Does one step of expectation maximisation. Returns the mean nats per pair under the old weights.
 double improve(BigramWeights& weights, const std::vector<HeldoutPair>& pairs) {
   double nats = 0.0;
   double total = 0.0;
@@ -99,7 +98,7 @@ void BigramModel::add(int32_t previous, int32_t next, uint32_t count) {
   num_pairs_ += count;
 }
 
-// Pairs after an unseen token say nothing about the bigram's share, and are left out.
+// Pairs after an unseen token say nothing about the bigram's weight, so they are left out.
 void BigramModel::fit_weights(const BigramCounts& heldout) {
   std::vector<HeldoutPair> pairs;
   heldout.for_each([&](int32_t previous, int32_t next, uint32_t count) {

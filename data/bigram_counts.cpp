@@ -15,12 +15,11 @@ void BigramCounts::add(int32_t first, int32_t second, uint32_t count) {
     keys_[slot] = pair;
     ++num_pairs_;
   }
-  // A count that no longer fits stays at the largest: a pair so frequent has a share that 2^32
-  // gives.
+  // A count that no longer fits in 32 bits stays at the maximum.
   counts_[slot] += std::min(count, UINT32_MAX - counts_[slot]);
 }
 
-// The slot that holds `key`, or the free one where it belongs.
+// Returns the slot that holds `key`, or the free slot where it would be inserted.
 size_t BigramCounts::slot_of(uint64_t key) const {
   const size_t mask = keys_.size() - 1;
   const uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);

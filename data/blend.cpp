@@ -11,7 +11,8 @@ Blend::Blend(const std::vector<double>& weights) : weights_(weights), given_at_(
   given_at_[0].resize(weights.size());
 }
 
-// Among the sources that are behind far enough, the one that would soonest be behind too far.
+// Tijdeman's rule: among the sources that are far enough behind their share, picks the one that
+// would be the first to fall too far behind.
 size_t Blend::next(std::vector<int64_t>& given, int64_t sample) const {
   const auto count = static_cast<double>(weights_.size());
   const double slack = count == 1 ? 0.0 : 1.0 / (2.0 * count - 2.0);
@@ -32,7 +33,7 @@ size_t Blend::next(std::vector<int64_t>& given, int64_t sample) const {
   return best;
 }
 
-// Blocks are walked through in turn once; what is kept of each is a number a source.
+// Goes through the blocks in order, once. For each block only one count per source is kept.
 void Blend::extend_to(int64_t block) const {
   while (static_cast<int64_t>(given_at_.size()) <= block) {
     std::vector<int64_t> given = given_at_.back();

@@ -56,7 +56,7 @@ class GzipStream : public ByteStream {
     size_t done = 0;
     while (done < out.size()) {
       if (stream_.avail_in == 0) feed();
-      // Some writers fill up to a block with zeros.
+      // Some writers pad the file with zeros up to a block.
       while (is_between_members_ && (stream_.avail_in > 0 || feed()) && *stream_.next_in == 0) {
         ++stream_.next_in;
         --stream_.avail_in;
@@ -85,7 +85,7 @@ class GzipStream : public ByteStream {
  private:
   static constexpr size_t kPiece = size_t{1} << 20;  // zlib counts in 32 bits
 
-  // False at the end of the file.
+  // Returns false at the end of the file.
   bool feed() {
     const size_t count = std::min(kPiece, file_.size() - at_);
     // zlib does not write to its input.
@@ -101,7 +101,7 @@ class GzipStream : public ByteStream {
 
   fs::path path_;
   MappedFile file_;
-  size_t at_ = 0;  // of what zlib has been given
+  size_t at_ = 0;  // end of the bytes that zlib has been given
   z_stream stream_ = {};
   bool is_between_members_ = false;
 };
@@ -111,7 +111,7 @@ class ZstdStream : public ByteStream {
   explicit ZstdStream(const fs::path& path)
       : path_(path), file_(path), stream_(ZSTD_createDStream(), &ZSTD_freeDStream) {
     input_ = {file_.data(), file_.size(), 0};
-    constexpr int kLargestWindowLog = 31;  // what zstd --long writes at most
+    constexpr int kLargestWindowLog = 31;  // the largest that zstd --long writes
     ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, kLargestWindowLog);
   }
 
@@ -146,7 +146,7 @@ Compression compression_of(const fs::path& path) {
   std::string start(4, '\0');
   file.read(start.data(), static_cast<std::streamsize>(start.size()));
   if (start.starts_with("\x1f\x8b")) return Compression::kGzip;
-  // A frame, or one to be skipped, as parallel zstd begins with.
+  // Accepts an ordinary frame, or a skippable frame, with which parallel zstd begins its files.
   const bool is_skipped = (start[0] & 0xF0) == 0x50 && start.ends_with("\x2a\x4d\x18");
   return start == "\x28\xb5\x2f\xfd" || is_skipped ? Compression::kZstd : Compression::kNone;
 }

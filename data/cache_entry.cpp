@@ -58,7 +58,8 @@ CacheEntry::CacheEntry(const fs::path& cache, const std::string& name) : folder_
   lock(beside(".lock"));
 }
 
-// Unlocked by name, since a forked process that inherited the descriptor would keep the lock.
+// Unlocks explicitly: close() alone would leave the lock to a forked process
+// that has the descriptor.
 CacheEntry::~CacheEntry() {
   flock(descriptor_, LOCK_UN);
   close(descriptor_);
@@ -85,7 +86,7 @@ bool CacheEntry::exists() const {
   return fs::is_directory(folder_, ignored);
 }
 
-// Hidden names in the cache folder that belong to this entry.
+// Returns a hidden name in the cache folder that belongs to this entry.
 fs::path CacheEntry::beside(const std::string& suffix) const {
   return folder_.parent_path() / cat(".", folder_.filename().string(), suffix);
 }

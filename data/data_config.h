@@ -130,10 +130,9 @@ struct DataConfig {
     f.integer("sequence_length", sequence_length, {.min = 2, .max = 1 << 20},
               "Tokens of a training sequence.")
         .fixed_on_resume();
-    f.boolean(
-         "isolate_documents", isolate_documents,
-         "Whether tokens see their own document alone, with positions from 0, where a sequence "
-         "holds several.")
+    f.boolean("isolate_documents", isolate_documents,
+              "Whether tokens see their own document alone, with positions from 0, "
+              "where a sequence holds several.")
         .fixed_on_resume();
     f.section("masking", masking, "bert: masked tokens.").fixed_on_resume();
     f.choice("pairs", pairs,

@@ -25,13 +25,13 @@ Document owned(std::string text) {
   return {*owner, owner};
 }
 
-// The next line of `text` with its line break, if it has one.
+// Returns the first line of `text` with its line break, if it has one.
 std::string_view first_line(std::string_view text) {
   const size_t end = text.find('\n');
   return end == std::string_view::npos ? text : text.substr(0, end + 1);
 }
 
-// Text as it lies on disk: documents point into the mapped file.
+// Uncompressed text: documents point into the mapped file.
 class MappedText : public FileDocuments {
  public:
   MappedText(const SourceFile& source, Utf8Gate& gate)
@@ -88,7 +88,7 @@ class MappedText : public FileDocuments {
   bool is_empty_ = false;
 };
 
-// What all that is read line by line has in common.
+// Base of all formats that are read line by line.
 class StreamedDocuments : public FileDocuments {
  public:
   StreamedDocuments(const SourceFile& source, Utf8Gate& gate)
@@ -102,14 +102,14 @@ class StreamedDocuments : public FileDocuments {
   std::string place(int64_t line) const { return cat(source_.path.string(), ":", line); }
   std::string place() const { return place(lines_.line_number()); }
   int64_t line_number() const { return lines_.line_number(); }
-  // Of what must be held as a whole.
+  // Throws when a document or record, which must fit in memory, is too large.
   void require_size(size_t bytes, int64_t first_line) const {
     if (bytes <= kLargestDocument) return;
     throw DataError(cat(place(first_line),
                         ": the document that begins here is over 1 GiB; give a separator that cuts "
                         "it, or for plain text the file uncompressed"));
   }
-  // False where the policy leaves it out.
+  // Returns false when the UTF-8 policy skips the text.
   bool passes(std::string& text, int64_t first_line) {
     std::string replaced;
     const Utf8Gate::Verdict verdict = gate_.judge(
@@ -141,7 +141,7 @@ class StreamedText : public StreamedDocuments {
   }
 
  private:
-  // False when there is nothing behind the last separator.
+  // Returns false when nothing follows the last separator.
   bool read(std::string& text) {
     const std::string& separator = source().separator;
     const int64_t first = line_number() + 1;
@@ -245,7 +245,7 @@ class Table : public StreamedDocuments {
     }
   }
 
-  // Where the field's text begins, behind its opening quote.
+  // Returns where the field's text begins, after its opening quote if it has one.
   static size_t begin_field(std::string_view content, size_t at, bool& is_quoted) {
     is_quoted = at < content.size() && content[at] == '"';
     return is_quoted ? at + 1 : at;

@@ -25,8 +25,8 @@ class Loader {
   int64_t sequence_length() const { return sequence_length_; }
   int64_t num_samples() const { return num_samples_; }
 
-  // Returns one row per index, in the given order. Thread-safe. Throws DataError for a damaged
-  // file.
+  // Returns one row per index, in the given order. Thread-safe. Throws DataError
+  // for a damaged file.
   Batch load(std::span<const int64_t> global_sample_indices) const;
 
   // The two parts of load(): empty_batch() gives every array its final size, with rows that hold no

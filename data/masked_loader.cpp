@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kSpecialTokensOfWindow = 2;
 constexpr int64_t kSpecialTokensOfPair = 3;
 
-// Takes tokens off random ends of the longer of the two until both have room.
+// Removes tokens from random ends of the longer of the two until both together fit.
 void truncate(std::vector<int32_t>& first, std::vector<int32_t>& second, size_t most,
               UniformStream& draws) {
   while (first.size() + second.size() > most) {
@@ -110,7 +110,7 @@ void MaskedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
     const bool continues = i > 0 && word_starts_.continues_word(sequence.tokens[i - 1], token);
     roles[i] = continues ? MaskRole::kWordRest : MaskRole::kWordStart;
   }
-  // Padding is a document of its own: it sees nothing that counts.
+  // Padding is a document of its own, so that it does not attend to real tokens.
   const auto padding = static_cast<ptrdiff_t>(begin) + sequence_length();
   std::fill(batch.document_ids.begin() + static_cast<ptrdiff_t>(begin + length),
             batch.document_ids.begin() + padding, sequence.document + 1);

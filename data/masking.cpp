@@ -11,7 +11,7 @@ namespace {
 constexpr double kMaskShare = 0.8;
 constexpr double kRandomShare = 0.1;
 
-// Places that are chosen together: [begin, end).
+// Positions that are chosen together: [begin, end).
 struct Word {
   size_t begin;
   size_t end;
@@ -52,7 +52,7 @@ void mask_tokens(const MaskingRule& rule, std::span<const MaskRole> roles, Unifo
   std::vector<Word> words = words_of(roles, rule.config.whole_words);
   const size_t wanted = num_targets(rule.config, roles.size());
   size_t chosen = 0;
-  // The words come up in the order of a Fisher-Yates shuffle, as far as it is needed.
+  // The words are taken in the order of a Fisher-Yates shuffle, which stops when there are enough.
   for (size_t i = 0; i < words.size() && chosen < wanted; ++i) {
     const auto rest = static_cast<int64_t>(words.size() - i);
     std::swap(words[i], words[i + static_cast<size_t>(draws.below(rest))]);

@@ -28,7 +28,7 @@ Batch NextTokenLoader::empty_batch(int64_t num_samples) const {
   return batch_without_samples(num_samples, sequence_length(), file_.header().end_of_text);
 }
 
-// A document's end token is its last.
+// A document's end token belongs to the document, as its last token.
 void NextTokenLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   const auto length = static_cast<size_t>(sequence_length());
   std::vector<int32_t> tokens(length + 1);

@@ -1,5 +1,5 @@
-// Samples for training a decoder: windows of a token file in which each token's label is the next
-// token.
+// Samples for training a decoder: windows of a token file in which each token's label
+// is the next token.
 #pragma once
 
 #include "data/loader.h"

@@ -38,7 +38,7 @@ int64_t Permutation::operator()(int64_t index) const {
   return static_cast<int64_t>(value);
 }
 
-// The halves take turns: each round adds a function of one to the other, which can be undone.
+// Each round adds a function of one half to the other half, in turns; such a step can be undone.
 uint64_t Permutation::encrypt(uint64_t value) const {
   uint64_t low = value & low_mask_;
   uint64_t high = value >> low_bits_;

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Part of every key: goes up when the same sources would give other files.
+// Part of every key. Raise it when the same sources would give other files.
 constexpr int kPrepareVersion = 1;
 
 constexpr const char* kTokenizerFile = "tokenizer.json";
@@ -41,10 +41,10 @@ struct Sources {
 struct TokenFiles {
   TokenFile train;
   std::optional<TokenFile> validation;
-  std::vector<int64_t> train_documents;  // of each source
+  std::vector<int64_t> train_documents;  // number of each source
 };
 
-// The cached tokenizer; DataError or IoError when the entry is damaged.
+// Opens the cached tokenizer. Throws DataError or IoError when the entry is damaged.
 Tokenizer open_tokenizer(const fs::path& folder) {
   Tokenizer tokenizer = Tokenizer::load(folder / kTokenizerFile);
   const uint64_t expected = parse_hex16(read_file(folder / kTokenizerHashFile, 16));
@@ -85,7 +85,7 @@ Tokenizer load_tokenizer(const std::string& path, TokenizerUse use) {
   return tokenizer;
 }
 
-// open() of the entry in the cache when it is there and whole, after publish(fill) otherwise.
+// Opens the cache entry. When it is missing or damaged, publishes it with `fill` first.
 template <class Open, class Fill>
 auto open_or_make(const fs::path& cache, const std::string& name, const Open& open,
                   const Fill& fill) {
@@ -161,7 +161,7 @@ Sources find_sources(const DataConfig& data, const std::function<void(double)>& 
   return sources;
 }
 
-// Files of tokens have no text to train a tokenizer on, nor lines to make pairs of.
+// Files of tokens have no text to train a tokenizer on, and no lines to make pairs of.
 void require_text_where_needed(const Sources& sources, const DataConfig& data,
                                const TokenizerConfig& tokenizer) {
   for (const SourceFile& file : sources.files) {
@@ -173,8 +173,8 @@ void require_text_where_needed(const Sources& sources, const DataConfig& data,
     }
     if (data.has_pairs()) {
       throw DataError(cat(file.path.string(),
-                          " holds token ids, which have no lines to make "
-                          "data.pairs of; give text, or data.pairs=none"));
+                          " holds token ids, which have no lines to make data.pairs of; "
+                          "give text, or data.pairs=none"));
     }
   }
 }

@@ -12,7 +12,7 @@ constexpr int64_t kNumSpecialTokens = 3;  // [CLS] first [SEP] second [SEP]
 constexpr int kTriesForAnotherDocument = 10;
 constexpr double kNegativeShare = 0.5;
 
-// A line: its place in the file, the separator behind it included.
+// A line's place in the file, including the separator after it.
 struct Line {
   int64_t begin;
   int32_t num_stored;
@@ -101,7 +101,7 @@ class PairMaker {
     return 2 + draws_.below(most - 1);
   }
 
-  // Makes a pair of these lines; returns how many of them it used.
+  // Makes a pair from these lines and returns how many of them it used.
   size_t pair_up(std::span<const Line> chunk) {
     const size_t num_first =
         chunk.size() < 2
@@ -137,7 +137,8 @@ class PairMaker {
     pairs_.push_back({is_swapped ? two : one, is_swapped ? one : two, is_swapped});
   }
 
-  // Lines of another document, where ten tries find one, from a random one on.
+  // Returns lines from a random one on, of another document if ten tries find one,
+  // else of this one.
   Segment from_elsewhere(int64_t wanted) {
     int64_t other = document_;
     for (int i = 0; i < kTriesForAnotherDocument; ++i) {

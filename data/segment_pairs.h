@@ -11,8 +11,8 @@
 namespace lmtrain {
 
 // A segment is a range of a token file that holds whole lines. Each line is stored with the
-// separator that ends it; separators are left out when the segment is read and do not count as its
-// tokens.
+// separator that ends it; separators are left out when the segment is read and do not
+// count as its tokens.
 struct Segment {
   int64_t begin = 0;
   int32_t num_stored = 0;  // separators included
@@ -35,7 +35,8 @@ struct PairRule {
 // Returns all pairs of the file in the order of its documents; they are a pure function of file and
 // rule. A document's lines are used in order: a pair takes lines until they reach sequence_length -
 // 3 tokens (a smaller, random number for short_fraction of the pairs) and splits them in two at a
-// random line. For next_sentence, half the second segments are lines of another document instead;
+// random line. For next_sentence, half the second segments are lines of another document instead
+// (of the same one when ten tries find no other);
 // the next pair then uses the lines that were replaced. A single line that cannot be split gets a
 // second segment from another document for next_sentence; for sentence_order it is cut in two.
 std::vector<SegmentPair> pair_segments(const TokenFile& file, const PairRule& rule);

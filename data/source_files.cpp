@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 struct KnownFormat {
   FormatChoice choice;
   SourceFormat format;
-  std::vector<std::string> extensions;  // of files that kAuto reads so
+  std::vector<std::string> extensions;  // of the files that kAuto reads in this format
 };
 const std::vector<KnownFormat> kFormats = {
     {FormatChoice::kText, SourceFormat::kText, {}},
@@ -30,7 +30,7 @@ const std::vector<KnownFormat> kFormats = {
     {FormatChoice::kLlmc, SourceFormat::kLlmc, {}},
     {FormatChoice::kMegatron, SourceFormat::kMegatron, {}}};
 
-// X.bin of a pair X.bin and X.idx; empty for other files.
+// Returns X.bin when `path` is one of a pair X.bin and X.idx; empty for other files.
 fs::path ids_of_pair(const fs::path& path) {
   if (path.extension() != ".bin" && path.extension() != ".idx") return {};
   const fs::path ids = fs::path(path).replace_extension(".bin");
@@ -68,7 +68,7 @@ SourceFile source_file(const fs::path& path, std::string name, const SourceConfi
   return file;
 }
 
-// Of a pair the ids stand for both.
+// An index file X.idx is not a source file of its own: X.bin stands for the pair.
 bool is_index(const fs::path& path, const SourceConfig& source) {
   const bool may_be_pair =
       source.format == FormatChoice::kAuto || source.format == FormatChoice::kMegatron;
@@ -77,7 +77,7 @@ bool is_index(const fs::path& path, const SourceConfig& source) {
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
-// Paths that a pattern matches, in their byte order; empty when there are none.
+// Returns the paths that a pattern matches, in byte order.
 std::vector<std::string> matches_of(const std::string& pattern) {
   glob_t found = {};
   std::vector<std::string> paths;
@@ -115,7 +115,7 @@ std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::s
 std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::string& key) {
   const std::vector<std::string> paths = matches_of(source.path);
   if (paths.empty()) throw DataError(cat(key, ": nothing matches ", source.path));
-  // Names begin behind the part that all paths share as written.
+  // Names are relative to the last folder before the pattern's first wildcard.
   const fs::path fixed =
       fs::path(source.path.substr(0, source.path.find_first_of("*?["))).parent_path();
   std::vector<SourceFile> files;
@@ -129,7 +129,7 @@ std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::
       log_warn(cat("skipping ", path, ": a link that leads nowhere"));
       continue;
     }
-    const bool is_folder = fs::is_directory(path);  // which may be empty
+    const bool is_folder = fs::is_directory(path);  // a folder may be empty
     for (SourceFile& file : is_folder ? files_of_folder(one) : files_of_source(one, key)) {
       file.name = file.path.lexically_relative(fixed.empty() ? "." : fixed).generic_string();
       files.push_back(std::move(file));
@@ -156,7 +156,7 @@ std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::s
   return files;
 }
 
-// A setting that none of a source's files takes.
+// Throws when a source has a setting that none of its files uses.
 void require_settings_used(const SourceConfig& source, const std::vector<SourceFile>& files,
                            const std::string& place) {
   const auto any = [&](const auto& is) { return std::any_of(files.begin(), files.end(), is); };
@@ -173,7 +173,7 @@ void require_settings_used(const SourceConfig& source, const std::vector<SourceF
   }
 }
 
-// Hashes in pieces, so that progress shows within a large file as well.
+// Hashes the file in pieces, so that progress is shown within a large file too.
 uint64_t hash_file(const fs::path& path, const std::function<void(int64_t)>& add_bytes_done) {
   constexpr size_t kPiece = size_t{64} << 20;
   const MappedFile file(path);

@@ -23,7 +23,7 @@ Document document_of(std::vector<int32_t> ids, const SharedPath& path) {
   return {bytes, owner, 0, path};
 }
 
-// Reads numbers of a file, wherever they lie and whatever their alignment.
+// Reads numbers from a file at any offset and alignment.
 class Numbers {
  public:
   explicit Numbers(const fs::path& path) : path_(path), file_(path) {}
@@ -60,7 +60,7 @@ struct LlmcKind {
 };
 constexpr LlmcKind kLlmcKinds[] = {{20240520, 1, 2, 50256}, {20240801, 7, 4, 128000}};
 
-// Null for a number that is none of llm.c's.
+// Returns null when `magic` is not one of llm.c's numbers.
 const LlmcKind* llmc_kind(int32_t magic) {
   for (const LlmcKind& kind : kLlmcKinds) {
     if (kind.magic == magic) return &kind;
@@ -202,7 +202,7 @@ class MegatronDocuments : public FileDocuments {
   size_t type_ = 0;
   int64_t id_bytes_ = 0;
   int64_t num_sequences_ = 0;
-  int64_t num_marks_ = 0;  // one more than documents
+  int64_t num_marks_ = 0;  // one more than the number of documents
   int64_t lengths_at_ = 0;
   int64_t places_at_ = 0;
   int64_t marks_at_ = 0;

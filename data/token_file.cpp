@@ -41,7 +41,8 @@ void require_magic(const fs::path& path, const char* what, const std::array<char
   if (actual != kTokenFileMagic) refuse(path, what, hex_of(kTokenFileMagic), hex_of(actual));
 }
 
-// The largest of the copied ids tells whether any is outside, without a branch per token.
+// Returns the largest of the copied ids, by which the caller checks the range without
+// a branch per token.
 template <class Stored>
 uint32_t copy_tokens(const Stored* from, std::span<int32_t> out) {
   uint32_t largest = 0;
@@ -114,7 +115,7 @@ void TokenFile::check_footer() const {
                hash_bytes(at<char>(layout.block_hashes_at), bytes_of_hashes));
 }
 
-// Every document holds its end token at least, so offsets rise strictly.
+// Every document holds at least its end token, so offsets must increase strictly.
 void TokenFile::check_offsets() const {
   const std::span<const uint64_t> offsets = document_offsets();
   require_equal(path_, "first document offset", 0, static_cast<int64_t>(offsets.front()));

@@ -25,8 +25,8 @@ class TokenFile {
   void verify() const;
 
   // Returns `num_documents` documents from `first` on as a TokenFile over the same mapping. Header,
-  // tokens and offsets describe the part; the header's num_text_bytes and num_empty_documents are
-  // 0.
+  // tokens and offsets describe the part; the header's num_text_bytes
+  // and num_empty_documents are 0.
   TokenFile part(int64_t first, int64_t num_documents) const;
 
   const std::filesystem::path& path() const { return path_; }

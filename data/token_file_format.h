@@ -65,8 +65,8 @@ inline int64_t token_bytes_for(int64_t vocab_size) { return vocab_size <= 65536 
 // With counts up to this the sums of TokenFileLayout do not overflow.
 inline constexpr int64_t kMaxTokenFileCount = int64_t{1} << 56;
 
-// The offsets of the sections in the file, in bytes. The header's counts must be at most
-// kMaxTokenFileCount.
+// The offsets of the sections in the file, in bytes. The header's counts must
+// be at most kMaxTokenFileCount.
 struct TokenFileLayout {
   int64_t offsets_at = 0;
   int64_t block_hashes_at = 0;

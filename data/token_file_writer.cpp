@@ -9,7 +9,7 @@
 namespace lmtrain {
 namespace {
 
-// Ids as they are stored.
+// Converts ids to the type in which they are stored.
 template <class Stored>
 void narrow(std::span<const int32_t> ids, std::vector<char>& bytes) {
   bytes.resize(ids.size() * sizeof(Stored));

@@ -24,9 +24,9 @@ namespace fs = std::filesystem;
 constexpr size_t kChunkTextBytes = size_t{1} << 20;
 constexpr uint64_t kSplitSeed = 0x53504C4954;  // makes the split independent of other hashes
 
-// A stretch of a document, most often all of it.
+// A piece of a document, in most cases all of it.
 struct Piece {
-  Document document;  // its text is the stretch
+  Document document;  // its text is the piece
   bool for_validation;
   bool is_last;  // of its document
 };
@@ -34,7 +34,7 @@ using Chunk = std::vector<Piece>;
 
 struct EncodedPiece {
   size_t num_ids;
-  int64_t num_text_bytes;  // of the stretch
+  int64_t num_text_bytes;  // bytes of the piece
   int source;
   bool for_validation;
   bool is_last;
@@ -68,13 +68,13 @@ class EncoderPool {
   std::vector<std::unique_ptr<Tokenizer::Encoder>> free_;
 };
 
-// Cuts what the reader gives into chunks of about 1 MiB, large documents among them.
+// Groups the reader's documents into chunks of about 1 MiB, and cuts large documents into pieces.
 class ChunkReader {
  public:
   ChunkReader(DocumentReader& reader, const Tokenizer& tokenizer, const TokeniseOptions& options)
       : reader_(reader), tokenizer_(tokenizer), options_(options) {}
 
-  // Empty after the last document.
+  // Returns an empty chunk after the last document.
   Chunk next() {
     Chunk chunk;
     size_t bytes = 0;
@@ -108,7 +108,7 @@ class ChunkReader {
   bool for_validation_ = false;
 };
 
-// Between lines stands the end token; behind the last one the writer puts it.
+// Puts the end token between lines. The writer puts it after the last line.
 void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder& encoder,
                   std::vector<int32_t>& ids) {
   const size_t start = ids.size();
@@ -122,7 +122,7 @@ void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder
   }
 }
 
-// The writer puts the end token behind each document.
+// Copies token ids without the end token, which the writer puts after each document.
 void append_tokens(std::string_view bytes, int32_t end, std::vector<int32_t>& ids) {
   const size_t before = ids.size();
   ids.resize(before + bytes.size() / sizeof(int32_t));
@@ -137,8 +137,8 @@ int64_t text_bytes_of(std::span<const int32_t> ids, const Tokenizer& tokenizer,
     if (id >= tokenizer.vocab_size()) {
       throw DataError(cat(file.string(), " holds a token ", id, ", but the tokenizer has ",
                           tokenizer.vocab_size(),
-                          " entries; tokenizer.path must be the one that "
-                          "made the tokens"));
+                          " entries; "
+                          "tokenizer.path must be the one that made the tokens"));
     }
     bytes += tokenizer.token_num_bytes(id);
   }
@@ -171,7 +171,7 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const To
   return encoded;
 }
 
-// The two files, of which validation may be missing.
+// Writes the training file and, when there is one, the validation file.
 class SplitWriter {
  public:
   SplitWriter(const fs::path& folder, const TokenizerIdentity& tokenizer, bool with_validation,
@@ -191,7 +191,7 @@ class SplitWriter {
       num_ids_ += piece.num_ids;
       num_text_bytes_ += piece.num_text_bytes;
       if (!piece.is_last) continue;
-      if (std::exchange(num_ids_, 0) == 0) {  // of characters that the tokenizer drops
+      if (std::exchange(num_ids_, 0) == 0) {  // all its characters are dropped by the tokenizer
         writer.add_empty_documents(1);
       } else {
         writer.end_document(num_text_bytes_);
@@ -215,7 +215,7 @@ class SplitWriter {
   TokenFileWriter train_;
   std::optional<TokenFileWriter> validation_;
   std::vector<int64_t> train_documents_;  // by source
-  size_t num_ids_ = 0;                    // of the open document
+  size_t num_ids_ = 0;                    // ids of the open document so far
   int64_t num_text_bytes_ = 0;
 };
 
@@ -234,7 +234,7 @@ void refuse_empty_sources(int64_t num_empty_documents) {
                       " documents are empty; name files with text"));
 }
 
-// Chunks are encoded side by side and written in the order they were read.
+// Chunks are encoded in parallel and written in the order in which they were read.
 void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
               const TokeniseOptions& options, const fs::path& folder,
               const std::function<void(double)>& progress) {

@@ -28,8 +28,8 @@ bool is_for_validation(std::string_view text, double fraction);
 
 struct TokeniseOptions {
   double validation_fraction = 0.0;
-  // Each line that is not blank is encoded by itself and ends with the end token, and so does the
-  // document.
+  // Each line that is not blank is encoded by itself and ends with the end token, and
+  // so does the document.
   bool keeps_lines_apart = false;
   Utf8Policy utf8 = Utf8Policy::kError;
   int num_threads = 1;

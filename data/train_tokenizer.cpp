@@ -7,7 +7,7 @@ namespace lmtrain {
 Tokenizer train_tokenizer(DocumentReader& reader, const TokenizerConfig& config,
                           const TokenizerTraining& training,
                           const std::function<void(double fraction)>& progress) {
-  Document document;  // keeps the file mapped that the view points into
+  Document document;  // keeps the mapping alive that the view points into
   const auto next_document = [&](std::string_view& text) {
     const bool found = reader.next(document);
     text = document.text;

@@ -6,7 +6,7 @@
 namespace lmtrain {
 namespace {
 
-// The blocks of ideographs, of which each is a word.
+// The Unicode blocks of ideographs. Each ideograph is a word.
 bool is_ideograph(uint32_t c) {
   return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3134F);

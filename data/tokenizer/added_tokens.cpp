@@ -18,7 +18,7 @@ Utf8Character character_at(std::string_view text, size_t begin) {
   return read_utf8(text.data() + begin, text.data() + text.size());
 }
 
-// The character that ends at `end`, which is not 0.
+// Returns the character that ends at `end`, which must not be 0.
 Utf8Character character_before(std::string_view text, size_t end) {
   for (uint32_t size = 1; size <= 4 && size <= end; ++size) {
     const Utf8Character character = read_utf8(text.data() + end - size, text.data() + end);

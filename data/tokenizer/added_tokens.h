@@ -1,5 +1,5 @@
-// Tokens beside those of the model, which a text is searched for before anything else is done to
-// it.
+// Added tokens: tokens beside those of the model. A text is searched for them before the other
+// stages see it.
 #pragma once
 
 #include <array>
@@ -19,24 +19,25 @@ struct AddedToken {
   int32_t id = 0;
   std::string content;
   bool single_word = false;  // found only where no word character is beside it
-  bool lstrip = false;       // takes the white space before it along
-  bool rstrip = false;       // takes the white space behind it along
-  bool normalized = false;   // is looked for in the normalised text, in normalised form
-  bool special = true;       // has a meaning instead of a text
+  bool lstrip = false;       // includes the white space before it
+  bool rstrip = false;       // includes the white space after it
+  bool normalized = false;   // searched for in the normalised text, in normalised form
+  bool special = true;       // has a meaning and stands for no text
 };
 
-// Finds some added tokens as the tokenizers package does: from left to right, the longest at a
-// place.
+// Finds added tokens as the tokenizers package does: from left to right, and the longest one at
+// each place.
 class AddedTokenFinder {
  public:
   AddedTokenFinder() = default;
-  // `contents` are what is looked for, one for each token; none is empty. Of equal ones the first
-  // is found.
+  // `contents` are the texts to search for, one for each token; none may be empty. Of tokens with
+  // equal contents the first is found.
   AddedTokenFinder(std::vector<AddedToken> tokens, const std::vector<std::string>& contents);
 
   bool finds_nothing() const { return tokens_.empty(); }
 
-  // Cuts a text where it finds tokens, special ones or not: calls use_text(part) and use_token(id).
+  // Splits a text at the tokens found and calls use_text(part) and use_token(id) in order. Special
+  // tokens are found only when `with_special` is set.
   template <class UseText, class UseToken>
   void cut(std::string_view text, bool with_special, const UseText& use_text,
            const UseToken& use_token) const {
@@ -50,7 +51,7 @@ class AddedTokenFinder {
       const size_t begin =
           token.lstrip ? std::max(done, spaces_begin(text, match.begin)) : match.begin;
       const size_t end = token.rstrip ? spaces_end(text, match.end) : match.end;
-      if (begin > end) continue;  // the token before took all of it along
+      if (begin > end) continue;  // the token before it included all of it
       if (begin > done) use_text(text.substr(done, begin - done));
       if (begin < end) use_token(token.id);
       done = end;
@@ -60,7 +61,7 @@ class AddedTokenFinder {
 
  private:
   struct Match {
-    const AddedToken* token;  // or nullptr: there is none
+    const AddedToken* token;  // nullptr: nothing was found
     size_t begin;
     size_t end;
   };
@@ -71,16 +72,17 @@ class AddedTokenFinder {
 
   std::vector<AddedToken> tokens_;
   TokenTrie trie_ = TokenTrie({});
-  std::array<bool, 256> begins_{};  // by the first byte of a content
+  std::array<bool, 256> begins_{};  // whether a content begins with this byte
 };
 
-// The two searches: in the text as it is, then in what lies between, normalised.
+// The two searches: `raw` in the text as it is, then `normalized` in the normalised parts between
+// the tokens that `raw` found.
 struct AddedTokenFinders {
   AddedTokenFinder raw;
   AddedTokenFinder normalized;
-  bool has_plain = false;  // tokens that are not special, which are always looked for
+  bool has_plain = false;  // there are tokens that are not special; these are always searched for
 };
-// Throws DataError, which `place` opens, when nothing is left of a token's normal form.
+// Throws DataError when the normalised form of a token is empty; the message begins with `place`.
 AddedTokenFinders make_added_token_finders(const std::vector<AddedToken>& tokens,
                                            const Normalizer& normalizer, const std::string& place);
 

@@ -1,4 +1,4 @@
-// The characters of a text as the tokenizers of BERT see them.
+// Properties of characters in BERT's tokenizers.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace lmtrain {
 
-// Whose tokenizer is followed where the two differ: the tokenizers package's, or that of Google's
-// own BERT (Devlin et al. 2018).
+// Which implementation is followed where the two differ: the tokenizers package (kHf), or Google's
+// own BERT (kGoogle; Devlin et al. 2018).
 enum class BertProfile { kHf, kGoogle };
 
-// Its lower-case form is two characters: "i" and U+0307.
+// U+0130, a capital I with a dot. Its lower-case form is two characters: "i" and U+0307.
 inline constexpr uint32_t kDottedI = 0x130;
 
 class BertCharacters {
@@ -27,21 +27,21 @@ class BertCharacters {
     kSpace = 2,
     kCjk = 4,
     kMark = 8,
-    kComposed = 16,  // decomposes, or is put in order among its neighbours
-    kUpper = 32,     // has another lower-case form
+    kComposed = 16,  // decomposes, or is reordered among its neighbours
+    kUpper = 32,     // its lower-case form differs from itself
     kWhitespace = 64,
     kPunctuation = 128,
   };
 
-  // Made at the first call; then always the same.
+  // Returns the characters of a profile, which are made at the first call.
   static const BertCharacters& of(BertProfile profile);
 
   explicit BertCharacters(const BertTables& tables);
 
   const BertTables& tables() const { return tables_; }
-  // Of a code point below 0x110000.
+  // Returns the flags of a code point below 0x110000.
   uint8_t flags(uint32_t code_point) const { return flags_[code_point]; }
-  // For all but kDottedI.
+  // Returns the lower-case form of any code point except kDottedI.
   uint32_t lower(uint32_t code_point) const;
 
  private:
@@ -49,10 +49,10 @@ class BertCharacters {
   std::unique_ptr<uint8_t[]> flags_;
 };
 
-// The field "profile" of a component, absent for kHf, and the version of the tables; DataError when
-// they are others than this program's.
+// Reads a component's field "profile" (absent for kHf) and the version of its tables. Throws
+// DataError when this program does not have that profile or that version.
 BertProfile parse_bert_profile(JsonObject& object);
-// The same fields, each with a comma before.
+// Writes the same fields, each preceded by a comma.
 std::string bert_profile_json(BertProfile profile);
 
 }  // namespace lmtrain

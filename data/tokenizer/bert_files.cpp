@@ -21,7 +21,7 @@ constexpr int kMaxDepth = 32;
 constexpr const char* kVocabulary = "vocab.txt";
 constexpr const char* kConfig = "tokenizer_config.json";
 
-// Lines end with \n alone: other line ends are characters that a token may hold.
+// Only \n ends a line: a token may contain the characters of other line ends.
 Json read_vocabulary(const fs::path& path) {
   const std::string text = read_file(path, kMaxFileBytes);
   Json vocabulary = Json::object();
@@ -38,7 +38,8 @@ Json read_vocabulary(const fs::path& path) {
   return vocabulary;
 }
 
-// What transformers wrote beside the vocabulary; most of it is not about the tokens of a text.
+// Reads tokenizer_config.json, which transformers writes; most of its keys do
+// not affect the tokens.
 Json read_normalizer(const fs::path& path) {
   Json normalizer = {{"type", "BertNormalizer"}};
   if (!fs::exists(path)) return normalizer;
@@ -52,7 +53,7 @@ Json read_normalizer(const fs::path& path) {
   return normalizer;
 }
 
-// By id, as tokenizer.json has them.
+// Returns the special tokens in the order of ids, in the form of tokenizer.json.
 Json added_tokens(const Json& vocabulary) {
   std::map<int64_t, std::string> contents;
   for (const char* content : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {

@@ -24,8 +24,8 @@ Utf8Character read_or_replace(const char* at, const char* end) {
   return character;
 }
 
-// Whether a capital sigma is the last letter of a word, as Python's str.lower() sees it: behind a
-// cased letter and before none, characters between them that do not count left out.
+// Decides whether a capital sigma is the last letter of a word, as Python's str.lower() does: a
+// cased letter comes before it and none after it, not counting case-ignorable characters.
 class FinalSigma {
  public:
   FinalSigma(std::string_view text, const BertCharacters& characters, bool clean)
@@ -85,9 +85,9 @@ class AccentStripper {
     for (uint32_t i = 0; i < parts.size; ++i) take_part(parts.code_points[i]);
   }
 
-  // Whether characters wait for more that come before them.
+  // Whether characters are buffered because later ones may be sorted before them.
   bool waits() const { return !waiting_.empty(); }
-  // Before a character that none crosses, and at the end.
+  // Is called before a character that no mark may be moved across, and at the end.
   void flush() {
     if (waiting_.empty()) return;
     std::ranges::stable_sort(waiting_, {}, &Waiting::combining_class);
@@ -127,7 +127,7 @@ class AccentStripper {
 
 }  // namespace
 
-// One text on its way.
+// The normalisation of one text.
 class BertNormalizer::Pass {
  public:
   Pass(const BertNormalizer& normalizer, std::string_view text, std::string& output)

@@ -1,4 +1,4 @@
-// What BERT does to a text before it is split (Devlin et al. 2018).
+// BERT's normalisation of a text before it is split into words (Devlin et al. 2018).
 #pragma once
 
 #include <array>
@@ -15,16 +15,16 @@
 namespace lmtrain {
 
 struct BertNormalizerOptions {
-  bool clean_text = true;                  // control characters go, white space becomes spaces
-  bool handle_chinese_chars = true;        // spaces around each
-  std::optional<bool> strip_accents = {};  // nothing: as lowercase
+  bool clean_text = true;                  // removes control characters, white space becomes spaces
+  bool handle_chinese_chars = true;        // puts spaces around each Chinese character
+  std::optional<bool> strip_accents = {};  // not set: the same as lowercase
   bool lowercase = true;
   BertProfile profile = BertProfile::kHf;
 };
 
-// In this order: cleaning, spaces around Chinese characters, canonical decomposition without marks
-// (Mn), lower case; Google's puts into lower case before it decomposes. A byte that is not UTF-8
-// counts as U+FFFD, which cleaning leaves out.
+// The steps are, in this order: cleaning, spaces around Chinese characters, canonical decomposition
+// and removal of marks (Mn), lower case. With kGoogle, lower case comes before the decomposition. A
+// byte that is not UTF-8 counts as U+FFFD, which cleaning removes.
 class BertNormalizer : public Normalizer {
  public:
   explicit BertNormalizer(const BertNormalizerOptions& options);
@@ -37,12 +37,12 @@ class BertNormalizer : public Normalizer {
   BertNormalizerOptions options_;
   const BertCharacters& characters_;
   bool strips_accents_;
-  uint8_t changing_ = 0;            // flags of the characters that do not stay as they are
-  std::array<char, 128> ascii_;     // what each becomes
-  std::array<uint8_t, 128> sizes_;  // 0: left out
+  uint8_t changing_ = 0;            // flags of the characters that normalisation may change
+  std::array<char, 128> ascii_;     // what each ASCII character becomes
+  std::array<uint8_t, 128> sizes_;  // its size in bytes; 0: it is removed
 };
 
-// Of the type BertNormalizer.
+// Parses a component of the type BertNormalizer.
 std::unique_ptr<BertNormalizer> parse_bert_normalizer(JsonObject& object);
 
 }  // namespace lmtrain

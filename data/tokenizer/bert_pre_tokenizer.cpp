@@ -9,7 +9,7 @@ namespace {
 
 using Flag = BertCharacters::Flag;
 constexpr uint8_t kLetter = 0;
-constexpr uint8_t kNotAscii = 1;  // of a byte: ask for the character
+constexpr uint8_t kNotAscii = 1;  // a byte of a longer character, whose class must be looked up
 
 }  // namespace
 
@@ -22,7 +22,7 @@ class BertPreTokenizer::Scanner {
     return at;
   }
 
-  // The end of the word at `at`, where no white space stands.
+  // Returns the end of the word at `at`, where there is no white space.
   const char* word_end(const char* at) const {
     uint32_t size = 0;
     if (read(at, size) == Flag::kPunctuation) return at + size;
@@ -33,7 +33,7 @@ class BertPreTokenizer::Scanner {
   }
 
  private:
-  // kLetter, kWhitespace or kPunctuation.
+  // Returns kLetter, kWhitespace or kPunctuation.
   uint8_t read(const char* at, uint32_t& size) const {
     size = 1;
     const uint8_t byte_class = owner_.byte_classes_[static_cast<uint8_t>(*at)];

@@ -1,4 +1,4 @@
-// BERT's split: words lie between white space, and each punctuation mark is a word of its own.
+// BERT's split: white space separates words, and each punctuation mark is a word of its own.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class BertPreTokenizer : public PreTokenizer {
   std::array<uint8_t, 256> byte_classes_;
 };
 
-// Of the type BertPreTokenizer.
+// Parses a component of the type BertPreTokenizer.
 std::unique_ptr<BertPreTokenizer> parse_bert_pre_tokenizer(JsonObject& object);
 
 }  // namespace lmtrain

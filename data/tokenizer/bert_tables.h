@@ -1,5 +1,5 @@
-// What the tokenizers of BERT know about characters, as data of the project:
-// scripts/make_unicode_tables.py writes bert_tables.cpp.
+// Tables of the character properties that BERT's tokenizers use. scripts/make_unicode_tables.py
+// writes bert_tables.cpp.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace lmtrain {
 
-// Those of first, first + step, ..., last become lower-case by adding `difference`.
+// The lower-case forms of first, first + step, ..., last are these code points plus `difference`.
 struct LowerCaseRun {
   uint32_t first;
   uint32_t last;
@@ -18,25 +18,26 @@ struct LowerCaseRun {
   int32_t difference;
 };
 
-// U+0130, which becomes two characters, is the one lower-case form that the runs do not hold.
+// `lower` holds every lower-case form except that of U+0130, which is two characters.
 struct BertTables {
   const char* version;
-  // By cleaning: left out; turned into a space.
+  // Cleaning removes `deleted` and turns each of `spaces` into a space.
   std::span<const CodePointRange> deleted;
   std::span<const CodePointRange> spaces;
-  std::span<const CodePointRange> cjk;  // each a word of its own
-  // By splitting: between words; each a word of its own.
+  std::span<const CodePointRange> cjk;  // each is a word of its own
+  // Splitting separates words at `whitespace`; each of `punctuation` is a word of its own.
   std::span<const CodePointRange> whitespace;
   std::span<const CodePointRange> punctuation;
   std::span<const CodePointRange> marks;  // accents
-  // What is a letter with cases before a capital sigma at a word's end, and what may stand between.
+  // For a capital sigma at a word's end: the cased letters that must come before it, and the
+  // characters that may stand in between.
   std::span<const CodePointRange> cased;
   std::span<const CodePointRange> case_ignorable;
   std::span<const LowerCaseRun> lower;
   const CanonicalTables& canonical;
 };
 
-extern const BertTables kHfBertTables;      // of tokenizers
-extern const BertTables kGoogleBertTables;  // of Google's BERT with Python's unicodedata
+extern const BertTables kHfBertTables;      // as in the tokenizers package
+extern const BertTables kGoogleBertTables;  // as in Google's BERT with Python's unicodedata
 
 }  // namespace lmtrain

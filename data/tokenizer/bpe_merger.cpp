@@ -8,15 +8,15 @@ namespace lmtrain {
 
 namespace {
 
-// A merge with fewer positions than this is done sooner than threads wake up.
+// Waking the threads takes longer than a merge with fewer positions than this.
 constexpr size_t kMinPositionsPerThread = size_t{1} << 14;
 
-// What one merge changes on one side of the merged token, by the token that stands there: the
-// pairs with that neighbour.
+// The changes that one merge makes on one side of the merged token: for each neighbouring token,
+// the pairs with it.
 class Neighbours {
  public:
   struct Neighbour {
-    int64_t count = 0;  // of pairs, words counted as often as they occur
+    int64_t count = 0;  // of pairs, weighted by the counts of their words
     size_t num_positions = 0;
     uint32_t* next_position = nullptr;  // where fill() writes
   };
@@ -54,7 +54,7 @@ class Neighbours {
   std::vector<Event> events_;
 };
 
-// What one thread finds in its share of a merge's positions.
+// The changes that one thread finds in its share of a merge's positions.
 struct Share {
   explicit Share(size_t max_tokens) : before(max_tokens), after(max_tokens) {}
   Neighbours before;  // positions of pairs (neighbour, merged token)
@@ -70,7 +70,7 @@ class Merger {
     count_initial_pairs();
   }
 
-  // False when no pair is left.
+  // Returns false when no pair is left.
   bool merge_next(std::vector<BpeMerge>& merges) {
     const PairCounts::Top top = pairs_.pop();
     if (top.count == 0) return false;
@@ -88,7 +88,7 @@ class Merger {
   }
 
  private:
-  // The pairs of the untouched words, in two passes over the cells: counts, then positions.
+  // Collects the pairs of initial tokens in two passes over the cells: counts, then positions.
   void count_initial_pairs() {
     const size_t num_tokens = sizes_.size();
     struct Pair {
@@ -118,7 +118,8 @@ class Merger {
     for_each_pair([](Pair& pair, uint32_t position) { *pair.next_position++ = position; });
   }
 
-  // Bounds of the shares of the threads, between words, so that no thread touches another's cells.
+  // Returns the bounds of the threads' shares. They lie between words, so that no thread touches
+  // the cells of another.
   std::vector<size_t> divide(std::span<const uint32_t> positions) const {
     const size_t max_shares = std::min(shares_.size(), positions.size() / kMinPositionsPerThread);
     std::vector<size_t> bounds = {0};
@@ -130,8 +131,8 @@ class Merger {
     return bounds;
   }
 
-  // The first of positions[i], positions[i + 1], ... that is in another word than the one before;
-  // positions.size() when it is not near.
+  // Returns the first index from i on whose position is in another word than the position before
+  // it, or positions.size() when there is none near.
   size_t word_start(std::span<const uint32_t> positions, size_t i) const {
     constexpr uint32_t kMaxCells = 1 << 12;
     const uint32_t first = positions[i - 1];
@@ -181,8 +182,8 @@ class Merger {
       shares_[t].before.fill();
       shares_[t].after.fill();
     });
-    // Only now, because a neighbour may be the merged token itself: in "abab" the second merge
-    // takes away the pair (ab, a) that the first one brought.
+    // The subtraction comes last, because a neighbour may be the merged token itself: in "abab" the
+    // second merge removes the pair (ab, a) that the first one added.
     for (size_t t = 0; t < num_shares; ++t) {
       Share& share = shares_[t];
       for (const uint32_t token : share.before.tokens()) {

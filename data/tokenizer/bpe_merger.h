@@ -1,4 +1,4 @@
-// The merging half of BPE training.
+// The second half of BPE training: making the merges from the counted words.
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,17 @@
 
 namespace lmtrain {
 
-// All distinct words as one array of cells, a cell per initial token (a byte of BPE, a character of
-// WordPiece) and a border before, between and after the words. A token of n initial ones covers n
-// cells and writes its id into the first and the last one, so that both neighbours are found
-// without links. Words lie in the order of falling counts, so that the count at a position is
-// looked up in few runs, and positions in ascending order go with the words from left to right.
+// All distinct words as one array of cells: one cell per initial token (a byte for BPE, a character
+// for WordPiece), with a border cell before, between and after the words. A token made of n initial
+// tokens covers n cells and writes its id into the first and the last one, so that both neighbours
+// are found without links. Words are sorted by descending count, so that the count at a position is
+// looked up in few runs.
 class TokenCells {
  public:
   static constexpr uint32_t kBorder = 0xFFFFFFFF;
   static constexpr uint32_t kInside = 0xFFFFFFFE;
 
-  // Appends the initial tokens of a word, at most one for each of its bytes.
+  // Appends the initial tokens of a word, at most one for each byte of it.
   using InitialTokens = std::function<void(std::string_view word, std::vector<uint32_t>& tokens)>;
 
   // Throws DataError when there are over 4 billion cells.
@@ -33,10 +33,11 @@ class TokenCells {
 
   size_t size() const { return cells_.size(); }
   uint32_t operator[](size_t position) const { return cells_[position]; }
-  // Makes the tokens at `left` and `right` (of `right_size` cells), which are neighbours, one.
+  // Merges the neighbouring tokens that begin at `left` and `right` into `token`. The right one has
+  // `right_size` cells.
   void merge(uint32_t left, uint32_t right, uint32_t right_size, uint32_t token);
 
-  // Counts of words by position, for positions that ascend.
+  // Looks up the count of the word at a position. Positions must be asked for in ascending order.
   class CountCursor {
    public:
     explicit CountCursor(const TokenCells& cells) : run_(cells.runs_.data()) {
@@ -50,7 +51,7 @@ class TokenCells {
    private:
     friend class TokenCells;
     struct Run {
-      uint32_t end;  // first position behind the words of this count
+      uint32_t end;  // first position after the words of this count
       int64_t count;
     };
     void seek(uint32_t position);
@@ -64,9 +65,9 @@ class TokenCells {
   std::vector<CountCursor::Run> runs_;
 };
 
-// Makes merges until there are `max_merges` or no pair is left, by the rule of bpe_trainer.h. The
-// ids of the merged tokens follow `num_base_tokens`; each of the base tokens covers one cell.
-// `progress` is called now and then with the number of merges done.
+// Makes merges by the rule of bpe_trainer.h until there are `max_merges` or no pair is left. The
+// base tokens have the ids below `num_base_tokens` and cover one cell each; the ids of the merged
+// tokens follow. `progress` is called from time to time with the number of merges done.
 std::vector<BpeMerge> merge_most_frequent_pairs(TokenCells cells, uint32_t num_base_tokens,
                                                 size_t max_merges, WorkerPool& pool,
                                                 const std::function<void(size_t)>& progress);

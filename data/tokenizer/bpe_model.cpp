@@ -17,7 +17,7 @@ namespace lmtrain {
 
 namespace {
 
-// Up to here looking for the lowest rank again and again is faster than a heap.
+// Up to this many bytes, searching for the lowest rank each time is faster than a heap.
 constexpr size_t kMaxShortWord = 40;
 
 // A long word as a doubly linked list of tokens. The token that starts at byte i is element i;
@@ -31,7 +31,7 @@ class LongWord {
     previous_.resize(size);
     for (uint32_t i = 0; i < size; ++i) {
       next_[i] = i + 1;
-      previous_[i] = i - 1;  // of the first: never read
+      previous_[i] = i - 1;  // that of the first is never read
     }
     std::vector<uint64_t> candidates;
     for (uint32_t i = 0; i < size; ++i) {

@@ -14,7 +14,8 @@
 
 namespace lmtrain {
 
-// Which token a pair of adjacent tokens becomes, and how early. Open addressing, at most half full.
+// A hash table from pairs of adjacent tokens to the merged token and the rank of the merge. It uses
+// open addressing and is at most half full.
 class MergeTable {
  public:
   static constexpr uint32_t kNoRank = 0xFFFFFFFF;
@@ -25,9 +26,9 @@ class MergeTable {
   };
 
   explicit MergeTable(size_t num_merges);
-  // False when the pair has a rank already.
+  // Returns false when the pair already has a rank.
   bool insert(int32_t left, int32_t right, uint32_t rank, int32_t merged);
-  // The entry of a pair; one with kNoRank when the pair is never merged.
+  // Returns the entry of a pair; its rank is kNoRank when the pair is never merged.
   const Entry& find(int32_t left, int32_t right) const {
     return entries_[slot_of(key(left, right))];
   }
@@ -37,7 +38,7 @@ class MergeTable {
   static uint64_t key(int32_t left, int32_t right) {
     return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
   }
-  // The slot that holds the pair, or the empty one where it belongs.
+  // Returns the slot that holds the pair, or the empty slot where it would be inserted.
   size_t slot_of(uint64_t pair) const {
     size_t slot = static_cast<size_t>(pair * 0x9E3779B97F4A7C15 >> shift_);
     while (entries_[slot].pair != pair && entries_[slot].pair != kNoPair) {
@@ -56,12 +57,12 @@ struct BpeMerge {
   int32_t right;
 };
 
-// Whether a word that is a token as a whole becomes that token, whatever the merges make of it (as
-// in Llama 3, whose vocabulary holds words that no merges lead to).
+// How a word is encoded that is itself a token. kFirst: as that token, whatever the merges give (as
+// in Llama 3, whose vocabulary holds words that no merges lead to). kByMerges: by the merges alone.
 enum class WholeWords { kByMerges, kFirst };
 
-// Ids must fit the tokens, each byte of the byte alphabet must be a token, and the text of each
-// merge (left, then right) must be a token; else DataError, which `place` opens.
+// Throws DataError unless all ids are in range, each byte of the byte alphabet is a token, and the
+// text of each merge (left, then right) is a token. The message begins with `place`.
 class BpeModel : public TokenModel {
  public:
   BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges, WholeWords whole_words,
@@ -79,7 +80,8 @@ class BpeModel : public TokenModel {
   std::vector<std::string> tokens_;
   std::vector<BpeMerge> merges_;  // by rank
   std::array<int32_t, 256> token_of_byte_;
-  std::unordered_map<std::string, int32_t> whole_words_;  // by their bytes; empty: by merges
+  // The ids of whole words by their bytes; empty for kByMerges.
+  std::unordered_map<std::string, int32_t> whole_words_;
   MergeTable table_;
 };
 

@@ -22,7 +22,7 @@ int32_t merge_part(const IdOfToken& ids, std::string_view token, const std::stri
   return found->second;
 }
 
-// ["a","b"], or "a b" as the format's first years had it.
+// Parses ["a","b"], or "a b" as older versions of the format write it.
 BpeMerge parse_merge(const Json& value, const IdOfToken& ids, const std::string& what) {
   std::string left;
   std::string right;
@@ -72,7 +72,7 @@ std::unique_ptr<BpeModel> parse_bpe_model(const Json& value, int64_t num_ids,
   }
   object.only("byte_fallback", false);
   const bool ignores_merges = object.boolean("ignore_merges", false);
-  // Never used: every byte has a token.
+  // The unknown token is never used, because every byte has a token.
   const Json* unknown = object.find("unk_token");
   if (unknown != nullptr && !unknown->is_null()) object.text("unk_token");
   object.boolean("fuse_unk", false);

@@ -23,7 +23,7 @@ size_t num_base_tokens(const BpeTrainerOptions& options) {
   return options.special_tokens.size() + 256;
 }
 
-// A special token that merges could make too would be two tokens of one text.
+// If merges could make the text of a special token too, two ids would stand for the same text.
 void check_special_tokens(const std::vector<std::string>& tokens, const PreTokenizer& splitter) {
   std::set<std::string> seen;
   for (const std::string& token : tokens) {
@@ -55,7 +55,7 @@ std::array<uint32_t, 256> number_bytes(size_t num_special_tokens) {
   return token_of_byte;
 }
 
-// The tokens by id, in the byte alphabet.
+// Returns the tokens by id, in the byte alphabet.
 std::vector<std::string> write_tokens(std::vector<std::string> tokens,
                                       const std::vector<BpeMerge>& merges) {
   for (const uint8_t byte : bytes_by_code_point()) {

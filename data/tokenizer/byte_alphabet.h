@@ -1,6 +1,6 @@
 // The alphabet in which byte-level tokens are written: each of the 256 bytes as one printable
-// character (GPT-2, Radford et al. 2019). Printable Latin-1 stands for itself, the 68 other bytes
-// are U+0100 onwards in the order of their values: a space is U+0120.
+// character (GPT-2, Radford et al. 2019). Printable Latin-1 stands for itself; the 68 other bytes
+// are U+0100 onwards in the order of their values, so a space is U+0120.
 #pragma once
 
 #include <array>
@@ -10,13 +10,14 @@
 
 namespace lmtrain {
 
-// "Ġthe" for " the".
+// Writes bytes in the alphabet: " the" becomes "Ġthe".
 std::string write_byte_alphabet(std::string_view bytes);
 
-// " the" for "Ġthe". Text with a character outside the alphabet stands for its own bytes.
+// Reads bytes back: "Ġthe" becomes " the". Text with a character outside the
+// alphabet is returned unchanged.
 std::string read_byte_alphabet(std::string_view text);
 
-// All 256 bytes in the order of their characters' code points.
+// Returns all 256 bytes in the order of their characters' code points.
 std::array<uint8_t, 256> bytes_by_code_point();
 
 }  // namespace lmtrain

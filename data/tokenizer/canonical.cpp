@@ -11,7 +11,7 @@ constexpr uint32_t kFirstSyllable = kHangulSyllables.first;
 constexpr uint32_t kNumSyllables = kHangulSyllables.last + 1 - kFirstSyllable;
 constexpr uint32_t kFirstLead = 0x1100;
 constexpr uint32_t kFirstVowel = 0x1161;
-constexpr uint32_t kFirstTail = 0x11A7;  // stands for none
+constexpr uint32_t kFirstTail = 0x11A7;  // stands for no tail
 constexpr uint32_t kNumVowels = 21;
 constexpr uint32_t kNumTails = 28;
 

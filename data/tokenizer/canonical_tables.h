@@ -1,5 +1,5 @@
-// Canonical decomposition and composition of characters (Unicode Standard, 3.11), as data of the
-// project: scripts/make_unicode_tables.py writes canonical_tables.cpp.
+// Tables of the canonical decomposition and composition of characters (Unicode Standard, 3.11).
+// scripts/make_unicode_tables.py writes canonical_tables.cpp.
 #pragma once
 
 #include <array>
@@ -27,7 +27,8 @@ struct CombiningClassRun {
   uint8_t combining_class;
 };
 
-// Sorted by code point. Hangul is left to arithmetic; classes that are not listed are 0.
+// All tables are sorted by code point. Hangul is not listed: it is computed. A combining class that
+// is not listed is 0.
 struct CanonicalTables {
   std::span<const SingleDecomposition> singles;
   std::span<const PairDecomposition> pairs;
@@ -36,21 +37,22 @@ struct CanonicalTables {
   std::span<const CodePointRange> exclusions;  // pairs that composition leaves apart; only of kHf
 };
 
-extern const CanonicalTables kHfCanonicalTables;      // of tokenizers
-extern const CanonicalTables kPythonCanonicalTables;  // of Python's unicodedata
+extern const CanonicalTables kHfCanonicalTables;      // as in the tokenizers package
+extern const CanonicalTables kPythonCanonicalTables;  // as in Python's unicodedata
 
-// The characters that one stands for, at most 4, none of which decomposes further.
+// The full decomposition of one character: at most 4 characters that do not decompose further.
 struct CanonicalCharacters {
   std::array<uint32_t, 4> code_points;
   uint32_t size;
 };
 CanonicalCharacters decompose(const CanonicalTables& tables, uint32_t code_point);
 
-// Hangul syllables, and what they are made of.
+// Hangul syllables, which decompose by arithmetic.
 inline constexpr CodePointRange kHangulSyllables = {0xAC00, 0xD7A3};
 inline constexpr CodePointRange kHangulVowels = {0x1161, 0x1175};
 inline constexpr CodePointRange kHangulTails = {0x11A8, 0x11C2};
-// The syllable of a lead and a vowel, or of a syllable without a tail and a tail; 0: there is none.
+// Returns the syllable made of a lead and a vowel, or of a syllable without a tail and a tail; 0
+// when the two do not compose.
 uint32_t compose_hangul(uint32_t first, uint32_t second);
 
 uint8_t combining_class(const CanonicalTables& tables, uint32_t code_point);

@@ -1,4 +1,4 @@
-// Characters of a text with their classes in split patterns, read fast where they are ASCII.
+// Reads the characters of a text with their classes in split patterns; ASCII is read fast.
 #pragma once
 
 #include <array>
@@ -16,12 +16,13 @@ class CharacterReader {
     uint32_t size;  // bytes
   };
 
-  // What is read lies before `end`.
+  // Reads only characters before `end`.
   explicit CharacterReader(const char* end) : end_(end), classes_(byte_classes()) {}
 
   const char* end() const { return end_; }
 
-  // The character at `at`, before the end. A byte that is not UTF-8 is one of the class kOther.
+  // Returns the character at `at`, which must be before the end. A byte that is not UTF-8 counts as
+  // a character of the class kOther.
   Character read(const char* at) const {
     const uint8_t type = classes_[static_cast<uint8_t>(*at)];
     if (type != kNotAscii) return {static_cast<CharacterClass>(type), 1};
@@ -30,7 +31,7 @@ class CharacterReader {
     return {character_class(character.code_point), character.size};
   }
 
-  // The end of the characters of one class from `at` on.
+  // Returns the end of the run of characters of one class that starts at `at`.
   const char* run_end(const char* at, CharacterClass type) const {
     while (true) {
       while (at < end_ && classes_[static_cast<uint8_t>(*at)] == static_cast<uint8_t>(type)) ++at;
@@ -41,8 +42,8 @@ class CharacterReader {
     }
   }
 
-  // The end of white space, which begins at `begin`, as \s+(?!\S)|\s+ takes it: all of it, but for
-  // its last character when something else follows.
+  // Returns the end of the white space from `begin` that the pattern \s+(?!\S)|\s+ matches: all of
+  // it, or all but its last character when other text follows and there is more than one character.
   const char* spaces_end(const char* begin) const {
     const char* last = begin;
     const char* at = begin;
@@ -56,7 +57,7 @@ class CharacterReader {
   }
 
  private:
-  // No class for the bytes of longer characters.
+  // Marks the bytes of characters longer than one byte, which have no class of their own.
   static constexpr uint8_t kNotAscii = 0xFF;
   using ByteClasses = std::array<uint8_t, 256>;
 

@@ -15,7 +15,7 @@ struct CodePointRange {
   uint32_t last;
 };
 
-// Whether one of the ranges holds a code point.
+// Whether one of the sorted ranges contains the code point.
 inline bool holds(std::span<const CodePointRange> ranges, uint32_t code_point) {
   const auto after = std::ranges::upper_bound(ranges, code_point, {}, &CodePointRange::first);
   return after != ranges.begin() && code_point <= std::prev(after)->last;

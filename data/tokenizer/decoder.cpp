@@ -21,7 +21,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   return result.append(text.substr(at));
 }
 
-// In this order.
+// The replacements are made in this order.
 constexpr std::pair<std::string_view, std::string_view> kCleanings[] = {
     {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
     {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
@@ -36,7 +36,7 @@ std::string clean_up(std::string text) {
 }
 
 std::unique_ptr<TokenDecoder> parse_byte_level(JsonObject& object) {
-  // One list of fields serves three components of the format; decoding uses none of them.
+  // The format gives these fields to three kinds of components. Decoding uses none of them.
   for (const char* key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
     object.boolean(key, true);
   }

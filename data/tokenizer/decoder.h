@@ -13,17 +13,17 @@ namespace lmtrain {
 class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;
-  // The text that a token adds where others stand before it.
+  // Returns the text that a token adds after other tokens.
   virtual std::string token_text(std::string_view token) const = 0;
-  // The text of a token with which a text begins.
+  // Returns the text of a token at the beginning of a text.
   virtual std::string first_text(std::string_view token) const { return token_text(token); }
-  // Whether a token goes on with the word of the token before it.
+  // Whether a token continues the word of the token before it.
   virtual bool continues_word(std::string_view token) const = 0;
-  // The component as tokenizer.json holds it.
+  // Returns the component as tokenizer.json stores it.
   virtual std::string to_json() const = 0;
 };
 
-// Tokens written in the byte alphabet; the text of one may be a part of a UTF-8 character.
+// Decodes tokens in the byte alphabet. The text of a token may be a part of a UTF-8 character.
 class ByteLevelDecoder : public TokenDecoder {
  public:
   std::string token_text(std::string_view token) const override;
@@ -31,8 +31,8 @@ class ByteLevelDecoder : public TokenDecoder {
   std::string to_json() const override;
 };
 
-// Words with spaces between; a token with the prefix continues one. Cleaning up takes away, in each
-// token by itself, spaces before marks (" ." is ".") and in contractions.
+// Puts spaces between words; a token with the prefix continues a word. Cleaning up removes the
+// spaces before marks (" ." becomes ".") and in contractions, in each token by itself.
 class WordPieceDecoder : public TokenDecoder {
  public:
   WordPieceDecoder(std::string prefix, bool cleans_up)

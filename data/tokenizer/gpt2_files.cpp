@@ -18,7 +18,7 @@ constexpr int kMaxDepth = 2;
 constexpr const char* kVocabulary = "vocab.json";
 constexpr const char* kMerges = "merges.txt";
 
-// Lines end with \n alone: other line ends are characters that a merge may hold.
+// Only \n ends a line: a merge may contain the characters of other line ends.
 Json read_merges(const fs::path& path) {
   const std::string text = read_file(path, kMaxFileBytes);
   Json merges = Json::array();

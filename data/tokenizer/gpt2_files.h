@@ -1,5 +1,5 @@
-// The form in which GPT-2's tokenizer was published: vocab.json (tokens with their ids) and
-// merges.txt (a merge a line, in the order of rank).
+// Reads the files in which GPT-2's tokenizer was published: vocab.json (tokens with their ids) and
+// merges.txt (one merge per line, in the order of rank).
 #pragma once
 
 #include <filesystem>
@@ -8,11 +8,11 @@
 
 namespace lmtrain {
 
-// Whether a folder holds both.
+// Whether a folder holds both files.
 bool has_gpt2_files(const std::filesystem::path& folder);
 
-// "<|endoftext|>", where it is in the vocabulary, becomes a special token. Throws DataError naming
-// file and line, IoError.
+// "<|endoftext|>" becomes a special token if the vocabulary has it. Throws DataError naming file
+// and line, and IoError.
 TokenizerPipeline load_gpt2_files(const std::filesystem::path& folder);
 
 }  // namespace lmtrain

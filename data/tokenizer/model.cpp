@@ -40,8 +40,7 @@ std::string vocabulary_json(const std::vector<std::string>& tokens) {
 std::unique_ptr<TokenModel> parse_model(const nlohmann::json& value, int64_t num_ids,
                                         const std::string& place) {
   JsonObject object(value, place);
-  // Files of the format's first years name no type; their models have merges,
-  // or a limit of characters.
+  // Older files name no type. Their models have merges (BPE) or a limit of characters (WordPiece).
   const bool is_named = object.find("type") != nullptr;
   const bool is_bpe = !is_named && object.find("merges") != nullptr;
   const bool is_wordpiece = !is_named && object.find("max_input_chars_per_word") != nullptr;

@@ -23,8 +23,8 @@ class Composer {
     return composer;
   }
 
-  // Whether a character may change or change its neighbours: one that does not begins a part of the
-  // text that is normalised by itself.
+  // Whether a character may change or may change its neighbours. Any other character begins a part
+  // of the text that can be normalised by itself.
   bool is_active(uint32_t code_point) const { return active_[code_point]; }
 
   // Normalises characters in place.
@@ -78,7 +78,7 @@ class Composer {
 
   std::vector<uint32_t> composed(const std::vector<Element>& elements) const {
     std::vector<uint32_t> result;
-    size_t starter = 0;  // behind the last one; 0: there is none yet
+    size_t starter = 0;  // index after the last starter; 0: there is none yet
     uint8_t last_class = 0;
     for (const auto [code_point, combining_class] : elements) {
       const bool adjacent = result.size() == starter;
@@ -98,7 +98,7 @@ class Composer {
 
   static uint64_t key(uint32_t first, uint32_t second) { return uint64_t{first} << 32 | second; }
 
-  // What two characters become, or 0.
+  // Returns the composition of two characters, or 0.
   uint32_t pair(uint32_t first, uint32_t second) const {
     const uint32_t syllable = compose_hangul(first, second);
     if (syllable != 0) return syllable;
@@ -111,13 +111,13 @@ class Composer {
   std::unordered_map<uint64_t, uint32_t> pairs_;
 };
 
-// One text on its way; what is done of it is in the output.
+// The normalisation of one text. The finished part is in the output.
 class NfcPass {
  public:
   explicit NfcPass(std::string_view text) : at_(text.data()), end_(at_ + text.size()) {}
 
-  // Moves to the next active character, or the end; `before` is where the one before it begins if
-  // it could be changed by it.
+  // Moves to the next active character or the end. `before` is set to the beginning of the
+  // character before it, if the active one could change that.
   void seek(const char*& before) {
     before = at_;
     while (at_ < end_) {

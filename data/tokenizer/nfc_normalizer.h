@@ -10,15 +10,15 @@
 
 namespace lmtrain {
 
-// As the tokenizers package does it. Bytes that are not UTF-8 stay. Text that is in the form
-// already, as nearly all is, costs a look at its bytes.
+// Gives the same results as the tokenizers package. Bytes that are not UTF-8 stay. Text that is
+// already in the form, as nearly all text is, is only scanned and not copied.
 class NfcNormalizer : public Normalizer {
  public:
   std::string_view normalize(std::string_view text, std::string& storage) const override;
   std::string to_json() const override;
 };
 
-// Of the type NFC.
+// Parses a component of the type NFC.
 std::unique_ptr<NfcNormalizer> parse_nfc_normalizer(JsonObject& object);
 
 }  // namespace lmtrain

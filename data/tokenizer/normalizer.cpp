@@ -13,7 +13,7 @@ namespace lmtrain {
 
 namespace {
 
-// One normaliser after the other.
+// Applies several normalisers one after another.
 class NormalizerSequence : public Normalizer {
  public:
   explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> parts)
@@ -23,7 +23,7 @@ class NormalizerSequence : public Normalizer {
     std::string other;
     for (const auto& part : parts_) {
       const std::string_view normal = part->normalize(text, other);
-      if (normal.data() != other.data()) continue;  // as it was
+      if (normal.data() != other.data()) continue;  // this normaliser changed nothing
       storage.swap(other);
       text = storage;
     }
@@ -47,7 +47,7 @@ std::unique_ptr<Normalizer> parse_sequence(JsonObject& object) {
   std::vector<std::unique_ptr<Normalizer>> parts;
   for (const auto& part : list) {
     const std::string place = cat(object.place(), ".normalizers[", parts.size(), "]");
-    const JsonObject is_an_object(part, place);  // null is no part
+    const JsonObject is_an_object(part, place);  // null is not allowed as a part
     parts.push_back(parse_normalizer(part, place));
   }
   return std::make_unique<NormalizerSequence>(std::move(parts));

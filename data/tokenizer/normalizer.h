@@ -1,4 +1,4 @@
-// The first stage of a tokenizer: what is done to a text before it is split.
+// The first stage of a tokenizer: it normalises a text before the text is split.
 #pragma once
 
 #include <memory>
@@ -13,20 +13,20 @@ namespace lmtrain {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  // The normalised text: a view of `text` itself, or of `storage` when something had to change.
+  // Returns the normalised text: a view of `text` itself or of `storage`.
   virtual std::string_view normalize(std::string_view text, std::string& storage) const = 0;
-  // The component as tokenizer.json holds it.
+  // Returns the component as tokenizer.json stores it.
   virtual std::string to_json() const = 0;
 };
 
-// The text as it is, `null` in tokenizer.json.
+// Leaves the text as it is; `null` in tokenizer.json.
 class IdentityNormalizer : public Normalizer {
  public:
   std::string_view normalize(std::string_view text, std::string&) const override { return text; }
   std::string to_json() const override { return "null"; }
 };
 
-// Throws DataError on a component that lmtrain does not have; `place` opens the message.
+// Throws DataError for a component that lmtrain does not have. The message begins with `place`.
 std::unique_ptr<Normalizer> parse_normalizer(const nlohmann::json& value, const std::string& place);
 
 }  // namespace lmtrain

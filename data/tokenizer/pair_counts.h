@@ -1,5 +1,5 @@
-// The pairs of adjacent tokens during BPE training: how often each occurs, where, and which occurs
-// most often.
+// Counts and positions of the pairs of adjacent tokens during BPE training, with a queue that gives
+// the most frequent pair.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ struct TokenPair {
   uint32_t right = 0;
 };
 
-// Memory for many small lists of positions that live until the end.
+// Memory for many small lists of positions; all are freed together at the end.
 class PositionArena {
  public:
   std::span<uint32_t> allocate(size_t size);
@@ -28,24 +28,25 @@ class PositionArena {
 };
 
 // A pair gets all its positions and its highest count when the newer of its two tokens is made;
-// from then on its count only falls. So each pair is queued once, and its place in the queue is put
-// right when it comes up.
+// from then on its count only falls. So each pair is queued once, and its place in the queue is
+// corrected when it reaches the front.
 class PairCounts {
  public:
   PairCounts();
 
   // `pair` must be new; `count` must not be negative.
   void insert(TokenPair pair, int64_t count, std::span<const uint32_t> positions);
-  // `pair` must be there.
+  // `pair` must have been inserted.
   void subtract(TokenPair pair, int64_t count);
 
   struct Top {
     TokenPair pair;
-    int64_t count = 0;                    // 0: no pair is left
-    std::span<const uint32_t> positions;  // where the pair was once; some may be gone
+    int64_t count = 0;  // 0: no pair is left
+    // Where the pair once occurred; merges may have removed it from some of these.
+    std::span<const uint32_t> positions;
   };
-  // Takes out the pair with the highest count, of equal ones that with the smallest left id, then
-  // right id. Its count must not be asked for or changed any more, except by subtract().
+  // Removes and returns the pair with the highest count; ties go to the smallest left id, then to
+  // the smallest right id. Afterwards only subtract() may be called for this pair.
   Top pop();
 
  private:

@@ -89,7 +89,7 @@ class Parser {
     const Json* pair = object.find("pair");
     if (pair != nullptr && !pair->is_null() && !pair->empty())
       result.pair = parse_pieces(*pair, 1, place + ".pair");
-    // Says again what added_tokens say.
+    // "special_tokens" repeats what "added_tokens" says.
     if (const Json* tokens = object.find("special_tokens"); tokens != nullptr) {
       const JsonObject by_content(*tokens, place + ".special_tokens");
       for (const auto& [content, token] : tokens->items()) {
@@ -107,7 +107,7 @@ class Parser {
     return result;
   }
 
-  // ["[SEP]",102]
+  // Parses ["[SEP]",102].
   int32_t parse_token(JsonObject& object, const std::string& key) const {
     const Json& value = object.required(key);
     if (!value.is_array() || value.size() != 2) object.fail(key, "must be a token and its id");
@@ -138,7 +138,7 @@ class Parser {
              {kToken, end}}};
   }
 
-  // Moves offsets, which lmtrain does not give.
+  // A ByteLevel only moves offsets, which lmtrain does not return.
   PostProcessor parse_byte_level(JsonObject& object) const {
     for (const char* key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
       object.boolean(key, true);

@@ -23,8 +23,8 @@ constexpr std::string_view kQwenPattern =
 
 bool is_line_end(char c) { return c == '\r' || c == '\n'; }
 
-// Bytes of 's, 't, 'm, 'd, 're, 've or 'll, whose letters `a` and `b` stand behind the apostrophe
-// (0 where the text ends); 0 when it is none.
+// Returns the bytes of the contraction 's, 't, 'm, 'd, 're, 've or 'll, or 0 when there is none.
+// `a` and `b` are the characters after the apostrophe, 0 after the end of the text.
 int contraction_size(char a, char b) {
   if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
   const bool is_long = (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l');
@@ -36,7 +36,7 @@ class Gpt2Scanner {
  public:
   explicit Gpt2Scanner(const char* end) : reader_(end) {}
 
-  // The end of the word that starts at `begin`; begin < end of the text.
+  // Returns the end of the word that starts at `begin`, which is before the end of the text.
   const char* word_end(const char* begin) const {
     if (*begin == '\'') {
       const char* after = contraction_end(begin);
@@ -52,7 +52,7 @@ class Gpt2Scanner {
   }
 
  private:
-  // The end of a contraction at `begin`, or nullptr.
+  // Returns the end of a contraction at `begin`, or nullptr.
   const char* contraction_end(const char* begin) const {
     const auto available = reader_.end() - begin;
     const auto letter = [&](int i) { return i < available ? begin[i] : '\0'; };
@@ -78,7 +78,7 @@ class Llama3Scanner {
     const char* const second = begin + first.size;
     if (first.type == kLetter) return reader_.run_end(second, kLetter);
     if (first.type == kNumber) return digits_end(second);
-    // One character of any other kind but a line's end goes with the letters behind it.
+    // One character that is no letter, digit or line end is joined to the letters after it.
     if (!is_line_end(*begin) && second < end && reader_.read(second).type == kLetter)
       return reader_.run_end(second, kLetter);
     if (first.type == kOther) return others_end(second);
@@ -89,7 +89,7 @@ class Llama3Scanner {
   }
 
  private:
-  // Digits from the second on.
+  // Skips the digits after the first one.
   const char* digits_end(const char* at) const {
     for (int count = 1; count < max_digits_ && at < reader_.end(); ++count) {
       const auto next = reader_.read(at);
@@ -99,14 +99,14 @@ class Llama3Scanner {
     return at;
   }
 
-  // Characters of no class, then line ends.
+  // Skips characters of the class kOther, then line ends.
   const char* others_end(const char* at) const {
     at = reader_.run_end(at, kOther);
     while (at < reader_.end() && is_line_end(*at)) ++at;
     return at;
   }
 
-  // Behind the last line end of the white space that starts at `begin`, or nullptr.
+  // Returns the place after the last line end of the white space at `begin`, or nullptr.
   const char* last_line_end_of_spaces(const char* begin) const {
     const char* found = nullptr;
     const char* const spaces = reader_.run_end(begin, kSpace);
@@ -116,7 +116,7 @@ class Llama3Scanner {
     return found;
   }
 
-  // As GPT-2's, in either case; the long s (U+017F) is an s in one.
+  // As in GPT-2's pattern, but in upper or lower case; the long s (U+017F) counts as an s.
   const char* contraction_end(const char* begin) const {
     const auto available = reader_.end() - begin;
     const auto lower = [&](int i) {
@@ -176,13 +176,13 @@ namespace {
 std::unique_ptr<PreTokenizer> parse_byte_level(JsonObject& object) {
   object.only("add_prefix_space", false);
   object.only("use_regex", true);
-  object.boolean("trim_offsets", true);  // about offsets in the text, which lmtrain does not give
+  object.boolean("trim_offsets", true);  // affects only offsets, which lmtrain does not return
   check_tables_version(object, kUnicodeTablesVersion);
   object.finish();
   return std::make_unique<ByteLevelPreTokenizer>();
 }
 
-// Split by a pattern, then the byte alphabet without a pattern of its own.
+// Parses a Sequence of a Split by a pattern and a ByteLevel without a pattern of its own.
 std::unique_ptr<PreTokenizer> parse_sequence(JsonObject& object) {
   const nlohmann::json& parts = object.required("pretokenizers");
   if (!parts.is_array() || parts.size() != 2)

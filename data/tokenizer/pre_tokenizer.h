@@ -1,5 +1,5 @@
-// The second stage of a tokenizer: how a text is split into words, which the model then encodes one
-// by one.
+// The second stage of a tokenizer: it splits a text into words, which the model then
+// encodes one by one.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,15 @@ namespace lmtrain {
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  // Fills `words` with the next words of `text` from byte `position` on, moves `position` behind
-  // them and returns how many there are; 0 at the end of the text. The words are views of `text`.
+  // Fills `words` with the next words of `text` from byte `position` on, moves `position` to their
+  // end and returns their number, 0 at the end of the text. The words are views of `text`.
   virtual size_t next_words(std::string_view text, size_t& position,
                             std::span<std::string_view> words) const = 0;
-  // The component as tokenizer.json holds it.
+  // Returns the component as tokenizer.json stores it.
   virtual std::string to_json() const = 0;
 };
 
-// The split of GPT-2 (Radford et al. 2019), by a scanner instead of its regular expression
+// The split of GPT-2 (Radford et al. 2019), done by a scanner instead of the regular expression
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 // with the character classes of unicode_tables.h. A byte that is not UTF-8 counts as a character of
 // the class [^\s\p{L}\p{N}]. Every byte of the text is in exactly one word.
@@ -35,12 +35,12 @@ class ByteLevelPreTokenizer : public PreTokenizer {
   std::string to_json() const override;
 };
 
-// The splits of Llama 3 and Qwen, likewise:
+// The splits of Llama 3 and Qwen, also done by a scanner instead of the regular expression
 //   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*
 //   |\s*[\r\n]+|\s+(?!\S)|\s+
 class SplitPreTokenizer : public PreTokenizer {
  public:
-  // Numbers are cut after so many digits: 3 in Llama 3, 1 in Qwen.
+  // Numbers are cut after `max_digits` digits: 3 in Llama 3, 1 in Qwen.
   explicit SplitPreTokenizer(int max_digits) : max_digits_(max_digits) {}
   size_t next_words(std::string_view text, size_t& position,
                     std::span<std::string_view> words) const override;
@@ -50,7 +50,7 @@ class SplitPreTokenizer : public PreTokenizer {
   int max_digits_;
 };
 
-// Throws DataError on a component, type or field that lmtrain does not have.
+// Throws DataError for a component, type or field that lmtrain does not have.
 std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const nlohmann::json& value,
                                                   const std::string& place);
 

@@ -1,5 +1,5 @@
-// The field "unicode_tables" of a component, by which a trained tokenizer names the tables that its
-// text was normalised and split with.
+// A component's field "unicode_tables" names the version of the tables with which the text for
+// training the tokenizer was normalised and split.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@
 
 namespace lmtrain {
 
-// Throws DataError when there is one and it is not this program's.
+// Throws DataError when the field is there and differs from `own`, this program's version.
 void check_tables_version(JsonObject& object, std::string_view own);
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-// Tokens by their beginnings, to find the longest that a text starts with.
+// A trie of tokens, to find the longest token that a text starts with.
 #pragma once
 
 #include <cstddef>
@@ -8,19 +8,19 @@
 
 namespace lmtrain {
 
-// The children of a node are found by hashing: open addressing, at most half full.
+// The children of a node are found by hashing, with open addressing in a table at most half full.
 class TokenTrie {
  public:
   static constexpr uint32_t kRoot = 0;
   static constexpr uint32_t kNoNode = 0xFFFFFFFF;
   static constexpr int32_t kNoToken = -1;
 
-  // `tokens` by id; empty ones are left out, of equal ones the first counts.
+  // `tokens` are ordered by id. Empty ones are left out; of equal ones the first is kept.
   explicit TokenTrie(const std::vector<std::string>& tokens);
 
-  // The node behind a byte, or kNoNode.
+  // Returns the child of `node` for a byte, or kNoNode.
   uint32_t child(uint32_t node, char byte) const { return edges_[slot_of(key(node, byte))].child; }
-  // The token that ends at a node, or kNoToken.
+  // Returns the token that ends at `node`, or kNoToken.
   int32_t token(uint32_t node) const { return tokens_[node]; }
 
  private:
@@ -43,7 +43,7 @@ class TokenTrie {
 
   std::vector<Edge> edges_;
   int shift_;
-  std::vector<int32_t> tokens_;  // by node
+  std::vector<int32_t> tokens_;  // indexed by node
 };
 
 }  // namespace lmtrain

@@ -21,10 +21,11 @@ namespace {
 constexpr int64_t kMaxFileBytes = INT64_C(512) << 20;
 constexpr std::string_view kLlama3EndOfText = "<|end_of_text|>";
 constexpr const char* kFileName = "tokenizer.json";
-constexpr int kMaxDepth = 16;  // of that file
+constexpr int kMaxDepth = 16;  // nesting of tokenizer.json
 constexpr size_t kWordsAtOnce = 256;
 
-// Calls encode_words(words, end of the text they are views of) for some words after the others.
+// Splits the text and calls encode_words(words, end of the text that they are views of) for a few
+// words at a time.
 template <class EncodeWords>
 void for_words(const TokenizerPipeline& pipeline, std::string_view normal, const char* end,
                const EncodeWords& encode_words) {
@@ -35,7 +36,7 @@ void for_words(const TokenizerPipeline& pipeline, std::string_view normal, const
   }
 }
 
-// The same of a text, and add_token(id) where an added token stands.
+// The same for a text with added tokens, for each of which it calls add_token(id).
 template <class EncodeWords, class AddToken>
 void for_words_and_tokens(const TokenizerPipeline& pipeline, std::string_view text,
                           SpecialTokens special_tokens, const EncodeWords& encode_words,
@@ -55,7 +56,7 @@ void for_words_and_tokens(const TokenizerPipeline& pipeline, std::string_view te
   pipeline.finders.raw.cut(text, with_special, use_text, add_token);
 }
 
-// The id space: the model's tokens, and the special tokens that are not among them.
+// Fills the id space: the model's tokens, and the added tokens that are not among them.
 void number_tokens(TokenizerPipeline& pipeline) {
   const std::vector<std::string>& tokens = pipeline.model->tokens();
   size_t size = tokens.size();
@@ -74,7 +75,7 @@ void number_tokens(TokenizerPipeline& pipeline) {
   }
 }
 
-// The id of the first of the contents that is a special token.
+// Returns the id of the first of the contents that is a special token.
 int32_t find_special(const TokenizerPipeline& pipeline,
                      std::initializer_list<std::string_view> contents) {
   for (const std::string_view content : contents) {
@@ -98,7 +99,7 @@ void find_roles(TokenizerPipeline& pipeline) {
   if (!single.empty()) roles.begin_of_text = single.front().token;
 }
 
-// The token as the vocabulary has it.
+// Returns the token as the vocabulary writes it.
 const std::string& written_token(const TokenizerPipeline& pipeline, int32_t id) {
   const AddedToken* added = pipeline.added_token(id);
   return added != nullptr ? added->content : pipeline.model->tokens()[static_cast<size_t>(id)];
@@ -192,9 +193,9 @@ void Tokenizer::add_special_tokens(std::span<const int32_t> first, std::span<con
   }
 }
 
-// Between a letter or digit and a line break: there every pattern ends a word and begins another,
-// and no normaliser looks across. Added tokens that are always found may take white space with
-// them.
+// A safe place is between a letter or digit and a line break. There every pattern ends a word, and
+// no normaliser combines characters across it. Added tokens that are always found
+// may include white space.
 size_t Tokenizer::safe_cut(std::string_view text, size_t at) const {
   const bool finds_tokens =
       std::any_of(pipeline_->added_tokens.begin(), pipeline_->added_tokens.end(),
@@ -262,7 +263,7 @@ void Tokenizer::Encoder::encode(std::string_view text, std::vector<int32_t>& ids
 
 void Tokenizer::Encoder::encode_words(std::span<const std::string_view> words, const char* text_end,
                                       std::vector<int32_t>& ids) {
-  // Room for all words that the cache may know, so that their ids are written without a check.
+  // Reserves room for the ids of all words that may be cached, so that they are written unchecked.
   size_t size = ids.size();
   ids.resize(size + words.size() * WordCache::kMaxIds);
   for (const std::string_view word : words) {

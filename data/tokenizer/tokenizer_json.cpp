@@ -46,7 +46,7 @@ std::vector<AddedToken> parse_added_tokens(const Json& value, const std::string&
   return tokens;
 }
 
-// How many ids the file needs: the model's tokens and the added tokens that are not among them.
+// Returns the number of ids: the model's tokens and the added tokens that are not among them.
 int64_t count_ids(const Json& model, const std::vector<AddedToken>& added_tokens) {
   if (!model.is_object() || !model.contains("vocab") || !model["vocab"].is_object()) return 0;
   const Json& vocabulary = model["vocab"];
@@ -55,7 +55,7 @@ int64_t count_ids(const Json& model, const std::vector<AddedToken>& added_tokens
   return count;
 }
 
-// Ids are below num_ids and no two tokens share one, so that there is no hole either.
+// Checks that ids are below num_ids and that no two tokens share one; then no id is unused either.
 void check_added_ids(const TokenizerPipeline& pipeline, int64_t num_ids, const std::string& place) {
   std::vector<std::string> owner = pipeline.model->tokens();
   for (const AddedToken& token : pipeline.added_tokens) {
@@ -98,7 +98,7 @@ TokenizerPipeline parse_tokenizer_json(const Json& document, const std::string& 
   if (const Json* version = file.find("version"); version != nullptr && *version != "1.0") {
     throw DataError(cat(place("version"), ": only '1.0' is known, is ", show_value(*version)));
   }
-  // Settings of a call that are kept with some tokenizers; a user of lmtrain makes them elsewhere.
+  // Some files store these settings of calls to the tokenizer; lmtrain does not use them.
   for (const char* key : {"truncation", "padding"}) {
     const Json& value = component(file, key);
     if (!value.is_null()) JsonObject(value, place(key));

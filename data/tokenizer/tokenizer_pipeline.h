@@ -1,4 +1,4 @@
-// What a Tokenizer is made of. Only its own files, and those that make one, include this.
+// The parts of a Tokenizer. Only its own files and the files that build one include this header.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct TokenizerPipeline {
   std::unique_ptr<TokenDecoder> decoder;
   PostProcessor post_processor = {};
 
-  // Made from the above by Tokenizer's constructor. By id: the text of a token among others, and
-  // its index in added_tokens, -1 for the model's own.
+  // Tokenizer's constructor computes these from the members above. By id: the text that a token
+  // adds after other tokens, and its index in added_tokens, -1 for a token of the model.
   std::vector<std::string> texts = {};
   std::vector<int32_t> added_index = {};
   struct Roles {
@@ -47,7 +47,8 @@ struct TokenizerPipeline {
   }
 };
 
-// The components as tokenizer.json holds them; DataError as Tokenizer::parse().
+// Reads and writes the components as tokenizer.json stores them. Throws DataError as
+// Tokenizer::parse() does.
 TokenizerPipeline parse_tokenizer_json(const nlohmann::json& document, const std::string& origin);
 std::string write_tokenizer_json(const TokenizerPipeline& pipeline);
 

@@ -1,4 +1,4 @@
-// What the trainers of all models are given.
+// The input that all tokenizer trainers share.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,16 @@
 
 namespace lmtrain {
 
-// Fetches the next document, false at the end. The view must stay valid until the next call. It is
-// called from the training's threads, by one at a time.
+// Fetches the next document and returns false at the end. The view must stay valid until the next
+// call. The training's threads call it, one at a time.
 using NextDocument = std::function<bool(std::string_view& document)>;
 
 inline constexpr int64_t kMaxTrainedVocabSize = INT64_C(1) << 24;
 
-// Special tokens with the ids 0, 1, ...
+// Returns special tokens with the ids 0, 1, ...
 std::vector<AddedToken> number_special_tokens(std::span<const std::string> contents);
 
-// Throws ConfigError when there cannot be so many threads.
+// Throws ConfigError when `num_threads` is out of range.
 void check_num_trainer_threads(int num_threads);
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-// Reading UTF-8 one character at a time.
+// Reads and writes UTF-8 one character at a time.
 #pragma once
 
 #include <bit>
@@ -10,14 +10,14 @@
 namespace lmtrain {
 
 struct Utf8Character {
-  // No code point: a byte that is not part of well-formed UTF-8 (overlong forms, surrogates and
-  // values over 0x10FFFF are ill-formed too); its size is 1.
+  // Stands for a byte that is not part of well-formed UTF-8; its size is 1. Overlong forms,
+  // surrogates and values over 0x10FFFF are ill-formed too.
   static constexpr uint32_t kInvalid = 0xFFFFFFFF;
   uint32_t code_point;
   uint32_t size;  // bytes
 };
 
-// The character at `begin`; begin < end.
+// Returns the character at `begin`; begin < end.
 inline Utf8Character read_utf8(const char* begin, const char* end) {
   const auto byte = [&](int i) { return static_cast<uint32_t>(static_cast<uint8_t>(begin[i])); };
   const uint32_t lead = byte(0);
@@ -41,7 +41,7 @@ inline Utf8Character read_utf8(const char* begin, const char* end) {
   return {Utf8Character::kInvalid, 1};
 }
 
-// The end of the ASCII characters from `at` on.
+// Returns the end of the run of ASCII characters that starts at `at`.
 inline const char* ascii_end(const char* at, const char* end) {
   while (end - at >= 8) {
     uint64_t bytes = 0;

@@ -1,5 +1,5 @@
-// The ids of words seen lately: text repeats its words so much that encoding is mostly remembering.
-// A direct-mapped table of 64-byte entries, one cache line each; 8 MiB.
+// A cache of the ids of recent words: text repeats its words so often that most are found here.
+// A direct-mapped table of 64-byte entries, one cache line each, 8 MiB in all.
 #pragma once
 
 #include <array>
@@ -22,11 +22,11 @@ class WordCache {
 
   WordCache() : entries_(kNumEntries) {}
 
-  // `text_end` is the end of the text that the word is a view of: how far bytes can be read.
+  // `text_end` is the end of the text that the word is a view of; bytes up to it may be read.
   static Key key(std::string_view word, const char* text_end) {
     Key result{};
     if (text_end - word.data() >= static_cast<ptrdiff_t>(sizeof(Key))) {
-      // Reading all the bytes and masking the foreign ones is faster than a copy of unknown size.
+      // Reading 32 bytes and masking those after the word is faster than a copy of unknown size.
       std::memcpy(result.data(), word.data(), sizeof(Key));
       for (size_t i = 0; i < result.size(); ++i) result[i] &= kMasks[word.size()][i];
     } else {
@@ -36,15 +36,15 @@ class WordCache {
     return result;
   }
 
-  // Writes kMaxIds numbers to `ids`, of which the first ones are the word's; returns how many these
-  // are, 0 when the word is not there (no word has none).
+  // Writes kMaxIds numbers to `ids`, of which the first n are the word's ids, and returns n.
+  // Returns 0 when the word is not in the cache (every word has at least one id).
   size_t find(const Key& key, int32_t* ids) const {
     const Entry& entry = entries_[slot(key)];
     std::memcpy(ids, entry.ids.data(), sizeof entry.ids);  // of fixed size: a few instructions
     return same(entry.key, key) ? entry.num_ids : 0;
   }
 
-  // Replaces whatever shares the word's slot. Words of more ids than kMaxIds are not kept.
+  // Replaces the word that has the same slot. Words of more than kMaxIds ids are not kept.
   void insert(const Key& key, std::span<const int32_t> ids) {
     if (ids.size() > kMaxIds) return;
     Entry& entry = entries_[slot(key)];

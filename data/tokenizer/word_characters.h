@@ -1,4 +1,5 @@
-// What \w is to the tokenizers package; scripts/make_unicode_tables.py writes word_characters.cpp.
+// The characters that \w matches in the tokenizers
+// package. scripts/make_unicode_tables.py writes word_characters.cpp.
 #pragma once
 
 #include <span>

@@ -19,19 +19,19 @@ constexpr size_t kMaxLocalWords = size_t{1} << 17;
 constexpr int64_t kMaxLocalBytes = INT64_C(8) << 20;
 constexpr int kNumPartBits = 6;
 
-// What training holds at its peak for each distinct word and for each byte of it (measured: cells,
-// postings, pair counts, queue and the table of the words themselves).
+// Peak memory of training for each distinct word and for each byte of it (measured: cells,
+// positions, pair counts, queue and the table of words).
 constexpr int64_t kTrainingBytesPerWord = 32;
 constexpr int64_t kTrainingBytesPerByte = 56;
 
-// The distinct words of all threads, in parts of their own by the words' hashes, so that threads
+// The distinct words of all threads, divided into parts by the words' hashes, so that threads
 // seldom wait for each other.
 class SharedCounts {
  public:
   explicit SharedCounts(int64_t max_memory_bytes)
       : max_memory_bytes_(max_memory_bytes), parts_(kNumParts) {}
 
-  // Adds all of `local`, and empties it.
+  // Adds all words of `local`, then clears it.
   void take(WordCounts& local) {
     std::array<std::vector<size_t>, kNumParts> words_of_part;
     for (size_t i = 0; i < local.size(); ++i) {
@@ -95,13 +95,13 @@ class LocalCounter {
   WordCounts local_;
 };
 
-// Hands out the documents, in copies: the source's own views are gone with its next document.
+// Gives copies of the documents to the threads: the source's view is invalid after its next call.
 class DocumentQueue {
  public:
   explicit DocumentQueue(const std::function<bool(std::string_view&)>& next_document)
       : next_document_(next_document) {}
 
-  // Counts the next few documents; false when there were none.
+  // Counts the next few documents. Returns false when there were none.
   bool count_some(LocalCounter& counter) {
     std::string text;
     std::vector<size_t> ends;
@@ -114,7 +114,7 @@ class DocumentQueue {
     return true;
   }
 
-  // The other threads will find no more documents.
+  // After this call the threads get no more documents.
   void stop() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -128,7 +128,7 @@ class DocumentQueue {
       if (!next_document_(document)) {
         ended_ = true;
       } else if (document.size() > kMaxCopiedDocument) {
-        counter.count(document);  // the other threads wait: a copy would cost too much memory
+        counter.count(document);  // under the lock, since a copy would take too much memory
       } else {
         text += document;
         ends.push_back(text.size());

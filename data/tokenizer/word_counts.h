@@ -1,4 +1,4 @@
-// The distinct words of a corpus, each with how often it occurs.
+// The distinct words of a corpus with their counts.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ class WordCounts {
   }
   uint64_t hash(size_t i) const { return words_[i].hash; }
   int64_t count(size_t i) const { return words_[i].count; }
-  // Of all words together.
+  // Returns the bytes of all words together.
   int64_t num_bytes() const { return static_cast<int64_t>(bytes_.size()); }
 
  private:
@@ -47,14 +47,14 @@ class WordCounts {
 
   std::vector<Word> words_;
   std::string bytes_;
-  std::vector<uint32_t> slots_;  // indexes of words, by open addressing
+  std::vector<uint32_t> slots_;  // indexes into words_, by open addressing
 };
 
-// Normalises all documents, splits them into words and counts these on the threads of the pool.
-// `next_document` is called by one thread at a time. The result is in parts that have no word in
-// common; the order of their words depends on the threads, their counts do not. Throws DataError as
-// soon as the distinct words would need more than `max_memory_bytes` in training, and what
-// `next_document` throws.
+// Normalises all documents, splits them into words and counts the words, on the threads of the
+// pool. `next_document` is called by one thread at a time. The parts of the result have no word in
+// common. The order of words depends on the threads; the counts do not. Throws DataError as soon as
+// the distinct words would need more than `max_memory_bytes` in training,
+// and what `next_document` throws.
 std::vector<WordCounts> count_words(
     const std::function<bool(std::string_view& document)>& next_document,
     const Normalizer& normalizer, const PreTokenizer& pre_tokenizer, int64_t max_memory_bytes,

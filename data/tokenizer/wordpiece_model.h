@@ -1,6 +1,6 @@
 // WordPiece (Schuster and Nakajima 2012, as in BERT): a word becomes the longest token that it
-// starts with, then the longest continuing token that the rest starts with, and so on; a word for
-// which that fails is the unknown token.
+// starts with, then the longest continuing token that the rest starts with, and so on. When no
+// token fits the rest, the whole word becomes the unknown token.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ namespace lmtrain {
 
 struct WordPieceOptions {
   std::string unknown_token = "[UNK]";
-  std::string continuing_prefix = "##";  // what marks tokens that continue a word
-  int64_t max_characters = 100;          // a longer word is unknown
+  std::string continuing_prefix = "##";  // marks tokens that continue a word
+  int64_t max_characters = 100;          // a longer word becomes the unknown token
 };
 
-// Throws DataError, which `place` opens, when the unknown token is none of the tokens.
+// Throws DataError when the unknown token is not among the tokens. The message begins with `place`.
 class WordPieceModel : public TokenModel {
  public:
   WordPieceModel(std::vector<std::string> tokens, WordPieceOptions options,
@@ -36,7 +36,7 @@ class WordPieceModel : public TokenModel {
   std::vector<std::string> tokens_;
   WordPieceOptions options_;
   TokenTrie trie_;
-  uint32_t continuing_node_ = TokenTrie::kRoot;  // behind the prefix
+  uint32_t continuing_node_ = TokenTrie::kRoot;  // the node where the prefix ends
   int32_t unknown_ = 0;
 };
 

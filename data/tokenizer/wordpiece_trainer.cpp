@@ -53,10 +53,10 @@ class Alphabet {
     }
   }
 
-  // By id.
+  // Returns the tokens by id.
   const std::vector<std::string>& tokens() const { return tokens_; }
 
-  // Nothing for a word that is left out.
+  // Appends nothing for a word that is left out.
   void append_tokens(std::string_view word, std::vector<uint32_t>& tokens) const {
     if (!fits(word)) return;
     for_characters(word, [&](uint32_t c, bool is_first) {
@@ -94,7 +94,7 @@ class Alphabet {
     return found;
   }
 
-  // By code point.
+  // Returns, by code point, whether the character continues a word somewhere.
   std::vector<bool> find_continuing(const Words& words) const {
     std::vector<bool> continues(kNumCodePoints);
     for (const WordCounts& part : words) {
@@ -134,7 +134,7 @@ TokenizerPipeline untrained_pipeline(const WordPieceTrainerOptions& options) {
 std::vector<std::string> write_tokens(std::vector<std::string> tokens,
                                       const std::vector<BpeMerge>& merges) {
   for (const auto [left, right] : merges) {
-    // The right one always continues a word.
+    // The right token of a pair always continues a word.
     tokens.push_back(tokens[static_cast<size_t>(left)] +
                      tokens[static_cast<size_t>(right)].substr(kPrefix.size()));
   }

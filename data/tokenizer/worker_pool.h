@@ -1,4 +1,4 @@
-// Threads that stay ready for many short jobs.
+// A pool of threads for many short jobs.
 #pragma once
 
 #include <condition_variable>
@@ -19,8 +19,8 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   int num_threads() const { return static_cast<int>(threads_.size()) + 1; }
-  // Calls job(0), ..., job(num_threads - 1), each on its own thread, and waits for all. When jobs
-  // throw, one of their exceptions is thrown after that.
+  // Calls job(0), ..., job(num_threads - 1), each on its own thread, and waits for all of them.
+  // When jobs throw, run() then throws one of their exceptions.
   void run(const std::function<void(int thread)>& job);
 
  private:
@@ -31,7 +31,7 @@ class WorkerPool {
   std::mutex mutex_;
   std::condition_variable changed_;
   const std::function<void(int)>* job_ = nullptr;
-  int64_t num_jobs_ = 0;  // handed out so far
+  int64_t num_jobs_ = 0;  // jobs started so far
   int num_running_ = 0;
   bool ended_ = false;
   std::exception_ptr error_;

@@ -125,7 +125,7 @@ TEST_F(ConfigReader, NamesTheNearestKnownKey) {
             "command line: steps=5: unknown key 'steps'; did you mean 'loop.steps'?");
 }
 
-// Defect: an unknown key of a million letters takes the memory of the machine to be compared.
+// Defect: comparing an unknown key of a million letters uses up the machine's memory.
 TEST_F(ConfigReader, BoundsTheSearchForANearestKey) {
   const std::string error = error_of_file("? " + std::string(900000, 's') + "\n: 1\n");
   EXPECT_LT(error.size(), 300u);
@@ -200,7 +200,7 @@ TEST_F(ConfigReader, ChecksLimits) {
             "x.yaml:1:15: loop.betas: expected a list of 2 numbers, found 1");
 }
 
-// Defect: a wrong choice without the choices there are.
+// Defect: the error about a wrong choice does not list the valid choices.
 TEST_F(ConfigReader, NamesTheChoices) {
   EXPECT_EQ(error_of_file("loop: {kind: cosin}\n"),
             "x.yaml:1:14: loop.kind: expected one of cosine, linear, found 'cosin'; did you mean "
@@ -209,7 +209,7 @@ TEST_F(ConfigReader, NamesTheChoices) {
             "x.yaml:1:14: loop.kind: expected one of cosine, linear, found a list");
 }
 
-// Defect: overrides with other rules than the file, or in another order than typed.
+// Defect: overrides follow other rules than the file, or are applied in another order than typed.
 TEST_F(ConfigReader, OverridesFollowTheFileAndEachOther) {
   read("loop: {steps: 5}\n");
   override_with("loop.steps=6");

@@ -50,7 +50,8 @@ const std::vector<Synonyms>& rows() {
   return synonyms;
 }
 
-// What the error about this setting of the command line, or this text of a file, suggests.
+// Returns what the error about a setting of the command line, or about the text
+// of a file, suggests.
 std::string suggested(const std::function<void(const Fields&, ConfigPositions&)>& apply) {
   Whole whole;
   Fields fields;
@@ -90,7 +91,7 @@ TEST(ConfigSuggestion, LeadsWordsOfOtherProgramsToTheKey) {
   }
 }
 
-// Defect: a word that sets two keys here, or needs a remark, is answered with half of it.
+// Defect: for a word that sets two keys or needs a remark, the suggestion lacks a part.
 TEST(ConfigSuggestion, NamesAllKeysAndTheRemark) {
   EXPECT_EQ(of_setting("batch_size=8"),
             "did you mean 'batches.global_size' or 'batches.micro_size'?");
@@ -99,7 +100,7 @@ TEST(ConfigSuggestion, NamesAllKeysAndTheRemark) {
   EXPECT_EQ(of_file("gpus: 8\n"), "mpirun says how many");
 }
 
-// Defect: in a section that has a key for the word, a key of that name elsewhere is suggested.
+// Defect: the key that is suggested is in another section, although this section has a key for it.
 TEST(ConfigSuggestion, PrefersTheSectionThatWasWritten) {
   EXPECT_EQ(of_file("rate: {name: adamw}\n"), "did you mean 'rate.kind'?");
   EXPECT_EQ(of_setting("rate.type=adamw"), "did you mean 'rate.kind'?");

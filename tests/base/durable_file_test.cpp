@@ -27,7 +27,7 @@ TEST(DurableFile, IsThereOnlyOnceItIsCommitted) {
   }
   EXPECT_EQ(read_file(path), "old");
   EXPECT_EQ(num_files(folder.path()), 1U);
-  DurableFile file(path, /*expected_bytes=*/1 << 16);  // more than is written in the end
+  DurableFile file(path, /*expected_bytes=*/1 << 16);  // more than is written
   file.write("____ body");
   file.write_at(0, "HEAD", 4);
   file.commit();
@@ -51,7 +51,7 @@ TEST(DurableFile, NamesWhatItCannotDo) {
   EXPECT_EQ(num_files(folder.path()), 1U);
 }
 
-// Defect: lines of two writers in one another, or a line without its end.
+// Defect: lines of two writers are mixed, or a line lacks its end.
 TEST(AppendFile, AddsWholeLines) {
   const TemporaryFolder folder;
   AppendFile one(folder / "log");

@@ -13,7 +13,7 @@ namespace {
 constexpr double kOften = 0.001;
 constexpr std::chrono::seconds kPatience(20);
 
-// Defect: a failure that nobody is told of, or told of again and again, or before there is one.
+// Defect: a failure is not reported, is reported repeatedly, or is reported before it happens.
 TEST(FailureWatcher, TellsOfTheFirstFailureOnce) {
   std::atomic<int> asked = 0;
   std::atomic<int> told = 0;
@@ -33,7 +33,7 @@ TEST(FailureWatcher, TellsOfTheFirstFailureOnce) {
   EXPECT_EQ(asked, 3);
 }
 
-// Defect: a probe that is asked when what it looks at is gone.
+// Defect: a probe runs after it was removed, when the object that it reads no longer exists.
 TEST(FailureWatcher, AsksNoProbeThatWasRemoved) {
   std::array<std::atomic<bool>, 100> is_gone{};
   std::atomic<int> told = 0;
@@ -43,7 +43,7 @@ TEST(FailureWatcher, AsksNoProbeThatWasRemoved) {
       std::this_thread::sleep_for(std::chrono::microseconds(500));
       return std::string(gone ? "asked too late" : "");
     });
-    std::this_thread::sleep_for(std::chrono::microseconds(1300));  // until it is being asked
+    std::this_thread::sleep_for(std::chrono::microseconds(1300));  // until the probe is running
     watcher.remove(number);
     gone = true;
   }
@@ -51,12 +51,12 @@ TEST(FailureWatcher, AsksNoProbeThatWasRemoved) {
   EXPECT_EQ(told, 0);
 }
 
-// Defect: an end of the program that waits for the next time to ask.
+// Defect: the destructor waits until the next interval has passed.
 TEST(FailureWatcher, EndsAtOnce) {
   const auto start = std::chrono::steady_clock::now();
   {
     const FailureWatcher watcher(60, [](const std::string&) {});
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until it waits
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until the thread waits
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, kPatience);
 }

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A machine of its own: /proc and /sys/fs/cgroup in a temporary folder.
+// A simulated machine: /proc and /sys/fs/cgroup in a temporary folder.
 class MachineMemory : public ::testing::Test {
  public:
   MachineMemory() : root_(fs::temp_directory_path() / cat("machine_memory_", getpid())) {
@@ -32,7 +32,7 @@ class MachineMemory : public ::testing::Test {
   fs::path root_;
 };
 
-// Defect: MemFree or MemTotal in place of what can be had, or kB taken for bytes.
+// Defect: MemFree or MemTotal is used in place of MemAvailable, or kB are taken for bytes.
 TEST_F(MachineMemory, WithoutGroupsItIsWhatTheNodeHas) {
   EXPECT_EQ(read().bytes, INT64_C(8000000) * 1024);
   EXPECT_EQ(read().limited_by, "the node's free memory");
@@ -69,7 +69,7 @@ TEST_F(MachineMemory, AContainersLimitAtTheRootCounts) {
   EXPECT_EQ(read().limited_by, "the limit of control group /");
 }
 
-// Defect: a machine whose memory cannot be read counts as one with none, or with any amount.
+// Defect: a machine whose memory cannot be read counts as having none, or as having no limit.
 TEST_F(MachineMemory, SaysWhenItCannotBeRead) {
   put("proc/meminfo", "MemTotal: 5 kB\n");
   EXPECT_THROW(read(), IoError);

@@ -10,8 +10,8 @@
 namespace lmtrain {
 namespace {
 
-// Defect: a peak that is not seen, that goes away with the memory, or that counts what was there
-// before.
+// Defect: a peak is missed, is forgotten when the memory is freed, or includes memory that was held
+// before the watch began.
 TEST(MemoryWatch, KeepsThePeakOfWhatCameAfterIt) {
   constexpr size_t kBytes = size_t{64} << 20;
   const auto before = std::make_unique<char[]>(kBytes);

@@ -21,7 +21,7 @@ TEST(NearestFile, NamesAFileOfTheSameFolder) {
   EXPECT_EQ(nearest_file(""), "");
 }
 
-// Defect: the error about a config that is not there loses the path, or names no other.
+// Defect: the error about a missing config does not name the path, or suggests no other file.
 TEST(NearestFile, EndsTheErrorAboutAMissingConfig) {
   const TemporaryFolder folder;
   folder.write("small.yaml", "run: {}\n");

@@ -16,7 +16,8 @@ TEST(Philox, MatchesThePublishedAnswers) {
   EXPECT_EQ(ones, (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
 }
 
-// Defect: vector lanes in another order than the definition, or a part that differs from the whole.
+// Defect: vector lanes are ordered differently from the definition, or a part of a row differs from
+// the whole row.
 TEST(Philox, DropoutOfARowIsTheDefinitionAndIndependentOfItsParts) {
   const PhiloxKey key = purpose_key(7, "test");
   const uint32_t threshold = DropoutRate(0.3).threshold;

@@ -25,7 +25,7 @@ bool well_formed(const std::string& svg) {
   return open.empty();
 }
 
-// Defect: ticks at odd numbers, or axes that do not reach the data.
+// Defect: ticks are not round numbers, or axes do not reach the data.
 TEST(SvgChart, TicksAreRoundAndCoverTheData) {
   EXPECT_EQ(chart_ticks(0.0, 10.0, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
   EXPECT_EQ(chart_ticks(3.2, 8.7, 5), (std::vector<double>{2, 4, 6, 8, 10}));

@@ -18,7 +18,7 @@ class TraceTest : public testing::Test {
     trace.write(folder_.path() / "trace.json");
     return nlohmann::json::parse(read_file(folder_.path() / "trace.json"));
   }
-  // Those of spans.
+  // Returns the events that stand for spans.
   std::vector<nlohmann::json> events(Trace& trace) {
     std::vector<nlohmann::json> found;
     const nlohmann::json json = written(trace);
@@ -32,7 +32,7 @@ class TraceTest : public testing::Test {
   TemporaryFolder folder_;
 };
 
-// Defect: a file that the viewers refuse or show without names, times in a unit that is not theirs.
+// Defect: viewers refuse the file, show it without names, or read its times in another unit.
 TEST_F(TraceTest, WritesWhatViewersRead) {
   Trace trace(3);
   const int lane = trace.lane("NCCL \"data\"");
@@ -64,7 +64,7 @@ TEST_F(TraceTest, WritesWhatViewersRead) {
   EXPECT_EQ(json["otherData"]["dropped_spans"], 0);
 }
 
-// Defect: memory that grows with the run, or a trace that ends where its memory did.
+// Defect: memory grows with the run, or a full trace drops the newest spans instead of the oldest.
 TEST_F(TraceTest, KeepsTheNewestAndCountsTheOthers) {
   Trace trace(0, 3);
   for (int i = 0; i < 5; ++i) trace.add({"forward", "phase", 0, i + 0.0, i + 0.5 + 0.01 * i});
@@ -77,8 +77,8 @@ TEST_F(TraceTest, KeepsTheNewestAndCountsTheOthers) {
   EXPECT_EQ(written(trace)["otherData"]["dropped_spans"], 6);
 }
 
-// Defect: spans of threads that overwrite one another, or a writing that misses what a source holds
-// back.
+// Defect: spans of different threads overwrite one another, or the file lacks the spans that a
+// source has buffered.
 TEST_F(TraceTest, TakesSpansOfAllThreadsAndSources) {
   Trace trace(0);
   std::vector<std::thread> threads;
@@ -94,8 +94,8 @@ TEST_F(TraceTest, TakesSpansOfAllThreadsAndSources) {
   EXPECT_EQ(all.back()["name"], "late");
 }
 
-// Defect: scopes that leave no span, or that end after the one they lie in, which viewers refuse;
-// a trace that changes what the tracker counts.
+// Defect: a scope leaves no span, or its span ends after the enclosing one, which viewers refuse;
+// or recording changes the seconds that the tracker counts.
 TEST_F(TraceTest, ShowsScopesOfPhasesWithinOneAnother) {
   const auto trace = std::make_shared<Trace>(0);
   PhaseTracker phases;

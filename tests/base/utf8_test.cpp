@@ -22,7 +22,7 @@ TEST(Utf8, FindsTheFirstIllFormedByte) {
   }
 }
 
-// Defect: the fast way over eight ASCII bytes reads or skips past the end.
+// Defect: the fast path for eight ASCII bytes reads or skips past the end.
 TEST(Utf8, EveryLengthAndPlaceOfABadByte) {
   for (size_t length = 1; length < 40; ++length) {
     for (size_t bad = 0; bad < length; ++bad) {

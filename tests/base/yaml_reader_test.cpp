@@ -14,7 +14,7 @@
 namespace lmtrain {
 namespace {
 
-// The message of the error that reading `text` as a file gives, "" when it is read.
+// Returns the message of the error that reading `text` as a file gives, "" when there is none.
 std::string error_of(const std::string& text) {
   try {
     parse_yaml_mapping(text, {"x.yaml"});
@@ -166,7 +166,7 @@ TEST(YamlReader, SurvivesHostileDocumentsOfTheLargestSize) {
   EXPECT_EQ(error_of(many_keys), "");
   EXPECT_NE(error_of("a: [" + repeated("1,", 200000) + "1]\n").find("more than the 100000 values"),
             std::string::npos);
-#ifndef __SANITIZE_ADDRESS__  // which keeps freed memory
+#ifndef __SANITIZE_ADDRESS__  // the sanitizer keeps freed memory
   EXPECT_LE(peak_kib(), std::max(peak_before, 200L * 1024));
 #endif
 }

@@ -105,8 +105,8 @@ TEST(Bigram, EqualsBruteForce) {
   }
 }
 
-// Defect: a model that is no distribution, after seen and unseen tokens, and so beats others
-// unfairly.
+// Defect: the probabilities after a seen or an unseen token do not add up to one, which would make
+// the baseline too good.
 TEST(Bigram, ProbabilitiesAddUpToOne) {
   const TemporaryFolder folder;
   const BigramModel model = BigramModel::fit(TokenFile::open(write_source(folder, "train", 60, 1)));
@@ -132,8 +132,8 @@ TEST(Bigram, ExpectationMaximisationImprovesEachStep) {
   EXPECT_GE(weights.uniform, 1e-6);
 }
 
-// Defect: a score over other pairs than the validation loss takes, or the end token counted as
-// text.
+// Defect: a score over other pairs than the validation loss takes, or the end
+// token counted as text.
 TEST(Bigram, ScoresExactlyTheLoadersPairs) {
   const TemporaryFolder folder;
   const TokenFile train = TokenFile::open(write_source(folder, "train", 200, 1));

@@ -14,8 +14,8 @@
 namespace lmtrain {
 namespace {
 
-// Defect: a share that drifts, rounds to a period, or is right at the end only; a source whose
-// samples are skipped or come twice.
+// Defect: a share drifts, is rounded to a period or is right only at the end; or samples of a
+// source are skipped or come twice.
 TEST(Blend, EverySourceHasItsShareOfEveryPrefixToLessThanOneSample) {
   const std::vector<std::vector<double>> cases = {
       {1},       {0.7, 0.3},
@@ -39,7 +39,7 @@ TEST(Blend, EverySourceHasItsShareOfEveryPrefixToLessThanOneSample) {
   }
 }
 
-// Defect: a pick that depends on what was asked before, or by another thread.
+// Defect: a pick depends on earlier calls or on calls of other threads.
 TEST(Blend, APickIsAFunctionOfTheSampleAlone) {
   const std::vector<double> weights = {0.62, 0.3, 0.08};
   const Blend in_turn(weights);
@@ -83,11 +83,11 @@ TEST(TokenFile, APartIsAFileOfItsDocuments) {
   EXPECT_ANY_THROW(part.read(1, tokens));
 }
 
-// Defect: samples of another source than the blend says, a source that stops when it is through, or
-// begins again in the same order.
+// Defect: samples come from another source than the blend says, or a source whose samples are used
+// up stops or starts again in the same order.
 TEST(BlendedLoader, TakesEachSourcesSamplesInItsShareAndBeginsAnew) {
   const TemporaryFolder folder;
-  const TokenFile whole = file_of(folder, 90, 3);  // windows of 4 tokens: one a document
+  const TokenFile whole = file_of(folder, 90, 3);  // windows of 4 tokens, one per document
   const auto part = [&](int64_t first, int64_t count, uint64_t seed) {
     return std::make_unique<NextTokenLoader>(whole.part(first, count), 4,
                                              SampleOrder::kPermutedEachEpoch, seed);
@@ -110,7 +110,7 @@ TEST(BlendedLoader, TakesEachSourcesSamplesInItsShareAndBeginsAnew) {
     EXPECT_EQ(batch.sample_indices[row], static_cast<int64_t>(row));
   }
   EXPECT_EQ(batch.sample_indices.back(), kNoSample);
-  ASSERT_EQ(of_second.size(), 3 * 59U);  // six times through, and three samples
+  ASSERT_EQ(of_second.size(), 3 * 59U);  // six passes and three samples
   for (int64_t d = 0; d < 59; ++d) EXPECT_EQ(seen[d], 1) << d;
   for (int64_t d = 60; d < 89; ++d) EXPECT_GE(seen[d], 6) << d;
   EXPECT_NE(std::vector<int64_t>(of_second.begin(), of_second.begin() + 29),

@@ -31,7 +31,7 @@ void publish_text(const CacheEntry& entry, std::string_view text) {
   entry.publish([&](const fs::path& folder) { write_file_durably(folder / "file", text); });
 }
 
-// Names in the cache folder but the lock.
+// Returns the names in the cache folder except the lock.
 std::vector<std::string> names_in(const fs::path& cache) {
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : fs::directory_iterator(cache)) {
@@ -40,7 +40,7 @@ std::vector<std::string> names_in(const fs::path& cache) {
   return names;
 }
 
-// Defect: an entry that cannot be replaced, or whose old content shines through.
+// Defect: an entry cannot be replaced, or keeps some of its old content.
 TEST(CacheEntry, PublishesAndReplaces) {
   const TemporaryFolder folder;
   const CacheEntry entry(folder / "new/cache", "entry");
@@ -118,7 +118,7 @@ TEST(CacheEntry, TheSecondProcessWaitsForTheFirst) {
   EXPECT_EQ(WEXITSTATUS(status), 7);
 }
 
-// Defect: a cache path that cannot be one gives no message with its name.
+// Defect: the error about a cache path that cannot be a folder does not name the path.
 TEST(CacheEntry, ACacheThatIsAFileIsAnIoError) {
   const TemporaryFolder folder;
   const std::string file = folder.write("file", "text");

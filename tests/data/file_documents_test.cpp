@@ -69,8 +69,8 @@ class FileDocumentsTest : public testing::Test {
   TemporaryFolder folder_;
 };
 
-// Defect: compressed text that is cut otherwise than plain text, that loses what lies beyond a
-// block, a second member or a second frame.
+// Defect: compressed text is cut into other documents than plain text, or loses what follows a
+// block, the first member or the first frame.
 TEST_F(FileDocumentsTest, CompressedTextIsThatOfThePlainFile) {
   std::string large = "first\r\n%\n%\n";
   for (int i = 0; i < 300000; ++i) large += i % 7 == 0 ? "%\n" : "line " + std::to_string(i) + "\n";
@@ -92,8 +92,8 @@ TEST_F(FileDocumentsTest, CompressedTextIsThatOfThePlainFile) {
   }
 }
 
-// Defect: whole files that other readers take are refused: zeros behind gzip, a window as long as
-// zstd --long=31 makes, a frame to be skipped in front.
+// Defect: valid files that other readers accept are refused: zeros after gzip data, a window as
+// long as that of zstd --long=31, a skippable frame in front.
 TEST_F(FileDocumentsTest, UnusualCompressedFilesAreRead) {
   EXPECT_EQ(read("padded.gz", gzipped("one") + std::string(1000, '\0')).texts, Texts{"one"});
   const std::string skipped("\x50\x2a\x4d\x18\x02\0\0\0ab", 10);
@@ -111,7 +111,7 @@ TEST_F(FileDocumentsTest, UnusualCompressedFilesAreRead) {
   EXPECT_EQ(read("long.zst", out.substr(0, to.pos)).texts, Texts{text});
 }
 
-// Defect: a download that broke off is trained on as far as it goes; garbage that crashes.
+// Defect: a truncated download is trained on, or garbage crashes the program.
 TEST_F(FileDocumentsTest, DamagedCompressedFilesAreRefused) {
   std::string text;
   for (int i = 0; i < 1000; ++i) text += std::to_string(i * i) + " ";
@@ -243,7 +243,7 @@ TEST_F(FileDocumentsTest, PatternsMatchFilesAndFolders) {
   std::filesystem::create_directory(folder_ / "2024/empty");
   EXPECT_EQ(names("2024/*"), Texts{"b.txt"});
   folder_.write("odd[1].txt", "x");
-  EXPECT_EQ(names("odd[1].txt"), Texts{"odd[1].txt"});  // a file of that very name
+  EXPECT_EQ(names("odd[1].txt"), Texts{"odd[1].txt"});  // a file with exactly this name
 }
 
 }  // namespace

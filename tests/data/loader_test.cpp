@@ -90,7 +90,7 @@ TEST_F(LoaderTest, EachEpochHoldsEverySampleOnceInItsOwnOrder) {
 TEST_F(LoaderTest, AnySplitOverRanksGivesTheSameGlobalBatch) {
   const NextTokenLoader permuted = loader(SampleOrder::kPermutedEachEpoch);
   constexpr int64_t kGlobalBatch = 12;
-  constexpr int64_t kStep = 3;  // samples 36 to 47 of 43 an epoch
+  constexpr int64_t kStep = 3;  // samples 36 to 47, with 43 samples per epoch
   const auto share = [&](int64_t begin, int64_t end) {
     std::vector<int64_t> indices;
     for (int64_t position = begin; position < end; ++position) {
@@ -134,7 +134,7 @@ TEST_F(LoaderTest, SampleHashIsOfTheWindowsTokens) {
   EXPECT_EQ(batch.sample_hashes[0], hash_bytes(tokens.data(), tokens.size() * sizeof(int32_t)));
 }
 
-// Defect: rows that only fill a batch up are counted in the loss.
+// Defect: rows without a sample are counted in the loss.
 TEST_F(LoaderTest, NoSampleWeighsNothing) {
   const Batch batch = loader(SampleOrder::kAsInFile).load(std::vector<int64_t>{4, kNoSample});
   EXPECT_EQ(batch.num_samples, 2);

@@ -75,7 +75,7 @@ class MaskedLoaderTest : public testing::Test {
   DataConfig config_;
 };
 
-// The tokens of row 0 before masking.
+// Returns the tokens of a row before masking.
 std::vector<int32_t> restored(const Batch& batch, size_t row = 0) {
   std::vector<int32_t> tokens;
   for (size_t i = row * kLength; i < (row + 1) * kLength; ++i) {
@@ -86,8 +86,8 @@ std::vector<int32_t> restored(const Batch& batch, size_t row = 0) {
   return tokens;
 }
 
-// Defect: windows that overlap or leave a gap, special tokens missing, labels that are not what was
-// hidden.
+// Defect: windows that overlap or leave a gap, special tokens missing, labels that are
+// not what was hidden.
 TEST_F(MaskedLoaderTest, WindowsHoldTheTextBetweenSpecialTokens) {
   const MaskedLoader ordered = loader(SampleOrder::kAsInFile);
   const TokenFile tokens = file();
@@ -148,7 +148,7 @@ TEST_F(MaskedLoaderTest, TargetsAreAsManyAsAskedForAndReplacedByTheRule) {
   }
   const auto near = [&](int64_t count, double share) {
     const double spread = 4 * std::sqrt(share * (1 - share) * static_cast<double>(total));
-    // A random token is the mask or the true one now and then.
+    // A random token is sometimes the mask or the true token.
     const double by_chance =
         0.1 * static_cast<double>(total) / static_cast<double>(tokenizer_.vocab_size());
     EXPECT_NEAR(static_cast<double>(count), share * static_cast<double>(total) + by_chance, spread);
@@ -184,7 +184,7 @@ TEST_F(MaskedLoaderTest, WholeWordsAreMaskedTogether) {
   EXPECT_GT(num_parts, 50);
 }
 
-// Which document a token sequence's words name, and -1 when it names none.
+// Returns the documents that the words of a token sequence name.
 std::set<std::string> documents_in(const Tokenizer& tokenizer, std::span<const int32_t> tokens) {
   std::set<std::string> names;
   const std::string text = tokenizer.decode(tokens) + " ";
@@ -220,7 +220,7 @@ TEST_F(MaskedLoaderTest, NextSentencePairsAreWhatTheirLabelsSay) {
     ASSERT_FALSE(parts[0].empty());
     ASSERT_FALSE(parts[1].empty());
     num_negative += batch.sentence_labels[0];
-    // Truncated segments may have lost their name.
+    // A truncated segment may have lost the word that names its document.
     const auto first = documents_in(tokenizer_, parts[0]);
     const auto second = documents_in(tokenizer_, parts[1]);
     if (first.size() != 1 || second.size() != 1) continue;

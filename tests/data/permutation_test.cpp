@@ -61,7 +61,8 @@ TEST(Permutation, NeighboursAreScattered) {
   double sum = 0.0;
   for (size_t i = 1; i < values.size(); ++i)
     sum += std::abs(static_cast<double>(values[i] - values[i - 1]));
-  EXPECT_NEAR(sum / (kSize - 1), kSize / 3.0, kSize * 0.01);  // that of independent places
+  EXPECT_NEAR(sum / (kSize - 1), kSize / 3.0,
+              kSize * 0.01);  // the mean distance of independent places
 }
 
 // Defect: 64-bit sizes are cut to 32 bits.

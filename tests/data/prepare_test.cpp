@@ -175,7 +175,8 @@ TEST(Split, KeepsTheFractionAndDependsOnTheTextOnly) {
   }
 }
 
-// Defect: a second run works again, or one with another content, fraction or tokenizer does not.
+// Defect: a second run repeats the work, or a run with other content, another fraction or another
+// tokenizer reuses the old entry.
 TEST_F(PrepareTest, TheCacheIsKeyedByContent) {
   EXPECT_EQ(stages_of_run().size(), 3U);
   EXPECT_EQ(stages_of_run().size(), 1U);  // only the sources are read
@@ -190,7 +191,7 @@ TEST_F(PrepareTest, TheCacheIsKeyedByContent) {
   EXPECT_EQ(stages_of_run().size(), 3U);
 }
 
-// Defect: no validation wanted, but documents are taken away for it.
+// Defect: documents are kept for validation although none is wanted.
 TEST_F(PrepareTest, WithoutValidationAllIsForTraining) {
   config_.validation_fraction = 0.0;
   const PreparedData prepared = run();
@@ -294,7 +295,7 @@ TEST_F(PrepareTest, ProcessesAtTheSameTimeShareTheWork) {
   EXPECT_EQ(content_of(config_.cache).size(), 5U);
 }
 
-// Defect: ranks that train on different data without a word.
+// Defect: ranks train on different data without an error.
 TEST_F(PrepareTest, OtherRanksOpenTheSameFilesOrSaySo) {
   const PreparedData prepared = run();
   const PreparedData opened = open_prepared(config_, prepared.keys);
@@ -313,8 +314,8 @@ TEST_F(PrepareTest, OtherRanksOpenTheSameFilesOrSaySo) {
   EXPECT_NE(refusal_of(elsewhere, prepared.keys).find("data.cache"), std::string::npos);
 }
 
-// Defect: too little text ends in a crash or an endless loop instead of a line saying what to
-// change.
+// Defect: too little text ends in a crash or an endless loop instead of a line
+// saying what to change.
 TEST_F(PrepareTest, TooLittleTextSaysHowMuchIsNeeded) {
   config_.sequence_length = 100000;
   EXPECT_NE(refusal().find("at least 100001"), std::string::npos);

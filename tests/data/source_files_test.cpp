@@ -57,8 +57,8 @@ TEST(SourceFiles, ErrorsNameTheKeyAndThePath) {
   EXPECT_THROW(list_source_files({}), DataError);
 }
 
-// Defect: a change of content, name or separator that leaves the fingerprint, or a move that
-// changes it.
+// Defect: a change of content, name or separator leaves the fingerprint as it was, or moving the
+// folder changes it.
 TEST(SourceFiles, FingerprintIsOfContentNamesAndSeparatorsOnly) {
   const TemporaryFolder folder;
   folder.write("here/a", "one");

@@ -40,7 +40,7 @@ class DamagedTokenFile : public testing::Test {
   }
 
   void put(const std::string& bytes) { folder_.write("file.tokens", bytes); }
-  // The header as `change` leaves it, and every hash of it right.
+  // Applies `change` to the header and makes all hashes that depend on it right.
   void put_header(const std::function<void(TokenFileHeader&)>& change) {
     TokenFileHeader header;
     std::memcpy(&header, bytes_.data(), sizeof header);
@@ -131,7 +131,7 @@ TEST(TokenFile, AppearsWithCommitOnly) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-// Defect: another content with an equal fingerprint, or a fingerprint that changes by itself.
+// Defect: different content has an equal fingerprint, or equal content has different ones.
 TEST(TokenFile, FingerprintIsOfTokensDocumentsAndTokenizer) {
   const TemporaryFolder folder;
   const auto fingerprint = [&](const TokenizerIdentity& tokenizer,
@@ -172,8 +172,8 @@ TEST_F(DamagedTokenFile, AnyFlippedBitIsRefused) {
   }
 }
 
-// Defect: open() reads the tokens of a large file, or leaves header and index for verify() to
-// check.
+// Defect: open() reads the tokens of a large file, or leaves header and index
+// for verify() to check.
 TEST_F(DamagedTokenFile, OpenChecksAllButTheTokens) {
   for (size_t at = 0; at < bytes_.size(); ++at) {
     std::string damaged = bytes_;
@@ -220,7 +220,7 @@ TEST_F(DamagedTokenFile, ImpossibleHeadersAreRefused) {
       [](TokenFileHeader& h) { h.num_documents = -2; },
       [](TokenFileHeader& h) {
         h.num_documents += int64_t{1} << 61;
-      },  // eight times that wraps to 0
+      },  // eight times this wraps to 0
       [](TokenFileHeader& h) { h.num_empty_documents = -1; },
       [](TokenFileHeader& h) { h.num_text_bytes = -1; },
       [](TokenFileHeader& h) { h.reserved[100] = 1; },

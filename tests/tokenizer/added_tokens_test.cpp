@@ -46,7 +46,7 @@ Json with_token(const Json& token) {
   return file;
 }
 
-// Defect: a plain token taken for one without text, which would be missing in what is decoded.
+// Defect: a plain token is taken for a special one, so that its text is missing after decoding.
 TEST(AddedTokens, PlainOnesAreText) {
   const int64_t id = read_fixture("added_tokens.json")[1]["tokenizer"]["model"]["vocab"].size();
   const Json token = {{"id", id}, {"content", "<think>"}, {"special", false}};
@@ -59,7 +59,7 @@ TEST(AddedTokens, PlainOnesAreText) {
   EXPECT_EQ(tokenizer.token_num_bytes(ids.back()), 8);
 }
 
-// Defect: a token of which the normaliser leaves nothing found everywhere.
+// Defect: a token whose normalised form is empty is found everywhere.
 TEST(AddedTokens, RefusesOneWithoutNormalForm) {
   const int64_t id = read_fixture("added_tokens.json")[1]["tokenizer"]["model"]["vocab"].size();
   const Json token = {{"id", id}, {"content", "\x01"}, {"normalized", true}, {"special", true}};

@@ -64,7 +64,8 @@ TEST(BertWords, EveryCharacterBecomesThatOfTheReference) {
   }
 }
 
-// Defect: what depends on neighbours: the order of marks, the sigma at a word's end.
+// Defect: what depends on neighbouring characters is wrong: the order of marks, a sigma
+// at a word's end.
 TEST(BertWords, TextsBecomeThoseOfTheReference) {
   const auto reference = read_fixture("bert_words.json");
   for (const Kind& kind : kKinds) {
@@ -79,7 +80,7 @@ TEST(BertWords, TextsBecomeThoseOfTheReference) {
   }
 }
 
-// Defect: an option that does another's work, or an accent rule that does not follow lowercase.
+// Defect: an option has the effect of another one, or accents do not follow lowercase by default.
 TEST(BertNormalizer, EachOptionDoesItsPart) {
   const std::string text =
       "\xC3\x89\x01\t\xE4\xB8\xAD";  // É, a control, a tab, a Chinese character

@@ -59,7 +59,7 @@ TEST(BpeTrainer, MergesAreThoseOfTheReference) {
   }
 }
 
-// Defect: the same merges stored as another tokenizer.
+// Defect: the same merges are stored as a different tokenizer.
 TEST(BpeTrainer, MakesTheFileOfTheReference) {
   const Tokenizer reference = Tokenizer::load(fixture_path("tokenizer.json"));
   const Tokenizer own =
@@ -68,7 +68,7 @@ TEST(BpeTrainer, MakesTheFileOfTheReference) {
   EXPECT_EQ(own.hash(), reference.hash());
 }
 
-// Defect: threads that meet in one word, or whose findings are put together in another order. The
+// Defect: two threads change one word, or their results are combined in an order that varies. The
 // text is large enough for the merges to be shared among threads.
 TEST(BpeTrainer, ThreadsDoNotChangeTheMerges) {
   const Documents documents = {random_words(30000, 16)};

@@ -1,4 +1,4 @@
-// What becomes of a block of characters, as one number: as scripts/reference_bert.py has it.
+// Digests the words of a block of characters into one number, as scripts/reference_bert.py does.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace lmtrain {
 
-// `words_of` makes a list of words of a text.
+// `words_of` splits a text into a list of words.
 template <class WordsOf>
 std::string digest(const WordsOf& words_of, uint32_t begin, uint32_t end) {
   uint64_t number = 0xCBF29CE484222325;

@@ -18,7 +18,7 @@ const ByteLevelPreTokenizer kGpt2;
 const SplitPreTokenizer kLlama3(3);
 const SplitPreTokenizer kQwen(1);
 
-// `at_once` words are asked for at a time.
+// Splits a text, asking for `at_once` words at a time.
 std::vector<std::string> split(const PreTokenizer& pre_tokenizer, std::string_view text,
                                size_t at_once = 256) {
   std::vector<std::string> result;

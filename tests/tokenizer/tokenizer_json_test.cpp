@@ -1,4 +1,4 @@
-// tokenizer.json: what is kept, what is refused, and that nothing of it can crash the program.
+// Tests of tokenizer.json: what is kept, what is refused, and that no file crashes the program.
 #include <filesystem>
 #include <functional>
 #include <random>
@@ -31,7 +31,7 @@ Json small_file() {
   return file;
 }
 
-// The message of the DataError for a text, "" when it is accepted.
+// Returns the message of the DataError for a text, "" when the text is accepted.
 std::string refusal(const std::string& text) {
   try {
     (void)Tokenizer::parse(text, "x.json");
@@ -127,8 +127,8 @@ struct Refused {
   const char* message;  // a part of it
 };
 
-// Defect: a component, type or value that changes ids, ignored. Each is refused with file and
-// place.
+// Defect: a component, type or value that changes ids, ignored. Each is refused
+// with file and place.
 TEST(TokenizerJson, RefusesWhatItDoesNotHave) {
   const Refused cases[] = {
       {"field", [](Json& f) { f["extra"] = 1; }, "x.json: unknown field 'extra' = 1"},

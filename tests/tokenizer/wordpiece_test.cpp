@@ -141,7 +141,7 @@ TEST(WordPieceModel, TakesTheLongestTokens) {
   EXPECT_EQ(model_ids(tokens, {.continuing_prefix = ""}, "aab"), (Ids{7, 1, 2}));
 }
 
-// Defect: a contradiction taken as it is.
+// Defect: a file that contradicts itself is accepted.
 TEST(WordPiece, RefusesWhatItDoesNotHave) {
   struct Refused {
     std::function<void(Json&)> change;
@@ -210,7 +210,7 @@ TEST(WordPiece, BertAndRobertaProcessingAreTemplates) {
   EXPECT_THROW(with({{"type", "BertProcessing"}, {"sep", {"x", 3}}, {"cls", cls}}), DataError);
 }
 
-// Defect: a file of a sentence encoder refused for settings of its calls.
+// Defect: the file of a sentence encoder is refused because it stores truncation and padding.
 TEST(WordPiece, TruncationAndPaddingAreLeftToCalls) {
   Json file = read_fixture("bert_uncased.json");
   file["truncation"] = {{"direction", "Right"}, {"max_length", 128}, {"stride", 0}};

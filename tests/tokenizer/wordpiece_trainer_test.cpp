@@ -26,7 +26,7 @@ Tokenizer train(const Documents& documents, const WordPieceTrainerOptions& optio
       options, [](double) {});
 }
 
-// By id.
+// Returns the tokens by id.
 Tokens tokens_of(const Tokenizer& tokenizer) {
   const auto vocabulary = nlohmann::json::parse(tokenizer.to_json())["model"]["vocab"];
   Tokens tokens(vocabulary.size());
@@ -34,7 +34,7 @@ Tokens tokens_of(const Tokenizer& tokenizer) {
   return tokens;
 }
 
-// The trained ones behind [PAD] ... [MASK].
+// Returns the trained tokens, which follow [PAD] ... [MASK].
 Tokens trained(const Documents& documents, WordPieceTrainerOptions options) {
   const Tokens tokens = tokens_of(train(documents, options));
   return {tokens.begin() + 5, tokens.end()};

@@ -28,12 +28,12 @@ struct Item {
   std::string buffer;
   const Parameter* parameter;
 
-  // Of the logical tensor.
+  // Elements of the logical tensor.
   int64_t numel() const { return c10::multiply_integers(parameter->spec().logical_shape); }
 };
 
-// Weights and, of a store for training, the optimizer's state, in the order in which units are gone
-// through, buffer by buffer.
+// Returns the weights and, for a training store, the optimizer's state, buffer by buffer in the
+// order of the units.
 std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   std::vector<Item> items;
   for (const auto& unit : store.units()) {
@@ -47,8 +47,8 @@ std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   return items;
 }
 
-// Which of `size` ranks writes each item: the largest first, each to the rank with the fewest
-// elements.
+// Returns the rank of [0, size) that writes each item. Items are assigned from the largest on, each
+// to the rank that has the fewest elements so far.
 std::vector<int> owners_of(const std::vector<Item>& items, int size) {
   std::vector<size_t> order(items.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -64,7 +64,8 @@ std::vector<int> owners_of(const std::vector<Item>& items, int size) {
   return owners;
 }
 
-// Writes, reads back and compares: a disk that lies is found now, not at the resume.
+// Writes the image, reads it back and compares, so that a faulty disk is found now and
+// not at a resume.
 Manifest::File write_image(const fs::path& path, const std::vector<char>& image) {
   const uint64_t hash = hash_bytes(image.data(), image.size());
   DurableFile file(path, static_cast<int64_t>(image.size()));
@@ -77,8 +78,8 @@ Manifest::File write_image(const fs::path& path, const std::vector<char>& image)
   return {path.filename().string(), static_cast<int64_t>(image.size()), hex16(hash)};
 }
 
-// This rank's files, one after the other. What goes wrong is kept for the vote: the other ranks go
-// on gathering tensors, and so must this one.
+// Writes this rank's files one after another. An error is kept for the vote, because the other
+// ranks go on gathering tensors and this rank must take part.
 class ShareWriter {
  public:
   ShareWriter(fs::path folder, int rank) : folder_(std::move(folder)), rank_(rank) {}
@@ -95,7 +96,7 @@ class ShareWriter {
     });
   }
 
-  // This rank's part of the manifest. Throws what went wrong.
+  // Returns this rank's part of the manifest. Throws the error that was kept.
   const Manifest& finish() {
     attempt([&] {
       if (writer_) finish_file();
@@ -133,8 +134,8 @@ class ShareWriter {
   std::string error_;
 };
 
-// Collective over the store's axes: gathers every tensor where the layout cuts it, and hands those
-// of this rank to `writer`.
+// Collective over the store's axes: gathers every tensor that the layout splits, and gives this
+// rank's tensors to `writer`.
 void write_share(const ParameterStore& store, Communicator& tensor, Communicator& world,
                  ShareWriter& writer) {
   const std::vector<int> owners =
@@ -181,7 +182,7 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
                             Communicator& tensor, const CheckpointState& state,
                             const std::string& tokenizer_json, Communicator& world) {
   const fs::path folder = checkpoint_path(checkpoints, state.step);
-  release_cached_blocks();  // of the step's tensors: images want the room
+  release_cached_blocks();  // frees the cached memory of the step for the images
   Vote ready = vote(world, [&]() -> std::string {
     if (world.rank() != 0) return "";
     fs::remove_all(folder);  // what a killed save left

@@ -1,13 +1,13 @@
-// Checkpoints: a folder per step, written by all ranks, that counts once its manifest is there.
+// Checkpoints. All ranks write one folder per step; it is a checkpoint once its manifest is there.
 //
 //   RUN/checkpoints/step-00000100/
-//     rank-00000-0.h5 ...   tensors under stable names, unpadded; each is written by one rank
+//     rank-00000-0.h5 ...   unpadded tensors under stable names; one rank writes each tensor
 //     tokenizer.json
 //     manifest.json         written last: files, their sizes and XXH3, tensors, state of the run
 //
-// Commit protocol: every file is built in memory, written and read back, fsynced and renamed; all
-// ranks vote; rank 0 writes the manifest. The newest folder whose manifest and files verify wins;
-// there is no pointer to go stale.
+// Commit protocol: every file is built in memory, written, read back, fsynced and renamed; then all
+// ranks vote, and rank 0 writes the manifest. A resume takes the newest folder whose manifest and
+// files verify. No file points to the newest checkpoint, so no pointer can be out of date.
 #pragma once
 
 #include <cstdint>
@@ -25,27 +25,29 @@
 
 namespace lmtrain {
 
-// A file holds at most so many bytes of tensors, or one larger tensor, which bounds the memory of a
-// save: a file exists as often as this, in HDF5's own memory, as an image, and read back.
+// A file holds at most kCheckpointFileBytes of tensors, or one larger tensor. This bounds the
+// memory of a save, which holds kCheckpointFileCopies copies of a file: in HDF5's own memory, as an
+// image, and as read back.
 inline constexpr int64_t kCheckpointFileBytes = int64_t{128} << 20;
 inline constexpr int64_t kCheckpointFileCopies = 3;
 
-// The state of a run besides tensors. Everything random is a function of seed and step.
+// The state of a run besides its tensors. Random numbers need no state: they are functions of seed
+// and step.
 struct CheckpointState {
   int64_t step = 0;            // updates done; the data cursor follows from it
-  std::string config;          // resolved, YAML
+  std::string config;          // the resolved config as YAML
   std::string tokenizer_hash;  // 16 hexadecimal digits
   std::string data_fingerprint;
-  int64_t num_tokens = 0;  // logical rows of the vocabulary
+  int64_t num_tokens = 0;  // size of the vocabulary without padding
   Precision precision = Precision::kFp32;
-  std::string weights_type = "F32";  // in which an export is written: a safetensors type
+  std::string weights_type = "F32";  // the safetensors type in which an export is written
   int64_t num_ranks = 1;
   int64_t num_threads = 1;  // of each rank
   std::string build;        // compiler and LibTorch
-  // See models/cpu_capability.h; other instruction sets give other bits.
+  // See models/cpu_capability.h. Another instruction set changes the last bits of results.
   std::string cpu_capability;
   std::string commit;
-  // What a run has taken so far, all attempts and ranks together, each step's tokens counted once.
+  // Totals of the run so far over all attempts and ranks; the tokens of each step count once.
   int64_t tokens = 0;
   double seconds = 0;
   double joules = 0;
@@ -58,7 +60,7 @@ struct Manifest {
     std::string xxh3;
   };
   struct StoredTensor {
-    std::string group;  // "weights", or a state buffer of the optimizer, such as "exp_avg"
+    std::string group;  // "weights", or the name of an optimizer state buffer, such as "exp_avg"
     std::string name;
     std::vector<int64_t> shape;
     std::string file;
@@ -68,45 +70,49 @@ struct Manifest {
   std::vector<StoredTensor> tensors;
 };
 
-// The folder of a step's checkpoint.
+// Returns the folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
 
-// Saves into `checkpoints`/step-NNNNNNNN, the weights and the optimizer's state where there is any,
-// each tensor whole whatever the layout. Collective; `tensor` is the axis that the model is cut
-// over. Returns "" or, on every rank alike, why the save was abandoned (disk full, ...); the
-// checkpoints before it are untouched then.
+// Saves weights and optimizer state, if the store has any, into `checkpoints`/step-NNNNNNNN. Every
+// tensor is stored whole, whatever the layout. Collective; `tensor` is the axis over which the
+// model's tensors are split. Returns "" or, on every rank, why the save was abandoned (disk full,
+// ...); the earlier checkpoints are untouched then.
 std::string save_checkpoint(const std::filesystem::path& checkpoints, const ParameterStore& store,
                             Communicator& tensor, const CheckpointState& state,
                             const std::string& tokenizer_json, Communicator& world);
 
-// Reads and checks a manifest, without its files. Throws CheckpointError.
+// Reads and checks a manifest, but not the files that it lists. Throws CheckpointError.
 Manifest read_manifest(const std::filesystem::path& checkpoint);
-// Sizes and checksums of all files. Throws CheckpointError naming the file, what was expected and
-// found.
+// Checks the sizes and checksums of all files. Throws CheckpointError naming the file, what was
+// expected and what was found.
 void verify_files(const std::filesystem::path& checkpoint, const Manifest& manifest);
 
-// Step folders that have a manifest, newest first.
+// Returns the step folders that have a manifest, newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& checkpoints);
-// The newest that verifies; each one passed over is reported as a warning. Empty when there is none
-// at all. Throws CheckpointError when there are some and none verifies.
+// Returns the newest checkpoint that verifies, and logs a warning for each newer one that does not.
+// Returns an empty path when there are no checkpoints. Throws CheckpointError when there are some
+// and none verifies.
 std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints);
-// PATH as the user names it: a checkpoint's folder, or a run's folder for its newest.
+// Resolves the path that a user gave: a checkpoint's folder, or a run's folder, which stands for
+// its newest checkpoint.
 std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
 
-// Fills this rank's part of weights, and of the state where `with_optimizer`, of any layout. Throws
-// CheckpointError. The store is allocated; its refresh_compute() is to follow.
+// Reads this rank's part of the weights, and of the optimizer state if `with_optimizer`, for any
+// layout. The store must be allocated; the caller must call its refresh_compute() afterwards.
+// Throws CheckpointError.
 void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manifest,
                   ParameterStore& store, bool with_optimizer);
 
-// All weights under their names, on the CPU, in the stored type. Throws CheckpointError.
+// Returns all weights by name, on the CPU, in the stored type. Throws CheckpointError.
 std::map<std::string, at::Tensor> read_weights(const std::filesystem::path& checkpoint,
                                                const Manifest& manifest);
 
-// Removes step folders without a manifest: what a killed save left. One rank calls it, while no
-// save is under way.
+// Removes step folders without a manifest, which killed saves have left. One rank calls it, while
+// no save is running.
 void remove_unfinished_checkpoints(const std::filesystem::path& checkpoints);
-// Removes every checkpoint that `keep` newer ones make superfluous, which verify. `verified` are
-// those known to, and is added to, so that each is read once. One rank calls it.
+// Removes every checkpoint older than the newest `keep` that verify. `verified` holds the
+// checkpoints that are known to verify; the function adds to it, so that each is read only once.
+// One rank calls it.
 void remove_old_checkpoints(const std::filesystem::path& checkpoints, int64_t keep,
                             std::set<std::filesystem::path>& verified);
 

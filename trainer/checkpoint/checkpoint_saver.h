@@ -1,4 +1,5 @@
-// The saves of a run: what may be saved, what a save that fails leads to, which older ones go.
+// The saves of a run: it refuses to save non-finite weights, handles failed saves
+// and removes old checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +15,16 @@ namespace lmtrain {
 
 class CheckpointSaver {
  public:
-  // Keeps the newest `keep` checkpoints of the folder that verify.
+  // Keeps the folder's newest `keep` checkpoints that verify, and removes older ones.
   CheckpointSaver(std::filesystem::path checkpoints, int64_t keep, Launch& launch)
       : checkpoints_(std::move(checkpoints)), keep_(keep), launch_(launch) {}
 
-  // One that is known to verify.
+  // Tells the saver that a checkpoint is known to verify.
   void add_verified(const std::filesystem::path& checkpoint) { verified_.insert(checkpoint); }
 
-  // Collective, as save_checkpoint. Returns whether it was saved: one that fails is tried again at
-  // the next save. Throws CollectiveError where it must not fail or has failed too often in a row,
-  // and where weights are not finite.
+  // Collective, as save_checkpoint is. Returns whether the checkpoint was saved; after a failure
+  // the run goes on until the next save. Throws CollectiveError when a save fails that `must`
+  // succeed, when too many saves in a row fail, and when weights are non-finite.
   bool save(const ParameterStore& store, Communicator& tensor, const CheckpointState& state,
             const std::string& tokenizer_json, bool must);
 
@@ -31,8 +32,8 @@ class CheckpointSaver {
   std::filesystem::path checkpoints_;
   int64_t keep_;
   Launch& launch_;
-  std::set<std::filesystem::path> verified_;  // rank 0
-  int num_failed_ = 0;                        // in a row
+  std::set<std::filesystem::path> verified_;  // used on rank 0 only
+  int num_failed_ = 0;                        // failed saves in a row
 };
 
 }  // namespace lmtrain

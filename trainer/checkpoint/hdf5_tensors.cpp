@@ -10,7 +10,7 @@
 namespace lmtrain {
 namespace {
 
-// The file in memory grows by so much at a time.
+// The file in memory grows in steps of this many bytes.
 constexpr size_t kCoreIncrement = size_t{4} << 20;
 
 int64_t file_type(const at::Tensor& tensor) {
@@ -59,7 +59,7 @@ void Hdf5Writer::add(const std::string& group, const std::string& name, const at
   const std::vector<hsize_t> dims(tensor.sizes().begin(), tensor.sizes().end());
   const Hdf5Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
                          H5Sclose, "make a space");
-  // Without times, equal tensors give equal files.
+  // No time stamps are stored, so that equal tensors give equal files.
   const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
   require(H5Pset_obj_track_times(creation.id(), false), "leave out times");
   const Hdf5Handle set(H5Dcreate2(file_->id(), (group + "/" + name).c_str(), file_type(tensor),

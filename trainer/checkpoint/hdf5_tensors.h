@@ -1,6 +1,6 @@
-// Tensors in HDF5: files are built in memory and written by DurableFile, because HDF5 itself never
-// calls fsync and loses write errors; reading refuses everything that could lead to other files or
-// to memory the file does not hold.
+// Tensors in HDF5 files. Files are built in memory and written by DurableFile, because HDF5 itself
+// never calls fsync and loses write errors. The reader refuses every feature by which a file could
+// refer to other files or to data that it does not hold.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +32,11 @@ class Hdf5Handle {
 class Hdf5Writer {
  public:
   Hdf5Writer();
-  // A contiguous CPU tensor, fp32 or fp64, as GROUP/NAME with attributes `xxh3` (of its bytes) and
-  // its place in the logical tensor: `logical_shape`, and `offset`, zeros while a tensor is stored
-  // whole. Names hold no slash.
+  // Adds a contiguous CPU tensor, fp32 or fp64, as GROUP/NAME. Its attributes are `xxh3` (of its
+  // bytes) and its place in the logical tensor: `logical_shape`, and `offset`, which is zero
+  // because tensors are stored whole. Names must not contain a slash.
   void add(const std::string& group, const std::string& name, const at::Tensor& tensor);
-  // The bytes of the finished file; nothing can be added after that.
+  // Returns the bytes of the finished file. Nothing can be added afterwards.
   std::vector<char> finish();
 
  private:
@@ -45,15 +45,15 @@ class Hdf5Writer {
 
 class Hdf5Reader {
  public:
-  // Throws CheckpointError.
+  // Throws CheckpointError when the file cannot be opened as HDF5.
   explicit Hdf5Reader(const std::filesystem::path& path);
-  // GROUP/NAME into `tensor`, contiguous on the CPU, which says the expected shape and type.
-  // Refuses links, external and virtual storage, filters, other shapes or types, a part of a
-  // tensor, and a wrong xxh3.
+  // Reads GROUP/NAME into `tensor`, a contiguous CPU tensor of the expected shape and type. Throws
+  // CheckpointError for links, external and virtual storage, filters, another shape or type, a part
+  // of a tensor, and a wrong xxh3.
   void read(const std::string& group, const std::string& name, at::Tensor& tensor) const;
 
  private:
-  // `count` whole numbers, an attribute of `object`.
+  // Returns an attribute of `object` that holds `count` integers.
   template <class T>
   std::vector<T> attribute(int64_t object, const char* name, size_t count,
                            const std::string& place) const;

@@ -18,7 +18,7 @@ using nlohmann::json;
 constexpr int kFormat = 3;
 constexpr int64_t kMaxManifestBytes = int64_t{256} << 20;
 
-// Whatever else lies beside the checkpoints is the user's.
+// Any other file or folder beside the checkpoints belongs to the user and is never removed.
 bool is_step_folder(const fs::directory_entry& entry) {
   return entry.is_directory() && entry.path().filename().string().starts_with("step-");
 }
@@ -191,7 +191,7 @@ void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep,
   for (const fs::path& checkpoint : list_checkpoints(checkpoints)) {
     if (num_good == keep) {
       std::error_code ignored;
-      fs::remove(checkpoint / "manifest.json", ignored);  // from here on it does not count
+      fs::remove(checkpoint / "manifest.json", ignored);  // from here on it is no checkpoint
       fs::remove_all(checkpoint, ignored);
     } else if (verified.contains(checkpoint) || verifies(checkpoint)) {
       verified.insert(checkpoint);

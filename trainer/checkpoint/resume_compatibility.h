@@ -1,5 +1,5 @@
-// Which keys of a config may change between a checkpoint and the run that continues from it. The
-// rule of each key is part of its description (Field::on_resume).
+// Checks which keys of a config changed between a checkpoint and the run that resumes from it. Each
+// key's description holds its rule (Field::on_resume).
 #pragma once
 
 #include <string>
@@ -9,11 +9,12 @@
 
 namespace lmtrain {
 
-// "train.precision (bf16 in the checkpoint, fp32 now)" for each key of this rule that differs.
-// Sources and paths count by their text here; what they hold is compared by content elsewhere.
+// Returns "train.precision (bf16 in the checkpoint, fp32 now)" for each key of this rule that
+// differs. Sources and paths are compared as text here; the content of the
+// files is compared elsewhere.
 std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
 
-// Throws ConfigError that lists the fixed keys which differ; logs those that may, with a note.
+// Throws ConfigError listing the kFixed keys that differ. Logs the kWarned keys that differ.
 void check_resume_compatibility(const Config& before, const Config& now);
 
 }  // namespace lmtrain

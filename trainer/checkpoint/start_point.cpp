@@ -23,8 +23,8 @@ bool is_within(const fs::path& path, const fs::path& folder) {
   return outer_end == outer.end();
 }
 
-// A run that has checkpoints of its own continues from them; with run.resume = PATH only where it
-// began with that.
+// A run that has checkpoints of its own continues from them. With run.resume = PATH that is allowed
+// only when the run began from PATH.
 void check_began_with(const std::string& path, const RunFolder& folder) {
   if (fs::exists(folder.facts())) {
     const RunFacts facts = parse_run_facts(read_file(folder.facts()));
@@ -64,8 +64,8 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   const auto& tensors = start.manifest.tensors;
   if (std::ranges::all_of(tensors, [](const auto& t) { return t.group == kWeights; })) {
     throw CheckpointError(cat(start.checkpoint.string(),
-                              " holds weights alone, no optimizer; start a run from them with "
-                              "model.init_from"));
+                              " holds weights alone, no optimizer; "
+                              "start a run from them with model.init_from"));
   }
   return start;
 }

@@ -13,22 +13,23 @@
 namespace lmtrain {
 
 struct StartPoint {
-  std::filesystem::path checkpoint;  // empty: from nothing
+  std::filesystem::path checkpoint;  // empty: the run begins at step 0 without a checkpoint
   Manifest manifest;
-  std::vector<std::filesystem::path> own_checkpoints;  // of the run's folder; on rank 0
+  std::vector<std::filesystem::path> own_checkpoints;  // those in the run's folder; on rank 0
   int64_t step() const { return checkpoint.empty() ? 0 : manifest.state.step; }
 };
 
-// As run.resume says: the newest checkpoint of the run's own folder; where there is none, PATH's.
-// Throws ConfigError where that would not be what run.resume asks for, CheckpointError.
+// Finds the start point that run.resume asks for: the newest checkpoint of the run's own folder or,
+// if it has none, the checkpoint of run.resume = PATH. Throws ConfigError when run.resume does not
+// allow that start point, and CheckpointError.
 StartPoint find_start_point(const Config& config, const RunFolder& folder);
 
-// Collective: rank 0's start point, on every rank. Throws CollectiveError.
+// Collective. Returns rank 0's start point on every rank. Throws CollectiveError.
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);
 
-// Refuses a checkpoint of another tokenizer, other data, or a config whose fixed keys differ.
-// Returns what makes the continuation differ in its last bits (ranks, threads, LibTorch,
-// instruction set), a line each.
+// Throws for a checkpoint with another tokenizer, other data, or a config whose fixed keys differ.
+// Returns one line for each change that alters the last bits of the continued training (ranks,
+// threads, LibTorch, instruction set).
 std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
                                            const CheckpointState& now);
 

@@ -12,7 +12,7 @@
 namespace lmtrain {
 namespace {
 
-// One sequence: int64 [1, end - begin].
+// Returns one sequence as int64 [1, end - begin].
 at::Tensor ids_of(const std::vector<int32_t>& tokens, size_t begin, size_t end, at::Device device) {
   const std::vector<int64_t> ids(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
                                  tokens.begin() + static_cast<std::ptrdiff_t>(end));
@@ -63,7 +63,8 @@ std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions
   const at::NoGradGuard no_gradients;
   const PhiloxKey key = purpose_key(options.seed, "sample");
   std::vector<int32_t> tokens = prompt;
-  // Tokens behind the last real one change nothing before them.
+  // The text is padded to a multiple of rows. Padding after the last token does not change the
+  // hidden states before it.
   const auto multiple = static_cast<size_t>(model.multiple_of_rows());
   const size_t longest = static_cast<size_t>(max_positions) / multiple * multiple;
   for (int64_t i = 0; i < options.max_new_tokens; ++i) {

@@ -1,4 +1,4 @@
-// A trained model from a checkpoint, for generation and scoring in one process.
+// Loads a trained model from a checkpoint, for generation and scoring in one process.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,8 @@ struct LoadedModel {
   std::unique_ptr<Model> model;
 };
 
-// `path` as resolve_checkpoint takes it. Computes in the precision of the training (fp32 for bf16
-// on the CPU is not substituted: scores are those that training saw). Throws CheckpointError.
+// `path` is what resolve_checkpoint takes. The model computes in the precision of its training,
+// also in bf16 on the CPU, so that scores equal those of training. Throws CheckpointError.
 LoadedModel load_model(const std::string& path);
 
 }  // namespace lmtrain

@@ -19,13 +19,13 @@ using nlohmann::json;
 
 constexpr int64_t kLongestAnswer = 30;
 
-// Of the head that pretraining gives to pairs of sentences.
+// The labels of the sentence head that pretraining trains on pairs of segments.
 const std::vector<std::string> kSentenceLabels = {"together", "apart"};
 
 struct EncodedPair {
   std::vector<int32_t> ids;
   std::vector<int32_t> type_ids;
-  int64_t second_begin = 0;  // of the second text
+  int64_t second_begin = 0;  // where the second text begins in ids
   int64_t second_end = 0;
 };
 

@@ -59,7 +59,7 @@ void require_empty(const fs::path& folder) {
   if (!reason.empty()) throw ConfigError(cat(folder.string(), ": ", reason));
 }
 
-// Of the parameters that a model declares, which takes no memory.
+// Returns the logical shapes of the parameters that a model declares, without allocating them.
 NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
   const std::unique_ptr<Communicator> alone = make_single_communicator();
   ParameterStore store(at::kFloat, at::kCPU);
@@ -70,7 +70,8 @@ NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
   return shapes;
 }
 
-// The weights of a folder of transformers, as lmtrain's logical tensors. `place` names it.
+// Returns the weights of a folder of transformers as lmtrain's logical tensors. `place` names the
+// folder in messages.
 NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
                              int64_t num_tokens, const std::string& place) {
   const TensorMap map = tensor_map_of(config, num_tokens);
@@ -78,7 +79,7 @@ NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& 
   return from_huggingface(map.parts, read_huggingface(files, map, shapes, place), shapes);
 }
 
-// What may begin anew on top of an encoder from elsewhere.
+// Whether a parameter belongs to a head, which may keep its initial values on an imported encoder.
 bool is_of_encoder_head(const std::string& parameter) {
   return parameter.starts_with("head.") || parameter.starts_with("pooler.") ||
          parameter.starts_with("sentence.") || parameter.starts_with("labels.");
@@ -105,7 +106,7 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
   return lacking;
 }
 
-// The type that all tensors of a folder have; that of the widest where they differ.
+// Returns the type of a folder's tensors, the widest one when they differ.
 at::ScalarType common_type(const SafetensorsFolder& files) {
   std::set<at::ScalarType> types;
   for (const std::string& name : files.names()) {
@@ -116,7 +117,7 @@ at::ScalarType common_type(const SafetensorsFolder& files) {
   return types.contains(at::kDouble) ? at::kDouble : at::kFloat;
 }
 
-// Of a folder of transformers; its entries must fit the model.
+// Loads the tokenizer of a folder of transformers, whose entries must fit the model.
 Tokenizer tokenizer_of_folder(const fs::path& folder, int64_t num_tokens) {
   if (!has_tokenizer(folder)) {
     throw DataError(cat(folder.string(), ": there is no ", kTokenizerFile,
@@ -233,7 +234,7 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
     name("sep_token", tokenizer.separator_token());
     name("pad_token", tokenizer.pad_token());
     name("mask_token", tokenizer.mask_token());
-    // transformers gives segments only where a tokenizer says that it does.
+    // transformers' tokenizers return segments only if model_input_names lists them.
     tokenizer_config["model_input_names"] = {"input_ids", "attention_mask"};
     if (model.traits().num_segments > 1)
       tokenizer_config["model_input_names"] = {"input_ids", "token_type_ids", "attention_mask"};
@@ -244,7 +245,7 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   }
   write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
   if (!is_encoder) write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
-  // Last: with it the folder is a model.
+  // config.json is written last, because it makes the folder a model.
   write_file_durably(out / "config.json",
                      model_to_json(model, manifest.state.num_tokens,
                                    {begin, end, tokenizer.pad_token()}, type.torch_name)

@@ -12,7 +12,8 @@
 namespace lmtrain {
 namespace {
 
-// Elements of a unit whose squares are summed together: by one rank, whatever is sharded.
+// Number of elements of a unit whose squares are summed together. A stretch lies within one shard,
+// so one rank sums it for any sharding.
 constexpr int64_t kStretch = kShardAlignment;
 
 double sum_of_stretch(const float* values, int64_t count) {
@@ -38,8 +39,8 @@ double sum_of_stretch(const double* values, int64_t count) {
   return total;
 }
 
-// Sums of squares of `shard`, on the CPU, by stretches of the whole unit that it is a part of; only
-// within [begin, end) of the unit. Stretches of other ranks are zero.
+// Returns, on the CPU, the sums of squares of `shard` for each stretch of its whole unit, only over
+// elements in [begin, end) of the unit. Stretches of other ranks are zero.
 std::vector<double> sums_of_stretches(const ParameterUnit& unit, const at::Tensor& shard,
                                       int64_t begin, int64_t end) {
   const int64_t first = begin / kStretch;
@@ -66,7 +67,8 @@ double total(const std::vector<double>& sums) {
   return all;
 }
 
-// On the device: sums of squares of this rank's shard of a buffer, a unit each. Waits once.
+// Returns the sum of squares of this rank's shard of a buffer for each unit, computed on the
+// device. Waits for the device once.
 at::Tensor device_sums_by_unit(const ParameterStore& store, const char* buffer) {
   std::vector<at::Tensor> sums;
   for (const auto& unit : store.units())
@@ -74,7 +76,7 @@ at::Tensor device_sums_by_unit(const ParameterStore& store, const char* buffer) 
   return at::cat(sums).cpu();
 }
 
-// The same of the reduced gradients, a parameter each.
+// The same for the reduced gradients, with one sum for each parameter.
 at::Tensor device_sums_by_parameter(const ParameterStore& store) {
   std::vector<at::Tensor> sums;
   for (const Parameter* parameter : store.parameters()) {
@@ -86,7 +88,7 @@ at::Tensor device_sums_by_parameter(const ParameterStore& store) {
   return at::cat(sums).cpu();
 }
 
-// Sum of squares of each parameter's reduced gradient over the data axis; on the CPU.
+// Returns the sum of squares of each parameter's reduced gradient over the data axis, on the CPU.
 at::Tensor host_sums_by_parameter(const ParameterStore& store, Communicator& host_data) {
   std::vector<double> stretches;
   std::vector<size_t> counts;
@@ -110,8 +112,8 @@ at::Tensor host_sums_by_parameter(const ParameterStore& store, Communicator& hos
   return at::tensor(by_parameter, at::kDouble);
 }
 
-// Over the data axis, of each parameter; on a device where the tensor axis cuts none, of each
-// unit, which takes fewer launches.
+// Returns the sums over the data axis for each parameter; on a GPU without `is_cut`, for each unit,
+// which takes fewer kernel launches.
 at::Tensor gradient_sums(const ParameterStore& store, Communicator& host_data, bool is_cut) {
   if (!store.device().is_cuda()) return host_sums_by_parameter(store, host_data);
   const at::Tensor sums =
@@ -140,7 +142,7 @@ double gradient_norm(const ParameterStore& store, Communicator& host_data,
   const at::Tensor sums = gradient_sums(store, host_data, is_cut);
   double* const values = sums.data_ptr<double>();
   if (is_cut) {
-    // What is whole on every rank counts once.
+    // A parameter that every rank of the tensor axis holds whole counts once.
     for (size_t i = 0; i < store.parameters().size(); ++i) {
       if (host_tensor.rank() > 0 && !store.parameters()[i]->spec().is_cut()) values[i] = 0;
     }

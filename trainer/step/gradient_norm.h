@@ -1,4 +1,4 @@
-// Norms over all parameters, for clipping and for finding non-finite values.
+// The gradient norm over all parameters, for clipping, and the check for non-finite values.
 #pragma once
 
 #include "parallel/communicator.h"
@@ -9,11 +9,11 @@ namespace lmtrain {
 // Whether every master weight of this rank is finite.
 bool weights_are_finite(const ParameterStore& store);
 
-// Collective over the two axes, groups for CPU tensors. Euclidean norm of all reduced gradients,
-// summed in double precision. Squares are added up within each parameter and then over the
-// parameters in their order; on a GPU, where the tensor axis cuts none, within each unit and then
-// over the units. All ranks get the same bits, whatever their threads, and on the CPU whatever is
-// sharded over the data axis.
+// Returns the Euclidean norm of all reduced gradients, summed in double precision. Collective over
+// both axes, whose groups must be those for CPU tensors. Squares are summed within each parameter
+// and then over the parameters in order; on a GPU with a tensor axis of size 1, within each unit
+// and then over the units. All ranks get the same bits for any number of threads, and on the CPU
+// also for any sharding over the data axis.
 double gradient_norm(const ParameterStore& store, Communicator& host_data,
                      Communicator& host_tensor);
 

@@ -15,7 +15,7 @@ at::Tensor to_tensor(const Batch& batch, const std::vector<T>& values, at::Scala
   return tensor.to(device);
 }
 
-// How many of each sample's tokens are no padding, at least 1: int32 [samples].
+// Returns the number of tokens of each sample without padding, at least 1, as int32 [samples].
 at::Tensor lengths_of(const Batch& batch) {
   const auto width = static_cast<size_t>(batch.sequence_length);
   std::vector<int32_t> lengths;

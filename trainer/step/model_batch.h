@@ -1,4 +1,4 @@
-// A batch as the model reads it: tensors on the device.
+// Converts a batch into the tensors on the device that the model reads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,9 +14,9 @@ struct ModelBatch {
 };
 
 struct ModelBatchOptions {
-  // Tokens see their own document alone and its positions start at 0.
+  // Tokens attend only to their own document, and the positions of each document start at 0.
   bool isolate_documents = false;
-  DropoutContext dropout;  // without its samples, which are taken from the batch
+  DropoutContext dropout;  // its samples are set from the batch
 };
 
 ModelBatch to_model_batch(const Batch& batch, const ModelConfig& model,

@@ -7,7 +7,7 @@
 namespace lmtrain {
 namespace {
 
-// 0 at the first step of [begin, steps), 1 at the last.
+// Returns 0 at the first step of [begin, steps) and 1 at the last.
 double progress(int64_t begin, int64_t steps, int64_t step) {
   const int64_t length = std::max<int64_t>(1, steps - 1 - begin);
   return std::clamp(static_cast<double>(step - begin) / static_cast<double>(length), 0.0, 1.0);

@@ -7,12 +7,12 @@
 
 namespace lmtrain {
 
-// The rate of step `step` (0 .. steps-1): linear warm-up from lr / warmup_steps to lr, then
+// Returns the rate of step `step` (0 .. steps-1): linear warm-up from lr / warmup_steps to lr, then
 //   cosine               half a cosine down to lr * min_lr_ratio at the last step (Loshchilov and
 //                        Hutter, 2017)
-//   linear               a line down to it
-//   constant_then_decay  lr, then over the last decay_fraction of all steps a line down to it
-//                        (WSD; Hu et al., 2024)
+//   linear               a straight line down to the same rate
+//   constant_then_decay  lr, then over the last decay_fraction of all steps a straight line down to
+//                        the same rate (WSD; Hu et al., 2024)
 double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step);
 
 }  // namespace lmtrain

@@ -78,9 +78,9 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   }
   result.counts = sum_over_data(result.counts);
 
-  // Forward and backward. Gradients are of the means over all targets and sentences of the global
-  // batch; while the last backward runs, units that are complete are already being summed over the
-  // data axis.
+  // Forward and backward. The gradients are those of the mean losses over all targets and sentences
+  // of the global batch. While the last backward pass runs, units whose gradients are complete are
+  // already being summed over the data axis.
   const LossScales scales = {mean(1.0, result.counts.targets), mean(1.0, result.counts.sentences),
                              train.z_loss};
   store_.begin_step();
@@ -95,16 +95,15 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
     combine(samples, signals, result);
   }
 
-  // Optimizer: clip by the global norm, update, and the compute copy for the next step.
+  // Optimizer: clip by the global norm, update, and refresh the compute copy for the next step.
   const PhaseScope scope(phases_, Phase::kOptimizer);
   result.gradient_norm = gradient_norm(store_, mesh_.host_data(), mesh_.host_tensor());
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw CollectiveError(
-        ExitCode::kNumeric,
-        cat("loss ", result.loss, " and gradient norm ", result.gradient_norm, " of step ",
-            step + 1,
-            " are not finite; nothing was updated. Lower optimizer.lr, or resume from an earlier "
-            "checkpoint"));
+    throw CollectiveError(ExitCode::kNumeric,
+                          cat("loss ", result.loss, " and gradient norm ", result.gradient_norm,
+                              " of step ", step + 1,
+                              " are not finite; nothing was updated. "
+                              "Lower optimizer.lr, or resume from an earlier checkpoint"));
   }
   const double limit = train.clip_grad_norm;
   const double clip =
@@ -183,7 +182,7 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   const PhaseScope scope(phases_, Phase::kEvaluation);
   const at::NoGradGuard no_gradients;
   Communicator& data = mesh_.host_data();
-  // Scores by sample, each from the rank that computed it, summed in the order of the samples.
+  // Each rank fills in the scores of its samples. They are summed in the order of the samples.
   const at::Tensor scores = at::zeros({num_samples, 4}, at::kDouble);
   BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();

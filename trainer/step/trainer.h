@@ -16,54 +16,54 @@
 
 namespace lmtrain {
 
-// What each rank tells the others at each step (gather_all); in a StepResult, the sums.
+// What each rank sends to the others at each step (gather_all). A StepResult holds the sums.
 struct RankSignals {
-  int64_t stop_requests = 0;  // 1 where this rank was asked to stop
-  double watts = 0;           // of the sensors that this rank owns
-  double joules = 0;          // since the start of this attempt
+  int64_t stop_requests = 0;  // 1 when this rank was asked to stop
+  double watts = 0;           // power read from the sensors that this rank owns
+  double joules = 0;          // energy since the start of this attempt
 };
 
-// How much there is to learn from a batch.
+// Counts of what a batch trains on.
 struct BatchCounts {
   int64_t tokens = 0;     // without padding
-  int64_t targets = 0;    // tokens to predict: all in a decoder, the masked ones in bert
+  int64_t targets = 0;    // tokens to predict: all for a decoder, the masked tokens for bert
   int64_t sentences = 0;  // pairs of segments
 };
 
 // The result of one step, the same on every rank.
 struct StepResult {
-  double loss = 0;           // mean over the targets of the global batch, nats
-  double sentence_loss = 0;  // mean over its pairs of segments, where there are any
+  double loss = 0;           // mean over the targets of the global batch, in nats
+  double sentence_loss = 0;  // mean over the pairs of segments of the global batch, if any
   double gradient_norm = 0;  // before clipping
   double lr = 0;
-  BatchCounts counts;      // of the global batch
-  uint64_t data_hash = 0;  // of the global batch's samples, in order
-  RankSignals signals;     // of all ranks
+  BatchCounts counts;      // counts of the global batch
+  uint64_t data_hash = 0;  // hash of the global batch's samples, in order
+  RankSignals signals;     // sums over all ranks
 };
 
 // Means over the evaluated targets or pairs. Only bert has the last three.
 struct EvaluationResult {
-  double loss = 0;  // nats
+  double loss = 0;  // in nats
   BatchCounts counts;
-  double accuracy = 0;  // share of masked tokens that are the most likely one
+  double accuracy = 0;  // share of masked tokens for which the most likely token is the true one
   double sentence_loss = 0;
   double sentence_accuracy = 0;
 };
 
 class Trainer {
  public:
-  // config.model.vocab_size is resolved. All arguments outlive the trainer.
+  // config.model.vocab_size must be resolved. All arguments must outlive the trainer.
   Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens,
           PhaseTracker& phases);
 
-  // One optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric,
-  // before anything is updated, when loss or gradients are not finite.
+  // Does one optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric,
+  // before anything is updated, when the loss or the gradients are non-finite.
   StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
 
-  // The learning rates of that step.
+  // Returns the learning rates of that step.
   Rate rate_of(int64_t step) const;
 
-  // The first `num_samples` samples of `loader`, shared among the ranks.
+  // Evaluates the first `num_samples` samples of `loader`, divided among the ranks. Collective.
   EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
 
   ParameterStore& store() { return store_; }
@@ -71,7 +71,7 @@ class Trainer {
   const Optimizer& optimizer() const { return *optimizer_; }
 
  private:
-  // What one global sample adds to the step's records (gather_all).
+  // What one global sample contributes to the step's results (gather_all).
   struct SampleResult {
     double loss = 0;
     double sentence_loss = 0;
