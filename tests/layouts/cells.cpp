@@ -10,7 +10,7 @@ namespace lmtrain {
 namespace {
 
 // One value of each setting.
-using Combination = std::array<size_t, 9>;
+using Combination = std::array<size_t, 10>;
 
 struct Cut {
   int64_t tensor;
@@ -24,8 +24,9 @@ const std::vector<int64_t> kVocabularies = {61, 50257};
 const std::vector<int> kRanks = {1, 2, 4, 8};
 const std::vector<Cut> kCuts = {{1, false}, {2, false}, {2, true}, {4, false}, {4, true}};
 const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
+const std::vector<OptimizerKind> kOptimizers = {OptimizerKind::kAdamW, OptimizerKind::kMuon};
 
-constexpr std::array<size_t, 9> kSizes = {6, 3, 2, 2, 2, 4, 5, 4, 3};
+constexpr std::array<size_t, 10> kSizes = {6, 3, 2, 2, 2, 4, 5, 4, 3, 2};
 
 Cell cell_of(const Combination& c) {
   Cell cell;
@@ -39,6 +40,7 @@ Cell cell_of(const Combination& c) {
   cell.sequence = kCuts[c[6]].sequence;
   cell.zero = static_cast<int64_t>(c[7]);
   cell.recompute = kRecomputes[c[8]];
+  cell.optimizer = kOptimizers[c[9]];
   return cell;
 }
 
@@ -69,7 +71,8 @@ std::vector<Pair> pairs_of(const Combination& combination) {
 
 std::string Cell::subject() const {
   return cat(model, " ", precision, " V=", vocab_size, drops ? " dropout" : "",
-             accumulation == 1 ? "" : " 3 micro-batches");
+             accumulation == 1 ? "" : " 3 micro-batches",
+             optimizer == OptimizerKind::kMuon ? " muon" : "");
 }
 
 std::string Cell::layout() const {
@@ -106,7 +109,9 @@ Config Cell::config() const {
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
   c.train.clip_grad_norm = precision == "fp64" ? 0.3 : 1.0;  // where the norm must be right
   c.train.z_loss = m.is_llama() ? 1e-4 : 0.0;
+  c.optimizer.kind = optimizer;
   c.optimizer.lr = 1e-3;
+  c.optimizer.muon.lr = 2e-3;
   c.schedule.warmup_steps = 5;
   c.parallel.tensor = tensor;
   c.parallel.sequence = sequence;
@@ -159,6 +164,7 @@ std::vector<Cell> all_cells(int most_ranks) {
     // Eight ranks take long on few cores: the three kinds there, and less of recomputation.
     const bool is_base = cell.model.find('-') == std::string::npos;
     const bool in_double = cell.precision == "fp64";
+    if (cell.optimizer == OptimizerKind::kMuon && (!is_base || cell.recompute != "none")) return;
     const bool runs = cell.ranks > 4 ? is_base && in_double && cell.recompute != "selective"
                                      : in_double || (is_base && cell.recompute == "none");
     if (runs) cells.push_back(cell);

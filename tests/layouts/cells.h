@@ -19,6 +19,7 @@ struct Cell {
   bool sequence = false;
   int64_t zero = 0;
   std::string recompute = "none";
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
 
   // What one rank trains to compare with.
   std::string subject() const;
@@ -32,7 +33,8 @@ inline constexpr int64_t kPositions = 8;
 
 // Every two values of different settings meet in some cell, on at most `most_ranks`.
 std::vector<Cell> pairwise_cells(int most_ranks);
-// All layouts of all models in fp64, of the three kinds in the other precisions and on eight ranks.
+// All layouts of all models in fp64, of the three kinds in the other precisions, on eight ranks and
+// with Muon.
 std::vector<Cell> all_cells(int most_ranks);
 
 }  // namespace lmtrain

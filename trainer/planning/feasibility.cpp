@@ -50,16 +50,9 @@ void check_model(const LoadedConfig& loaded) {
   }
 }
 
-// A key with another value than its default that the model, or a run without pairs, ignores; ""
+// The first key with another value than its default among those that begin with one of `idle`; ""
 // when there is none.
-std::string find_idle_data_key(const Config& config) {
-  std::vector<std::string> idle;
-  if (config.model.is_causal()) {
-    idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
-  } else if (!config.data.has_pairs()) {
-    idle = {"data.short_fraction"};
-    if (config.data.masking.dynamic) idle.emplace_back("data.duplicates");
-  }
+std::string find_changed_key(const Config& config, const std::vector<std::string>& idle) {
   const std::vector<ConfigValue> plain = values_of(Config{});
   const std::vector<ConfigValue> now = values_of(config);
   for (const std::string& key : idle) {
@@ -72,6 +65,28 @@ std::string find_idle_data_key(const Config& config) {
     }
   }
   return "";
+}
+
+// A key with another value than its default that the model, or a run without pairs, ignores; ""
+// when there is none.
+std::string find_idle_data_key(const Config& config) {
+  std::vector<std::string> idle;
+  if (config.model.is_causal()) {
+    idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
+  } else if (!config.data.has_pairs()) {
+    idle = {"data.short_fraction"};
+    if (config.data.masking.dynamic) idle.emplace_back("data.duplicates");
+  }
+  return find_changed_key(config, idle);
+}
+
+void check_optimizer(const LoadedConfig& loaded) {
+  const OptimizerKind kind = loaded.config.optimizer.kind;
+  if (kind == OptimizerKind::kMuon) return;
+  const std::string key = find_changed_key(loaded.config, {"optimizer.muon."});
+  if (key.empty()) return;
+  throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with optimizer.kind = ", kind,
+                        "; leave it out or set optimizer.kind = muon"));
 }
 
 // Model and data must be after the same thing.
@@ -293,6 +308,7 @@ std::vector<std::string> schedule_notes(const Config& config) {
 void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_model(loaded);
   check_objective(loaded);
+  check_optimizer(loaded);
   check_parallel(loaded, num_ranks);
   check_batch(loaded, num_ranks);
   check_name(loaded);

@@ -213,11 +213,15 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   // Without a type of its own the copy is the master.
   estimate.weights = sharded(copy, 3) + (plan.precision == "bf16" ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
-  const StateSize state = state_size(plan.optimizer, model, plan.vocab_size, plan.tensor);
+  const StateSize state =
+      state_size(plan.optimizer, model, plan.vocab_size, plan.data, plan.tensor);
   estimate.optimizer_state = sharded(state.on_rank * master_element_bytes(plan.precision), 1);
   estimate.gathered = gathered_bytes(model, plan);
   estimate.activations = activation_bytes(model, plan);
-  estimate.workspace = workspace_bytes(model, plan);
+  const int64_t update = state.work(plan.data, plan.zero > 0);
+  estimate.workspace =
+      std::max(workspace_bytes(model, plan),
+               update * master_element_bytes(plan.precision) - estimate.activations);
   estimate.buckets = bucket_bytes(model, plan);
   estimate.checkpoint = kCheckpointCopies * checkpoint_file_bytes(model, plan);
   estimate.threads = plan.on_cpu ? kThreads : 0;
@@ -227,7 +231,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
 
 int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, const std::string& precision,
                          const OptimizerConfig& optimizer) {
-  const StateSize state = state_size(optimizer, model, vocab_size, /*tensor=*/1);
+  const StateSize state = state_size(optimizer, model, vocab_size, /*data=*/1, /*tensor=*/1);
   return (num_parameters(model, vocab_size) + state.stored) * master_element_bytes(precision);
 }
 
