@@ -98,6 +98,8 @@ std::string rows(const Fields& fields, const std::string& prefix) {
       const Fields element = list->prototype();
       text += rows(element, prefix + field.key + ".N.");
     }
+    if (const auto* section = std::get_if<SectionField>(&field.kind))
+      text += rows(*section->fields, prefix + field.key + ".");
   }
   return text;
 }

@@ -2,8 +2,9 @@
 """The reference for lmtrain's models: those of the transformers package on PyTorch, random weights, a few tokens.
 
   make_reference.py FOLDER            writes FOLDER/NAME/ of each model: as save_pretrained does, in fp64, and
-                                      expected.safetensors: input, logits, loss, gradients, ten AdamW steps; and
-                                      FOLDER/heads/NAME of models with heads of labels
+                                      expected.safetensors: input, logits, loss, gradients, ten AdamW steps;
+                                      muon.safetensors: ten steps of Muon; and FOLDER/heads/NAME of models with
+                                      heads of labels
   make_reference.py --check FOLDER    computes all afresh and compares with the committed FOLDER
 
 Everything is computed in fp64; tests run lmtrain in fp64 and fp32 against it. Models and tokens are drawn by the seed, so
@@ -14,6 +15,7 @@ import sys
 import tempfile
 
 import reference_heads
+import reference_muon
 import safetensors.torch
 import torch
 import transformers
@@ -45,7 +47,7 @@ def bert_models():
 
 
 def models():
-    """Name, model, whether AdamW steps are part of the reference."""
+    """Name, model, whether steps of optimizers are part of the reference."""
     yield "gpt2", transformers.GPT2LMHeadModel(transformers.GPT2Config(
         vocab_size=VOCAB, n_positions=POSITIONS, n_embd=16, n_layer=2, n_head=2,
         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)), True
@@ -175,6 +177,7 @@ def compute(folder):
                     "loss": loss.detach()}
         expected |= {f"gradient.{key}": parameter.grad.clone() for key, parameter in model.named_parameters()}
         if with_steps:
+            reference_muon.write(folder / name, name, model, loss_of, ids, labels, weights)
             expected["adamw.settings"] = torch.tensor([LR, *BETAS, EPS, DECAY, CLIP])
             expected["adamw.losses"] = adamw_losses(model, ids, labels, weights)
             expected |= {f"updated.{key}": parameter.detach().clone() for key, parameter in model.named_parameters()}

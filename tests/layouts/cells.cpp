@@ -10,7 +10,7 @@ namespace lmtrain {
 namespace {
 
 // One value of each setting, by its index.
-using Combination = std::array<size_t, 9>;
+using Combination = std::array<size_t, 10>;
 
 struct Cut {
   int64_t tensor;
@@ -25,8 +25,9 @@ const std::vector<int> kRanks = {1, 2, 4, 8};
 const std::vector<Cut> kCuts = {{1, false}, {2, false}, {2, true}, {4, false}, {4, true}};
 const std::vector<Recompute> kRecomputes = {Recompute::kNone, Recompute::kSelective,
                                             Recompute::kFull};
+const std::vector<OptimizerKind> kOptimizers = {OptimizerKind::kAdamW, OptimizerKind::kMuon};
 
-constexpr std::array<size_t, 9> kSizes = {8, 3, 2, 2, 2, 4, 5, 4, 3};
+constexpr std::array<size_t, 10> kSizes = {8, 3, 2, 2, 2, 4, 5, 4, 3, 2};
 
 Cell cell_of(const Combination& c) {
   Cell cell;
@@ -40,6 +41,7 @@ Cell cell_of(const Combination& c) {
   cell.sequence = kCuts[c[6]].sequence;
   cell.zero = static_cast<int64_t>(c[7]);
   cell.recompute = kRecomputes[c[8]];
+  cell.optimizer = kOptimizers[c[9]];
   return cell;
 }
 
@@ -70,7 +72,8 @@ std::vector<Pair> pairs_of(const Combination& combination) {
 
 std::string Cell::subject() const {
   return cat(model, " ", precision, " V=", vocab_size, drops ? " dropout" : "",
-             accumulation == 1 ? "" : " 3 micro-batches");
+             accumulation == 1 ? "" : " 3 micro-batches",
+             optimizer == OptimizerKind::kMuon ? " muon" : "");
 }
 
 std::string Cell::layout() const {
@@ -110,7 +113,9 @@ Config Cell::config() const {
   // In fp64 gradients are clipped, so that their norm must be right.
   c.train.clip_grad_norm = precision == Precision::kFp64 ? 0.3 : 1.0;
   c.train.z_loss = follows_llama ? 1e-4 : 0.0;
+  c.optimizer.kind = optimizer;
   c.optimizer.lr = 1e-3;
+  c.optimizer.muon.lr = 2e-3;
   c.schedule.warmup_steps = 5;
   c.parallel.tensor = tensor;
   c.parallel.sequence = sequence;
@@ -164,6 +169,8 @@ std::vector<Cell> all_cells(int most_ranks) {
     // Eight ranks take long on few cores, so they run less; all_cells' declaration says what.
     const bool is_base = cell.model.find('-') == std::string::npos;
     const bool in_double = cell.precision == Precision::kFp64;
+    if (cell.optimizer == OptimizerKind::kMuon && (!is_base || cell.recompute != Recompute::kNone))
+      return;
     const bool runs = cell.ranks > 4
                           ? is_base && in_double && cell.recompute != Recompute::kSelective
                           : in_double || (is_base && cell.recompute == Recompute::kNone);

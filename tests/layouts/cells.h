@@ -20,6 +20,7 @@ struct Cell {
   bool sequence = false;
   int64_t zero = 0;
   Recompute recompute = Recompute::kNone;
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
 
   // Returns the name of the training that one rank runs for comparison.
   std::string subject() const;
@@ -35,8 +36,8 @@ inline constexpr int64_t kPositions = 8;
 // together.
 std::vector<Cell> pairwise_cells(int most_ranks);
 // Returns all layouts of all models in fp64 on up to four ranks. Models without "-" in their name
-// also run in the other precisions, without recomputation, and on eight ranks in fp64, without
-// selective recomputation.
+// also run in the other precisions, without recomputation, on eight ranks in fp64, without
+// selective recomputation, and with Muon.
 std::vector<Cell> all_cells(int most_ranks);
 
 }  // namespace lmtrain

@@ -164,6 +164,8 @@ bool run_bitwise_pairs(Matrix& matrix) {
     for (const int64_t zero : {1, 2, 3}) check([&](Cell& c) { c.zero = zero; });
     for (const Recompute recompute : {Recompute::kSelective, Recompute::kFull})
       check([&](Cell& c) { c.recompute = recompute; });
+    plain.optimizer = OptimizerKind::kMuon;
+    for (const int64_t zero : {1, 2, 3}) check([&](Cell& c) { c.zero = zero; });
   }
   return all_equal;
 }
@@ -173,6 +175,14 @@ bool find_planted_bugs(Matrix& matrix) {
   cell.drops = true;
   cell.ranks = 2;
   bool all_good = true;
+  Cell muon = cell;
+  muon.optimizer = OptimizerKind::kMuon;
+  for (const Bug bug : {Bug::kNone, Bug::kLostMessage}) {
+    for (const int64_t zero : {0, 2}) {
+      muon.zero = zero;
+      all_good = matrix.run_cell(muon, bug) && all_good;
+    }
+  }
   for (const auto& [bug, tensor] :
        {std::pair{Bug::kNone, 1}, std::pair{Bug::kNone, 2}, std::pair{Bug::kMissingAllReduce, 1},
         std::pair{Bug::kMeanOfMeans, 1}, std::pair{Bug::kLabelShift, 1},

@@ -18,6 +18,7 @@ enum class Bug {
   kLabelShift,             // labels of one rank's samples are shifted
   kTiedWeightTwice,        // the tied weight is reduced twice
   kSharedDropoutOnTensor,  // every rank of the tensor axis drops as if it had the first heads
+  kLostMessage,            // what owners of whole tensors send and are sent arrives as zeros
 };
 
 inline const char* name_of(Bug bug) {
@@ -34,6 +35,8 @@ inline const char* name_of(Bug bug) {
       return "a tied weight reduced twice";
     case Bug::kSharedDropoutOnTensor:
       return "dropout shared on the tensor axis";
+    case Bug::kLostMessage:
+      return "messages of whole tensors lost";
   }
   return "";
 }
@@ -75,7 +78,13 @@ class BuggyWorld : public Communicator {
   }
   WorkPtr broadcast(at::Tensor tensor, int root) override { return inner_.broadcast(tensor, root); }
   WorkPtr send(at::Tensor tensor, int to) override { return inner_.send(tensor, to); }
-  WorkPtr recv(at::Tensor tensor, int from) override { return inner_.recv(tensor, from); }
+  WorkPtr recv(at::Tensor tensor, int from) override {
+    WorkPtr work = inner_.recv(tensor, from);
+    if (bug_ != Bug::kLostMessage || axis_ != "data") return work;
+    work->wait();
+    tensor.zero_();
+    return work;
+  }
   void barrier() override { inner_.barrier(); }
 
   std::unique_ptr<Communicator> split(int color, const std::string& axis) override {

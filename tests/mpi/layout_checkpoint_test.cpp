@@ -9,6 +9,7 @@
 #include "tests/mpi/mpi_main.h"
 #include "tests/temporary_folder.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/step/optimizers.h"
 
 namespace lmtrain {
 namespace {
@@ -20,10 +21,11 @@ struct Layout {
   bool is_staged = false;  // whether tensors move as those of a shared GPU do
 };
 
-// Names state for some parameters only, so that the places of state do not follow those of shards.
-std::vector<std::string> state_of(const ParameterSpec& spec) {
-  if (spec.logical_shape.size() > 1) return {"momentum"};
-  return {"exp_avg", "exp_avg_sq"};
+// State of three kinds, each for some of the parameters only.
+std::unique_ptr<Optimizer> muon() {
+  OptimizerConfig config;
+  config.kind = OptimizerKind::kMuon;
+  return make_optimizer(config);
 }
 
 // A store in a layout of all ranks. Its state is a function of its elements.
@@ -36,7 +38,7 @@ class Sharded {
         store_(at::kFloat, at::kCPU, {&mesh_.data(), layout.zero}),
         model_(make_model(config, 61, store_, {mesh_.tensor(), layout.sequence})) {
     store_.allocate(seed);
-    store_.allocate_state(state_of);
+    store_.allocate_state(state_names(*optimizer_));
     for (const auto& unit : store_.units()) {
       for (const StateBuffer& state : unit->state()) {
         const at::Tensor weights = unit->elements(kWeights, state.begin, state.shard.numel());
@@ -67,6 +69,7 @@ class Sharded {
   Mesh mesh_;
   ParameterStore store_;
   std::unique_ptr<Model> model_;
+  std::unique_ptr<Optimizer> optimizer_ = muon();
 };
 
 ModelConfig tiny(const std::string& kind) {

@@ -42,16 +42,9 @@ void check_model(const LoadedConfig& loaded) {
   }
 }
 
-// The first key that was set to another value than its default although this model, or a run
-// without pairs, does not use it; "" when there is none.
-std::string find_idle_data_key(const Config& config) {
-  std::vector<std::string> idle;
-  if (config.model.traits().predicts_next_token()) {
-    idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
-  } else if (!config.data.has_pairs()) {
-    idle = {"data.short_fraction"};
-    if (config.data.masking.dynamic) idle.emplace_back("data.duplicates");
-  }
+// The first key that was set to another value than its default among those that begin with one of
+// `idle`; "" when there is none.
+std::string find_changed_key(const Config& config, const std::vector<std::string>& idle) {
   const std::vector<ConfigValue> plain = values_of(Config{});
   const std::vector<ConfigValue> now = values_of(config);
   for (const std::string& key : idle) {
@@ -64,6 +57,28 @@ std::string find_idle_data_key(const Config& config) {
     }
   }
   return "";
+}
+
+// The first key that was set to another value than its default although this model, or a run
+// without pairs, does not use it; "" when there is none.
+std::string find_idle_data_key(const Config& config) {
+  std::vector<std::string> idle;
+  if (config.model.traits().predicts_next_token()) {
+    idle = {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates"};
+  } else if (!config.data.has_pairs()) {
+    idle = {"data.short_fraction"};
+    if (config.data.masking.dynamic) idle.emplace_back("data.duplicates");
+  }
+  return find_changed_key(config, idle);
+}
+
+void check_optimizer(const LoadedConfig& loaded) {
+  const OptimizerKind kind = loaded.config.optimizer.kind;
+  if (kind == OptimizerKind::kMuon) return;
+  const std::string key = find_changed_key(loaded.config, {"optimizer.muon."});
+  if (key.empty()) return;
+  throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with optimizer.kind = ", kind,
+                        "; leave it out or set optimizer.kind = muon"));
 }
 
 // The data must be prepared for what the model learns.
@@ -235,6 +250,7 @@ std::vector<std::string> schedule_notes(const Config& config) {
 void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_model(loaded);
   check_objective(loaded);
+  check_optimizer(loaded);
   check_parallel(loaded, num_ranks);
   check_batch(loaded, num_ranks);
   check_name(loaded);

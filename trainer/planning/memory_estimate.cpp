@@ -182,11 +182,15 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   estimate.weights =
       sharded(copy, 3) + (plan.precision == Precision::kBf16 ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
-  const StateSize state = state_size(plan.optimizer, model, plan.vocab_size, plan.tensor);
+  const StateSize state =
+      state_size(plan.optimizer, model, plan.vocab_size, plan.data, plan.tensor);
   estimate.optimizer_state = sharded(state.on_rank * master_element_bytes(plan.precision), 1);
   estimate.gathered = gathered_bytes(model, sizes, plan);
   estimate.activations = activation_bytes(model, plan);
-  estimate.workspace = workspace_bytes(model, plan);
+  const int64_t update = state.work(plan.data, plan.zero > 0);
+  estimate.workspace =
+      std::max(workspace_bytes(model, plan),
+               update * master_element_bytes(plan.precision) - estimate.activations);
   estimate.buckets = bucket_bytes(sizes, plan);
   estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(model, sizes, plan);
   estimate.threads = plan.on_cpu ? kThreads : 0;
@@ -196,7 +200,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
 
 int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, Precision precision,
                          const OptimizerConfig& optimizer) {
-  const StateSize state = state_size(optimizer, model, vocab_size, /*tensor=*/1);
+  const StateSize state = state_size(optimizer, model, vocab_size, /*data=*/1, /*tensor=*/1);
   return (sizes_of(model, vocab_size).num_parameters + state.stored) *
          master_element_bytes(precision);
 }

@@ -43,7 +43,8 @@ struct MemoryEstimate {
                             // dropout also 3 heads T E
   int64_t workspace = 0;    // backward of one block 8 H N E, logits of <= 1,024 tokens, thrice on
                             // the CPU in bf16 where products pack them, a weight's gradient before
-                            // it is added (V H E)
+                            // it is added (V H E); at least what the optimizer takes for an
+                            // update in place of the activations
   int64_t buckets = 0;      // gradients under way: one bucket received and one to come, and where
                             // they travel as bf16 copies two of those
   int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)

@@ -1,15 +1,28 @@
 #include "trainer/planning/optimizer_state.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "models/model.h"
 #include "parallel/planned_communicator.h"
 #include "trainer/step/optimizers.h"
+#include "trainer/step/whole_tensors.h"
 
 namespace lmtrain {
 
+// Directions, changes and messages of a group, of which a shard is a part; and the owner's work on
+// a tensor: the matrix, its products and the next one.
+int64_t StateSize::work(int64_t data_ranks, bool is_sharded) const {
+  constexpr int64_t kCopiesOfGroup = 3;
+  constexpr int64_t kCopiesOfShard = 5;
+  constexpr int64_t kCopiesOfTensor = 5;
+  return (is_sharded ? kCopiesOfShard * group / data_ranks : kCopiesOfGroup * group) +
+         kCopiesOfTensor * largest_tensor;
+}
+
 StateSize state_size(const OptimizerConfig& optimizer, ModelConfig model, int64_t vocab_size,
-                     int64_t tensor) {
+                     int64_t data, int64_t tensor) {
   model.vocab_size = vocab_size;
   const std::unique_ptr<Communicator> axis = make_planned_communicator(static_cast<int>(tensor));
   ParameterStore store(at::kFloat, at::kCPU);
@@ -21,6 +34,15 @@ StateSize state_size(const OptimizerConfig& optimizer, ModelConfig model, int64_
     const auto buffers = static_cast<int64_t>(keeps->state_of(spec).size());
     size.on_rank += buffers * parameter->numel();
     size.stored += buffers * c10::multiply_integers(spec.logical_shape);
+  }
+  for (const auto& group : groups_of_whole_tensors(store, *keeps, data * tensor)) {
+    int64_t numel = 0;
+    for (const Parameter* parameter : group) {
+      numel += parameter->numel();
+      size.largest_tensor =
+          std::max(size.largest_tensor, c10::multiply_integers(parameter->spec().logical_shape));
+    }
+    size.group = std::max(size.group, numel);
   }
   return size;
 }

@@ -1,5 +1,5 @@
-// How large an optimizer's state is: counted from the parameters that a model declares and from
-// what the optimizer keeps for each.
+// How large an optimizer's state and work areas are: counted from the parameters that a model
+// declares and from what the optimizer says of each.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,17 @@ namespace lmtrain {
 struct StateSize {
   int64_t on_rank = 0;  // of a rank of the tensor axis, before the data axis shards it
   int64_t stored = 0;   // of the whole model, as a checkpoint stores it
+  // Of tensors that are updated by whole matrices (trainer/step/whole_tensors.h): of all of them in
+  // the largest group that is exchanged at once, on a rank of the tensor axis, and of the largest.
+  int64_t group = 0;
+  int64_t largest_tensor = 0;
+
+  // What a rank takes for an update beside the state, in elements.
+  int64_t work(int64_t data_ranks, bool is_sharded) const;
 };
 
-// `vocab_size`: rows of the embedding; `tensor`: ranks of the tensor axis.
+// `vocab_size`: rows of the embedding; `data` and `tensor`: ranks of the axes.
 StateSize state_size(const OptimizerConfig& optimizer, ModelConfig model, int64_t vocab_size,
-                     int64_t tensor);
+                     int64_t data, int64_t tensor);
 
 }  // namespace lmtrain

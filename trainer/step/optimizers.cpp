@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "trainer/step/adamw.h"
+#include "trainer/step/muon.h"
 
 namespace lmtrain {
 namespace {
@@ -20,6 +21,7 @@ std::unique_ptr<Optimizer> make(const OptimizerConfig& config) {
 
 constexpr auto kOptimizers = std::to_array<Entry>({
     {OptimizerKind::kAdamW, make<AdamW>},
+    {OptimizerKind::kMuon, make<Muon>},
 });
 static_assert(kOptimizers.size() == choice_names(OptimizerKind{}).size(),
               "each optimizer.kind has an entry");

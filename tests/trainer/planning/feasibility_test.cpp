@@ -71,6 +71,14 @@ class Feasibility : public ::testing::Test {
   fs::path root_;
 };
 
+// Defect: a key of Muon that AdamW ignores without a word, or one that Muon is refused.
+TEST_F(Feasibility, KeysOfAnotherOptimizerAreRefused) {
+  EXPECT_NE(first_error({"optimizer.muon.momentum=0.9"})
+                .find("optimizer.muon.momentum has no effect with optimizer.kind = adamw"),
+            std::string::npos);
+  EXPECT_EQ(first_error({"optimizer.kind=muon", "optimizer.muon.momentum=0.9"}), "");
+}
+
 // Defect: a run that works is refused, or a check leaves something behind.
 TEST_F(Feasibility, AGoodRunPassesAndLeavesNothingBehind) {
   EXPECT_EQ(first_error({}), "");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "models/model_sizes.h"
+#include "trainer/planning/optimizer_state.h"
 
 namespace lmtrain {
 namespace {
@@ -36,6 +37,31 @@ TEST(MemoryEstimate, CountsEachBufferOfTheStore) {
   EXPECT_EQ(states(Precision::kFp64), 32 * n);
   EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kBf16, {}), 12 * n);
   EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kFp64, {}), 24 * n);
+}
+
+// Defect: Muon's state counted as AdamW's, its whole matrices not at all or not shared by the ranks.
+TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
+  const int64_t n = sizes_of(gpt2_small(), 50304).num_parameters;
+  const int64_t hidden = INT64_C(12) * 12 * 768 * 768;
+  MemoryPlan plan = plan_of_1024_tokens(Precision::kBf16);
+  plan.optimizer.kind = OptimizerKind::kMuon;
+  EXPECT_EQ(estimate_memory(gpt2_small(), plan).optimizer_state, 4 * (2 * n - hidden));
+  EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kBf16, plan.optimizer),
+            4 * (3 * n - hidden));
+  // One block of four tensors is enough for one rank, two for four ranks.
+  const StateSize alone = state_size(plan.optimizer, gpt2_small(), 50304, 1, 1);
+  EXPECT_EQ(alone.group, hidden / 12);
+  EXPECT_EQ(alone.largest_tensor, 4 * 768 * 768);
+  const StateSize four = state_size(plan.optimizer, gpt2_small(), 50304, 2, 2);
+  EXPECT_EQ(four.group, hidden / 12);  // of two blocks, half of each
+  EXPECT_EQ(four.largest_tensor, 4 * 768 * 768);
+  EXPECT_LT(four.work(2, true), four.work(2, false));
+  plan.micro_batch_size = 1;
+  plan.sequence_length = 8;  // nearly no activations: the update takes the most
+  plan.vocab_size = 16;
+  const MemoryEstimate small = estimate_memory(gpt2_small(), plan);
+  EXPECT_EQ(small.activations + small.workspace,
+            4 * state_size(plan.optimizer, gpt2_small(), 16, 1, 1).work(1, false));
 }
 
 // Defect: an estimate far from what such a step takes: 2.9 to 3.4 GiB were measured for GPT-2 small

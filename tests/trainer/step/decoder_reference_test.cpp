@@ -10,6 +10,7 @@
 #include "tests/trainer/step/reference_model.h"
 #include "trainer/step/adamw.h"
 #include "trainer/step/gradient_norm.h"
+#include "trainer/step/optimizers.h"
 
 namespace lmtrain {
 namespace {
@@ -104,6 +105,48 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
   for (const auto& [name, tensor] :
        subject.exported([](const Parameter& p) { return p.master(); })) {
     EXPECT_LE(largest(tensor - subject.expected.read("updated." + name)), 1e-9) << name;
+  }
+}
+
+// Defect: another momentum or Newton-Schulz step than PyTorch's, query, key and value or gate and up
+// taken for one matrix, a matrix on its side, a rate scaled by another shape, a decay that is
+// scaled, AdamW where Muon belongs or the other way round.
+TEST_P(DecoderReference, TenMuonStepsEqualThoseOfPyTorch) {
+  const std::filesystem::path file = subject.folder / "muon.safetensors";
+  if (!std::filesystem::exists(file)) return;
+  const SafetensorsFile want(file);
+  const at::Tensor settings = want.read("settings");
+  const auto* const m = settings.data_ptr<double>();
+  const at::Tensor adamw = want.read("adamw");
+  const auto* const a = adamw.data_ptr<double>();  // lr, both betas, eps, decay, clip
+  OptimizerConfig config;
+  config.kind = OptimizerKind::kMuon;
+  config.lr = a[0];
+  config.betas = {a[1], a[2]};
+  config.eps = a[3];
+  config.weight_decay = a[4];
+  config.muon = {m[0],
+                 m[1],
+                 m[2],
+                 m[3] != 0,
+                 static_cast<int64_t>(m[4]),
+                 m[5] != 0 ? AdjustLr::kMatchRmsAdamW : AdjustLr::kOriginal};
+  const std::unique_ptr<Optimizer> muon = make_optimizer(config);
+  subject.store.allocate_state(state_names(*muon));
+  Mesh mesh(*subject.alone, *subject.alone, 1);
+  const at::Tensor losses = want.read("losses");
+  for (int64_t step = 0; step < losses.numel(); ++step) {
+    EXPECT_NEAR(subject.loss_and_gradients(), losses[step].item<double>(), GetParam().loss)
+        << "step " << step;
+    const double norm = gradient_norm(subject.store, *subject.alone, *subject.alone);
+    const double clip = norm > a[5] ? a[5] / (norm + 1e-6) : 1.0;
+    muon->update(subject.store, mesh, {step + 1, clip, [](double peak) { return peak; }});
+    subject.store.refresh_compute();
+  }
+  if (GetParam().type != at::kDouble) return;
+  for (const auto& [name, tensor] :
+       subject.exported([](const Parameter& p) { return p.master(); })) {
+    EXPECT_LE(largest(tensor - want.read("updated." + name)), 1e-9) << name;
   }
 }
 
