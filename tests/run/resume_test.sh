@@ -43,6 +43,17 @@ expect_stop stopped 7 USR1 mpirun -n 2 "$LMTRAIN"
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=stopped > stopped2.log 2>&1 || fail "the resume: $(tail -5 stopped2.log)"
 diff <(trace whole 40) <(trace stopped 40) || fail "stop and resume changed the run"
 
+# Muon's state is saved and loaded as well, and moves to another layout.
+muon="config.yaml optimizer.kind=muon train.steps=10"
+# shellcheck disable=SC2086
+mpirun -n 2 "$LMTRAIN" $muon run.name=muon > muon.log 2>&1 || fail "a run with Muon: $(tail -5 muon.log)"
+cp -r runs/muon runs/moved
+rm -r runs/moved/checkpoints/step-00000010 runs/moved/summary.json
+# shellcheck disable=SC2086
+mpirun -n 2 "$LMTRAIN" $muon run.name=moved parallel.zero=1 > moved.log 2>&1 || fail "its resume: $(tail -5 moved.log)"
+grep -aq "continuing from" moved.log || fail "the run with Muon began anew"
+diff <(trace muon 10) <(trace moved 10) || fail "resume in another layout changed the run with Muon"
+
 # Finished: says so and exits 0. A larger train.steps extends it.
 mpirun -n 2 "$LMTRAIN" config.yaml run.name=whole > again.log 2>&1 || fail "a finished run started again"
 grep -q "has finished" again.log || fail "a finished run did not say so"

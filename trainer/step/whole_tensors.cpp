@@ -76,8 +76,11 @@ class Journey {
       locals[i] = at::empty({owned.parameter->numel()}, parts[i].options());
       for (int rank = 0; rank < data_.size(); ++rank) {
         at::Tensor piece = part_on(*owned.parameter, sharding_, rank).of(locals[i]);
-        rank == data_.rank() ? void(piece.copy_(parts[i]))
-                             : incoming(parcels, rank).push_back(piece);
+        if (rank == data_.rank()) {
+          piece.copy_(parts[i]);
+        } else {
+          incoming(parcels, rank).push_back(piece);
+        }
       }
     }
     exchange(data_, parcels);
