@@ -68,6 +68,31 @@ std::vector<Pair> pairs_of(const Combination& combination) {
   return pairs;
 }
 
+// Muon in each kind of layout: matrices whole on every rank, cut by shards, by columns and rows of
+// the tensor axis, and by both.
+std::vector<Cell> muon_cells() {
+  struct Layout {
+    int ranks;
+    Cut cut;
+    int64_t zero;
+  };
+  std::vector<Cell> cells;
+  for (const std::string model : {"gpt2", "llama", "bert"}) {
+    for (const Layout& layout : {Layout{2, {1, false}, 0}, Layout{4, {1, false}, 2},
+                                 Layout{2, {2, false}, 0}, Layout{4, {2, true}, 3}}) {
+      Cell cell;
+      cell.model = model;
+      cell.optimizer = OptimizerKind::kMuon;
+      cell.ranks = layout.ranks;
+      cell.tensor = layout.cut.tensor;
+      cell.sequence = layout.cut.sequence;
+      cell.zero = layout.zero;
+      cells.push_back(cell);
+    }
+  }
+  return cells;
+}
+
 }  // namespace
 
 std::string Cell::subject() const {
@@ -132,7 +157,8 @@ std::vector<Cell> pairwise_cells(int most_ranks) {
   std::set<Pair> missing;
   Combination first{};
   for_each_combination(first, 0, [&](const Combination& combination) {
-    if (!is_possible(cell_of(combination), most_ranks)) return;
+    const Cell cell = cell_of(combination);
+    if (!is_possible(cell, most_ranks) || cell.optimizer != OptimizerKind::kAdamW) return;
     possible.push_back(combination);
     for (const Pair& pair : pairs_of(combination)) missing.insert(pair);
   });
@@ -153,6 +179,9 @@ std::vector<Cell> pairwise_cells(int most_ranks) {
     }
     for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
     cells.push_back(cell_of(*best));
+  }
+  for (const Cell& cell : muon_cells()) {
+    if (is_possible(cell, most_ranks)) cells.push_back(cell);
   }
   return cells;
 }

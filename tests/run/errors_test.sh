@@ -65,7 +65,7 @@ expect 0 "report" config.yaml run.name=e train.steps=20 checkpoint.keep=1
 # From another run's checkpoint: what that run took is told apart from what this one does.
 expect 0 "report" config.yaml run.name=f train.steps=25 run.resume=runs/e
 grep -q '"steps": 5,' runs/f/facts.json || fail "steps of the run before were counted: $(grep steps runs/f/facts.json)"
-grep -q 'Before that, of runs/e/checkpoints/step-00000020' runs/f/report.md || fail "the report does not name what it continues"
+grep -q 'Spent before by runs/e/checkpoints/step-00000020' runs/f/report.md || fail "the report does not name what it continues"
 
 # A validation loss that was not a number does not stop a resume.
 sed -i 's/"validation_loss":[0-9.]*/"validation_loss":null/' runs/f/metrics.jsonl
