@@ -27,6 +27,12 @@ json write_json(const ModelConfig& model) {
   return value;
 }
 
+// The class that answers questions calls its base model as GPT-2's does.
+TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
+  return llama_like_tensor_map(model, num_tokens,
+                               model.answers_questions() ? "transformer." : "model.");
+}
+
 }  // namespace
 
 ModelFamily llama_family() {
@@ -39,7 +45,7 @@ ModelFamily llama_family() {
           .classes = classes,
           .read_json = read_json,
           .write_json = write_json,
-          .tensor_map = llama_like_tensor_map};
+          .tensor_map = tensor_map};
 }
 
 }  // namespace lmtrain

@@ -177,9 +177,8 @@ json llama_like_json(const std::string& model_type, const ModelConfig& model) {
           {"rope_parameters", rope_to_json(model.rope)}};
 }
 
-TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens) {
-  // The class for question answering names its base model as GPT-2's does.
-  const std::string root = model.answers_questions() ? "transformer." : "model.";
+TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens,
+                                const std::string& root) {
   TensorMap map;
   map.root = root;
   map.tied = {{"lm_head.weight", "embedding.token.weight"}};

@@ -22,6 +22,8 @@ void read_llama_like_json(ConfigJson& from, ModelConfig& model);
 nlohmann::json llama_like_json(const std::string& model_type, const ModelConfig& model);
 // Includes the norms of each head's queries and keys, and the biases of query, key and value, where
 // the model has them.
-TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens);
+// `root` stands in front of the names of the base model ("model.").
+TensorMap llama_like_tensor_map(const ModelConfig& model, int64_t num_tokens,
+                                const std::string& root);
 
 }  // namespace lmtrain

@@ -28,6 +28,10 @@ json write_json(const ModelConfig& model) {
   return value;
 }
 
+TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
+  return llama_like_tensor_map(model, num_tokens, /*root=*/"model.");
+}
+
 }  // namespace
 
 ModelFamily mistral_family() {
@@ -40,7 +44,7 @@ ModelFamily mistral_family() {
           .classes = classes,
           .read_json = read_json,
           .write_json = write_json,
-          .tensor_map = llama_like_tensor_map};
+          .tensor_map = tensor_map};
 }
 
 }  // namespace lmtrain
