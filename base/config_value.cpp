@@ -180,4 +180,14 @@ std::vector<ConfigValue> config_values(const Fields& fields) {
   return values;
 }
 
+std::vector<ConfigChange> config_changes(const std::vector<ConfigValue>& before,
+                                         const std::vector<ConfigValue>& now) {
+  std::vector<ConfigChange> changes;
+  for (size_t i = 0; i < now.size(); ++i) {
+    if (before[i].text != now[i].text)
+      changes.push_back({now[i].key, before[i].text, now[i].text, now[i].on_resume});
+  }
+  return changes;
+}
+
 }  // namespace lmtrain

@@ -43,4 +43,16 @@ struct ConfigValue {
 // Returns all keys that hold values, in the order of the description. A list counts as one value.
 std::vector<ConfigValue> config_values(const Fields& fields);
 
+// A key that has another value in one config than in another.
+struct ConfigChange {
+  std::string key;
+  std::string before;
+  std::string now;
+  OnResume on_resume;
+};
+
+// Returns the keys whose values differ, in the order of the description, which both have.
+std::vector<ConfigChange> config_changes(const std::vector<ConfigValue>& before,
+                                         const std::vector<ConfigValue>& now);
+
 }  // namespace lmtrain

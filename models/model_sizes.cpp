@@ -9,6 +9,15 @@
 
 namespace lmtrain {
 
+std::unique_ptr<ParameterStore> declared_parameters(ModelConfig config, int64_t vocab_size,
+                                                    int64_t tensor) {
+  config.vocab_size = vocab_size;
+  const std::unique_ptr<Communicator> group = make_planned_communicator(static_cast<int>(tensor));
+  auto store = std::make_unique<ParameterStore>(at::kFloat, at::kCPU);
+  make_model(config, vocab_size, *store, *group);  // the store keeps what it declares
+  return store;
+}
+
 Products products_of(const ParameterStore& store) {
   Products products;
   for (const Parameter* parameter : store.parameters()) {
@@ -36,24 +45,24 @@ int64_t ModelSizes::numel_on_rank() const {
   return total;
 }
 
-ModelSizes sizes_of(ModelConfig config, int64_t vocab_size, int64_t tensor) {
-  config.vocab_size = vocab_size;
-  const std::unique_ptr<Communicator> group = make_planned_communicator(static_cast<int>(tensor));
-  ParameterStore store(at::kFloat, at::kCPU);
-  const std::unique_ptr<Model> declared = make_model(config, vocab_size, store, *group);
+ModelSizes sizes_of(const ParameterStore& declared) {
   ModelSizes sizes;
-  for (const auto& unit : store.units()) {
+  for (const auto& unit : declared.units()) {
     int64_t numel = 0;
     for (const auto& parameter : unit->parameters()) numel += parameter->numel();
     sizes.units.push_back({unit->name(), numel});
   }
-  for (const Parameter* parameter : store.parameters()) {
+  for (const Parameter* parameter : declared.parameters()) {
     sizes.largest_tensor =
         std::max(sizes.largest_tensor, c10::multiply_integers(parameter->spec().logical_shape));
   }
-  sizes.num_parameters = store.num_logical_elements();
-  sizes.products = products_of(store);
+  sizes.num_parameters = declared.num_logical_elements();
+  sizes.products = products_of(declared);
   return sizes;
+}
+
+ModelSizes sizes_of(const ModelConfig& config, int64_t vocab_size, int64_t tensor) {
+  return sizes_of(*declared_parameters(config, vocab_size, tensor));
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,12 @@
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
+
+// Returns a store without memory that has the parameters of a rank of this model. `vocab_size` is
+// the number of rows of the embedding; `tensor` is the number of ranks of the tensor axis, which
+// must divide the model.
+std::unique_ptr<ParameterStore> declared_parameters(ModelConfig config, int64_t vocab_size,
+                                                    int64_t tensor = 1);
 
 // Elements of the matrices by which forward multiplies.
 struct Products {
@@ -36,9 +43,9 @@ struct ModelSizes {
   int64_t numel_on_rank() const;
 };
 
-// `vocab_size` is the number of rows of the embedding; `tensor` is the number of ranks of the
-// tensor axis, which must divide the model.
-ModelSizes sizes_of(ModelConfig config, int64_t vocab_size, int64_t tensor = 1);
+ModelSizes sizes_of(const ParameterStore& declared);
+// The same, of declared_parameters().
+ModelSizes sizes_of(const ModelConfig& config, int64_t vocab_size, int64_t tensor = 1);
 
 // Returns the floating-point operations of a forward pass, per token of sequences of
 // `sequence_length` tokens. The share `target_share` of the tokens is predicted: 1 in decoders. A

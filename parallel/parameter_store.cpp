@@ -34,11 +34,22 @@ const at::Tensor& Parameter::weight() const {
   return compute_;
 }
 
-Parameter::Span Parameter::span_in_shard() const {
-  const int64_t begin = std::max(offset_, unit_->shard_begin_);
-  const int64_t end = std::min(offset_ + numel_, unit_->shard_begin_ + unit_->shard_numel_);
+Parameter::Span Parameter::span_in_shard() const { return span_from(unit_->shard_begin_); }
+
+Parameter::Span Parameter::span_in_shard_of(int data_rank) const {
+  return span_from(unit_->shard_begin_of(data_rank));
+}
+
+Parameter::Span Parameter::span_from(int64_t shard_begin) const {
+  const int64_t begin = std::max(offset_, shard_begin);
+  const int64_t end = std::min(offset_ + numel_, shard_begin + unit_->shard_numel_);
   if (begin >= end) return {};
-  return {begin - unit_->shard_begin_, end - begin, begin - offset_};
+  return {begin - shard_begin, end - begin, begin - offset_};
+}
+
+// Where the unit is not cut, its one shard is the whole.
+int64_t ParameterUnit::shard_begin_of(int data_rank) const {
+  return shard_numel_ < numel_ ? data_rank * shard_numel_ : 0;
 }
 
 int64_t Parameter::aligned_numel() const { return rounded_up(numel_, kAlignment); }
@@ -187,7 +198,7 @@ void ParameterStore::lay_out(ParameterUnit& unit) {
   const int shards = sharding_.num_shards();
   if (shards > 1) unit.numel_ = rounded_up(unit.numel_, shards * kShardAlignment);
   unit.shard_numel_ = unit.numel_ / shards;
-  unit.shard_begin_ = shards > 1 ? sharding_.data->rank() * unit.shard_numel_ : 0;
+  unit.shard_begin_ = shards > 1 ? unit.shard_begin_of(sharding_.data->rank()) : 0;
 }
 
 void ParameterStore::allocate(uint64_t seed, StoreUse use) {

@@ -80,13 +80,14 @@ class Parameter {
   at::Tensor unpadded(const at::Tensor& tensor) const {
     return tensor.narrow(0, 0, spec_.num_real_rows());
   }
-  // The elements of this parameter that this rank's shard of the unit holds.
+  // The elements of this parameter that a shard of the unit holds.
   struct Span {
     int64_t begin = 0;  // in the shard
     int64_t count = 0;
     int64_t first_element = 0;  // of this parameter
   };
-  Span span_in_shard() const;
+  Span span_in_shard() const;  // of this rank
+  Span span_in_shard_of(int data_rank) const;
   // Returns this parameter's elements of a full flat buffer of the unit, in their local shape.
   at::Tensor in(const at::Tensor& whole_buffer) const;
 
@@ -104,6 +105,8 @@ class Parameter {
  private:
   friend class ParameterStore;
   friend class ParameterUnit;
+  Span span_from(int64_t shard_begin) const;
+
   ParameterSpec spec_;
   ParameterUnit* unit_ = nullptr;
   int64_t offset_ = 0;
@@ -152,6 +155,7 @@ class ParameterUnit {
   friend class ParameterStore;
   friend class Parameter;
   friend class UnitInForward;
+  int64_t shard_begin_of(int data_rank) const;
   const StateBuffer* find_state(const std::string& name) const;
   void bind_gradient(const at::Tensor& whole);
   void bind_compute(const at::Tensor& whole);

@@ -1,7 +1,6 @@
 // BERT (Devlin et al., 2019): a bidirectional encoder with learned positions and segments,
 // LayerNorm after each residual sum and on the embeddings, exact GELU and biases, trained by masked
 // tokens. With norm_position = before it has the form of Megatron-LM (Shoeybi et al., 2019).
-#include "base/text.h"
 #include "models/families/bert_like.h"
 
 namespace lmtrain {
@@ -77,15 +76,7 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   map.unread_endings = {"embeddings.position_ids", "bert.pooler.dense.weight",
                         "bert.pooler.dense.bias"};
   const std::string root = model.head == HeadKind::kNone ? "" : "bert.";  // the encoder by itself
-  const std::string embeddings = root + "embeddings.";
-  map.add_whole("embedding.token.weight", embeddings + "word_embeddings.weight", num_tokens);
-  map.add_whole("embedding.position.weight", embeddings + "position_embeddings.weight",
-                model.max_positions);
-  map.add_whole("embedding.segment.weight", embeddings + "token_type_embeddings.weight",
-                num_segments(model));
-  if (has_norm_after(model)) add_norm(map, model, "embedding.norm", embeddings + "LayerNorm");
-  for (int64_t i = 0; i < model.num_layers; ++i)
-    add_bert_like_block(map, model, cat("blocks.", i), cat(root, "encoder.layer.", i));
+  add_bert_like_encoder(map, model, root, "encoder.layer.", bert_names(model), num_tokens);
   if (!has_norm_after(model)) add_norm(map, model, "encoder.norm", root + "encoder.ln");
   add_heads(map, model, root, num_tokens);
   return map;

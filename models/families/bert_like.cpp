@@ -1,5 +1,7 @@
 #include "models/families/bert_like.h"
 
+#include "base/text.h"
+
 namespace lmtrain {
 
 using nlohmann::json;
@@ -50,28 +52,61 @@ json bert_like_json(const std::string& model_type, const ModelConfig& model) {
           {"attention_probs_dropout_prob", model.dropout}};
 }
 
-void add_bert_like_block(TensorMap& map, const ModelConfig& model, const std::string& ours,
-                         const std::string& theirs) {
-  const bool after = model.traits().has_norm_after;
-  add_norm(map, model, ours + ".attention.norm",
-           theirs + (after ? ".attention.output.LayerNorm" : ".attention.ln"));
+namespace {
+
+void add_embeddings(TensorMap& map, const ModelConfig& model, const std::string& theirs,
+                    int64_t num_tokens) {
+  const ModelTraits traits = model.traits();
+  map.add_whole("embedding.token.weight", theirs + "word_embeddings.weight", num_tokens);
+  map.add_whole("embedding.position.weight", theirs + "position_embeddings.weight",
+                model.max_positions + traits.first_position);
+  if (traits.num_segments > 0) {
+    map.add_whole("embedding.segment.weight", theirs + "token_type_embeddings.weight",
+                  traits.num_segments);
+  }
+  if (traits.has_norm_after) add_norm(map, model, "embedding.norm", theirs + "LayerNorm");
+}
+
+void add_block(TensorMap& map, const ModelConfig& model, const std::string& ours,
+               const std::string& theirs, const BertLikeNames& names) {
+  add_norm(map, model, ours + ".attention.norm", theirs + names.attention_norm);
   for (const std::string kind : {".weight", ".bias"}) {
     int64_t place = 0;
-    for (const std::string name : {"query", "key", "value"}) {
+    for (const std::string& name : {names.query, names.key, names.value}) {
       map.add_slice({.parameter = ours + ".attention.qkv" + kind,
-                     .name = theirs + ".attention.self." + name + kind,
+                     .name = theirs + name + kind,
                      .num_rows = model.hidden_size,
                      .dim = 1,
                      .start = place++,
                      .length = 1});
     }
   }
-  add_linear(map, ours + ".attention.output", theirs + ".attention.output.dense",
-             model.hidden_size);
-  add_norm(map, model, ours + ".feed_forward.norm", theirs + (after ? ".output.LayerNorm" : ".ln"));
-  add_linear(map, ours + ".feed_forward.up", theirs + ".intermediate.dense",
-             model.traits().intermediate_size);
-  add_linear(map, ours + ".feed_forward.down", theirs + ".output.dense", model.hidden_size);
+  add_linear(map, ours + ".attention.output", theirs + names.attention_output, model.hidden_size);
+  add_norm(map, model, ours + ".feed_forward.norm", theirs + names.feed_forward_norm);
+  add_linear(map, ours + ".feed_forward.up", theirs + names.up, model.traits().intermediate_size);
+  add_linear(map, ours + ".feed_forward.down", theirs + names.down, model.hidden_size);
+}
+
+}  // namespace
+
+BertLikeNames bert_names(const ModelConfig& model) {
+  const bool after = model.traits().has_norm_after;
+  return {.query = ".attention.self.query",
+          .key = ".attention.self.key",
+          .value = ".attention.self.value",
+          .attention_output = ".attention.output.dense",
+          .attention_norm = after ? ".attention.output.LayerNorm" : ".attention.ln",
+          .up = ".intermediate.dense",
+          .down = ".output.dense",
+          .feed_forward_norm = after ? ".output.LayerNorm" : ".ln"};
+}
+
+void add_bert_like_encoder(TensorMap& map, const ModelConfig& model, const std::string& root,
+                           const std::string& blocks, const BertLikeNames& names,
+                           int64_t num_tokens) {
+  add_embeddings(map, model, root + "embeddings.", num_tokens);
+  for (int64_t i = 0; i < model.num_layers; ++i)
+    add_block(map, model, cat("blocks.", i), cat(root, blocks, i), names);
 }
 
 }  // namespace lmtrain

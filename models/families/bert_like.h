@@ -14,8 +14,24 @@ ModelTraits bert_like_traits(const ModelConfig& model);
 // positions and segments.
 void read_bert_like_json(ConfigJson& from, ModelConfig& model);
 nlohmann::json bert_like_json(const std::string& model_type, const ModelConfig& model);
-// Adds a block of BERT, MegatronBERT (norms before the parts) or RoBERTa.
-void add_bert_like_block(TensorMap& map, const ModelConfig& model, const std::string& ours,
-                         const std::string& theirs);
+
+// What transformers calls the parts of a block, behind the block's own name.
+struct BertLikeNames {
+  std::string query;
+  std::string key;
+  std::string value;
+  std::string attention_output;
+  std::string attention_norm;
+  std::string up;
+  std::string down;
+  std::string feed_forward_norm;
+};
+// Those of BERT, MegatronBERT (norms before the parts) and RoBERTa.
+BertLikeNames bert_names(const ModelConfig& model);
+// Adds embeddings and blocks. `root` is what transformers puts before "embeddings.", and `blocks`
+// before a block's number.
+void add_bert_like_encoder(TensorMap& map, const ModelConfig& model, const std::string& root,
+                           const std::string& blocks, const BertLikeNames& names,
+                           int64_t num_tokens);
 
 }  // namespace lmtrain

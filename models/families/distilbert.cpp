@@ -62,24 +62,15 @@ json write_json(const ModelConfig& model) {
           {"seq_classif_dropout", model.dropout}};
 }
 
-void add_block(TensorMap& map, const ModelConfig& model, const std::string& ours,
-               const std::string& theirs) {
-  add_norm(map, model, ours + ".attention.norm", theirs + ".sa_layer_norm");
-  for (const std::string kind : {".weight", ".bias"}) {
-    int64_t place = 0;
-    for (const std::string name : {"q_lin", "k_lin", "v_lin"}) {
-      map.add_slice({.parameter = ours + ".attention.qkv" + kind,
-                     .name = theirs + ".attention." + name + kind,
-                     .num_rows = model.hidden_size,
-                     .dim = 1,
-                     .start = place++,
-                     .length = 1});
-    }
-  }
-  add_linear(map, ours + ".attention.output", theirs + ".attention.out_lin", model.hidden_size);
-  add_norm(map, model, ours + ".feed_forward.norm", theirs + ".output_layer_norm");
-  add_linear(map, ours + ".feed_forward.up", theirs + ".ffn.lin1", traits(model).intermediate_size);
-  add_linear(map, ours + ".feed_forward.down", theirs + ".ffn.lin2", model.hidden_size);
+BertLikeNames block_names() {
+  return {.query = ".attention.q_lin",
+          .key = ".attention.k_lin",
+          .value = ".attention.v_lin",
+          .attention_output = ".attention.out_lin",
+          .attention_norm = ".sa_layer_norm",
+          .up = ".ffn.lin1",
+          .down = ".ffn.lin2",
+          .feed_forward_norm = ".output_layer_norm"};
 }
 
 TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
@@ -88,12 +79,7 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   map.tied = {{"vocab_projector.weight", "embedding.token.weight"}};
   map.unread_endings = {"embeddings.position_ids"};
   const std::string root = model.head == HeadKind::kNone ? "" : "distilbert.";
-  map.add_whole("embedding.token.weight", root + "embeddings.word_embeddings.weight", num_tokens);
-  map.add_whole("embedding.position.weight", root + "embeddings.position_embeddings.weight",
-                model.max_positions);
-  add_norm(map, model, "embedding.norm", root + "embeddings.LayerNorm");
-  for (int64_t i = 0; i < model.num_layers; ++i)
-    add_block(map, model, cat("blocks.", i), cat(root, "transformer.layer.", i));
+  add_bert_like_encoder(map, model, root, "transformer.layer.", block_names(), num_tokens);
   if (model.has_language_head()) {
     add_linear(map, "head.transform", "vocab_transform", model.hidden_size);
     add_norm(map, model, "head.norm", "vocab_layer_norm");

@@ -114,14 +114,11 @@ std::vector<ConfigValue> values_of(ModelConfig model) {
 // Returns the problem of a key that was set although only other families read it.
 std::optional<ModelProblem> find_foreign_key(const ModelConfig& model) {
   const ModelFamily& own = family_of(model);
-  const std::vector<ConfigValue> defaults = values_of(ModelConfig{});
-  const std::vector<ConfigValue> now = values_of(model);
-  for (size_t i = 0; i < now.size(); ++i) {
-    const std::string& key = now[i].key;
-    if (now[i].text == defaults[i].text || reads(own, key)) continue;
-    const auto is_theirs = [&](const ModelFamily& family) { return reads(family, key); };
+  for (const ConfigChange& change : config_changes(values_of(ModelConfig{}), values_of(model))) {
+    if (reads(own, change.key)) continue;
+    const auto is_theirs = [&](const ModelFamily& family) { return reads(family, change.key); };
     if (std::ranges::any_of(model_families(), is_theirs))
-      return foreign_setting(key, model, is_theirs);
+      return foreign_setting(change.key, model, is_theirs);
   }
   return std::nullopt;
 }

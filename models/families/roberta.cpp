@@ -1,5 +1,4 @@
 // RoBERTa (Liu et al., 2019): BERT without pairs of sentences, with positions that count from 2.
-#include "base/text.h"
 #include "models/families/bert_like.h"
 
 namespace lmtrain {
@@ -73,14 +72,7 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   map.unread_endings = {"embeddings.position_ids", "roberta.pooler.dense.weight",
                         "roberta.pooler.dense.bias"};
   const std::string root = model.head == HeadKind::kNone ? "" : "roberta.";
-  map.add_whole("embedding.token.weight", root + "embeddings.word_embeddings.weight", num_tokens);
-  map.add_whole("embedding.position.weight", root + "embeddings.position_embeddings.weight",
-                model.max_positions + kFirstPosition);
-  map.add_whole("embedding.segment.weight", root + "embeddings.token_type_embeddings.weight",
-                num_segments(model));
-  add_norm(map, model, "embedding.norm", root + "embeddings.LayerNorm");
-  for (int64_t i = 0; i < model.num_layers; ++i)
-    add_bert_like_block(map, model, cat("blocks.", i), cat(root, "encoder.layer.", i));
+  add_bert_like_encoder(map, model, root, "encoder.layer.", bert_names(model), num_tokens);
   add_heads(map, model, num_tokens);
   return map;
 }

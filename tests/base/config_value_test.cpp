@@ -87,5 +87,29 @@ TEST(ConfigValue, ListsEveryKeyWithItsStrictestRule) {
   EXPECT_EQ(values[4].text, "[{count: 1, share: 0.5}, {count: 1, share: 0.5}]");
 }
 
+// Defect: a change that is not told, told with the values swapped, or a key told that did not change.
+TEST(ConfigValue, ChangesAreTheKeysWithAnotherValue) {
+  Outer outer;
+  Fields before;
+  outer.describe(before);
+  const std::vector<ConfigValue> before_values = config_values(before);
+  EXPECT_TRUE(config_changes(before_values, before_values).empty());
+
+  outer.inner.count = 7;
+  outer.fixed.share = 0.25;
+  Fields now;
+  outer.describe(now);
+  const std::vector<ConfigChange> changes = config_changes(before_values, config_values(now));
+  ASSERT_EQ(changes.size(), 2u);
+  EXPECT_EQ(changes[0].key, "inner.count");
+  EXPECT_EQ(changes[0].before, "1");
+  EXPECT_EQ(changes[0].now, "7");
+  EXPECT_EQ(changes[0].on_resume, OnResume::kFree);
+  EXPECT_EQ(changes[1].key, "fixed.share");
+  EXPECT_EQ(changes[1].before, "0.5");
+  EXPECT_EQ(changes[1].now, "0.25");
+  EXPECT_EQ(changes[1].on_resume, OnResume::kFixed);
+}
+
 }  // namespace
 }  // namespace lmtrain

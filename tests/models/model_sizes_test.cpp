@@ -4,17 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/models/gpt2_small.h"
+
 namespace lmtrain {
 namespace {
-
-ModelConfig gpt2_small() {
-  ModelConfig model;
-  model.num_layers = 12;
-  model.num_heads = 12;
-  model.hidden_size = 768;
-  model.max_positions = 1024;
-  return model;
-}
 
 // Defect: a bias, norm or position is forgotten or counted twice. The numbers are those published
 // for GPT-2 small and XL.

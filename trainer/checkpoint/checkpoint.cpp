@@ -1,9 +1,6 @@
 #include "trainer/checkpoint/checkpoint.h"
 
-#include <algorithm>
-#include <functional>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -12,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "parallel/balanced_owners.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/logical_tensors.h"
 #include "trainer/checkpoint/hdf5_tensors.h"
@@ -47,21 +45,11 @@ std::vector<Item> all_items(const ParameterStore& store, bool with_optimizer) {
   return items;
 }
 
-// Returns the rank of [0, size) that writes each item. Items are assigned from the largest on, each
-// to the rank that has the fewest elements so far.
+// Returns the rank of [0, size) that writes each item.
 std::vector<int> owners_of(const std::vector<Item>& items, int size) {
-  std::vector<size_t> order(items.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return items[a].numel() > items[b].numel(); });
-  std::vector<int64_t> load(static_cast<size_t>(size));
-  std::vector<int> owners(items.size());
-  for (const size_t i : order) {
-    const auto least = std::min_element(load.begin(), load.end());
-    *least += items[i].numel();
-    owners[i] = static_cast<int>(least - load.begin());
-  }
-  return owners;
+  std::vector<double> elements;
+  for (const Item& item : items) elements.push_back(static_cast<double>(item.numel()));
+  return balanced_owners(elements, size);
 }
 
 // Writes the image, reads it back and compares, so that a faulty disk is found now and

@@ -8,14 +8,11 @@
 namespace lmtrain {
 
 std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule) {
-  const std::vector<ConfigValue> then_values = values_of(before);
-  const std::vector<ConfigValue> now_values = values_of(now);
   std::vector<std::string> changed;
-  for (size_t i = 0; i < then_values.size(); ++i) {
-    const ConfigValue& value = then_values[i];
-    if (value.on_resume != rule || value.text == now_values[i].text) continue;
+  for (const ConfigChange& change : config_changes(values_of(before), values_of(now))) {
+    if (change.on_resume != rule) continue;
     changed.push_back(
-        cat(value.key, " (", value.text, " in the checkpoint, ", now_values[i].text, " now)"));
+        cat(change.key, " (", change.before, " in the checkpoint, ", change.now, " now)"));
   }
   return changed;
 }

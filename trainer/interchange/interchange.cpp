@@ -17,6 +17,7 @@
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
 #include "models/model.h"
+#include "models/model_sizes.h"
 #include "parallel/logical_tensors.h"
 #include "parallel/precision.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -61,11 +62,9 @@ void require_empty(const fs::path& folder) {
 
 // Returns the logical shapes of the parameters that a model declares, without allocating them.
 NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
-  const std::unique_ptr<Communicator> alone = make_single_communicator();
-  ParameterStore store(at::kFloat, at::kCPU);
-  const auto declared = make_model(config, num_tokens, store, *alone);
   NamedShapes shapes;
-  for (const Parameter* parameter : store.parameters())
+  const std::unique_ptr<ParameterStore> declared = declared_parameters(config, num_tokens);
+  for (const Parameter* parameter : declared->parameters())
     shapes[parameter->spec().name] = parameter->spec().logical_shape;
   return shapes;
 }
@@ -272,14 +271,11 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   if (is_set("model.init_std")) with_initial.model.init_std = config.model.init_std;
   with_initial.model.vocab_size = std::max(config.model.vocab_size, initial.num_tokens);
 
-  const std::vector<ConfigValue> asked = values_of(config);
-  const std::vector<ConfigValue> found = values_of(with_initial);
-  for (size_t i = 0; i < asked.size(); ++i) {
-    const std::string& key = asked[i].key;
+  for (const ConfigChange& change : config_changes(values_of(with_initial), values_of(config))) {
+    const std::string& key = change.key;
     if (!key.starts_with("model.") || is_free(key) || !is_set(key)) continue;
-    if (asked[i].text == found[i].text) continue;
-    throw ConfigError(cat(loaded.positions.at(key), ": ", key, " = ", asked[i].text, ", but ",
-                          config.model.init_from, " has ", found[i].text, "; leave it out"));
+    throw ConfigError(cat(loaded.positions.at(key), ": ", key, " = ", change.now, ", but ",
+                          config.model.init_from, " has ", change.before, "; leave it out"));
   }
   config = with_initial;
   const bool names_tokenizer = is_set("tokenizer.path") || is_set("tokenizer.vocab_size");

@@ -1,6 +1,5 @@
 #include "trainer/planning/feasibility.h"
 
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -45,15 +44,10 @@ void check_model(const LoadedConfig& loaded) {
 // The first key that was set to another value than its default among those that begin with one of
 // `idle`; "" when there is none.
 std::string find_changed_key(const Config& config, const std::vector<std::string>& idle) {
-  const std::vector<ConfigValue> plain = values_of(Config{});
-  const std::vector<ConfigValue> now = values_of(config);
+  const std::vector<ConfigChange> changes = config_changes(values_of(Config{}), values_of(config));
   for (const std::string& key : idle) {
-    for (const ConfigValue& value : now) {
-      if (!value.key.starts_with(key)) continue;
-      const auto is_same = [&](const ConfigValue& other) {
-        return other.key == value.key && other.text == value.text;
-      };
-      if (std::none_of(plain.begin(), plain.end(), is_same)) return value.key;
+    for (const ConfigChange& change : changes) {
+      if (change.key.starts_with(key)) return change.key;
     }
   }
   return "";

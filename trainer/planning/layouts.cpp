@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <memory>
 #include <tuple>
 
 #include "base/error.h"
@@ -44,28 +46,36 @@ class Planner {
   Planner(const Config& config, int64_t vocab_size, int64_t num_ranks, const MachineSpec& machine)
       : config_(config), vocab_size_(vocab_size), num_ranks_(num_ranks), machine_(machine) {
     config_.model.vocab_size = vocab_size;
-    products_ = sizes_of(config_.model, vocab_size).products;
+    products_ = products_of(declared(/*tensor=*/1));
   }
 
-  LayoutPlan plan(const ParallelConfig& parallel) const {
+  LayoutPlan plan(const ParallelConfig& parallel) {
     Config config = config_;
     config.parallel = parallel;
     LayoutPlan plan;
     plan.parallel = parallel;
     plan.data = num_ranks_ / parallel.tensor;
     plan.memory = estimate_memory(
-        config.model, memory_plan(config, vocab_size_, num_ranks_,
-                                  std::min(num_ranks_, machine_.ranks_per_node), machine_.on_cpu));
+        config.model, declared(parallel.tensor),
+        memory_plan(config, vocab_size_, num_ranks_, std::min(num_ranks_, machine_.ranks_per_node),
+                    machine_.on_cpu));
     plan.fits = plan.memory.total() <= machine_.memory_bytes;
     add_times(config, plan);
     return plan;
   }
 
  private:
-  void add_times(const Config& config, LayoutPlan& plan) const {
+  // Many layouts cut the model into the same parts.
+  const ParameterStore& declared(int64_t tensor) {
+    std::unique_ptr<ParameterStore>& parts = declared_[tensor];
+    if (!parts) parts = declared_parameters(config_.model, vocab_size_, tensor);
+    return *parts;
+  }
+
+  void add_times(const Config& config, LayoutPlan& plan) {
     const ParallelConfig& parallel = plan.parallel;
-    const double parameters =
-        static_cast<double>(sizes_of(config.model, vocab_size_, parallel.tensor).numel_on_rank());
+    const auto parameters =
+        static_cast<double>(sizes_of(declared(parallel.tensor)).numel_on_rank());
     const double tokens = static_cast<double>(config.train.global_batch_size) *
                           static_cast<double>(config.data.sequence_length) /
                           static_cast<double>(plan.data);
@@ -144,6 +154,7 @@ class Planner {
   Products products_;
   int64_t num_ranks_;
   const MachineSpec& machine_;
+  std::map<int64_t, std::unique_ptr<ParameterStore>> declared_;  // by ranks of the tensor axis
 };
 
 std::string divisors_text(int64_t size) {
@@ -186,7 +197,7 @@ std::string why_not_tensor(const Config& config, int64_t tensor, bool sequence) 
 
 std::vector<LayoutPlan> plan_layouts(const Config& config, int64_t vocab_size, int64_t num_ranks,
                                      const MachineSpec& machine) {
-  const Planner planner(config, vocab_size, num_ranks, machine);
+  Planner planner(config, vocab_size, num_ranks, machine);
   std::vector<LayoutPlan> plans;
   for (int64_t tensor = 1; tensor <= num_ranks; ++tensor) {
     if (num_ranks % tensor != 0 || !divides_batch(config, num_ranks / tensor)) continue;

@@ -124,11 +124,15 @@ int64_t bucket_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
   return received + 2 * (std::max(unit.embedding, unit.head) + unit.block);
 }
 
+int64_t checkpoint_bytes(const ModelSizes& sizes, const StateSize& state, Precision precision) {
+  return (sizes.num_parameters + state.stored) * master_element_bytes(precision);
+}
+
 // A rank's share of the tensors goes out in files of at most kCheckpointFileBytes, or of one larger
 // tensor.
-int64_t checkpoint_file_bytes(const ModelConfig& model, const ModelSizes& sizes,
+int64_t checkpoint_file_bytes(const ModelSizes& sizes, const StateSize& state,
                               const MemoryPlan& plan) {
-  const int64_t saved = checkpoint_bytes(model, plan.vocab_size, plan.precision, plan.optimizer);
+  const int64_t saved = checkpoint_bytes(sizes, state, plan.precision);
   return std::max(std::min(saved / plan.num_ranks, kCheckpointFileBytes),
                   sizes.largest_tensor * master_element_bytes(plan.precision));
 }
@@ -170,7 +174,12 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan) {
-  const ModelSizes sizes = sizes_of(model, plan.vocab_size, plan.tensor);
+  return estimate_memory(model, *declared_parameters(model, plan.vocab_size, plan.tensor), plan);
+}
+
+MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& declared,
+                               const MemoryPlan& plan) {
+  const ModelSizes sizes = sizes_of(declared);
   const int64_t parameters = sizes.numel_on_rank();
   const auto sharded = [&](int64_t bytes, int64_t from_stage) {
     return plan.zero >= from_stage ? bytes / plan.data : bytes;
@@ -182,8 +191,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
   estimate.weights =
       sharded(copy, 3) + (plan.precision == Precision::kBf16 ? sharded(master, 1) : 0);
   estimate.gradients = sharded(master, 2);
-  const StateSize state =
-      state_size(plan.optimizer, model, plan.vocab_size, plan.data, plan.tensor);
+  const StateSize state = state_size(plan.optimizer, declared, plan.data * plan.tensor);
   estimate.optimizer_state = sharded(state.on_rank * master_element_bytes(plan.precision), 1);
   estimate.gathered = gathered_bytes(model, sizes, plan);
   estimate.activations = activation_bytes(model, plan);
@@ -192,7 +200,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
       std::max(workspace_bytes(model, plan),
                update * master_element_bytes(plan.precision) - estimate.activations);
   estimate.buckets = bucket_bytes(sizes, plan);
-  estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(model, sizes, plan);
+  estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(sizes, state, plan);
   estimate.threads = plan.on_cpu ? kThreads : 0;
   estimate.process = kProcess;
   return estimate;
@@ -200,9 +208,9 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan)
 
 int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, Precision precision,
                          const OptimizerConfig& optimizer) {
-  const StateSize state = state_size(optimizer, model, vocab_size, /*data=*/1, /*tensor=*/1);
-  return (sizes_of(model, vocab_size).num_parameters + state.stored) *
-         master_element_bytes(precision);
+  const std::unique_ptr<ParameterStore> declared = declared_parameters(model, vocab_size);
+  return checkpoint_bytes(sizes_of(*declared), state_size(optimizer, *declared, /*num_ranks=*/1),
+                          precision);
 }
 
 }  // namespace lmtrain

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "models/model_config.h"
+#include "parallel/parameter_store.h"
 #include "trainer/config/config.h"
 
 namespace lmtrain {
@@ -62,6 +63,9 @@ struct MemoryEstimate {
 MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ranks,
                        int64_t ranks_on_node, bool on_cpu);
 
+// `declared`: the model's declared_parameters() for plan.vocab_size and plan.tensor.
+MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& declared,
+                               const MemoryPlan& plan);
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
 
 // Bytes of a checkpoint: weights and the optimizer's state in the master type.

@@ -4,8 +4,6 @@
 
 #include <ATen/ATen.h>
 
-#include "models/model.h"
-#include "parallel/planned_communicator.h"
 #include "trainer/step/optimizers.h"
 #include "trainer/step/whole_tensors.h"
 
@@ -21,21 +19,17 @@ int64_t StateSize::work(int64_t data_ranks, bool is_sharded) const {
          kCopiesOfTensor * largest_tensor;
 }
 
-StateSize state_size(const OptimizerConfig& optimizer, ModelConfig model, int64_t vocab_size,
-                     int64_t data, int64_t tensor) {
-  model.vocab_size = vocab_size;
-  const std::unique_ptr<Communicator> axis = make_planned_communicator(static_cast<int>(tensor));
-  ParameterStore store(at::kFloat, at::kCPU);
-  const std::unique_ptr<Model> declared = make_model(model, vocab_size, store, *axis);
+StateSize state_size(const OptimizerConfig& optimizer, const ParameterStore& declared,
+                     int64_t num_ranks) {
   const std::unique_ptr<Optimizer> keeps = make_optimizer(optimizer);
   StateSize size;
-  for (const Parameter* parameter : store.parameters()) {
+  for (const Parameter* parameter : declared.parameters()) {
     const ParameterSpec& spec = parameter->spec();
     const auto buffers = static_cast<int64_t>(keeps->state_of(spec).size());
     size.on_rank += buffers * parameter->numel();
     size.stored += buffers * c10::multiply_integers(spec.logical_shape);
   }
-  for (const auto& group : groups_of_whole_tensors(store, *keeps, data * tensor)) {
+  for (const auto& group : groups_of_whole_tensors(declared, *keeps, num_ranks)) {
     int64_t numel = 0;
     for (const Parameter* parameter : group) {
       numel += parameter->numel();

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "models/model_config.h"
+#include "parallel/parameter_store.h"
 #include "trainer/config/optimizer_config.h"
 
 namespace lmtrain {
@@ -22,8 +22,8 @@ struct StateSize {
   int64_t work(int64_t data_ranks, bool is_sharded) const;
 };
 
-// `vocab_size`: rows of the embedding; `data` and `tensor`: ranks of the axes.
-StateSize state_size(const OptimizerConfig& optimizer, ModelConfig model, int64_t vocab_size,
-                     int64_t data, int64_t tensor);
+// `declared`: what declared_parameters() returns; `num_ranks`: those of both axes.
+StateSize state_size(const OptimizerConfig& optimizer, const ParameterStore& declared,
+                     int64_t num_ranks);
 
 }  // namespace lmtrain

@@ -1,10 +1,10 @@
 #include "trainer/step/whole_tensors.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include <ATen/ATen.h>
 
+#include "parallel/balanced_owners.h"
 #include "parallel/exchange.h"
 #include "trainer/step/matrices.h"
 
@@ -21,38 +21,10 @@ double work_of(const ParameterSpec& spec) {
   return work;
 }
 
-// The largest work first, each to the rank with the least.
-void choose_owners(OwnedTensors& group, int num_ranks, int tensor_size) {
-  std::vector<size_t> order(group.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  const auto work = [&](size_t i) { return work_of(group[i].parameter->spec()); };
-  std::ranges::stable_sort(order, std::ranges::greater{}, work);
-  std::vector<double> load(static_cast<size_t>(num_ranks));
-  for (const size_t i : order) {
-    const auto least = std::ranges::min_element(load);
-    *least += work(i);
-    const auto rank = static_cast<int>(least - load.begin());
-    group[i].data_rank = rank / tensor_size;
-    group[i].tensor_rank = rank % tensor_size;
-  }
-}
-
-// Elements of this rank's part of the tensor axis.
-struct Part {
-  int64_t first = 0;
-  int64_t count = 0;
-
-  at::Tensor of(const at::Tensor& local) const { return local.narrow(0, first, count); }
-};
-
-// What a rank of the data axis has of a parameter.
-Part part_on(const Parameter& parameter, const Sharding& sharding, int data_rank) {
-  if (sharding.num_shards() == 1) return {0, parameter.numel()};
-  const int64_t shard = parameter.unit().shard_numel();
-  const int64_t begin = std::max(parameter.offset(), data_rank * shard);
-  const int64_t end = std::min(parameter.offset() + parameter.numel(), (data_rank + 1) * shard);
-  if (begin >= end) return {};
-  return {begin - parameter.offset(), end - begin};
+// What a rank of the data axis has of a parameter's part of the tensor axis.
+at::Tensor part_on(const Parameter& parameter, int data_rank, const at::Tensor& local) {
+  const Parameter::Span span = parameter.span_in_shard_of(data_rank);
+  return local.narrow(0, span.first_element, span.count);
 }
 
 // One group's way to its owners and back. Tensors that a rank does not have at a stage are
@@ -75,7 +47,7 @@ class Journey {
       }
       locals[i] = at::empty({owned.parameter->numel()}, parts[i].options());
       for (int rank = 0; rank < data_.size(); ++rank) {
-        at::Tensor piece = part_on(*owned.parameter, sharding_, rank).of(locals[i]);
+        at::Tensor piece = part_on(*owned.parameter, rank, locals[i]);
         if (rank == data_.rank()) {
           piece.copy_(parts[i]);
         } else {
@@ -147,15 +119,15 @@ class Journey {
     std::vector<at::Tensor> parts(group_.size());
     for (size_t i = 0; i < group_.size(); ++i) {
       const OwnedTensor& owned = group_[i];
-      const auto part = [&](int rank) { return part_on(*owned.parameter, sharding_, rank); };
+      const auto part = [&](int rank) { return part_on(*owned.parameter, rank, locals[i]); };
       if (owned.data_rank != data_.rank()) {
-        parts[i] = at::empty({part(data_.rank()).count}, options);
+        parts[i] = at::empty({owned.parameter->span_in_shard().count}, options);
         incoming(parcels, owned.data_rank).push_back(parts[i]);
         continue;
       }
-      parts[i] = part(data_.rank()).of(locals[i]);
+      parts[i] = part(data_.rank());
       for (int rank = 0; rank < data_.size(); ++rank) {
-        if (rank != data_.rank()) outgoing(parcels, rank).push_back(part(rank).of(locals[i]));
+        if (rank != data_.rank()) outgoing(parcels, rank).push_back(part(rank));
       }
     }
     exchange(data_, parcels);
@@ -200,8 +172,13 @@ std::vector<OwnedTensors> owned_tensors(const ParameterStore& store, const Optim
   std::vector<OwnedTensors> groups;
   for (const auto& parameters : groups_of_whole_tensors(store, optimizer, num_ranks)) {
     OwnedTensors& group = groups.emplace_back();
-    for (const Parameter* parameter : parameters) group.push_back({parameter});
-    choose_owners(group, num_ranks, mesh.tensor().size());
+    std::vector<double> work;
+    for (const Parameter* parameter : parameters) work.push_back(work_of(parameter->spec()));
+    const std::vector<int> owners = balanced_owners(work, num_ranks);
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      group.push_back(
+          {parameters[i], owners[i] / mesh.tensor().size(), owners[i] % mesh.tensor().size()});
+    }
   }
   return groups;
 }

@@ -3,19 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "models/model_sizes.h"
+#include "tests/models/gpt2_small.h"
 #include "trainer/planning/optimizer_state.h"
 
 namespace lmtrain {
 namespace {
-
-ModelConfig gpt2_small() {
-  ModelConfig model;
-  model.num_layers = 12;
-  model.num_heads = 12;
-  model.hidden_size = 768;
-  model.max_positions = 1024;
-  return model;
-}
 
 MemoryPlan plan_of_1024_tokens(Precision precision) {
   return {.vocab_size = 50304,
@@ -49,10 +41,11 @@ TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
   EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kBf16, plan.optimizer),
             4 * (3 * n - hidden));
   // One block of four tensors is enough for one rank, two for four ranks.
-  const StateSize alone = state_size(plan.optimizer, gpt2_small(), 50304, 1, 1);
+  const StateSize alone = state_size(plan.optimizer, *declared_parameters(gpt2_small(), 50304), 1);
   EXPECT_EQ(alone.group, hidden / 12);
   EXPECT_EQ(alone.largest_tensor, 4 * 768 * 768);
-  const StateSize four = state_size(plan.optimizer, gpt2_small(), 50304, 2, 2);
+  const StateSize four =
+      state_size(plan.optimizer, *declared_parameters(gpt2_small(), 50304, 2), 4);
   EXPECT_EQ(four.group, hidden / 12);  // of two blocks, half of each
   EXPECT_EQ(four.largest_tensor, 4 * 768 * 768);
   EXPECT_LT(four.work(2, true), four.work(2, false));
@@ -60,8 +53,9 @@ TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
   plan.sequence_length = 8;  // nearly no activations: the update takes the most
   plan.vocab_size = 16;
   const MemoryEstimate small = estimate_memory(gpt2_small(), plan);
-  EXPECT_EQ(small.activations + small.workspace,
-            4 * state_size(plan.optimizer, gpt2_small(), 16, 1, 1).work(1, false));
+  EXPECT_EQ(
+      small.activations + small.workspace,
+      4 * state_size(plan.optimizer, *declared_parameters(gpt2_small(), 16), 1).work(1, false));
 }
 
 // Defect: an estimate far from what such a step takes: 2.9 to 3.4 GiB were measured for GPT-2 small
