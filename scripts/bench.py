@@ -2,13 +2,16 @@
 """Times lmtrain's ordinary training command and its peers on the same work, in turn; prints medians and ratios.
 
   bench.py [--size gpt2-124m|small|ranks|ranks-124m|gpu-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+           [--before PROGRAM]
 
 Sizes: gpt2-124m (12 layers, width 768, V=50304, B=4, T=256), small (6 layers, width 384, V=8192, B=8, T=256): one
 rank of all cores against the GPT-2 of the transformers package, eager and compiled. ranks: the quickstart's model and
-batch on two ranks of one thread, in several layouts, against one rank of two; ranks-124m: the first size so. gpu-124m: the first on a GPU, B=32, T=1024. Started by
-scripts/bench.sh and scripts/gpu_bench.sh, which see to what it needs.
+batch on two ranks of one thread, in several layouts, against one rank of two; ranks-124m: the first size so. gpu-124m:
+the first on a GPU, B=32, T=1024. With --before, the peer is another lmtrain, such as one built before a change.
+Started by scripts/bench.sh and scripts/gpu_bench.sh, which see to what it needs.
 """
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -47,11 +50,11 @@ def run(command, **options):
     return output, usage.ru_maxrss / 2**20
 
 
-def time_lmtrain(config, overrides, steps, launcher=(), device="cpu"):
+def time_lmtrain(config, overrides, steps, launcher=(), device="cpu", program=None):
     """Seconds of each step by lmtrain's own metrics; peak memory in GiB."""
     with tempfile.TemporaryDirectory(prefix="lmtrain-bench.") as runs:
-        build = "build-cuda" if device == "cuda" else "build"
-        command = [*launcher, PROJECT / build / "lmtrain", config, f"parallel.device={device}", f"run.dir={runs}", "run.name=bench",
+        program = program or PROJECT / ("build-cuda" if device == "cuda" else "build") / "lmtrain"
+        command = [*launcher, program, config, f"parallel.device={device}", f"run.dir={runs}", "run.name=bench",
                    f"train.steps={steps}", "eval.interval=0", "checkpoint.interval=0", "eval.batches=1",
                    *overrides]
         _, peak = run([str(word) for word in command], stdout=subprocess.DEVNULL)
@@ -90,22 +93,33 @@ def arrangements(size, two):
     yield "tensor 2, sequence", config, [*halved, "parallel.tensor=2", "parallel.sequence=true"], two
 
 
-def candidates(size, precisions, steps):
-    """Name -> a function that measures it once."""
+def candidates(size, precisions, steps, before):
+    """Name -> a function that measures it once, and the name that its ratio is to."""
+    chosen, bases = {}, {}
+
+    def add(name, base, once, **options):
+        chosen[name], bases[name] = functools.partial(once, **options), base
+
+    def add_lmtrain(name, base, **options):
+        add(name, base or name, time_lmtrain, **options)
+        if before:
+            add(f"{name}, before", name, time_lmtrain, program=before, **options)
+
     if size in RANKS:
-        two = ["mpirun", "-n", "2"]
-        return {name: lambda config=config, more=more, launcher=launcher: time_lmtrain(config, more, steps, launcher)
-                for name, config, more, launcher in arrangements(size, two)}
-    chosen = {}
+        first = None
+        for name, config, overrides, launcher in arrangements(size, ["mpirun", "-n", "2"]):
+            add_lmtrain(name, first, config=config, overrides=overrides, steps=steps, launcher=launcher)
+            first = first or name
+        return chosen, bases
     for p in precisions:
-        chosen[f"lmtrain {p}"] = lambda p=p: time_lmtrain(GPT2, lmtrain_overrides(size, p), steps, device=device_of(size))
-        for mode in ("eager", "compiled"):
-            chosen[f"transformers {mode} {p}"] = lambda p=p, mode=mode: time_peer(size, p, mode, steps)
-    return chosen
+        add_lmtrain(f"lmtrain {p}", None, config=GPT2, overrides=lmtrain_overrides(size, p), steps=steps, device=device_of(size))
+        for mode in () if before else ("eager", "compiled"):
+            add(f"transformers {mode} {p}", f"lmtrain {p}", time_peer, size=size, precision=p, mode=mode, steps=steps)
+    return chosen, bases
 
 
-def measure(size, precisions, rounds, steps):
-    chosen = candidates(size, precisions, WARM_UP_STEPS + steps)
+def measure(size, precisions, rounds, steps, before):
+    chosen, bases = candidates(size, precisions, WARM_UP_STEPS + steps, before)
     seconds = {name: [] for name in chosen}
     peaks = {name: [] for name in chosen}
     for number in range(rounds):
@@ -118,8 +132,7 @@ def measure(size, precisions, rounds, steps):
     print("| what | s/step | tokens/s | times lmtrain's | peak GiB |\n|---|---|---|---|---|")
     for name in chosen:
         middle = statistics.median(seconds[name])
-        # lmtrain in the same precision; of ranks, the first arrangement
-        base = statistics.median(seconds.get(f"lmtrain {name.split()[-1]}", next(iter(seconds.values()))))
+        base = statistics.median(seconds[bases[name]])
         rate = peak = "-"  # of ranks: the config's batch; and mpirun's own memory says nothing of its ranks
         if size not in RANKS:
             rate = f"{SIZES[size]['batch'] * SIZES[size]['length'] / middle:,.0f}"
@@ -135,9 +148,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="timed steps of a run (default: by size)")
     parser.add_argument("--precision", nargs="+", choices=["bf16", "fp32"], default=["bf16", "fp32"])
+    parser.add_argument("--before", metavar="PROGRAM", type=pathlib.Path, help="another lmtrain, timed instead of transformers")
     arguments = parser.parse_args()
+    if arguments.before and not arguments.before.is_file():
+        parser.error(f"--before {arguments.before}: there is no such file")
+    before = arguments.before and arguments.before.resolve()  # the runs start in the project's folder
     for size in arguments.size:
-        measure(size, arguments.precision, arguments.rounds, arguments.steps or STEPS[size])
+        measure(size, arguments.precision, arguments.rounds, arguments.steps or STEPS[size], before)
 
 
 if __name__ == "__main__":

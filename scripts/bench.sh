@@ -2,13 +2,14 @@
 # Benchmark of lmtrain's ordinary training command against the GPT-2 of the transformers package, in turn.
 # Installs what it needs; the machine should do nothing else. Arguments go to bench.py:
 #   bench.sh [--size gpt2-124m|small|ranks|ranks-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
+#   bench.sh --before PROGRAM ...    against another lmtrain instead, such as one built before a change
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
   -h | --help)
-    sed -n '2,5s/^# \{0,1\}//p' "$0"
+    sed -n '2,6s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "data/tokenizer/tokenizer.h"
 #include "models/model_sizes.h"
+#include "trainer/planning/optimizer_state.h"
 
 namespace lmtrain {
 namespace {
@@ -85,8 +86,7 @@ class Planner {
         tokens * flops_per_token(config) / static_cast<double>(parallel.tensor) / machine_.flops;
     plan.data_bytes = data_bytes(config, plan, parameters, micro_batches);
     plan.tensor_bytes = tensor_bytes(config, plan, tokens);
-    const double shards = parallel.zero > 0 ? static_cast<double>(plan.data) : 1.0;
-    plan.optimizer_seconds = parameters / shards * kUpdateBytes / machine_.memory_bandwidth;
+    plan.optimizer_seconds = optimizer_seconds(config, plan, parameters);
 
     // Nothing hides the communication of the tensor axis. Sums over the data axis run beside the
     // backward passes that make them, and gathers of weights run beside all passes.
@@ -98,6 +98,22 @@ class Planner {
     plan.exposed_seconds =
         tensor_time + std::max(0.0, data_time - hidden) +
         std::min(data_time, hidden) * (machine_.on_cpu ? kCostOfHiddenOnCpu : kCostOfHiddenOnGpu);
+  }
+
+  // Elements are updated as fast as memory moves. Tensors of whole matrices travel to their owners
+  // and back, which nothing hides, and the owners multiply.
+  double optimizer_seconds(const Config& config, const LayoutPlan& plan, double parameters) {
+    const auto data = static_cast<double>(plan.data);
+    const bool is_sharded = plan.parallel.zero > 0;
+    const StateSize state =
+        state_size(config.optimizer, declared(plan.parallel.tensor), num_ranks_);
+    const double whole = static_cast<double>(state.all_groups) *
+                         static_cast<double>(master_element_bytes(config.train.precision));
+    const double sent =
+        is_sharded ? 2.0 * one_way(whole / data, num_ranks_)
+                   : one_way(whole, plan.data) + 2.0 * one_way(whole / data, plan.parallel.tensor);
+    return parameters / (is_sharded ? data : 1.0) * kUpdateBytes / machine_.memory_bandwidth +
+           sent / bandwidth(num_ranks_) + state.owner_flops / machine_.flops;
   }
 
   double bandwidth(int64_t ranks_of_group) const {

@@ -30,13 +30,19 @@ StateSize state_size(const OptimizerConfig& optimizer, const ParameterStore& dec
     size.stored += buffers * c10::multiply_integers(spec.logical_shape);
   }
   for (const auto& group : groups_of_whole_tensors(declared, *keeps, num_ranks)) {
+    const std::vector<int> owners = owners_of(group, *keeps, static_cast<int>(num_ranks));
+    std::vector<double> flops(static_cast<size_t>(num_ranks));
     int64_t numel = 0;
-    for (const Parameter* parameter : group) {
-      numel += parameter->numel();
+    for (size_t i = 0; i < group.size(); ++i) {
+      const ParameterSpec& spec = group[i]->spec();
+      numel += group[i]->numel();
       size.largest_tensor =
-          std::max(size.largest_tensor, c10::multiply_integers(parameter->spec().logical_shape));
+          std::max(size.largest_tensor, c10::multiply_integers(spec.logical_shape));
+      flops[static_cast<size_t>(owners[i])] += keeps->matrix_flops(spec);
     }
     size.group = std::max(size.group, numel);
+    size.all_groups += numel;
+    size.owner_flops += std::ranges::max(flops);
   }
   return size;
 }

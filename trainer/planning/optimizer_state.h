@@ -1,4 +1,4 @@
-// How large an optimizer's state and work areas are: counted from the parameters that a model
+// How large an optimizer's state, work areas and work are: counted from the parameters that a model
 // declares and from what the optimizer says of each.
 #pragma once
 
@@ -17,6 +17,9 @@ struct StateSize {
   // the largest group that is exchanged at once, on a rank of the tensor axis, and of the largest.
   int64_t group = 0;
   int64_t largest_tensor = 0;
+  int64_t all_groups = 0;  // elements of all groups, on a rank of the tensor axis
+  // FLOPs of an update: those of the rank that has the most work in a group, added up over groups.
+  double owner_flops = 0;
 
   // What a rank takes for an update beside the state, in elements.
   int64_t work(int64_t data_ranks, bool is_sharded) const;

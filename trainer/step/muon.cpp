@@ -51,6 +51,15 @@ double Muon::largest_update(const ParameterSpec& spec, const Rate& rate) const {
   return rate(config_.muon.lr) * largest * kLargestSingularValue;
 }
 
+double Muon::matrix_flops(const ParameterSpec& spec) const {
+  double flops = 0;
+  for (const MatrixSlice& slice : spec.matrices) {
+    const auto [rows, columns] = size_of(spec, slice);
+    flops += orthogonalize_flops(rows, columns, config_.muon.ns_steps);
+  }
+  return flops;
+}
+
 void Muon::update(ParameterStore& store, Mesh& mesh, const UpdateStep& step) const {
   adamw_update(store, config_, step.rate(config_.lr), step.number, step.gradient_scale);
   const double lr = step.rate(config_.muon.lr);

@@ -19,6 +19,7 @@ class Muon : public Optimizer {
   std::vector<std::string> state_of(const ParameterSpec& spec) const override;
   Granularity granularity_of(const ParameterSpec& spec) const override;
   double largest_update(const ParameterSpec& spec, const Rate& rate) const override;
+  double matrix_flops(const ParameterSpec& spec) const override;
   void update(ParameterStore& store, Mesh& mesh, const UpdateStep& step) const override;
 
  private:

@@ -40,6 +40,9 @@ class Optimizer {
   virtual Granularity granularity_of(const ParameterSpec& spec) const = 0;
   // The most that one update moves an element of a parameter, its decay aside.
   virtual double largest_update(const ParameterSpec& spec, const Rate& rate) const = 0;
+  // FLOPs that the owner of a tensor spends on its matrices in one update. An optimizer of whole
+  // matrices overrides it: owners share this work, and `lmtrain layouts` counts its time.
+  virtual double matrix_flops(const ParameterSpec&) const { return 0; }
   // Collective over the mesh, from the reduced gradients: updates master weights and state in
   // place. ParameterStore::refresh_compute() is to follow.
   virtual void update(ParameterStore& store, Mesh& mesh, const UpdateStep& step) const = 0;

@@ -1,5 +1,7 @@
 #include "trainer/step/orthogonalize.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 namespace lmtrain {
@@ -23,6 +25,13 @@ at::Tensor orthogonalized(const at::Tensor& matrix, int64_t num_steps, at::Scala
     x = at::addmm(x, at::addmm(gram, gram, gram, kB, kC), x, kA);
   }
   return is_tall ? x.t() : x;
+}
+
+// Of each step: x x^T and the product with x, and the square of x x^T between them.
+double orthogonalize_flops(int64_t rows, int64_t columns, int64_t num_steps) {
+  const auto small = static_cast<double>(std::min(rows, columns));
+  const auto large = static_cast<double>(std::max(rows, columns));
+  return static_cast<double>(num_steps) * 2.0 * small * small * (2.0 * large + small);
 }
 
 }  // namespace lmtrain

@@ -12,6 +12,9 @@ namespace lmtrain {
 // `type` and returns it; the same arithmetic as torch.optim.Muon, which computes in bf16.
 at::Tensor orthogonalized(const at::Tensor& matrix, int64_t num_steps, at::ScalarType type);
 
+// FLOPs of orthogonalized() of a matrix [rows, columns].
+double orthogonalize_flops(int64_t rows, int64_t columns, int64_t num_steps);
+
 // No singular value of the result is larger: the polynomial's maximum over [0, 1.2025] is 1.2025.
 inline constexpr double kLargestSingularValue = 1.21;
 

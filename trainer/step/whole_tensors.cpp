@@ -1,7 +1,5 @@
 #include "trainer/step/whole_tensors.h"
 
-#include <algorithm>
-
 #include <ATen/ATen.h>
 
 #include "parallel/balanced_owners.h"
@@ -10,16 +8,6 @@
 
 namespace lmtrain {
 namespace {
-
-double work_of(const ParameterSpec& spec) {
-  double work = 0;
-  for (const MatrixSlice& slice : spec.matrices) {
-    const MatrixSize size = size_of(spec, slice);
-    work += static_cast<double>(size.rows) * static_cast<double>(size.columns) *
-            static_cast<double>(std::min(size.rows, size.columns));
-  }
-  return work;
-}
 
 // What a rank of the data axis has of a parameter's part of the tensor axis.
 at::Tensor part_on(const Parameter& parameter, int data_rank, const at::Tensor& local) {
@@ -166,15 +154,21 @@ std::vector<std::vector<const Parameter*>> groups_of_whole_tensors(const Paramet
   return groups;
 }
 
+std::vector<int> owners_of(const std::vector<const Parameter*>& group, const Optimizer& optimizer,
+                           int num_ranks) {
+  std::vector<double> flops;
+  for (const Parameter* parameter : group)
+    flops.push_back(optimizer.matrix_flops(parameter->spec()));
+  return balanced_owners(flops, num_ranks);
+}
+
 std::vector<OwnedTensors> owned_tensors(const ParameterStore& store, const Optimizer& optimizer,
                                         Mesh& mesh) {
   const int num_ranks = mesh.data().size() * mesh.tensor().size();
   std::vector<OwnedTensors> groups;
   for (const auto& parameters : groups_of_whole_tensors(store, optimizer, num_ranks)) {
     OwnedTensors& group = groups.emplace_back();
-    std::vector<double> work;
-    for (const Parameter* parameter : parameters) work.push_back(work_of(parameter->spec()));
-    const std::vector<int> owners = balanced_owners(work, num_ranks);
+    const std::vector<int> owners = owners_of(parameters, optimizer, num_ranks);
     for (size_t i = 0; i < parameters.size(); ++i) {
       group.push_back(
           {parameters[i], owners[i] / mesh.tensor().size(), owners[i] % mesh.tensor().size()});

@@ -26,8 +26,11 @@ std::vector<std::vector<const Parameter*>> groups_of_whole_tensors(const Paramet
                                                                    const Optimizer& optimizer,
                                                                    int64_t num_ranks);
 
-// The groups with an owner for each tensor, the same on all ranks. Owners share each group's work,
-// rows x columns x the smaller of both for a matrix.
+// The rank of [0, num_ranks) that owns each tensor of a group, so that ranks share its FLOPs.
+std::vector<int> owners_of(const std::vector<const Parameter*>& group, const Optimizer& optimizer,
+                           int num_ranks);
+
+// The groups with an owner for each tensor, the same on all ranks.
 std::vector<OwnedTensors> owned_tensors(const ParameterStore& store, const Optimizer& optimizer,
                                         Mesh& mesh);
 

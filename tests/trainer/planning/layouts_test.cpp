@@ -41,6 +41,32 @@ TEST(Layouts, ThoseThatFitComeFirstAndTheFastestOfThem) {
   EXPECT_TRUE(find(plans, 1, false, 3, Recompute::kSelective)->fits);  // as the recipe has it
 }
 
+// Defect: Muon's products of matrices, or the way of its tensors to their owners, taken for free.
+TEST(Layouts, CountTheTimeOfMuon) {
+  Config config = recipe("gpt2-small");
+  config.train.global_batch_size = 8;
+  const MachineSpec machine = cores_of_node(1e12, int64_t{1} << 36, 2);
+  const auto updating = [&](OptimizerKind kind, int64_t ranks, int64_t tensor, int64_t zero) {
+    config.optimizer.kind = kind;
+    return find(plan_layouts(config, 50304, ranks, machine), tensor, false, zero)
+        ->optimizer_seconds;
+  };
+  const double products = 12 * 30 * 10.0 * 768 * 768 * 768 / machine.flops;
+  EXPECT_NEAR(updating(OptimizerKind::kMuon, 1, 1, 0) - updating(OptimizerKind::kAdamW, 1, 1, 0),
+              products, 1e-9 * products);
+  // Of two ranks one has 18 of a block's 30 units of work. Half of a shard, in fp32, goes to the
+  // other rank and back; where nothing is sharded, so do the changes of half the matrices, and on
+  // the tensor axis half the directions and changes.
+  const double hidden = 12.0 * 12 * 768 * 768 * 4;
+  const double sent = hidden / 2 / (0.8 * machine.node_bandwidth);
+  for (const auto& [tensor, zero] : {std::pair{1, 0}, std::pair{1, 2}, std::pair{2, 0}}) {
+    EXPECT_NEAR(updating(OptimizerKind::kMuon, 2, tensor, zero) -
+                    updating(OptimizerKind::kAdamW, 2, tensor, zero),
+                products * 18 / 30 + sent, 1e-9 * products)
+        << tensor << " " << zero;
+  }
+}
+
 // Defect: bytes of an all-reduce counted once, gradients of each micro-batch forgotten. GPT-2 124M
 // has 124,475,904 parameters with V = 50304; four ranks, two micro-batches each.
 TEST(Layouts, CountTheBytesOfEachAxis) {

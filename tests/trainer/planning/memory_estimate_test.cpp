@@ -44,11 +44,18 @@ TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
   const StateSize alone = state_size(plan.optimizer, *declared_parameters(gpt2_small(), 50304), 1);
   EXPECT_EQ(alone.group, hidden / 12);
   EXPECT_EQ(alone.largest_tensor, 4 * 768 * 768);
+  EXPECT_EQ(alone.all_groups, hidden);
+  // Five steps of 2 x 768 x 768 x (2 n + 768): n = 768 of four matrices of a block, 3,072 of two.
+  const double unit = 10.0 * 768 * 768 * 768;
+  EXPECT_DOUBLE_EQ(alone.owner_flops, 12 * 30 * unit);
   const StateSize four =
       state_size(plan.optimizer, *declared_parameters(gpt2_small(), 50304, 2), 4);
   EXPECT_EQ(four.group, hidden / 12);  // of two blocks, half of each
   EXPECT_EQ(four.largest_tensor, 4 * 768 * 768);
   EXPECT_LT(four.work(2, true), four.work(2, false));
+  EXPECT_EQ(four.all_groups, hidden / 2);
+  // Two blocks have six tensors of nine units and two of three: 18, 18, 12 and 12 for the owners.
+  EXPECT_DOUBLE_EQ(four.owner_flops, 6 * 18 * unit);
   plan.micro_batch_size = 1;
   plan.sequence_length = 8;  // nearly no activations: the update takes the most
   plan.vocab_size = 16;
