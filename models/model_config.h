@@ -152,16 +152,16 @@ struct ModelConfig {
              "Whether the output head shares the table of the token embedding; "
              "auto: tied in gpt2 and the encoders, untied in llama, qwen2 and mistral.");
     f.choice("head", head,
-             "What stands on the last block. "
+             "What the model predicts, by the layer behind its last block. "
              "language_model: the next token, in encoders the masked one; "
              "pretraining: bert's masked token and pair of sentences (data.pairs); "
              "sequence_classification: one of the labels of a text or pair of texts, "
              "or with one label a number; "
              "token_classification: a label of each token; "
              "question_answering: the first and last token of an answer; "
-             "none: nothing but bert's pooler, as in an imported encoder. "
-             "Models with the last four are imported, exported and asked (lmtrain predict), "
-             "and cannot be trained yet.");
+             "none: nothing, there is no such layer but bert's pooler, as in an imported encoder. "
+             "Models with the last four are imported and exported, and lmtrain predict asks them; "
+             "they cannot be trained yet.");
     f.texts("labels", labels,
             "Names of the labels of sequence_classification and token_classification.");
     f.choice("norm_position", norm_position,

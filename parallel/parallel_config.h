@@ -47,9 +47,8 @@ struct ParallelConfig {
 
   void describe(Fields& f) {
     f.choice("layout", layout,
-             "manual: the keys below; "
-             "auto: the fastest that fits of those that lmtrain layouts lists, "
-             "in place of tensor, sequence, zero and recompute. "
+             "Who chooses tensor, sequence, zero and recompute: manual takes the config's, "
+             "auto those of the fastest layout of lmtrain layouts that fits into memory. "
              "`parallel: auto` is short for it.");
     f.integer("tensor", tensor, {.min = 1, .max = 1 << 16},
               "Ranks that share one model: "
@@ -58,35 +57,36 @@ struct ParallelConfig {
               "Data-parallel ranks = ranks / tensor.")
         .warned_on_resume();
     f.boolean("sequence", sequence,
-              "Also cuts the tokens of norms, dropout and residuals over those ranks "
-              "(sequence parallelism), which takes less memory for the same communication.")
+              "Sequence parallelism: the ranks of tensor also share the tokens of norms, dropout "
+              "and residuals, which takes less memory and sends as many bytes.")
         .warned_on_resume();
     f.integer("zero", zero, {.min = 0, .max = 3},
               "What is sharded over the data-parallel ranks (ZeRO): "
               "1 optimizer state and master weights, 2 also gradients, "
               "3 also the weights that layers use.");
     f.choice("recompute", recompute,
-             "What backward computes again in place of keeping it: "
-             "nothing, attention between its projections, or whole blocks.");
+             "What the backward pass computes a second time so that it need not be kept in memory: "
+             "none; selective: attention between its projections; full: whole blocks.");
     f.choice("reduce_type", reduce_type,
-             "Type in which gradients travel between data-parallel ranks; "
-             "fp64 runs take fp64 for fp32.")
+             "Type in which gradients are sent between data-parallel ranks. "
+             "In a run of fp64, fp32 means fp64.")
         .warned_on_resume();
     f.real("bucket_mib", bucket_mib, {.min = 0.001, .max = 65536.0},
-           "MiB of gradients that are reduced together while backward goes on, where zero is 0.");
+           "With zero 0: MiB of gradients that are summed over the ranks in one operation, "
+           "while the backward pass goes on.");
     f.integer("threads", threads, {.min = 0, .max = 4096},
               "Compute threads of a rank; 0 takes its share of the cores that the job may use.");
     f.real("timeout_seconds", timeout_seconds, {.min = 0.0, .max = 1e9},
-           "Seconds that a rank waits for the others, over MPI, before the job ends with 76; "
-           "0 waits for ever.");
+           "Seconds that a rank waits for the others over MPI; then the job ends with exit code "
+           "76. 0 waits for ever.");
     f.choice("device", device, "Where tensors live; auto takes a GPU where there is one.");
     f.choice("transport", transport,
              "What moves tensors between GPUs: "
              "nccl, which takes one rank on each, or mpi through host memory; "
              "auto takes nccl where every rank has a GPU of its own.");
     f.boolean("check", check,
-              "Debug mode: before each collective the ranks compare what they are about to do, "
-              "and a mismatch is named. Slow.");
+              "Debug mode: before each collective operation the ranks compare what they are about "
+              "to do, and an error names a difference. It is slow.");
   }
 };
 

@@ -25,9 +25,18 @@ const std::vector<int> kRanks = {1, 2, 4, 8};
 const std::vector<Cut> kCuts = {{1, false}, {2, false}, {2, true}, {4, false}, {4, true}};
 const std::vector<Recompute> kRecomputes = {Recompute::kNone, Recompute::kSelective,
                                             Recompute::kFull};
-const std::vector<OptimizerKind> kOptimizers = {OptimizerKind::kAdamW, OptimizerKind::kMuon};
+constexpr size_t kNumOptimizers = choice_names(OptimizerKind{}).size();
 
-constexpr std::array<size_t, 10> kSizes = {8, 3, 2, 2, 2, 4, 5, 4, 3, 2};
+const Combination kSizes = {kModels.size(),
+                            kPrecisions.size(),
+                            kVocabularies.size(),
+                            2,
+                            2,
+                            kRanks.size(),
+                            kCuts.size(),
+                            4,
+                            kRecomputes.size(),
+                            kNumOptimizers};
 
 Cell cell_of(const Combination& c) {
   Cell cell;
@@ -41,7 +50,7 @@ Cell cell_of(const Combination& c) {
   cell.sequence = kCuts[c[6]].sequence;
   cell.zero = static_cast<int64_t>(c[7]);
   cell.recompute = kRecomputes[c[8]];
-  cell.optimizer = kOptimizers[c[9]];
+  cell.optimizer = static_cast<OptimizerKind>(c[9]);
   return cell;
 }
 
@@ -68,26 +77,28 @@ std::vector<Pair> pairs_of(const Combination& combination) {
   return pairs;
 }
 
-// Muon in each kind of layout: matrices whole on every rank, cut by shards, by columns and rows of
-// the tensor axis, and by both.
-std::vector<Cell> muon_cells() {
+// The optimizers beside AdamW in each kind of layout: tensors whole on every rank, cut by shards, by
+// columns and rows of the tensor axis, and by both.
+std::vector<Cell> optimizer_cells() {
   struct Layout {
     int ranks;
     Cut cut;
     int64_t zero;
   };
   std::vector<Cell> cells;
-  for (const std::string model : {"gpt2", "llama", "bert"}) {
-    for (const Layout& layout : {Layout{2, {1, false}, 0}, Layout{4, {1, false}, 2},
-                                 Layout{2, {2, false}, 0}, Layout{4, {2, true}, 3}}) {
-      Cell cell;
-      cell.model = model;
-      cell.optimizer = OptimizerKind::kMuon;
-      cell.ranks = layout.ranks;
-      cell.tensor = layout.cut.tensor;
-      cell.sequence = layout.cut.sequence;
-      cell.zero = layout.zero;
-      cells.push_back(cell);
+  for (size_t optimizer = 1; optimizer < kNumOptimizers; ++optimizer) {
+    for (const std::string model : {"gpt2", "llama", "bert"}) {
+      for (const Layout& layout : {Layout{2, {1, false}, 0}, Layout{4, {1, false}, 2},
+                                   Layout{2, {2, false}, 0}, Layout{4, {2, true}, 3}}) {
+        Cell cell;
+        cell.model = model;
+        cell.optimizer = static_cast<OptimizerKind>(optimizer);
+        cell.ranks = layout.ranks;
+        cell.tensor = layout.cut.tensor;
+        cell.sequence = layout.cut.sequence;
+        cell.zero = layout.zero;
+        cells.push_back(cell);
+      }
     }
   }
   return cells;
@@ -98,7 +109,7 @@ std::vector<Cell> muon_cells() {
 std::string Cell::subject() const {
   return cat(model, " ", precision, " V=", vocab_size, drops ? " dropout" : "",
              accumulation == 1 ? "" : " 3 micro-batches",
-             optimizer == OptimizerKind::kMuon ? " muon" : "");
+             optimizer == OptimizerKind::kAdamW ? "" : cat(" ", optimizer));
 }
 
 std::string Cell::layout() const {
@@ -180,7 +191,7 @@ std::vector<Cell> pairwise_cells(int most_ranks) {
     for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
     cells.push_back(cell_of(*best));
   }
-  for (const Cell& cell : muon_cells()) {
+  for (const Cell& cell : optimizer_cells()) {
     if (is_possible(cell, most_ranks)) cells.push_back(cell);
   }
   return cells;
@@ -198,7 +209,7 @@ std::vector<Cell> all_cells(int most_ranks) {
     // Eight ranks take long on few cores, so they run less; all_cells' declaration says what.
     const bool is_base = cell.model.find('-') == std::string::npos;
     const bool in_double = cell.precision == Precision::kFp64;
-    if (cell.optimizer == OptimizerKind::kMuon && (!is_base || cell.recompute != Recompute::kNone))
+    if (cell.optimizer != OptimizerKind::kAdamW && (!is_base || cell.recompute != Recompute::kNone))
       return;
     const bool runs = cell.ranks > 4
                           ? is_base && in_double && cell.recompute != Recompute::kSelective

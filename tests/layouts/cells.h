@@ -33,11 +33,11 @@ struct Cell {
 inline constexpr int64_t kPositions = 8;
 
 // Returns cells on at most `most_ranks` ranks in which every two values of different settings occur
-// together, but for the optimizer: Muon has cells of its own in fp64.
+// together, but for the optimizer: those beside AdamW have cells of their own in fp64.
 std::vector<Cell> pairwise_cells(int most_ranks);
 // Returns all layouts of all models in fp64 on up to four ranks. Models without "-" in their name
 // also run in the other precisions, without recomputation, on eight ranks in fp64, without
-// selective recomputation, and with Muon.
+// selective recomputation, and with the other optimizers.
 std::vector<Cell> all_cells(int most_ranks);
 
 }  // namespace lmtrain

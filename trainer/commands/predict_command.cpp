@@ -23,7 +23,8 @@ void predict(const Options& options) {
 
 Command add_predict(CLI::App& program) {
   CLI::App* const app = program.add_subcommand(
-      "predict", "Print a text's label, number, tokens' labels or answer, as JSON");
+      "predict",
+      "Print what a model with a head of labels or answers predicts for a text, as JSON");
   const auto options = std::make_shared<Options>();
   add_checkpoint_argument(app, options->checkpoint);
   app->add_option("--text", options->text, "Text, or the question")->required();

@@ -1,5 +1,6 @@
 #include "trainer/planning/feasibility.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -14,6 +15,7 @@
 #include "models/model_sizes.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
+#include "trainer/step/optimizers.h"
 
 namespace lmtrain {
 namespace {
@@ -66,13 +68,28 @@ std::string find_idle_data_key(const Config& config) {
   return find_changed_key(config, idle);
 }
 
+// Keys of section `optimizer` that this kind does not read.
 void check_optimizer(const LoadedConfig& loaded) {
-  const OptimizerKind kind = loaded.config.optimizer.kind;
-  if (kind == OptimizerKind::kMuon) return;
-  const std::string key = find_changed_key(loaded.config, {"optimizer.muon."});
-  if (key.empty()) return;
-  throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with optimizer.kind = ", kind,
-                        "; leave it out or set optimizer.kind = muon"));
+  const OptimizerKind chosen = loaded.config.optimizer.kind;
+  const auto is_read_by = [](OptimizerKind kind, const std::string& key) {
+    return std::ranges::any_of(keys_of(kind), [&](std::string_view own) {
+      return own.ends_with('.') ? key.starts_with(own) : key == own;
+    });
+  };
+  const std::string section = "optimizer.";
+  for (const ConfigChange& change : config_changes(values_of(Config{}), values_of(loaded.config))) {
+    if (!change.key.starts_with(section) || change.key == section + "kind") continue;
+    const std::string key = change.key.substr(section.size());
+    if (is_read_by(chosen, key)) continue;
+    std::vector<std::string> readers;
+    for (size_t i = 0; i < choice_names(chosen).size(); ++i) {
+      const auto kind = static_cast<OptimizerKind>(i);
+      if (is_read_by(kind, key)) readers.push_back(cat(kind));
+    }
+    throw ConfigError(cat(place_of(loaded, {change.key}), change.key,
+                          " has no effect with optimizer.kind = ", chosen,
+                          "; leave it out or set optimizer.kind = ", join(readers, " or ")));
+  }
 }
 
 // The data must be prepared for what the model learns.

@@ -2,8 +2,10 @@
 // kernel. Its state is both moments, "exp_avg" and "exp_avg_sq", of each parameter.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "trainer/config/optimizer_config.h"
@@ -13,6 +15,8 @@ namespace lmtrain {
 
 class AdamW : public Optimizer {
  public:
+  static constexpr auto kKeys =
+      std::to_array<std::string_view>({"lr", "betas", "eps", "weight_decay"});
   explicit AdamW(OptimizerConfig config) : config_(std::move(config)) {}
 
   std::vector<std::string> state_of(const ParameterSpec& spec) const override;

@@ -2,7 +2,9 @@
 // parameters by AdamW with its own rate. docs/optimizers.md has the formulas.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "trainer/config/optimizer_config.h"
@@ -14,6 +16,8 @@ namespace lmtrain {
 // the others.
 class Muon : public Optimizer {
  public:
+  static constexpr auto kKeys =
+      std::to_array<std::string_view>({"lr", "betas", "eps", "weight_decay", "muon."});
   explicit Muon(OptimizerConfig config) : config_(std::move(config)) {}
 
   std::vector<std::string> state_of(const ParameterSpec& spec) const override;

@@ -38,7 +38,9 @@ class Optimizer {
   // are stable: checkpoints store the tensors under them.
   virtual std::vector<std::string> state_of(const ParameterSpec& spec) const = 0;
   virtual Granularity granularity_of(const ParameterSpec& spec) const = 0;
-  // The most that one update moves an element of a parameter, its decay aside.
+  // The most that one update moves an element of a parameter, its decay aside. Infinity where there
+  // is no bound, and where the rounding of a gradient of nearly zero decides an update, as it does
+  // with a sign: runs in different layouts are then compared by losses and gradients alone.
   virtual double largest_update(const ParameterSpec& spec, const Rate& rate) const = 0;
   // FLOPs that the owner of a tensor spends on its matrices in one update. An optimizer of whole
   // matrices overrides it: owners share this work, and `lmtrain layouts` counts its time.

@@ -1,5 +1,6 @@
 #include "trainer/step/optimizers.h"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -12,6 +13,7 @@ namespace {
 struct Entry {
   OptimizerKind kind;
   std::unique_ptr<Optimizer> (*make)(const OptimizerConfig& config);
+  std::span<const std::string_view> keys;
 };
 
 template <class Kind>
@@ -20,20 +22,26 @@ std::unique_ptr<Optimizer> make(const OptimizerConfig& config) {
 }
 
 constexpr auto kOptimizers = std::to_array<Entry>({
-    {OptimizerKind::kAdamW, make<AdamW>},
-    {OptimizerKind::kMuon, make<Muon>},
+    {OptimizerKind::kAdamW, make<AdamW>, AdamW::kKeys},
+    {OptimizerKind::kMuon, make<Muon>, Muon::kKeys},
 });
 static_assert(kOptimizers.size() == choice_names(OptimizerKind{}).size(),
               "each optimizer.kind has an entry");
 
+const Entry& entry_of(OptimizerKind kind) {
+  const auto entry = std::ranges::find(kOptimizers, kind, &Entry::kind);
+  if (entry == kOptimizers.end())
+    throw std::logic_error("an optimizer.kind that is not in the list");
+  return *entry;
+}
+
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config) {
-  for (const Entry& entry : kOptimizers) {
-    if (entry.kind == config.kind) return entry.make(config);
-  }
-  throw std::logic_error("an optimizer.kind that is not in the list");
+  return entry_of(config.kind).make(config);
 }
+
+std::span<const std::string_view> keys_of(OptimizerKind kind) { return entry_of(kind).keys; }
 
 StateNames state_names(const Optimizer& optimizer) {
   return [&optimizer](const ParameterSpec& spec) { return optimizer.state_of(spec); };

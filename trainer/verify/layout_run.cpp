@@ -89,6 +89,18 @@ void PermutedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   inner_.fill_row(batch, row, other);
 }
 
+double LayoutDifference::bounded_weight() const {
+  const auto is_bounded = [](const OfTensor& tensor) {
+    return std::isfinite(tensor.largest_update);
+  };
+  if (std::ranges::all_of(tensors, is_bounded)) return weight;
+  double difference = 0;
+  for (const OfTensor& tensor : tensors) {
+    if (is_bounded(tensor)) difference = largest(difference, tensor.weight);
+  }
+  return difference;
+}
+
 LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
   LayoutDifference d;
   for (size_t i = 0; i < a.steps.size(); ++i) {

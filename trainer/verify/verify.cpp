@@ -112,7 +112,7 @@ class Judgement {
 
   // `allowed` is the limit below fp64.
   void check(const std::string& what, double difference, double allowed) {
-    const double limit = in_double_ ? kLimitInDouble : allowed;
+    const double limit = in_double_ && !std::isinf(allowed) ? kLimitInDouble : allowed;
     if (difference <= limit) return;  // false for NaN, which is reported
     if (++num_found_ > kMostNamed) return;
     reason_ += cat(reason_.empty() ? "" : "; ", what, " by ", scientific(difference),
@@ -147,7 +147,7 @@ LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& sprea
   Judgement judgement(precision);
   judgement.check("losses differ", found.loss, kSpreads * spread.loss);
   judgement.check("gradients differ", found.gradient, kSpreads * spread.gradient);
-  judgement.check("weights differ", found.weight, kSpreads * spread.weight);
+  judgement.check("weights differ", found.bounded_weight(), kSpreads * spread.weight);
   judgement.check_norms(found, spread);
   return judgement.verdict(found);
 }

@@ -20,7 +20,8 @@ struct LayoutVerdict {
   std::string reason;  // a line
 };
 // In fp64 the differences may be 1e-9; otherwise three times `spread`, which is the difference
-// between runs of one rank that take their samples in other orders.
+// between runs of one rank that take their samples in other orders. Weights whose updates have no
+// bound (Optimizer::largest_update) may differ as they like.
 LayoutVerdict judge(const LayoutDifference& found, const LayoutDifference& spread,
                     Precision precision);
 // The same, but each tensor is compared with its own spread. Below fp64 a tensor's gradient may

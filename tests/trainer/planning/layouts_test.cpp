@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -131,6 +132,20 @@ TEST(Verify, JudgesByTheSpreadOfOneRank) {
   found = {};
   found.is_same_data = false;
   EXPECT_FALSE(judge(found, {}, Precision::kFp64).is_equal);
+
+  // An update without a bound, such as a sign, may come out otherwise in another layout.
+  found = {};
+  found.weight = 1.0;
+  const double unbounded = std::numeric_limits<double>::infinity();
+  found.tensors = {{"sign", 0, 1.0, 1.0, 1.0, unbounded}, {"other", 0, 1e-8, 1.0, 1.0, 1e-3}};
+  EXPECT_FALSE(judge(found, {}, Precision::kFp64).is_equal);
+  EXPECT_FALSE(judge_each(found, {}, Precision::kFp64).is_equal);
+  found.tensors[1].weight = 1e-10;
+  EXPECT_TRUE(judge(found, {}, Precision::kFp64).is_equal);
+  EXPECT_TRUE(judge_each(found, {}, Precision::kFp64).is_equal);
+  found.tensors[0].gradient = found.gradient = 1e-8;
+  EXPECT_FALSE(judge(found, {}, Precision::kFp64).is_equal);
+  EXPECT_FALSE(judge_each(found, {}, Precision::kFp64).is_equal);
 }
 
 // Defect: a small tensor that may be wrong by what is rounding in a large one, weights that may be

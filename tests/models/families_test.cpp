@@ -1,0 +1,101 @@
+// What holds for every family of the list, whatever it computes.
+#include "models/families/families.h"
+
+#include <set>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "base/config_value.h"
+#include "models/model_sizes.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr int64_t kTokens = 61;
+
+// The values of a config, with one spelling for what is the same model.
+std::vector<ConfigValue> values_of(ModelConfig model) {
+  model.num_kv_heads = model.kv_heads();
+  model.embeddings = model.has_tied_head() ? Embeddings::kTied : Embeddings::kUntied;
+  Fields fields;
+  model.describe(fields);
+  return config_values(fields);
+}
+
+// Small models of a family: with each of its heads, and with a head of its own table where it
+// allows one.
+std::vector<ModelConfig> models_of(const ModelFamily& family) {
+  ModelConfig model;
+  model.kind = family.kind;
+  model.num_layers = 2;
+  model.num_heads = 4;
+  model.hidden_size = 16;
+  model.feed_forward_size = 24;
+  model.max_positions = 8;
+  model.vocab_size = kTokens;
+  model.norm_eps = 1e-12;  // the only one of distilbert
+  std::vector<ModelConfig> models;
+  std::set<HeadKind> heads;
+  for (const HeadClass& one : family.classes(model)) {
+    if (!heads.insert(one.head).second) continue;  // another class with the same head
+    model.head = one.head;
+    model.labels.clear();
+    if (model.has_label_head() && !model.answers_questions()) model.labels = {"no", "yes"};
+    for (const Embeddings embeddings : {Embeddings::kAuto, Embeddings::kUntied}) {
+      model.embeddings = embeddings;
+      if (!find_problem(model).has_value()) models.push_back(model);
+    }
+  }
+  return models;
+}
+
+class Families : public testing::TestWithParam<ModelFamily> {};
+
+// Defect: a parameter is left out of the files, is in them twice, or comes back with its parts in
+// another order.
+TEST_P(Families, EveryParameterLiesInTheFilesAndComesBack) {
+  at::manual_seed(1);
+  const std::vector<ModelConfig> models = models_of(GetParam());
+  ASSERT_FALSE(models.empty());
+  for (const ModelConfig& model : models) {
+    const auto store = declared_parameters(model, kTokens);
+    NamedShapes shapes;
+    NamedTensors ours;
+    for (const Parameter* parameter : store->parameters()) {
+      const ParameterSpec& spec = parameter->spec();
+      shapes[spec.name] = spec.logical_shape;
+      ours[spec.name] = at::randn(spec.logical_shape, at::kDouble);
+    }
+    const TensorMap map = tensor_map_of(model, kTokens);
+    std::set<std::string> mapped;
+    for (const TensorPart& part : map.parts) {
+      EXPECT_EQ(shapes.count(part.parameter), 1u) << part.parameter;
+      mapped.insert(part.parameter);
+    }
+    for (const auto& [name, shape] : shapes) EXPECT_EQ(mapped.count(name), 1u) << name;
+    const NamedTensors theirs = to_huggingface(map.parts, ours);
+    int64_t numel = 0;
+    for (const auto& [name, tensor] : theirs) numel += tensor.numel();
+    EXPECT_EQ(numel, store->num_logical_elements());
+    const NamedTensors back = from_huggingface(map.parts, theirs, shapes);
+    for (const auto& [name, tensor] : ours) EXPECT_TRUE(at::equal(back.at(name), tensor)) << name;
+  }
+}
+
+// Defect: a setting is lost on the way to config.json or back.
+TEST_P(Families, ConfigJsonComesBack) {
+  for (const ModelConfig& model : models_of(GetParam())) {
+    const nlohmann::json json = model_to_json(model, kTokens, {}, "float32");
+    const HuggingfaceModel back = model_from_json(json, "config.json");
+    EXPECT_EQ(back.num_tokens, kTokens);
+    for (const ConfigChange& change : config_changes(values_of(model), values_of(back.config)))
+      ADD_FAILURE() << change.key << ": " << change.before << ", now " << change.now;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(model_families()),
+                         [](const auto& family) { return family.param.kind; });
+
+}  // namespace
+}  // namespace lmtrain
