@@ -40,6 +40,14 @@ constexpr std::optional<E> choice_of(std::string_view name) {
   return std::nullopt;
 }
 
+// All values, in order.
+template <Choice E>
+constexpr auto all_values() {
+  std::array<E, choice_names(E{}).size()> values{};
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<E>(i);
+  return values;
+}
+
 // All names, in order.
 template <Choice E>
 std::vector<std::string> all_names() {

@@ -180,6 +180,12 @@ std::vector<ConfigValue> config_values(const Fields& fields) {
   return values;
 }
 
+bool is_named(std::string_view key, std::span<const std::string_view> names) {
+  return std::ranges::any_of(names, [&](std::string_view name) {
+    return name.ends_with('.') ? key.starts_with(name) : key == name;
+  });
+}
+
 std::vector<ConfigChange> config_changes(const std::vector<ConfigValue>& before,
                                          const std::vector<ConfigValue>& now) {
   std::vector<ConfigChange> changes;

@@ -2,6 +2,7 @@
 // field's type, limits and value.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ struct ConfigValue {
 
 // Returns all keys that hold values, in the order of the description. A list counts as one value.
 std::vector<ConfigValue> config_values(const Fields& fields);
+
+// Whether `key` is among `names`, of which one like "muon." stands for all keys of a section.
+bool is_named(std::string_view key, std::span<const std::string_view> names);
 
 // A key that has another value in one config than in another.
 struct ConfigChange {

@@ -85,12 +85,6 @@ bool has_head(const ModelFamily& family, const ModelConfig& model) {
                              [&](const HeadClass& one) { return one.head == model.head; });
 }
 
-bool reads(const ModelFamily& family, const std::string& key) {
-  return std::ranges::any_of(family.own_keys, [&](const std::string& own) {
-    return own.ends_with('.') ? key.starts_with(own) : key == own;
-  });
-}
-
 // Returns the problem of a setting that other families have: those for which is_theirs(family).
 template <class Test>
 ModelProblem foreign_setting(const std::string& key, const ModelConfig& model, Test is_theirs) {
@@ -115,8 +109,10 @@ std::vector<ConfigValue> values_of(ModelConfig model) {
 std::optional<ModelProblem> find_foreign_key(const ModelConfig& model) {
   const ModelFamily& own = family_of(model);
   for (const ConfigChange& change : config_changes(values_of(ModelConfig{}), values_of(model))) {
-    if (reads(own, change.key)) continue;
-    const auto is_theirs = [&](const ModelFamily& family) { return reads(family, change.key); };
+    if (is_named(change.key, own.own_keys)) continue;
+    const auto is_theirs = [&](const ModelFamily& family) {
+      return is_named(change.key, family.own_keys);
+    };
     if (std::ranges::any_of(model_families(), is_theirs))
       return foreign_setting(change.key, model, is_theirs);
   }

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -30,7 +31,7 @@ struct ModelFamily {
   std::string summary;  // for the description of model.kind
   // Keys of section `model` that this family reads but not every family does: "qk_norm", or "rope."
   // for a whole section. The other families refuse them.
-  std::vector<std::string> own_keys;
+  std::vector<std::string_view> own_keys;
 
   ModelTraits (*traits)(const ModelConfig& model) = nullptr;
   // Finds settings that do not go together, beyond the rules of all families; may be null.

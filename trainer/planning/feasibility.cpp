@@ -1,6 +1,5 @@
 #include "trainer/planning/feasibility.h"
 
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -71,20 +70,14 @@ std::string find_idle_data_key(const Config& config) {
 // Keys of section `optimizer` that this kind does not read.
 void check_optimizer(const LoadedConfig& loaded) {
   const OptimizerKind chosen = loaded.config.optimizer.kind;
-  const auto is_read_by = [](OptimizerKind kind, const std::string& key) {
-    return std::ranges::any_of(keys_of(kind), [&](std::string_view own) {
-      return own.ends_with('.') ? key.starts_with(own) : key == own;
-    });
-  };
   const std::string section = "optimizer.";
   for (const ConfigChange& change : config_changes(values_of(Config{}), values_of(loaded.config))) {
     if (!change.key.starts_with(section) || change.key == section + "kind") continue;
     const std::string key = change.key.substr(section.size());
-    if (is_read_by(chosen, key)) continue;
+    if (is_named(key, keys_of(chosen))) continue;
     std::vector<std::string> readers;
-    for (size_t i = 0; i < choice_names(chosen).size(); ++i) {
-      const auto kind = static_cast<OptimizerKind>(i);
-      if (is_read_by(kind, key)) readers.push_back(cat(kind));
+    for (const OptimizerKind kind : all_values<OptimizerKind>()) {
+      if (is_named(key, keys_of(kind))) readers.push_back(cat(kind));
     }
     throw ConfigError(cat(place_of(loaded, {change.key}), change.key,
                           " has no effect with optimizer.kind = ", chosen,
