@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ std::string human_duration(double seconds);
 
 // "12,345,678".
 std::string with_commas(int64_t value);
+
+// The decimal integer that `text` is, with nothing around it; nothing where it is none or does not
+// fit.
+std::optional<int64_t> parse_integer(std::string_view text);
 
 // Removes the first line from `rest` and returns it without its \n.
 std::string_view cut_line(std::string_view& rest);

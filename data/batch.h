@@ -21,6 +21,7 @@ struct Batch {
                                          // do not; empty without pairs
   std::vector<int64_t> sample_indices;   // [num_samples]: global index, see Loader
   std::vector<uint64_t> sample_hashes;   // [num_samples]: XXH3 of the sample's tokens as int32
+  std::vector<int64_t> sample_places;    // [num_samples]: of the first token in the token file
 };
 
 }  // namespace lmtrain

@@ -9,8 +9,9 @@
 
 namespace lmtrain {
 
-// Training permutes the samples anew in each epoch; evaluation takes them in the order of the file.
-enum class SampleOrder { kPermutedEachEpoch, kAsInFile };
+// Training permutes the samples anew in each epoch. Validation takes them in one order that no seed
+// changes and that spreads any number of them over the whole file.
+enum class SampleOrder { kPermutedEachEpoch, kSpread, kAsInFile };
 
 // An index that stands for no sample: its row holds padding of weight 0. It fills the rows that are
 // left over when a batch has fewer samples than the ranks have rows.

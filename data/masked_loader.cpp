@@ -61,7 +61,7 @@ MaskedLoader::MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const Dat
       separator_(tokenizer.separator_token()),
       pad_(tokenizer.pad_token()) {
   require_masking_tokens(tokenizer, file_.path().string());
-  if (order == SampleOrder::kAsInFile) config_.duplicates = 1;
+  if (order != SampleOrder::kPermutedEachEpoch) config_.duplicates = 1;
   if (config_.has_pairs()) {
     for (int64_t duplicate = 0; duplicate < config_.duplicates; ++duplicate) {
       const PairRule rule = {config.pairs, config.sequence_length, config.short_fraction, seed,
@@ -93,9 +93,12 @@ void MaskedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   if (config_.has_pairs()) {
     const SegmentPair& pair = pairs_[static_cast<size_t>(sample)];
     append_pair(pair, sample, sequence);
+    batch.sample_places[row] = pair.first.begin;
     batch.sentence_labels[row] = pair.is_negative ? 1 : 0;
   } else {
-    append_window(sample % num_windows_, sequence);
+    const int64_t window = sample % num_windows_;
+    append_window(window, sequence);
+    batch.sample_places[row] = window * (sequence_length() - kSpecialTokensOfWindow);
   }
   const size_t length = sequence.tokens.size();
   const size_t begin = row * static_cast<size_t>(sequence_length());

@@ -1,5 +1,7 @@
 #include "data/next_token_loader.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -25,23 +27,33 @@ NextTokenLoader::NextTokenLoader(TokenFile file, int64_t sequence_length, Sample
 }
 
 Batch NextTokenLoader::empty_batch(int64_t num_samples) const {
-  return batch_without_samples(num_samples, sequence_length(), file_.header().end_of_text);
+  const TokenFileHeader& header = file_.header();
+  const int64_t filler = header.start_token >= 0 ? header.start_token : header.end_token;
+  return batch_without_samples(num_samples, sequence_length(), filler);
 }
 
-// A document's end token belongs to the document, as its last token.
+// A document's range begins with its start token, so that its first word is predicted from that
+// token alone where documents are isolated.
 void NextTokenLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   const auto length = static_cast<size_t>(sequence_length());
+  const auto first = static_cast<uint64_t>(sample_of(index) * sequence_length());
   std::vector<int32_t> tokens(length + 1);
-  file_.read(sample_of(index) * sequence_length(), tokens);
+  file_.read(static_cast<int64_t>(first), tokens);
+  const std::span<const uint64_t> offsets = file_.document_offsets();
+  auto next_document = std::ranges::upper_bound(offsets, first);
+  batch.sample_places[row] = static_cast<int64_t>(first);
   const size_t begin = row * length;
   int32_t document = 0;
   for (size_t i = 0; i < length; ++i) {
+    if (*next_document == first + i) {
+      ++document;
+      ++next_document;
+    }
     batch.ids[begin + i] = tokens[i];
     batch.labels[begin + i] = tokens[i + 1];
     batch.weights[begin + i] = 1.0F;
     batch.document_ids[begin + i] = document;
     batch.padding_mask[begin + i] = 1;
-    if (tokens[i] == file_.header().end_of_text) ++document;
   }
   batch.sample_hashes[row] = hash_bytes(tokens.data(), tokens.size() * sizeof(int32_t));
 }

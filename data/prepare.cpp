@@ -23,8 +23,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Part of every key. Raise it when the same sources would give other files.
-constexpr int kPrepareVersion = 1;
+// Parts of the keys. Raise them when the same sources would give another tokenizer, or other files
+// of tokens.
+constexpr int kTokenizerVersion = 1;
+constexpr int kTokensVersion = 2;
 
 constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr const char* kTokenizerHashFile = "hash";
@@ -42,6 +44,7 @@ struct TokenFiles {
   TokenFile train;
   std::optional<TokenFile> validation;
   std::vector<int64_t> train_documents;  // number of each source
+  std::vector<int64_t> validation_documents;
 };
 
 // Opens the cached tokenizer. Throws DataError or IoError when the entry is damaged.
@@ -80,7 +83,7 @@ Tokenizer load_tokenizer(const std::string& path, TokenizerUse use) {
   if (use == TokenizerUse::kMaskedTokens) require_masking_tokens(tokenizer, "tokenizer.path");
   if (tokenizer.end_of_text() < 0) {
     throw DataError(cat("tokenizer.path: ", path, " has no special token ", kEndOfText,
-                        ", which ends documents"));
+                        ", which stands between documents"));
   }
   return tokenizer;
 }
@@ -117,7 +120,7 @@ KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
   const char* const use = options.use == TokenizerUse::kMaskedTokens ? " masked" : "";
   const char* const cased =
       config.kind == TokenizerKind::kWordpiece && !config.lowercase ? " cased" : "";
-  const uint64_t key = hash_text(cat("tokenizer ", kPrepareVersion, " ", config.kind, use, cased,
+  const uint64_t key = hash_text(cat("tokenizer ", kTokenizerVersion, " ", config.kind, use, cased,
                                      " ", config.vocab_size, " ", hex16(sources.fingerprint)));
   return {key,
           open_or_make(cache, tokenizer_entry(key), open_tokenizer, [&](const fs::path& folder) {
@@ -131,24 +134,26 @@ void require_tokenizer(const TokenFile& file, const Tokenizer& tokenizer) {
                       hex16(tokenizer.hash()), ", found ", hex16(file.header().tokenizer_hash)));
 }
 
-std::vector<int64_t> read_train_documents(const fs::path& folder, int64_t total) {
-  std::istringstream lines(read_file(folder / kTrainSourcesFile, 1 << 20));
+std::vector<int64_t> read_document_counts(const fs::path& path, int64_t total) {
+  std::istringstream lines(read_file(path, 1 << 20));
   std::vector<int64_t> counts;
   int64_t sum = 0;
   for (int64_t count = 0; lines >> count; sum += count) counts.push_back(count);
   if (lines.eof() && sum == total) return counts;
-  throw DataError(cat((folder / kTrainSourcesFile).string(), ": expected ", total,
-                      " documents in all, found ", sum));
+  throw DataError(cat(path.string(), ": expected ", total, " documents in all, found ", sum));
 }
 
 TokenFiles open_token_files(const fs::path& folder, bool with_validation,
                             const Tokenizer& tokenizer) {
-  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt, {}};
+  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt, {}, {}};
   require_tokenizer(files.train, tokenizer);
-  files.train_documents = read_train_documents(folder, files.train.header().num_documents);
+  files.train_documents =
+      read_document_counts(folder / kTrainSourcesFile, files.train.header().num_documents);
   if (with_validation) {
     files.validation.emplace(TokenFile::open(folder / kValidationFile));
     require_tokenizer(*files.validation, tokenizer);
+    files.validation_documents = read_document_counts(folder / kValidationSourcesFile,
+                                                      files.validation->header().num_documents);
   }
   return files;
 }
@@ -184,11 +189,12 @@ void require_unchanged(const Sources& sources, const DataConfig& data) {
   throw DataError("the files of data.sources changed while they were being prepared; run again");
 }
 
-uint64_t key_of_tokens(const Sources& sources, const DataConfig& data, const Tokenizer& tokenizer) {
-  return hash_text(cat("tokens ", kPrepareVersion, " ", hex16(sources.fingerprint), " ",
-                       hex16(tokenizer.hash()), " ",
-                       hex16(std::bit_cast<uint64_t>(data.validation_fraction)),
-                       data.has_pairs() ? " lines" : ""));
+uint64_t key_of_tokens(const Sources& sources, const DataConfig& data, const Tokenizer& tokenizer,
+                       TokenizerUse use) {
+  return hash_text(
+      cat("tokens ", kTokensVersion, " ", hex16(sources.fingerprint), " ", hex16(tokenizer.hash()),
+          " ", hex16(std::bit_cast<uint64_t>(data.validation_fraction)),
+          use == TokenizerUse::kMaskedTokens ? " masked" : "", data.has_pairs() ? " lines" : ""));
 }
 
 TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, uint64_t key,
@@ -201,7 +207,8 @@ TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, ui
   };
   return open_or_make(data.cache, tokens_entry(key), open, [&](const fs::path& folder) {
     tokenise(sources.files, tokenizer,
-             {data.validation_fraction, data.has_pairs(), sources.utf8, options.num_threads},
+             {options.use, data.validation_fraction, data.has_pairs(), sources.utf8,
+              options.num_threads},
              folder, [&](double fraction) { options.progress("tokenising", fraction); });
     require_unchanged(sources, data);
   });
@@ -239,7 +246,8 @@ PreparedData assemble(PreparedKeys keys, const fs::path& cache, Tokenizer tokeni
           std::move(tokenizer),
           std::move(files.train),
           std::move(files.validation),
-          std::move(files.train_documents)};
+          std::move(files.train_documents),
+          std::move(files.validation_documents)};
 }
 
 }  // namespace
@@ -253,7 +261,7 @@ PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
 
   require_text_where_needed(sources, data, config);
   auto [tokenizer_key, tokenizer] = obtain_tokenizer(data.cache, sources, config, options);
-  PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer), 0, 0};
+  PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer, options.use), 0, 0};
   TokenFiles files = obtain_token_files(sources, data, keys.tokens_key, tokenizer, options);
   require_enough(files, data);
   keys.train_fingerprint = files.train.fingerprint();

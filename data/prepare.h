@@ -39,8 +39,9 @@ struct PreparedData {
   Tokenizer tokenizer;
   TokenFile train;
   std::optional<TokenFile> validation;  // none when data.validation_fraction is 0
-  // The number of training documents of each source. `train` holds the sources one after another.
+  // The number of documents of each source; both files hold the sources one after another.
   std::vector<int64_t> train_documents;
+  std::vector<int64_t> validation_documents;  // empty without a validation file
 };
 
 // Is told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it

@@ -23,7 +23,7 @@ struct Line {
 class Lines {
  public:
   explicit Lines(const TokenFile& file) {
-    const auto separator = static_cast<int32_t>(file.header().end_of_text);
+    const auto separator = static_cast<int32_t>(file.header().end_token);
     const std::span<const uint64_t> offsets = file.document_offsets();
     std::vector<int32_t> tokens;
     for (size_t d = 0; d + 1 < offsets.size(); ++d) {

@@ -85,9 +85,10 @@ void TokenFile::check_header() const {
   if (header_.vocab_size < 1 || header_.vocab_size > INT32_MAX) {
     refuse(path_, "vocabulary size", "1 to 2147483647", header_.vocab_size);
   }
-  if (header_.end_of_text < 0 || header_.end_of_text >= header_.vocab_size) {
-    refuse(path_, "end token", cat("an id below ", header_.vocab_size), header_.end_of_text);
-  }
+  check_delimiter("start token", header_.start_token);
+  check_delimiter("end token", header_.end_token);
+  if (header_.start_token < 0 && header_.end_token < 0)
+    refuse(path_, "tokens around a document", "a start or an end token", "none");
   require_equal(path_, "bytes per token", token_bytes_for(header_.vocab_size), header_.token_bytes);
   require_count(path_, "documents", header_.num_documents);
   require_count(path_, "empty documents", header_.num_empty_documents);
@@ -96,6 +97,11 @@ void TokenFile::check_header() const {
   const bool all_zero = std::all_of(header_.reserved.begin(), header_.reserved.end(),
                                     [](uint8_t byte) { return byte == 0; });
   if (!all_zero) refuse(path_, "reserved header bytes", "zeros", "others");
+}
+
+void TokenFile::check_delimiter(const char* what, int64_t id) const {
+  if (id < -1 || id >= header_.vocab_size)
+    refuse(path_, what, cat("-1 or an id below ", header_.vocab_size), id);
 }
 
 void TokenFile::check_size() const {
@@ -115,7 +121,7 @@ void TokenFile::check_footer() const {
                hash_bytes(at<char>(layout.block_hashes_at), bytes_of_hashes));
 }
 
-// Every document holds at least its end token, so offsets must increase strictly.
+// Every document holds at least its start or end token, so offsets must increase strictly.
 void TokenFile::check_offsets() const {
   const std::span<const uint64_t> offsets = document_offsets();
   require_equal(path_, "first document offset", 0, static_cast<int64_t>(offsets.front()));

@@ -30,7 +30,7 @@ class TokenFile {
   TokenFile part(int64_t first, int64_t num_documents) const;
 
   const std::filesystem::path& path() const { return path_; }
-  // Counts, vocabulary size, end token and tokenizer hash.
+  // Counts, vocabulary size, tokens around documents, and tokenizer hash.
   const TokenFileHeader& header() const { return header_; }
   int64_t num_tokens() const { return header_.num_tokens; }
   // Equal only for files with the same tokens, documents and tokenizer. Must be called on a whole
@@ -47,6 +47,7 @@ class TokenFile {
 
   void read_header();
   void check_header() const;
+  void check_delimiter(const char* what, int64_t id) const;
   void check_size() const;
   void check_footer() const;
   void check_offsets() const;

@@ -1,4 +1,4 @@
-// Layout of a token file, shared by its writer and its reader. Little-endian, version 1:
+// Layout of a token file, shared by its writer and its reader. Little-endian, version 2:
 //
 //   header        TokenFileHeader, 256 bytes
 //   tokens        num_tokens × token_bytes, zeros up to a multiple of 64 bytes
@@ -20,7 +20,7 @@ namespace lmtrain {
 static_assert(std::endian::native == std::endian::little, "token files are mapped, not converted");
 
 inline constexpr std::array<char, 8> kTokenFileMagic = {'L', 'M', 'T', 'O', 'K', 'E', 'N', 'S'};
-inline constexpr uint32_t kTokenFileVersion = 1;
+inline constexpr uint32_t kTokenFileVersion = 2;
 inline constexpr uint32_t kEndianTag = 0x01020304;
 inline constexpr int64_t kTokenAlignment = 64;
 inline constexpr int64_t kTokenBlockBytes = int64_t{1} << 20;
@@ -30,14 +30,15 @@ struct TokenFileHeader {
   uint32_t version = kTokenFileVersion;
   uint32_t endian_tag = kEndianTag;
   int64_t vocab_size = 0;
-  int64_t end_of_text = 0;
+  int64_t start_token = -1;  // the first token of each document, -1: none
+  int64_t end_token = -1;    // the last token of each document, -1: none; one of the two is there
   uint64_t tokenizer_hash = 0;
   int64_t num_documents = 0;
   int64_t num_empty_documents = 0;  // not stored and not counted in num_documents
   int64_t num_text_bytes = 0;       // UTF-8 bytes of the documents
-  int64_t num_tokens = 0;           // the end token of each document included
+  int64_t num_tokens = 0;           // start and end tokens included
   int64_t token_bytes = 0;          // 2 or 4
-  std::array<uint8_t, 168> reserved = {};
+  std::array<uint8_t, 160> reserved = {};
   uint64_t header_hash = 0;  // XXH3 of the header's bytes before this field
 };
 static_assert(sizeof(TokenFileHeader) == 256);

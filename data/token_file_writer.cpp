@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -21,13 +22,18 @@ void narrow(std::span<const int32_t> ids, std::vector<char>& bytes) {
 
 size_t bytes_of(const std::vector<uint64_t>& values) { return values.size() * sizeof(uint64_t); }
 
+std::vector<int32_t> token_or_none(int64_t id) {
+  return id < 0 ? std::vector<int32_t>{} : std::vector{static_cast<int32_t>(id)};
+}
+
 }  // namespace
 
 TokenFileWriter::TokenFileWriter(const std::filesystem::path& path,
                                  const TokenizerIdentity& tokenizer)
     : path_(path), file_(path) {
   header_.vocab_size = tokenizer.vocab_size;
-  header_.end_of_text = tokenizer.end_of_text;
+  header_.start_token = tokenizer.start_token;
+  header_.end_token = tokenizer.end_token;
   header_.tokenizer_hash = tokenizer.hash;
   header_.token_bytes = token_bytes_for(tokenizer.vocab_size);
   block_.reserve(static_cast<size_t>(kTokenBlockBytes));
@@ -40,14 +46,26 @@ void TokenFileWriter::add_document(std::span<const int32_t> ids, int64_t num_tex
 }
 
 void TokenFileWriter::end_document(int64_t num_text_bytes) {
-  const auto end_token = static_cast<int32_t>(header_.end_of_text);
-  append({&end_token, 1});
+  open_document();
+  append_ids(token_or_none(header_.end_token));
+  is_open_ = false;
   ++header_.num_documents;
   header_.num_text_bytes += num_text_bytes;
   offsets_.push_back(static_cast<uint64_t>(header_.num_tokens));
 }
 
+void TokenFileWriter::open_document() {
+  if (std::exchange(is_open_, true)) return;
+  append_ids(token_or_none(header_.start_token));
+}
+
 void TokenFileWriter::append(std::span<const int32_t> ids) {
+  if (ids.empty()) return;
+  open_document();
+  append_ids(ids);
+}
+
+void TokenFileWriter::append_ids(std::span<const int32_t> ids) {
   for (const int32_t id : ids) {
     if (id < 0 || id >= header_.vocab_size) {
       throw DataError(cat("token file ", path_.string(), ": document ", header_.num_documents,

@@ -1,10 +1,10 @@
 #include "data/tokenise.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <deque>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "data/documents.h"
+#include "data/validation_split.h"
 
 namespace lmtrain {
 namespace {
@@ -22,13 +23,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kChunkTextBytes = size_t{1} << 20;
-constexpr uint64_t kSplitSeed = 0x53504C4954;  // makes the split independent of other hashes
 
 // A piece of a document, in most cases all of it.
 struct Piece {
   Document document;  // its text is the piece
   bool for_validation;
-  bool is_last;  // of its document
+  bool is_last;  // of its document, or of the part of it that is for validation or not
 };
 using Chunk = std::vector<Piece>;
 
@@ -71,21 +71,24 @@ class EncoderPool {
 // Groups the reader's documents into chunks of about 1 MiB, and cuts large documents into pieces.
 class ChunkReader {
  public:
-  ChunkReader(DocumentReader& reader, const Tokenizer& tokenizer, const TokeniseOptions& options)
-      : reader_(reader), tokenizer_(tokenizer), options_(options) {}
+  ChunkReader(DocumentReader& reader, ValidationSplit split, const Tokenizer& tokenizer,
+              const TokeniseOptions& options)
+      : reader_(reader), split_(std::move(split)), tokenizer_(tokenizer), options_(options) {}
 
   // Returns an empty chunk after the last document.
   Chunk next() {
     Chunk chunk;
     size_t bytes = 0;
-    while (bytes < kChunkTextBytes && (!rest_.empty() || open_document())) {
+    while (bytes < kChunkTextBytes && (!parts_.empty() || open_document())) {
+      ValidationSplit::Part& part = parts_.front();
       const bool is_whole = options_.keeps_lines_apart || document_.tokens_of != nullptr;
       const size_t room = kChunkTextBytes - bytes;
-      const bool fits = is_whole || rest_.size() <= room;
-      const size_t length = fits ? rest_.size() : tokenizer_.safe_cut(rest_, room);
-      Piece piece = {document_, for_validation_, length == rest_.size()};
-      piece.document.text = rest_.substr(0, length);
-      rest_.remove_prefix(length);
+      const bool fits = is_whole || part.text.size() <= room;
+      const size_t length = fits ? part.text.size() : tokenizer_.safe_cut(part.text, room);
+      Piece piece = {document_, part.for_validation, length == part.text.size()};
+      piece.document.text = part.text.substr(0, length);
+      part.text.remove_prefix(length);
+      if (piece.is_last) parts_.pop_front();
       bytes += length;
       chunk.push_back(std::move(piece));
     }
@@ -95,17 +98,16 @@ class ChunkReader {
  private:
   bool open_document() {
     if (!reader_.next(document_)) return false;
-    rest_ = document_.text;
-    for_validation_ = is_for_validation(rest_, options_.validation_fraction);
+    std::ranges::copy(split_.split(document_), std::back_inserter(parts_));
     return true;
   }
 
   DocumentReader& reader_;
+  ValidationSplit split_;
   const Tokenizer& tokenizer_;
   const TokeniseOptions& options_;
   Document document_;
-  std::string_view rest_;  // of the open document
-  bool for_validation_ = false;
+  std::deque<ValidationSplit::Part> parts_;  // what is left of the open document
 };
 
 // Puts the end token between lines. The writer puts it after the last line.
@@ -122,12 +124,16 @@ void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder
   }
 }
 
-// Copies token ids without the end token, which the writer puts after each document.
-void append_tokens(std::string_view bytes, int32_t end, std::vector<int32_t>& ids) {
-  const size_t before = ids.size();
-  ids.resize(before + bytes.size() / sizeof(int32_t));
-  std::memcpy(ids.data() + before, bytes.data(), bytes.size());
-  if (ids.size() > before && ids.back() == end) ids.pop_back();
+// Copies token ids without the beginning and end token, which the writer puts around each document.
+void append_tokens(std::string_view bytes, const Tokenizer& tokenizer, std::vector<int32_t>& ids) {
+  std::vector<int32_t> own(bytes.size() / sizeof(int32_t));
+  std::memcpy(own.data(), bytes.data(), own.size() * sizeof(int32_t));
+  std::span<const int32_t> rest = own;
+  const int32_t end = tokenizer.end_of_text();
+  const auto is_start = [&](int32_t id) { return id == end || id == tokenizer.begin_of_text(); };
+  if (!rest.empty() && is_start(rest.front())) rest = rest.subspan(1);
+  if (!rest.empty() && rest.back() == end) rest = rest.first(rest.size() - 1);
+  ids.insert(ids.end(), rest.begin(), rest.end());
 }
 
 int64_t text_bytes_of(std::span<const int32_t> ids, const Tokenizer& tokenizer,
@@ -154,7 +160,7 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const To
     const std::string_view text = piece.document.text;
     const size_t before = encoded.ids.size();
     if (piece.document.tokens_of) {
-      append_tokens(text, end_of_line, encoded.ids);
+      append_tokens(text, tokenizer, encoded.ids);
     } else if (options.keeps_lines_apart) {
       encode_lines(text, end_of_line, *encoder, encoded.ids);
     } else {
@@ -178,7 +184,8 @@ class SplitWriter {
               int num_sources)
       : folder_(folder),
         train_(folder / kTrainFile, tokenizer),
-        train_documents_(static_cast<size_t>(num_sources)) {
+        train_documents_(static_cast<size_t>(num_sources)),
+        validation_documents_(static_cast<size_t>(num_sources)) {
     if (with_validation) validation_.emplace(folder / kValidationFile, tokenizer);
   }
 
@@ -195,7 +202,9 @@ class SplitWriter {
         writer.add_empty_documents(1);
       } else {
         writer.end_document(num_text_bytes_);
-        if (!piece.for_validation) ++train_documents_[static_cast<size_t>(piece.source)];
+        std::vector<int64_t>& documents =
+            piece.for_validation ? validation_documents_ : train_documents_;
+        ++documents[static_cast<size_t>(piece.source)];
       }
       num_text_bytes_ = 0;
     }
@@ -204,29 +213,38 @@ class SplitWriter {
   void commit(int64_t num_empty_documents) {
     train_.add_empty_documents(num_empty_documents);
     train_.commit();
-    if (validation_) validation_->commit();
-    std::string counts;
-    for (const int64_t count : train_documents_) counts += cat(count, "\n");
-    write_file_durably(folder_ / kTrainSourcesFile, counts);
+    write_counts(kTrainSourcesFile, train_documents_);
+    if (!validation_) return;
+    validation_->commit();
+    write_counts(kValidationSourcesFile, validation_documents_);
   }
 
  private:
+  void write_counts(const char* name, const std::vector<int64_t>& counts) const {
+    std::string lines;
+    for (const int64_t count : counts) lines += cat(count, "\n");
+    write_file_durably(folder_ / name, lines);
+  }
+
   fs::path folder_;
   TokenFileWriter train_;
   std::optional<TokenFileWriter> validation_;
   std::vector<int64_t> train_documents_;  // by source
-  size_t num_ids_ = 0;                    // ids of the open document so far
+  std::vector<int64_t> validation_documents_;
+  size_t num_ids_ = 0;  // ids of the open document so far
   int64_t num_text_bytes_ = 0;
 };
 
 }  // namespace
 
-TokenizerIdentity identity_of(const Tokenizer& tokenizer) {
-  return {tokenizer.vocab_size(), tokenizer.end_of_text(), tokenizer.hash()};
-}
-
-bool is_for_validation(std::string_view text, double fraction) {
-  return static_cast<double>(hash_text(text, kSplitSeed)) < std::ldexp(fraction, 64);
+TokenizerIdentity identity_of(const Tokenizer& tokenizer, TokenizerUse use) {
+  const int32_t end = tokenizer.end_of_text();
+  TokenizerIdentity identity = {tokenizer.vocab_size(), -1, end, tokenizer.hash()};
+  if (use == TokenizerUse::kMaskedTokens) return identity;
+  const int32_t begin = tokenizer.begin_of_text();
+  identity.start_token = begin < 0 ? end : begin;
+  if (identity.start_token == end) identity.end_token = -1;
+  return identity;
 }
 
 void refuse_empty_sources(int64_t num_empty_documents) {
@@ -240,7 +258,7 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
               const std::function<void(double)>& progress) {
   DocumentReader reader(files, options.utf8);
   EncoderPool encoders(tokenizer);
-  SplitWriter writer(folder, identity_of(tokenizer), options.validation_fraction > 0.0,
+  SplitWriter writer(folder, identity_of(tokenizer, options.use), options.validation_fraction > 0.0,
                      files.empty() ? 0 : files.back().source + 1);
   std::deque<std::future<EncodedChunk>> in_work;
   const auto write_oldest = [&] {
@@ -248,7 +266,8 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
     in_work.pop_front();
     progress(reader.fraction_done());
   };
-  ChunkReader chunks(reader, tokenizer, options);
+  ChunkReader chunks(reader, ValidationSplit(files, options.validation_fraction, options.utf8),
+                     tokenizer, options);
   for (Chunk chunk = chunks.next(); !chunk.empty(); chunk = chunks.next()) {
     if (in_work.size() > static_cast<size_t>(options.num_threads)) write_oldest();
     in_work.push_back(std::async(std::launch::async, [&, chunk = std::move(chunk)] {

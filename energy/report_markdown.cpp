@@ -130,6 +130,8 @@ std::string training_rows(const RunFacts& facts) {
                                          : last});
     rows += row({"Validation perplexity", fixed(std::exp(*facts.last_validation_loss), 2)});
   }
+  for (const SourceLoss& one : facts.validation_by_source)
+    rows += row({cat("Validation loss of ", one.source), fixed(one.loss, 4)});
   if (facts.bits_per_byte) rows += row({"Bits per byte", fixed(*facts.bits_per_byte, 4)});
   if (facts.bigram_bits_per_byte) {
     rows += row({"Bits per byte of a bigram model", fixed(*facts.bigram_bits_per_byte, 4)});

@@ -34,6 +34,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("matmul_share", facts.matmul_share);
   visit("train_loss", facts.train_loss);
   visit("validation_loss", facts.validation_loss);
+  visit("validation_by_source", facts.validation_by_source);
   visit("samples", facts.samples);
   visit("software", facts.software);
   visit("command_line", facts.command_line);
@@ -61,6 +62,11 @@ class Write {
   void operator()(const char* key, const std::vector<CurvePoint>& points) const {
     json& list = object_[key] = json::array();
     for (const CurvePoint& point : points) list.push_back({point.step, point.value});
+  }
+  void operator()(const char* key, const std::vector<SourceLoss>& losses) const {
+    json& list = object_[key] = json::array();
+    for (const SourceLoss& one : losses)
+      list.push_back({{"source", one.source}, {"loss", one.loss}});
   }
   void operator()(const char* key, const std::vector<TextSample>& samples) const {
     json& list = object_[key] = json::array();
@@ -96,6 +102,11 @@ class Read {
       }
       points.push_back({row[0].get<int64_t>(), json_number(row[1], key)});
     }
+  }
+  void operator()(const char* key, std::vector<SourceLoss>& losses) const {
+    if (!object_.contains(key)) return;  // written by an earlier version
+    for (const json& one : array_field(object_, key))
+      losses.push_back({text_field(one, "source"), number_field(one, "loss")});
   }
   void operator()(const char* key, std::vector<TextSample>& samples) const {
     for (const json& one : array_field(object_, key)) {

@@ -15,6 +15,12 @@ struct CurvePoint {
   double value = 0.0;
 };
 
+// The validation loss of one of several sources, in nats.
+struct SourceLoss {
+  std::string source;  // its path in the config
+  double loss = 0.0;
+};
+
 struct TextSample {
   std::string prompt;
   std::string text;
@@ -54,6 +60,7 @@ struct RunFacts {
   std::optional<double> matmul_share;  // of the measured ceiling, 0 to 1
   std::vector<CurvePoint> train_loss;
   std::vector<CurvePoint> validation_loss;
+  std::vector<SourceLoss> validation_by_source;  // of the last validation; empty with one source
   std::vector<TextSample> samples;
   std::string software;  // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"
   std::string command_line;

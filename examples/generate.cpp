@@ -24,8 +24,7 @@ std::string continuation(const std::string& checkpoint, const std::string& promp
     throw lmtrain::ConfigError(checkpoint + " does not hold a model that writes text");
 
   std::vector<int32_t> tokens;
-  const int32_t start = lmtrain::start_token(loaded.tokenizer);
-  if (start >= 0) tokens.push_back(start);
+  if (loaded.start_token >= 0) tokens.push_back(loaded.start_token);
   loaded.tokenizer.encode(prompt, tokens);
   if (tokens.empty()) throw lmtrain::DataError("the prompt is empty");
 

@@ -155,6 +155,18 @@ int32_t Tokenizer::class_token() const { return pipeline_->roles.classification;
 int32_t Tokenizer::separator_token() const { return pipeline_->roles.separator; }
 int32_t Tokenizer::unknown_token() const { return pipeline_->roles.unknown; }
 
+int32_t Tokenizer::special_token(std::string_view content) const {
+  return find_special(*pipeline_, {content});
+}
+
+std::vector<std::string> Tokenizer::special_tokens() const {
+  std::vector<std::string> contents;
+  for (const AddedToken& token : pipeline_->added_tokens) {
+    if (token.special) contents.push_back(token.content);
+  }
+  return contents;
+}
+
 void Tokenizer::check_id(int32_t id) const {
   if (id >= 0 && id < vocab_size()) return;
   throw DataError(cat("token id ", id, " is not in the vocabulary of ", vocab_size(), " tokens"));

@@ -59,6 +59,9 @@ class Tokenizer {
   int32_t separator_token() const;  // "[SEP]" or "</s>"
   int32_t unknown_token() const;    // "[UNK]" or "<unk>"
   bool is_special(int32_t id) const;
+  // The id of the special token with this content, -1 when there is none; and all contents.
+  int32_t special_token(std::string_view content) const;
+  std::vector<std::string> special_tokens() const;
   // Whether tokens are made of bytes, so that decode() restores every text exactly; otherwise they
   // are words or pieces of words.
   bool is_byte_level() const;

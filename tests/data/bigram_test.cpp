@@ -21,7 +21,7 @@ constexpr int64_t kVocabulary = 257;  // the end token 0, then single bytes
 std::filesystem::path write_source(const TemporaryFolder& folder, const char* name,
                                    int num_documents, uint64_t seed) {
   std::mt19937_64 random(seed);
-  TokenFileWriter writer(folder / name, {kVocabulary, 0, 1});
+  TokenFileWriter writer(folder / name, {kVocabulary, -1, 0, 1});
   for (int i = 0; i < num_documents; ++i) {
     std::vector<int32_t> document = {1 + static_cast<int32_t>(random() % 20)};
     while (document.size() < 5 + random() % 50) {
@@ -172,7 +172,7 @@ TEST(Bigram, UnseenTokensHaveAProbability) {
 // Defect: a file too small to hold anything out divides by zero.
 TEST(Bigram, FitsAFewTokens) {
   const TemporaryFolder folder;
-  TokenFileWriter writer(folder / "tiny", {kVocabulary, 0, 1});
+  TokenFileWriter writer(folder / "tiny", {kVocabulary, -1, 0, 1});
   writer.add_document(std::vector<int32_t>{1, 2}, 2);
   writer.commit();
   const BigramModel model = BigramModel::fit(TokenFile::open(folder / "tiny"));

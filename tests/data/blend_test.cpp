@@ -61,7 +61,7 @@ TEST(Blend, APickIsAFunctionOfTheSampleAlone) {
 
 // Documents 0 .. n-1 of a file: document d is `length` times the token d, and the end token.
 TokenFile file_of(const TemporaryFolder& folder, int32_t num_documents, size_t length) {
-  TokenFileWriter writer(folder / "x.tokens", {100, 99, 1});
+  TokenFileWriter writer(folder / "x.tokens", {100, -1, 99, 1});
   for (int32_t d = 0; d < num_documents; ++d)
     writer.add_document(std::vector<int32_t>(length, d), 1);
   writer.commit();

@@ -15,9 +15,9 @@ namespace {
 
 constexpr int64_t kLength = 8;
 
-// 25 documents of 1 to 25 tokens, all different, and their end tokens: 350 tokens, 43 samples.
+// 25 documents of 1 to 25 tokens, all different, behind start tokens: 350 tokens, 43 samples.
 TokenFile counting_file(const TemporaryFolder& folder) {
-  TokenFileWriter writer(folder / "file", {1000, 0, 1});
+  TokenFileWriter writer(folder / "file", {1000, 0, -1, 1});
   int32_t next = 1;
   for (int length = 1; length <= 25; ++length) {
     std::vector<int32_t> document(static_cast<size_t>(length));
@@ -65,12 +65,38 @@ TEST_F(LoaderTest, EachTokenIsALabelOnce) {
   }
 }
 
-// Defect: an end token that belongs to the next document, or document ids that do not start at 0.
+// Defect: a start token that belongs to the document before it, so that the first word is predicted
+// from that document's text; document ids that do not start at 0.
 TEST_F(LoaderTest, DocumentIdsCountWithinASample) {
   const Batch batch = loader(SampleOrder::kAsInFile).load(range(0, 2));
-  EXPECT_EQ(batch.ids, (std::vector<int64_t>{1, 0, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 10, 0, 11, 12}));
+  EXPECT_EQ(batch.ids, (std::vector<int64_t>{0, 1, 0, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 10, 0, 11}));
   EXPECT_EQ(batch.document_ids,
             (std::vector<int32_t>{0, 0, 1, 1, 1, 2, 2, 2, 0, 1, 1, 1, 1, 1, 2, 2}));
+  EXPECT_EQ(batch.sample_places, (std::vector<int64_t>{0, 8}));
+}
+
+// Defect: a special token within a document's text that is taken for the end of the document.
+TEST_F(LoaderTest, DocumentsEndWhereTheFileSaysSo) {
+  TokenFileWriter writer(folder_ / "other", {1000, 0, 999, 1});
+  writer.add_document(std::vector<int32_t>{5, 999, 0, 6}, 4);
+  writer.add_document(std::vector<int32_t>{7}, 1);
+  writer.commit();
+  const NextTokenLoader loader(TokenFile::open(folder_ / "other"), kLength, SampleOrder::kAsInFile);
+  const Batch batch = loader.load(range(0, 1));
+  EXPECT_EQ(batch.ids, (std::vector<int64_t>{0, 5, 999, 0, 6, 999, 0, 7}));
+  EXPECT_EQ(batch.document_ids, (std::vector<int32_t>{0, 0, 0, 0, 0, 0, 1, 1}));
+}
+
+// Defect: a validation of a few batches that sees the beginning of the text alone.
+TEST_F(LoaderTest, SpreadSamplesAreFromEverywhereAndAlwaysTheSame) {
+  const std::vector<int64_t> places =
+      loader(SampleOrder::kSpread, 1).load(range(0, 43)).sample_places;
+  EXPECT_EQ(places, loader(SampleOrder::kSpread, 2).load(range(0, 43)).sample_places);
+  EXPECT_EQ(std::set<int64_t>(places.begin(), places.end()).size(), 43U);
+  const auto in_first_half =
+      std::count_if(places.begin(), places.begin() + 12, [](int64_t place) { return place < 175; });
+  EXPECT_GE(in_first_half, 3);
+  EXPECT_LE(in_first_half, 9);
 }
 
 // Defect: an epoch that repeats a sample before all were seen, or repeats the last epoch's order.

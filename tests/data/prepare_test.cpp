@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "data/documents.h"
 #include "data/tokenise.h"
+#include "data/validation_split.h"
 #include "tests/temporary_folder.h"
 
 namespace lmtrain {
@@ -92,8 +93,8 @@ std::vector<std::string> documents_of(const TokenFile& file, const Tokenizer& to
   for (size_t i = 0; i + 1 < offsets.size(); ++i) {
     std::vector<int32_t> ids(offsets[i + 1] - offsets[i]);
     file.read(static_cast<int64_t>(offsets[i]), ids);
-    EXPECT_EQ(ids.back(), tokenizer.end_of_text());
-    ids.pop_back();
+    EXPECT_EQ(ids.front(), tokenizer.end_of_text());
+    ids.erase(ids.begin());
     documents.push_back(tokenizer.decode(ids));
   }
   return documents;
@@ -119,9 +120,8 @@ TEST_F(PrepareTest, LargeDocumentsAreTokenisedInPieces) {
   const PreparedData prepared = prepare(data, config, {.num_threads = 3});
   EXPECT_EQ(prepared.train.header().num_documents, 1);
   EXPECT_EQ(prepared.train.header().num_text_bytes, static_cast<int64_t>(text.size()));
-  std::vector<int32_t> expected;
+  std::vector<int32_t> expected = {prepared.tokenizer.end_of_text()};
   prepared.tokenizer.encode(text, expected);
-  expected.push_back(prepared.tokenizer.end_of_text());
   std::vector<int32_t> found(static_cast<size_t>(prepared.train.num_tokens()));
   prepared.train.read(0, found);
   EXPECT_TRUE(found == expected);
@@ -156,7 +156,7 @@ TEST_F(PrepareTest, ThreadsDoNotChangeTheFiles) {
   }
   run(1);
   const auto of_one_thread = content_of(config_.cache);
-  EXPECT_EQ(of_one_thread.size(), 5U);
+  EXPECT_EQ(of_one_thread.size(), 6U);
   config_.cache += "-3";
   run(3);
   EXPECT_EQ(content_of(config_.cache), of_one_thread);
@@ -223,7 +223,8 @@ TEST_F(PrepareTest, ADamagedEntryIsMadeAgain) {
   const PreparedKeys keys = run().keys;
   const auto good = content_of(config_.cache);
   for (const auto& [name, content] : good) {
-    for (const int64_t at : {int64_t{3}, static_cast<int64_t>(content.size()) / 2}) {
+    const auto size = static_cast<int64_t>(content.size());
+    for (const int64_t at : {std::min<int64_t>(3, size - 1), size / 2}) {
       flip_byte(fs::path(config_.cache) / name, at);
       ASSERT_NE(content_of(config_.cache), good);
       run();
@@ -292,7 +293,7 @@ TEST_F(PrepareTest, ProcessesAtTheSameTimeShareTheWork) {
     EXPECT_EQ(status, 0);
   }
   EXPECT_EQ(stages_of_run().size(), 1U);
-  EXPECT_EQ(content_of(config_.cache).size(), 5U);
+  EXPECT_EQ(content_of(config_.cache).size(), 6U);
 }
 
 // Defect: ranks train on different data without an error.
@@ -320,10 +321,77 @@ TEST_F(PrepareTest, TooLittleTextSaysHowMuchIsNeeded) {
   config_.sequence_length = 100000;
   EXPECT_NE(refusal().find("at least 100001"), std::string::npos);
   config_.sequence_length = 16;
-  config_.sources[0].separator = "";  // two documents
   config_.validation_fraction = 1e-9;
   EXPECT_NE(refusal().find("none fell into validation"), std::string::npos);
   EXPECT_NE(refusal().find("data.validation_fraction"), std::string::npos);
+}
+
+// Defect: one document, or a few, of which a hash chooses none, or all, for validation.
+TEST_F(PrepareTest, OfFewDocumentsTheLastPartIsForValidation) {
+  for (const int num_files : {1, 3}) {
+    config_.cache = (folder_ / cat("cache", num_files)).string();
+    config_.sources.clear();
+    std::vector<std::string> whole;
+    for (int i = 0; i < num_files; ++i) {
+      whole.push_back(some_documents(40, static_cast<uint64_t>(i)));
+      folder_.write(cat("few", num_files, "/", i), whole.back());
+    }
+    config_.sources = {{(folder_ / cat("few", num_files)).string(), ""}};
+    const PreparedData prepared = run();
+    std::string joined;
+    size_t length = 0;
+    for (const std::string& text : documents_of(prepared.train, prepared.tokenizer)) joined += text;
+    const size_t cut = joined.size();
+    for (const std::string& text : documents_of(*prepared.validation, prepared.tokenizer))
+      joined += text;
+    std::string expected;
+    for (const std::string& text : whole) expected += text;
+    EXPECT_EQ(joined, expected);
+    length = expected.size();
+    EXPECT_GE(cut, length * 8 / 10);
+    EXPECT_LE(cut, length * 8 / 10 + 150);  // a line later
+    EXPECT_EQ(joined[cut - 1], '\n');
+  }
+}
+
+// Defect: a source of one document that is never validated beside a source of many.
+TEST_F(PrepareTest, EachSourceHasItsPartOfTheValidation) {
+  config_.sources.push_back({folder_.write("one", some_documents(50, 3)), ""});
+  const PreparedData prepared = run();
+  ASSERT_EQ(prepared.validation_documents.size(), 2U);
+  EXPECT_GT(prepared.validation_documents[0], 30);
+  EXPECT_EQ(prepared.validation_documents[1], 1);
+  EXPECT_EQ(prepared.train_documents[1], 1);
+}
+
+// Defect: a tokenizer's own beginning token that training never shows the model.
+TEST_F(PrepareTest, DocumentsBeginAndEndAsTheTokenizerSays) {
+  const std::string llama3 =
+      std::string(LMTRAIN_SOURCE_DIR) + "/tests/fixtures/tokenizer/tokenizer_llama3.json";
+  const PreparedData prepared = prepare(config_, {TokenizerKind::kBpe, 300, llama3}, {});
+  const int32_t begin = prepared.tokenizer.special_token("<|begin_of_text|>");
+  const int32_t end = prepared.tokenizer.special_token("<|end_of_text|>");
+  EXPECT_EQ(prepared.train.header().start_token, begin);
+  EXPECT_EQ(prepared.train.header().end_token, end);
+  std::vector<int32_t> ids(static_cast<size_t>(prepared.train.num_tokens()));
+  prepared.train.read(0, ids);
+  const int64_t num_documents = prepared.train.header().num_documents;
+  EXPECT_EQ(std::ranges::count(ids, begin), num_documents);
+  EXPECT_EQ(std::ranges::count(ids, end), num_documents);
+  for (const uint64_t offset : prepared.train.document_offsets()) {
+    EXPECT_TRUE(offset == 0 || ids[offset - 1] == end) << offset;
+    EXPECT_TRUE(offset == ids.size() || ids[offset] == begin) << offset;
+  }
+}
+
+// Defect: copies of one document, of which a hash puts all on one side.
+TEST_F(PrepareTest, CopiesOfOneDocumentAreFew) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "the cat sat on the mat and slept\n%\n";
+  config_.sources = {{folder_.write("copies", text), "%"}};
+  const PreparedData prepared = run();
+  EXPECT_EQ(prepared.train.header().num_documents, 80);
+  EXPECT_EQ(prepared.validation->header().num_documents, 20);
 }
 
 // Defect: sources without text give an empty token file, or a cache entry that fails later.

@@ -157,15 +157,15 @@ TEST(TokenSources, ArePreparedWithTheTokenizerThatMadeThem) {
   TokenizerConfig config;
   config.vocab_size = 300;
   const PreparedData from_text = prepare(data, config, {});
-  const int32_t end = from_text.tokenizer.end_of_text();
+  const int32_t start = from_text.tokenizer.end_of_text();
 
   std::vector<Ids> sequences;
   std::vector<int64_t> documents = {0};
   const auto offsets = from_text.train.document_offsets();
   for (size_t d = 0; d + 1 < offsets.size(); ++d) {
-    Ids& ids = sequences.emplace_back(offsets[d + 1] - offsets[d]);  // with its end token
+    Ids& ids = sequences.emplace_back(offsets[d + 1] - offsets[d]);  // with its start token
     from_text.train.read(static_cast<int64_t>(offsets[d]), ids);
-    EXPECT_EQ(ids.back(), end);
+    EXPECT_EQ(ids.front(), start);
     documents.push_back(static_cast<int64_t>(d) + 1);
   }
   const Megatron files(sequences, documents);

@@ -13,8 +13,8 @@
 namespace lmtrain {
 namespace {
 
-constexpr TokenizerIdentity kSmall = {1000, 0, 0xABCDEF};
-constexpr TokenizerIdentity kLarge = {100000, 0, 0xABCDEF};
+constexpr TokenizerIdentity kSmall = {1000, -1, 0, 0xABCDEF};
+constexpr TokenizerIdentity kLarge = {100000, -1, 0, 0xABCDEF};
 
 void write_tokens(const std::filesystem::path& path, const TokenizerIdentity& tokenizer,
                   const std::vector<std::vector<int32_t>>& documents) {
@@ -204,13 +204,17 @@ TEST_F(DamagedTokenFile, AnyOtherLengthIsRefused) {
 TEST_F(DamagedTokenFile, ImpossibleHeadersAreRefused) {
   constexpr int64_t kHuge = INT64_MAX;
   const std::vector<std::function<void(TokenFileHeader&)>> changes = {
-      [](TokenFileHeader& h) { h.version = 2; },
+      [](TokenFileHeader& h) { h.version = 1; },
+      [](TokenFileHeader& h) { h.version = 3; },
       [](TokenFileHeader& h) { h.endian_tag = 0x04030201; },
       [](TokenFileHeader& h) { h.vocab_size = 0; },
       [](TokenFileHeader& h) { h.vocab_size = kHuge; },
       [](TokenFileHeader& h) { h.vocab_size = 100000; },
-      [](TokenFileHeader& h) { h.end_of_text = 1000; },
-      [](TokenFileHeader& h) { h.end_of_text = -1; },
+      [](TokenFileHeader& h) { h.end_token = 1000; },
+      [](TokenFileHeader& h) { h.end_token = -2; },
+      [](TokenFileHeader& h) { h.end_token = -1; },  // neither of the two is there
+      [](TokenFileHeader& h) { h.start_token = 1000; },
+      [](TokenFileHeader& h) { h.start_token = -2; },
       [](TokenFileHeader& h) { h.token_bytes = 4; },
       [](TokenFileHeader& h) { h.token_bytes = 0; },
       [](TokenFileHeader& h) { h.num_tokens = kHuge; },

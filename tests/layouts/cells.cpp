@@ -58,6 +58,11 @@ bool is_possible(const Cell& cell, int most_ranks) {
   return cell.ranks <= most_ranks && cell.ranks % cell.tensor == 0;
 }
 
+// How long the ranks of a cell compute together, in no unit: the large head takes most of the time.
+int64_t cost_of(const Combination& c) {
+  return kRanks[c[5]] * (kVocabularies[c[2]] > 1000 ? 4 : 1);
+}
+
 // Visits all completions of a combination whose first `count` settings are chosen.
 void for_each_combination(Combination& combination, size_t count,
                           const std::function<void(const Combination&)>& visit) {
@@ -164,7 +169,7 @@ Config Cell::config() const {
 
 std::vector<Cell> pairwise_cells(int most_ranks) {
   // Each step greedily takes the combination with the most pairs that no other one has covered
-  // (AETG; Cohen et al., 1997).
+  // (AETG; Cohen et al., 1997), of several the cheapest.
   std::vector<Combination> possible;
   std::set<Pair> missing;
   Combination first{};
@@ -178,16 +183,18 @@ std::vector<Cell> pairwise_cells(int most_ranks) {
   while (!missing.empty()) {
     const Combination* best = nullptr;
     size_t most = 0;
+    int64_t least = 0;  // of those with `most`, what the cheapest costs
     // Each step has its own starting place, so that ties do not always go to the first values.
     for (size_t i = 0; i < possible.size(); ++i) {
       const Combination& combination =
           possible[(i * 7919 + cells.size() * 104729) % possible.size()];
       size_t gain = 0;
       for (const Pair& pair : pairs_of(combination)) gain += missing.count(pair);
-      if (gain > most) {
-        most = gain;
-        best = &combination;
-      }
+      const int64_t cost = cost_of(combination);
+      if (gain < most || (gain == most && cost >= least)) continue;
+      most = gain;
+      least = cost;
+      best = &combination;
     }
     for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
     cells.push_back(cell_of(*best));

@@ -26,7 +26,18 @@ for kind in gpt2 llama; do
     diff -r "$kind.$type" "$kind.$type.again" || fail "$kind: import and export changed a file of $type"
   done
   # The weights of a bf16 run are fp32: its import computes in fp32 and says nearly the same.
-  score "$kind.in" | grep -q '"ids"' || fail "score of the imported $kind"
+  score "$kind.in" | grep -q '"ids":\[0,' || fail "the imported $kind does not begin a text as its training did"
+  # A tokenizer that puts no token in front: none, as in transformers, unless asked for.
+  mkdir "$kind.plain"
+  cp "$kind.out"/* "$kind.plain"
+  sed -i 's/"post_processor":{.*},"decoder"/"post_processor":null,"decoder"/' "$kind.plain/tokenizer.json"
+  "$LMTRAIN" import "$kind.plain" "$kind.plain.in" > out.log || fail "import of $kind without a post-processor"
+  with=$("$LMTRAIN" score "$kind.in" --text "the of and to" --no-start-token | sed 's/"checkpoint":"[^"]*",//')
+  [ "$(score "$kind.plain.in")" = "$with" ] || fail "a start token for a tokenizer without one: $(score "$kind.plain.in")"
+  expect 0 '"ids":\[0,' score "$kind.plain.in" --text "the of" --start-token "<|endoftext|>"
+  expect 0 '"ids":\[5,' score "$kind.plain.in" --text "the of" --start-token 5
+  expect 65 "start-token" generate "$kind.plain.in"
+  expect 65 "neither a special token" score "$kind.plain.in" --text "the of" --start-token "<s>"
   # A run that begins with a folder, or with a checkpoint, has its weights: no step changes none.
   "$LMTRAIN" from.yaml model.init_from="$kind.out" run.name="$kind.new" train.steps=0 > out.log 2>&1 || fail "init_from a folder: $(tail -3 out.log)"
   "$LMTRAIN" export "runs/$kind.new" "$kind.new" > out.log

@@ -13,12 +13,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "data/tokenizer/tokenizer.h"
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
 #include "parallel/precision.h"
@@ -39,6 +41,9 @@ struct CheckpointState {
   std::string tokenizer_hash;  // 16 hexadecimal digits
   std::string data_fingerprint;
   int64_t num_tokens = 0;  // size of the vocabulary without padding
+  // The token that the model's texts begin with, -1: none; null in checkpoints that say nothing of
+  // it, whose training data had end tokens behind the documents.
+  std::optional<int32_t> start_token;
   Precision precision = Precision::kFp32;
   std::string weights_type = "F32";  // the safetensors type in which an export is written
   int64_t num_ranks = 1;
@@ -69,6 +74,11 @@ struct Manifest {
   std::vector<File> files;
   std::vector<StoredTensor> tensors;
 };
+
+// The token that the checkpoint's texts begin with, -1: none. Training records the one that its
+// token files have, an import the one that the tokenizer itself puts in front. For a checkpoint that
+// records none it is the tokenizer's beginning token, else its end token.
+int32_t start_token_of(const CheckpointState& state, const Tokenizer& tokenizer);
 
 // Returns the folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);

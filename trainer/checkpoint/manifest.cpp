@@ -38,12 +38,15 @@ json to_json(const Manifest& manifest) {
                        {"shape", tensor.shape},
                        {"file", tensor.file}});
   }
+  json start_token;
+  if (s.start_token) start_token = *s.start_token;
   return {{"format", kFormat},
           {"step", s.step},
           {"config", s.config},
           {"tokenizer_hash", s.tokenizer_hash},
           {"data_fingerprint", s.data_fingerprint},
           {"num_tokens", s.num_tokens},
+          {"start_token", start_token},
           {"precision", name_of(s.precision)},
           {"weights_type", s.weights_type},
           {"num_ranks", s.num_ranks},
@@ -73,6 +76,8 @@ Manifest manifest_from_json(const json& from) {
   from.at("tokenizer_hash").get_to(s.tokenizer_hash);
   from.at("data_fingerprint").get_to(s.data_fingerprint);
   from.at("num_tokens").get_to(s.num_tokens);
+  if (const json token = from.value("start_token", json()); !token.is_null())
+    s.start_token = token.get<int32_t>();
   s.precision = precision_named(from.at("precision").get<std::string>());
   from.at("weights_type").get_to(s.weights_type);
   from.at("num_ranks").get_to(s.num_ranks);
@@ -96,6 +101,11 @@ Manifest manifest_from_json(const json& from) {
     }
   }
   return manifest;
+}
+
+int32_t start_token_of(const CheckpointState& state, const Tokenizer& tokenizer) {
+  if (state.start_token) return *state.start_token;
+  return tokenizer.begin_of_text() >= 0 ? tokenizer.begin_of_text() : tokenizer.end_of_text();
 }
 
 Manifest read_manifest(const fs::path& checkpoint) {

@@ -89,15 +89,35 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
   const CheckpointState& then = start.manifest.state;
   const std::string place = start.checkpoint.string();
   check_resume_compatibility(parse_config(then.config, place + "/manifest.json").config, config);
-  if (then.tokenizer_hash != now.tokenizer_hash) {
+  const bool is_same_tokenizer = then.tokenizer_hash == now.tokenizer_hash;
+  if (!is_same_tokenizer && !config.tokenizer.path.empty()) {
     throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash,
                           ", now ", now.tokenizer_hash,
                           "); name it with tokenizer.path or choose another run.name"));
   }
+  if (!is_same_tokenizer) {
+    throw ConfigError(cat(place,
+                          " was trained on other text: the tokenizer that is trained on "
+                          "data.sources differs (",
+                          then.tokenizer_hash, ", now ", now.tokenizer_hash,
+                          "); restore the files of data.sources, or start a run on what is there "
+                          "now with model.init_from=",
+                          place, " and another run.name"));
+  }
+  if (!then.start_token) {
+    throw ConfigError(cat(place,
+                          " was trained by an earlier version of lmtrain, whose token files "
+                          "had other tokens between documents; finish the run with that version, "
+                          "or start one from it with model.init_from=",
+                          place, " and another run.name"));
+  }
   if (then.data_fingerprint != now.data_fingerprint) {
-    throw ConfigError(cat(place, " was trained on other data (fingerprint ", then.data_fingerprint,
-                          ", now ", now.data_fingerprint,
-                          "); restore the sources or choose another run.name"));
+    throw ConfigError(
+        cat(place, " was trained on other data (fingerprint ", then.data_fingerprint, ", now ",
+            now.data_fingerprint,
+            "); restore the files of data.sources, or start a run on what is there now "
+            "with model.init_from=",
+            place, " and another run.name"));
   }
   std::vector<std::string> notes;
   const auto compare = [&](const char* what, const auto& before, const auto& after) {

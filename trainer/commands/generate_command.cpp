@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
@@ -13,15 +14,18 @@ namespace {
 struct Options {
   std::string checkpoint;
   std::string prompt;
+  StartOptions start;
   SamplingOptions sampling;
 };
 
 void generate(const Options& options) {
   const LoadedModel loaded = load_model(options.checkpoint);
   const Decoder& decoder = decoder_of(loaded);
-  const std::vector<int32_t> tokens = with_start(loaded.tokenizer, options.prompt);
+  const std::vector<int32_t> tokens = with_start(loaded, options.start, options.prompt);
   if (tokens.empty())
-    throw DataError("the prompt is empty and the tokenizer has no end token to start from");
+    throw DataError(cat("there is nothing to begin with: the prompt is empty, and texts of ",
+                        loaded.checkpoint.string(),
+                        " begin with no token; give --prompt or --start-token"));
   const std::vector<int32_t> generated =
       generate_tokens(decoder, loaded.config.model.max_positions, at::kCPU, tokens,
                       loaded.tokenizer, options.sampling);
@@ -56,11 +60,13 @@ Command add_generate(CLI::App& program) {
   add_checkpoint_argument(app, options->checkpoint);
   app->add_option("--prompt", options->prompt,
                   "Text to continue; without it the model begins a new text");
+  add_start_options(app, options->start);
   add_sampling_options(app, options->sampling);
   return {.app = app,
           .examples = {"lmtrain generate runs/quickstart --prompt \"Love is\"",
                        "lmtrain generate runs/quickstart --temperature 0 --max-tokens 20"},
           .synonyms = {checkpoint_words(),
+                       start_words(),
                        {{"max_new_tokens", "max_length", "num_tokens", "n_predict", "length", "n"},
                         {"--max-tokens"},
                         ""},

@@ -2,14 +2,46 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "trainer/inference/generate.h"
 
 namespace lmtrain {
 
-std::vector<int32_t> with_start(const Tokenizer& tokenizer, const std::string& text) {
+namespace {
+
+int32_t token_named(const Tokenizer& tokenizer, const std::string& name) {
+  const int32_t id = tokenizer.special_token(name);
+  if (id >= 0) return id;
+  if (const auto number = parse_integer(name);
+      number && *number >= 0 && *number < tokenizer.vocab_size())
+    return static_cast<int32_t>(*number);
+  throw DataError(cat("--start-token ", name, " is neither a special token of the tokenizer (",
+                      join(tokenizer.special_tokens(), ", "), ") nor an id below ",
+                      tokenizer.vocab_size()));
+}
+
+}  // namespace
+
+void add_start_options(CLI::App* app, StartOptions& options) {
+  CLI::Option* const token = app->add_option(
+      "--start-token", options.token,
+      "Begin the text with this special token or id (default: as the model was trained, or as its "
+      "own tokenizer does)");
+  app->add_flag("--no-start-token", options.none, "Begin with the text itself")->excludes(token);
+}
+
+Synonyms start_words() {
+  return {{"bos", "bos_token", "add_bos", "add_special_tokens", "no_bos"},
+          {"--start-token", "--no-start-token"},
+          ""};
+}
+
+std::vector<int32_t> with_start(const LoadedModel& loaded, const StartOptions& options,
+                                const std::string& text) {
   std::vector<int32_t> tokens;
-  if (const int32_t start = start_token(tokenizer); start >= 0) tokens.push_back(start);
-  tokenizer.encode(text, tokens);
+  const int32_t start = options.none            ? -1
+                        : options.token.empty() ? loaded.start_token
+                                                : token_named(loaded.tokenizer, options.token);
+  if (start >= 0) tokens.push_back(start);
+  loaded.tokenizer.encode(text, tokens);
   return tokens;
 }
 

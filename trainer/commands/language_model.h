@@ -6,12 +6,25 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "trainer/commands/command.h"
 #include "trainer/inference/loaded_model.h"
 
 namespace lmtrain {
 
-// Ids of `text` behind the token that a text of this tokenizer begins after, where it has one.
-std::vector<int32_t> with_start(const Tokenizer& tokenizer, const std::string& text);
+// What stands before a text. Without either option: what the checkpoint says.
+struct StartOptions {
+  std::string token;  // --start-token: a special token or an id
+  bool none = false;  // --no-start-token
+
+  bool is_given() const { return none || !token.empty(); }
+};
+void add_start_options(CLI::App* app, StartOptions& options);
+Synonyms start_words();
+
+// Ids of `text` behind its start token, where it has one. Throws DataError for a token that the
+// tokenizer does not have.
+std::vector<int32_t> with_start(const LoadedModel& loaded, const StartOptions& options,
+                                const std::string& text);
 
 // Throws ConfigError where the model's head predicts no tokens.
 void require_language_head(const LoadedModel& loaded);

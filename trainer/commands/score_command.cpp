@@ -18,6 +18,7 @@ namespace {
 struct Options {
   std::string checkpoint;
   std::string text;
+  StartOptions start;
 };
 
 void require_positions(const LoadedModel& loaded, size_t num_tokens, size_t limit) {
@@ -41,10 +42,15 @@ void print_scores(const LoadedModel& loaded, const std::vector<int32_t>& tokens,
 }
 
 // Each token is masked in turn and scored given all others.
-void score_with_encoder(const LoadedModel& loaded, const Encoder& model, const std::string& text) {
+void score_with_encoder(const LoadedModel& loaded, const Encoder& model, const Options& options) {
   require_language_head(loaded);
+  if (options.start.is_given()) {
+    throw ConfigError(cat(loaded.checkpoint.string(), " is a ", loaded.config.model.kind,
+                          ", whose texts always stand between [CLS] and [SEP]; leave out "
+                          "--start-token and --no-start-token"));
+  }
   std::vector<int32_t> tokens;
-  loaded.tokenizer.encode(text, tokens);
+  loaded.tokenizer.encode(options.text, tokens);
   require_positions(loaded, tokens.size(),
                     static_cast<size_t>(loaded.config.model.max_positions) - 2);
   require_masking_tokens(loaded.tokenizer, loaded.checkpoint.string());
@@ -54,10 +60,15 @@ void score_with_encoder(const LoadedModel& loaded, const Encoder& model, const s
 void score(const Options& options) {
   const LoadedModel loaded = load_model(options.checkpoint);
   if (const auto* const encoder = dynamic_cast<const Encoder*>(loaded.model.get())) {
-    score_with_encoder(loaded, *encoder, options.text);
+    score_with_encoder(loaded, *encoder, options);
     return;
   }
-  const std::vector<int32_t> tokens = with_start(loaded.tokenizer, options.text);
+  const std::vector<int32_t> tokens = with_start(loaded, options.start, options.text);
+  if (tokens.size() < 2) {
+    throw DataError(
+        "there is nothing to score: a token is scored by those before it, and there are "
+        "none; give a longer --text or --start-token");
+  }
   require_positions(loaded, tokens.size(),
                     static_cast<size_t>(loaded.config.model.max_positions) + 1);
   print_scores(loaded, tokens, score_tokens(decoder_of(loaded), at::kCPU, tokens));
@@ -71,10 +82,12 @@ Command add_score(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   add_checkpoint_argument(app, options->checkpoint);
   app->add_option("--text", options->text, "Text to score")->required();
-  return {.app = app,
-          .examples = {"lmtrain score runs/quickstart --text \"Love is blind.\""},
-          .synonyms = {checkpoint_words(), {{"input", "prompt", "t"}, {"--text"}, ""}},
-          .run = run_with(options, score)};
+  add_start_options(app, options->start);
+  return {
+      .app = app,
+      .examples = {"lmtrain score runs/quickstart --text \"Love is blind.\""},
+      .synonyms = {checkpoint_words(), start_words(), {{"input", "prompt", "t"}, {"--text"}, ""}},
+      .run = run_with(options, score)};
 }
 
 }  // namespace lmtrain

@@ -53,10 +53,6 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
   return order[count - 1];
 }
 
-int32_t start_token(const Tokenizer& tokenizer) {
-  return tokenizer.begin_of_text() >= 0 ? tokenizer.begin_of_text() : tokenizer.end_of_text();
-}
-
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
                                      const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
                                      const SamplingOptions& options, Communicator* ranks) {

@@ -19,10 +19,6 @@ struct SamplingOptions {
   uint64_t seed = 1;
 };
 
-// Returns the token to start a text with: the token that the tokenizer puts before each text, else
-// the end token, which separates documents in training data; -1 when there is neither.
-int32_t start_token(const Tokenizer& tokenizer);
-
 // Returns the tokens that follow `prompt`, which must not be empty, up to the end token (left out)
 // or max_new_tokens. Only tokens of the tokenizer's vocabulary are sampled. When the text is longer
 // than the model's positions, the oldest tokens are dropped. When `ranks` compute the model

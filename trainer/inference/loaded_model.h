@@ -17,6 +17,7 @@ struct LoadedModel {
   Manifest manifest;
   Config config;
   Tokenizer tokenizer;
+  int32_t start_token;  // what a text begins with, as start_token_of says
   std::unique_ptr<Communicator> alone;
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<Model> model;

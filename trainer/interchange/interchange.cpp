@@ -21,7 +21,6 @@
 #include "parallel/logical_tensors.h"
 #include "parallel/precision.h"
 #include "trainer/checkpoint/checkpoint.h"
-#include "trainer/inference/generate.h"
 
 namespace lmtrain {
 namespace {
@@ -144,6 +143,22 @@ InitialModel read_initial_model(const std::string& path) {
           checkpoint, manifest};
 }
 
+// The tokenizer that puts `token` in front of every text, as the model's training data had it, so that
+// transformers does the same with the exported folder.
+Tokenizer beginning_with(int32_t token, const Tokenizer& tokenizer) {
+  if (token < 0 || token == tokenizer.begin_of_text()) return tokenizer;
+  const std::string name(tokenizer.token_text(token));
+  const auto text = [](const char* id) { return json{{"Sequence", {{"id", id}, {"type_id", 0}}}}; };
+  const json start = {{"SpecialToken", {{"id", name}, {"type_id", 0}}}};
+  json file = json::parse(tokenizer.to_json());
+  file["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single", {start, text("A")}},
+      {"pair", {start, text("A"), text("B")}},
+      {"special_tokens", {{name, {{"id", name}, {"ids", {token}}, {"tokens", {name}}}}}}};
+  return Tokenizer::parse(file.dump(), kTokenizerFile);
+}
+
 // Keys of the model that training may choose, whatever the weights were made with.
 bool is_free(const std::string& key) {
   return key == "model.init_from" || key == "model.head" || key == "model.vocab_size" ||
@@ -186,6 +201,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
   state.config = print_config(config);
   state.tokenizer_hash = hex16(tokenizer.hash());
   state.num_tokens = model.num_tokens;
+  state.start_token = tokenizer.begin_of_text();
   state.precision = config.train.precision;
   state.weights_type = safetensors_type_name(type);
   state.build = build_description();
@@ -218,8 +234,9 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   make_folders(out);
   write_safetensors_folder(out, tensors, options.max_file_bytes);
   const int64_t end = tokenizer.end_of_text();
-  const int64_t begin = start_token(tokenizer);
-  tokenizer.save(out / kTokenizerFile);
+  const int32_t start = start_token_of(manifest.state, tokenizer);
+  const int64_t begin = start >= 0 ? start : end;
+  beginning_with(start, tokenizer).save(out / kTokenizerFile);
   json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                            {"model_max_length", model.max_positions},
                            {"clean_up_tokenization_spaces", false}};

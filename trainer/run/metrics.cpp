@@ -44,6 +44,8 @@ ValidationMetrics read_validation(const json& record) {
   visit_optional(metrics, [&](const char* key, std::optional<double>& value) {
     if (record.contains(key) && record[key].is_number()) value = record[key].get<double>();
   });
+  for (const json& one : record.value("by_source", json::array()))
+    metrics.by_source.push_back({one.at("source"), one.at("loss")});
   return metrics;
 }
 
@@ -55,6 +57,7 @@ std::string validation_text(int64_t step, const ValidationMetrics& m) {
     text += cat("  masked tokens predicted ", fixed(100 * *m.masked_accuracy, 1), "%");
   if (m.sentence_accuracy)
     text += cat("  pairs told apart ", fixed(100 * *m.sentence_accuracy, 1), "%");
+  for (const SourceLoss& one : m.by_source) text += cat("  ", one.source, " ", fixed(one.loss, 4));
   return text;
 }
 
@@ -144,6 +147,8 @@ void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
   visit_optional(metrics, [&](const char* key, const std::optional<double>& value) {
     if (value) record[key] = *value;
   });
+  for (const SourceLoss& one : metrics.by_source)
+    record["by_source"].push_back({{"source", one.source}, {"loss", one.loss}});
   write(record.dump());
   if (!std::isfinite(metrics.loss)) {
     log_warn(cat("the validation loss at step ", step, " is ", metrics.loss));

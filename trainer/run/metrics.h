@@ -34,6 +34,7 @@ struct ValidationMetrics {
   std::optional<double> masked_accuracy;
   std::optional<double> sentence_loss;
   std::optional<double> sentence_accuracy;
+  std::vector<SourceLoss> by_source;  // of those sources that the samples are from, if of several
 };
 
 // `validation_bytes` counts, for a decoder, the bytes of text that the targets stand for.

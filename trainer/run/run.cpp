@@ -124,11 +124,14 @@ class Run {
     const RunData& data = job_.data;
     if (data.num_validation_samples == 0) return;
     const bool predicts_next_token = config_.model.traits().predicts_next_token();
+    std::vector<EvaluatedSample> samples;
     const EvaluationResult result =
-        trainer_.evaluate(*data.validation, data.num_validation_samples);
+        trainer_.evaluate(*data.validation, data.num_validation_samples, &samples);
     if (predicts_next_token && validation_bytes_ == 0)
       validation_bytes_ = count_validation_bytes(data);
-    recorder_.validation(step, validation_metrics(result, predicts_next_token, validation_bytes_));
+    ValidationMetrics metrics = validation_metrics(result, predicts_next_token, validation_bytes_);
+    metrics.by_source = losses_by_source(samples, data.validation_sources);
+    recorder_.validation(step, metrics);
   }
 
   void save(int64_t step, bool must) {

@@ -118,6 +118,7 @@ CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& lau
   state.tokenizer_hash = hex16(job.data.prepared.tokenizer.hash());
   state.data_fingerprint = hex16(job.data.fingerprint);
   state.num_tokens = job.num_tokens;
+  state.start_token = static_cast<int32_t>(job.data.prepared.train.header().start_token);
   state.precision = precision;
   state.weights_type = precision == Precision::kFp64 ? "F64" : "F32";
   state.num_ranks = launch.size();

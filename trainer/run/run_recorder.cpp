@@ -120,6 +120,7 @@ void RunRecorder::fill_quality() {
   facts_.bits_per_byte = last.bits_per_byte;
   facts_.masked_accuracy = last.masked_accuracy;
   facts_.sentence_accuracy = last.sentence_accuracy;
+  facts_.validation_by_source = last.by_source;
 }
 
 void RunRecorder::fill_speed() {

@@ -95,7 +95,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     }
     return samples;
   }
-  const int32_t start = std::max(start_token(tokenizer), 0);
+  const auto start = static_cast<int32_t>(data.prepared.train.header().start_token);
   for (int i = 0; i < kNumSamples; ++i) {
     SamplingOptions options;
     options.seed = static_cast<uint64_t>(config.run.seed + i);
@@ -105,6 +105,25 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;
+}
+
+std::vector<SourceLoss> losses_by_source(const std::vector<EvaluatedSample>& samples,
+                                         const std::vector<SourceTokens>& sources) {
+  std::vector<SourceLoss> losses;
+  if (sources.size() < 2) return losses;
+  int64_t begin = 0;
+  for (const SourceTokens& source : sources) {
+    double sum = 0;
+    int64_t targets = 0;
+    for (const EvaluatedSample& sample : samples) {
+      if (sample.place < begin || sample.place >= source.end) continue;
+      sum += sample.loss;
+      targets += sample.targets;
+    }
+    if (targets > 0) losses.push_back({source.path, sum / static_cast<double>(targets)});
+    begin = source.end;
+  }
+  return losses;
 }
 
 void add_baseline(RunFacts& facts, const RunData& data, Objective objective) {

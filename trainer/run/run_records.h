@@ -13,6 +13,7 @@
 #include "trainer/config/config.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/start/run_data.h"
+#include "trainer/step/trainer.h"
 
 namespace lmtrain {
 
@@ -25,11 +26,15 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                       const StartPoint& start, const RunData& data, const Compute& compute,
                       Launch& launch);
 
-// Samples for the reader of the report. A decoder writes texts that begin after an end token, with
+// Samples for the reader of the report. A decoder writes texts from the start token on, with
 // seeds counted from config.run.seed; bert shows validation text with its predictions of the masked
 // tokens. `ranks` are those that compute the model together, null where rank 0 does alone.
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
                                      at::Device device, Communicator* ranks);
+
+// The mean loss of the samples of each source; empty where there are not several.
+std::vector<SourceLoss> losses_by_source(const std::vector<EvaluatedSample>& samples,
+                                         const std::vector<SourceTokens>& sources);
 
 // Adds the baseline that the validation must beat, if there is a validation: the bits per byte of a
 // bigram model of the training tokens or, for encoders, the accuracy of always predicting the most

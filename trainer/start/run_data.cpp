@@ -72,8 +72,21 @@ uint64_t fingerprint_of(const PreparedData& prepared, const DataConfig& config) 
   return hash_text(blend);
 }
 
+std::vector<SourceTokens> tokens_by_source(const TokenFile& file,
+                                           const std::vector<int64_t>& documents,
+                                           const DataConfig& config) {
+  std::vector<SourceTokens> sources;
+  int64_t last = 0;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    last += documents[i];
+    const uint64_t end = file.document_offsets()[static_cast<size_t>(last)];
+    sources.push_back({config.sources[i].path, static_cast<int64_t>(end)});
+  }
+  return sources;
+}
+
 RunData open_loaders(const Config& config, PreparedData prepared) {
-  RunData data{std::move(prepared), nullptr, nullptr, 0, 0};
+  RunData data{std::move(prepared), nullptr, nullptr, 0, {}, 0};
   data.fingerprint = fingerprint_of(data.prepared, config.data);
   const Tokenizer& tokenizer = data.prepared.tokenizer;
   const auto seed = static_cast<uint64_t>(config.run.seed);
@@ -82,7 +95,9 @@ RunData open_loaders(const Config& config, PreparedData prepared) {
                                                        SampleOrder::kPermutedEachEpoch, seed);
   if (!data.prepared.validation) return data;
   data.validation =
-      open_loader(config, *data.prepared.validation, tokenizer, SampleOrder::kAsInFile, seed);
+      open_loader(config, *data.prepared.validation, tokenizer, SampleOrder::kSpread, seed);
+  data.validation_sources =
+      tokens_by_source(*data.prepared.validation, data.prepared.validation_documents, config.data);
   data.num_validation_samples = std::min(data.validation->num_samples(),
                                          config.eval.batches * config.train.global_batch_size);
   return data;

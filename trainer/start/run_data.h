@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "data/loader.h"
 #include "data/prepare.h"
@@ -10,11 +12,18 @@
 
 namespace lmtrain {
 
+// The tokens of one source, which follow those of the source before it.
+struct SourceTokens {
+  std::string path;  // as in the config
+  int64_t end = 0;   // one behind its last token
+};
+
 struct RunData {
   PreparedData prepared;
   std::unique_ptr<Loader> train;
   std::unique_ptr<Loader> validation;  // none when data.validation_fraction is 0
   int64_t num_validation_samples = 0;  // of one validation: at most eval.batches global batches
+  std::vector<SourceTokens> validation_sources;
   // Two runs have the same one only if they train on the same tokens in the same proportions.
   uint64_t fingerprint = 0;
 };

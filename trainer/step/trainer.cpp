@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -24,6 +25,12 @@ BatchCounts counts_of(const Batch& batch) {
   for (const float weight : batch.weights) counts.targets += weight != 0.0F ? 1 : 0;
   for (const int64_t label : batch.sentence_labels) counts.sentences += label >= 0 ? 1 : 0;
   return counts;
+}
+
+int64_t num_targets_of(const Batch& batch, size_t sample) {
+  const auto length = static_cast<size_t>(batch.sequence_length);
+  const auto weights = std::span(batch.weights).subspan(sample * length, length);
+  return std::ranges::count_if(weights, [](float weight) { return weight != 0.0F; });
 }
 
 void add(BatchCounts& to, const BatchCounts& more) {
@@ -178,12 +185,14 @@ BatchCounts Trainer::sum_over_data(const BatchCounts& mine) {
   return {sums[0], sums[1], sums[2]};
 }
 
-EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
+EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
+                                   std::vector<EvaluatedSample>* samples) {
   const PhaseScope scope(phases_, Phase::kEvaluation);
   const at::NoGradGuard no_gradients;
   Communicator& data = mesh_.host_data();
   // Each rank fills in the scores of its samples. They are summed in the order of the samples.
-  const at::Tensor scores = at::zeros({num_samples, 4}, at::kDouble);
+  constexpr int64_t kColumns = 6;
+  const at::Tensor scores = at::zeros({num_samples, kColumns}, at::kDouble);
   BatchCounts counts;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
@@ -200,11 +209,14 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
     const Batch batch = loader.load(range(at, std::min(end, at + config_.train.micro_batch_size)));
     const ModelBatch tensors = on_device(batch, DropoutContext{});
     double* row = scores[at].data_ptr<double>();
+    size_t sample = 0;
     for (const SampleScore& score : model_->loss(tensors.input, tensors.targets, {}).samples()) {
       *row++ = score.loss;
       *row++ = static_cast<double>(score.num_correct);
       *row++ = score.sentence_loss;
       *row++ = score.sentence_is_correct ? 1.0 : 0.0;
+      *row++ = static_cast<double>(num_targets_of(batch, sample));
+      *row++ = static_cast<double>(batch.sample_places[sample++]);
     }
     add(counts, counts_of(batch));
   }
@@ -213,9 +225,14 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples) {
   result.counts = sum_over_data(counts);
   const auto sum = [&](int64_t column) {
     double total = 0;
-    for (int64_t i = 0; i < num_samples; ++i) total += scores.data_ptr<double>()[i * 4 + column];
+    for (int64_t i = 0; i < num_samples; ++i)
+      total += scores.data_ptr<double>()[i * kColumns + column];
     return total;
   };
+  for (int64_t i = 0; samples != nullptr && i < num_samples; ++i) {
+    const double* const row = scores.data_ptr<double>() + i * kColumns;
+    samples->push_back({static_cast<int64_t>(row[5]), row[0], static_cast<int64_t>(row[4])});
+  }
   result.loss = mean(sum(0), result.counts.targets);
   result.accuracy = mean(sum(1), result.counts.targets);
   result.sentence_loss = mean(sum(2), result.counts.sentences);

@@ -50,6 +50,13 @@ struct EvaluationResult {
   double sentence_accuracy = 0;
 };
 
+// What one sample gave in an evaluation.
+struct EvaluatedSample {
+  int64_t place = 0;  // see Batch::sample_places
+  double loss = 0;    // sum over its targets, in nats
+  int64_t targets = 0;
+};
+
 class Trainer {
  public:
   // config.model.vocab_size must be resolved. All arguments must outlive the trainer.
@@ -64,7 +71,9 @@ class Trainer {
   Rate rate_of(int64_t step) const;
 
   // Evaluates the first `num_samples` samples of `loader`, divided among the ranks. Collective.
-  EvaluationResult evaluate(const Loader& loader, int64_t num_samples);
+  // Every rank gets the result, and the samples where it asks for them.
+  EvaluationResult evaluate(const Loader& loader, int64_t num_samples,
+                            std::vector<EvaluatedSample>* samples = nullptr);
 
   ParameterStore& store() { return store_; }
   const Model& model() const { return *model_; }

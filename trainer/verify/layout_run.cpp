@@ -89,14 +89,23 @@ void PermutedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   inner_.fill_row(batch, row, other);
 }
 
+namespace {
+
+bool has_bound(const LayoutDifference::OfTensor& tensor) {
+  return std::isfinite(tensor.largest_update);
+}
+
+}  // namespace
+
+int64_t LayoutDifference::num_unbounded() const {
+  return std::ssize(tensors) - std::ranges::count_if(tensors, has_bound);
+}
+
 double LayoutDifference::bounded_weight() const {
-  const auto is_bounded = [](const OfTensor& tensor) {
-    return std::isfinite(tensor.largest_update);
-  };
-  if (std::ranges::all_of(tensors, is_bounded)) return weight;
+  if (num_unbounded() == 0) return weight;
   double difference = 0;
   for (const OfTensor& tensor : tensors) {
-    if (is_bounded(tensor)) difference = largest(difference, tensor.weight);
+    if (has_bound(tensor)) difference = largest(difference, tensor.weight);
   }
   return difference;
 }

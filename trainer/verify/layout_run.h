@@ -80,8 +80,9 @@ struct LayoutDifference {
   std::vector<OfTensor> tensors;
 
   bool is_zero() const { return loss == 0 && gradient == 0 && weight == 0; }
-  // `weight`, but of the tensors whose updates have a bound.
+  // `weight`, but of the tensors whose updates have a bound; and how many have none.
   double bounded_weight() const;
+  int64_t num_unbounded() const;
 };
 // A difference is NaN where a value of either run is NaN or missing.
 LayoutDifference difference(const LayoutRun& a, const LayoutRun& b);

@@ -130,7 +130,11 @@ class Judgement {
       return {false, cat(reason_, "; and ", num_found_ - kMostNamed, " more")};
     if (num_found_ > 0) return {false, reason_};
     if (found.is_zero()) return {true, "equal to the bit"};
-    return {true, in_double_ ? "equal within 1e-9" : "equal but for rounding"};
+    const std::string said = in_double_ ? "equal within 1e-9" : "equal but for rounding";
+    const int64_t unbounded = found.num_unbounded();
+    if (unbounded == 0) return {true, said};
+    return {true, cat(said, ", without the weights of ", unbounded, " of ", found.tensors.size(),
+                      " tensors, whose updates have no bound to compare them by")};
   }
 
  private:
