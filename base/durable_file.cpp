@@ -1,7 +1,12 @@
 #include "base/durable_file.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include <fcntl.h>
@@ -29,6 +34,66 @@ fs::path nearest_existing(fs::path path) {
   while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
   return path;
 }
+
+// Where files are mapped. A handler of signals reads it, which may neither lock nor allocate.
+struct Mapping {
+  std::atomic<const std::byte*> begin = nullptr;  // null: the slot is free
+  size_t size = 0;
+  std::array<char, 1024> path = {};
+};
+std::array<Mapping, 256> mappings;
+std::mutex mappings_mutex;
+
+// Ends the process with a line where the memory of a mapped file has no file behind it any more.
+void on_bus_error(int, siginfo_t* info, void*) {
+  const auto* const at = static_cast<const std::byte*>(info->si_addr);
+  for (const Mapping& mapping : mappings) {
+    const std::byte* const begin = mapping.begin.load(std::memory_order_acquire);
+    if (begin == nullptr || at < begin || at >= begin + mapping.size) continue;
+    for (const char* const part : {"error ", mapping.path.data(),
+                                   " was cut short, or its disk failed, while it was being read; "
+                                   "restore it and start again\n"}) {
+      if (::write(STDERR_FILENO, part, std::strlen(part)) < 0) break;
+    }
+    _exit(static_cast<int>(ExitCode::kIo));
+  }
+  std::signal(SIGBUS, SIG_DFL);  // not of a mapped file: the access fails again, and that ends it
+}
+
+void add_mapping(const fs::path& path, const std::byte* begin, size_t size) {
+  static std::once_flag handled;
+  std::call_once(handled, [] {
+    struct sigaction action = {};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGBUS, &action, nullptr);
+  });
+  const std::lock_guard lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin != nullptr) continue;
+    mapping.size = size;
+    const std::string& text = path.native();
+    text.copy(mapping.path.data(), mapping.path.size() - 1);
+    mapping.path[std::min(text.size(), mapping.path.size() - 1)] = '\0';
+    mapping.begin.store(begin, std::memory_order_release);
+    return;
+  }
+}
+
+void remove_mapping(const std::byte* begin) {
+  const std::lock_guard lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin == begin) mapping.begin = nullptr;
+  }
+}
+
+// Closes a file descriptor on every way out.
+struct Closing {
+  int descriptor;
+  ~Closing() { close(descriptor); }
+};
+
+constexpr size_t kLargestReadWhole = size_t{64} << 10;
 
 }  // namespace
 
@@ -110,33 +175,59 @@ bool AppendFile::append_line(std::string_view line) noexcept {
 
 void AppendFile::sync() noexcept { fdatasync(descriptor_); }
 
+fs::path set_aside(const fs::path& path) {
+  std::error_code error;
+  for (int number = 1; number < 10000; ++number) {
+    const fs::path to = path.string() + (number == 1 ? ".damaged" : cat(".damaged-", number));
+    if (fs::exists(fs::symlink_status(to, error))) continue;
+    fs::rename(path, to, error);
+    if (error)
+      throw IoError(cat("cannot move ", path.string(), " to ", to.string(), ": ", error.message()));
+    return to;
+  }
+  throw IoError(cat("cannot move ", path.string(), " aside: too many files like ", path.string(),
+                    ".damaged are there"));
+}
+
 MappedFile::MappedFile(const fs::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail("open", path);
+  const Closing closing{descriptor};
   struct stat status = {};
   if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    close(descriptor);
     errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
     fail("read", path);
   }
   size_ = static_cast<size_t>(status.st_size);
-  if (size_ > 0) {
+  if (size_ == 0) return;
+  if (size_ > kLargestReadWhole) {
     void* mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
-    if (mapped == MAP_FAILED) {
-      close(descriptor);
-      fail("map", path);
-    }
+    if (mapped == MAP_FAILED) fail("map", path);
     data_ = static_cast<const std::byte*>(mapped);
+    add_mapping(path, data_, size_);
+    return;
   }
-  close(descriptor);
+  read_ = std::make_unique<std::byte[]>(size_);
+  data_ = read_.get();
+  for (size_t at = 0; at < size_;) {
+    const ssize_t count = read(descriptor, read_.get() + at, size_ - at);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("read", path);
+    if (count == 0) throw IoError(cat(path.string(), " was cut short while it was being read"));
+    at += static_cast<size_t>(count);
+  }
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr || read_ != nullptr) return;
+  remove_mapping(data_);
+  munmap(const_cast<std::byte*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      read_(std::move(other.read_)) {}
 
 std::string read_file(const fs::path& path, int64_t max_bytes) {
   const MappedFile file(path);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +60,14 @@ class AppendFile {
   int descriptor_ = -1;
 };
 
-// A read-only memory map of a whole file. Throws IoError when it cannot be opened.
+// Moves a damaged file to "PATH.damaged", or "PATH.damaged-2" and so on where that is taken, and
+// returns the new path. Throws IoError.
+std::filesystem::path set_aside(const std::filesystem::path& path);
+
+// A whole file, read only: small ones are read into memory, because a process may hold only some
+// ten thousand maps, larger ones are mapped. Throws IoError when it cannot be opened. Where a mapped
+// file is cut short while it is read, the process ends with ExitCode::kIo and a line that names the
+// file; the kernel leaves no other way.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -76,6 +84,7 @@ class MappedFile {
  private:
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+  std::unique_ptr<std::byte[]> read_;  // the content of a small file; null where it is mapped
 };
 
 // Returns the whole file. Throws IoError naming the path and the reason, also when the file is

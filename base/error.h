@@ -14,6 +14,7 @@ enum class ExitCode : int {
   kData = 65,        // input text, tokenizer or token file is wrong
   kCheckpoint = 66,  // no usable checkpoint
   kNumeric = 70,     // loss or gradient is not finite
+  kHeld = 73,        // another job holds the run's folder
   kIo = 74,          // a file could not be written or read
   kStopped = 75,     // stopped on request, after a save
   kHang = 76,        // a rank stopped making progress

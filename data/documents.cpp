@@ -18,7 +18,7 @@ bool DocumentReader::next(Document& document) {
       file_ = open_documents(files_[num_opened_++], gate_);
     }
     if (!file_->next(document)) {
-      bytes_of_finished_files_ += files_[num_opened_ - 1].size_bytes;
+      finish_file(files_[num_opened_ - 1]);
       file_ = nullptr;
       continue;
     }
@@ -28,8 +28,30 @@ bool DocumentReader::next(Document& document) {
     }
     document.source = files_[num_opened_ - 1].source;
     ++num_documents_;
+    ++documents_of_file_;
     num_text_bytes_ += static_cast<int64_t>(document.text.size());
     return true;
+  }
+}
+
+void DocumentReader::finish_file(const SourceFile& file) {
+  bytes_of_finished_files_ += file.size_bytes;
+  const int64_t documents = std::exchange(documents_of_file_, 0);
+  if (file.separator.empty()) return;
+  Separated& of_source = separated_[file.source];
+  of_source.separator = file.separator;
+  ++of_source.files;
+  if (documents > 1) of_source.is_found = true;
+}
+
+void DocumentReader::warn_of_unused_separators() const {
+  for (const auto& [source, separated] : separated_) {
+    if (separated.is_found) continue;
+    log_warn(
+        cat("data.sources[", source, "].separator \"", separated.separator,
+            "\" cuts no file of the source: no line between two texts is equal to it, so each of ",
+            separated.files, separated.files == 1 ? " file" : " files",
+            " is one document (lines end with LF or CRLF)"));
   }
 }
 
@@ -43,11 +65,13 @@ double DocumentReader::fraction_done() const {
 void warn_of_invalid_text(const Utf8Gate& gate) {
   if (gate.num_replaced() > 0) {
     log_warn(cat(with_commas(gate.num_replaced()),
-                 " documents were not UTF-8; what was invalid became U+FFFD (data.utf8)"));
+                 " documents were not UTF-8; what was invalid became U+FFFD (data.utf8); first: ",
+                 join(gate.first_places(), "; ")));
   }
   if (gate.num_skipped() > 0) {
     log_warn(cat(with_commas(gate.num_skipped()),
-                 " documents were not UTF-8 and were left out (data.utf8)"));
+                 " documents were not UTF-8 and were left out (data.utf8); first: ",
+                 join(gate.first_places(), "; ")));
   }
 }
 

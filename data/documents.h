@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/file_documents.h"
@@ -23,10 +25,20 @@ class DocumentReader {
   int64_t num_text_bytes() const { return num_text_bytes_; }
   // Counts the documents that were not UTF-8.
   const Utf8Gate& gate() const { return gate_; }
+  // Logs a warning for each source whose separator cut none of the files that have been read whole.
+  void warn_of_unused_separators() const;
   // The share of all files' bytes that has been read.
   double fraction_done() const;
 
  private:
+  struct Separated {
+    std::string separator;
+    int64_t files = 0;
+    bool is_found = false;  // between two documents of a file
+  };
+
+  void finish_file(const SourceFile& file);
+
   std::vector<SourceFile> files_;
   Utf8Gate gate_;
   int64_t total_bytes_;
@@ -36,6 +48,8 @@ class DocumentReader {
   int64_t num_documents_ = 0;
   int64_t num_empty_documents_ = 0;
   int64_t num_text_bytes_ = 0;
+  int64_t documents_of_file_ = 0;       // of the open file
+  std::map<int, Separated> separated_;  // by source
 };
 
 // Logs a warning when documents were repaired or skipped because they are not UTF-8.

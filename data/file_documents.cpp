@@ -49,8 +49,7 @@ class MappedText : public FileDocuments {
       const std::string_view text = cut();
       std::string replaced;
       switch (gate_.judge(text, replaced, [&](size_t at) {
-        return cat(source_.path.string(), ": invalid UTF-8 at byte ",
-                   text.data() + at - file_->text().data());
+        return cat(source_.path.string(), ", byte ", text.data() + at - file_->text().data());
       })) {
         case Utf8Gate::Verdict::kSkipped:
           continue;
@@ -112,8 +111,8 @@ class StreamedDocuments : public FileDocuments {
   // Returns false when the UTF-8 policy skips the text.
   bool passes(std::string& text, int64_t first_line) {
     std::string replaced;
-    const Utf8Gate::Verdict verdict = gate_.judge(
-        text, replaced, [&](size_t) { return cat(place(first_line), ": invalid UTF-8"); });
+    const Utf8Gate::Verdict verdict =
+        gate_.judge(text, replaced, [&](size_t) { return place(first_line); });
     if (verdict == Utf8Gate::Verdict::kReplaced) text = std::move(replaced);
     return verdict != Utf8Gate::Verdict::kSkipped;
   }

@@ -73,6 +73,11 @@ Tokenizer train_on(const Sources& sources, const TokenizerConfig& config,
     warn_of_invalid_text(reader.gate());
     refuse_empty_sources(reader.num_empty_documents());
   }
+  if (tokenizer.vocab_size() < config.vocab_size) {
+    log_warn(cat("the text gives a vocabulary of ", with_commas(tokenizer.vocab_size()),
+                 " entries, not the ", with_commas(config.vocab_size),
+                 " of tokenizer.vocab_size: there is no pair of tokens left to merge"));
+  }
   return tokenizer;
 }
 
@@ -104,13 +109,30 @@ auto open_or_make(const fs::path& cache, const std::string& name, const Open& op
   return open(entry.folder());
 }
 
+Sources find_sources(const DataConfig& data, const fs::path& runs,
+                     const std::function<void(double)>& progress) {
+  std::vector<fs::path> left_out = {data.cache};
+  if (!runs.empty()) left_out.push_back(runs);
+  Sources sources = {list_source_files(data.sources, left_out), 0, data.utf8};
+  sources.fingerprint = content_fingerprint(sources.files, progress);
+  if (sources.utf8 != Utf8Policy::kError)
+    sources.fingerprint = hash_text(cat(hex16(sources.fingerprint), " ", data.utf8));
+  return sources;
+}
+
+void require_unchanged(const Sources& sources, const DataConfig& data, const fs::path& runs) {
+  if (find_sources(data, runs, {}).fingerprint == sources.fingerprint) return;
+  throw DataError("the files of data.sources changed while they were being prepared; run again");
+}
+
 struct KeyedTokenizer {
   uint64_t key;
   Tokenizer tokenizer;
 };
 
-KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
+KeyedTokenizer obtain_tokenizer(const Sources& sources, const DataConfig& data,
                                 const TokenizerConfig& config, const PrepareOptions& options) {
+  const fs::path& cache = data.cache;
   if (!config.path.empty()) {
     const Tokenizer loaded = load_tokenizer(config.path, options.use);
     const uint64_t key = loaded.hash();
@@ -125,6 +147,7 @@ KeyedTokenizer obtain_tokenizer(const fs::path& cache, const Sources& sources,
   return {key,
           open_or_make(cache, tokenizer_entry(key), open_tokenizer, [&](const fs::path& folder) {
             save_tokenizer(train_on(sources, config, options), folder);
+            require_unchanged(sources, data, options.runs);
           })};
 }
 
@@ -158,14 +181,6 @@ TokenFiles open_token_files(const fs::path& folder, bool with_validation,
   return files;
 }
 
-Sources find_sources(const DataConfig& data, const std::function<void(double)>& progress) {
-  Sources sources = {list_source_files(data.sources), 0, data.utf8};
-  sources.fingerprint = content_fingerprint(sources.files, progress);
-  if (sources.utf8 != Utf8Policy::kError)
-    sources.fingerprint = hash_text(cat(hex16(sources.fingerprint), " ", data.utf8));
-  return sources;
-}
-
 // Files of tokens have no text to train a tokenizer on, and no lines to make pairs of.
 void require_text_where_needed(const Sources& sources, const DataConfig& data,
                                const TokenizerConfig& tokenizer) {
@@ -182,11 +197,6 @@ void require_text_where_needed(const Sources& sources, const DataConfig& data,
                           "give text, or data.pairs=none"));
     }
   }
-}
-
-void require_unchanged(const Sources& sources, const DataConfig& data) {
-  if (find_sources(data, {}).fingerprint == sources.fingerprint) return;
-  throw DataError("the files of data.sources changed while they were being prepared; run again");
 }
 
 uint64_t key_of_tokens(const Sources& sources, const DataConfig& data, const Tokenizer& tokenizer,
@@ -210,7 +220,7 @@ TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, ui
              {options.use, data.validation_fraction, data.has_pairs(), sources.utf8,
               options.num_threads},
              folder, [&](double fraction) { options.progress("tokenising", fraction); });
-    require_unchanged(sources, data);
+    require_unchanged(sources, data, options.runs);
   });
 }
 
@@ -256,11 +266,11 @@ PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
                      const PrepareOptions& asked) {
   PrepareOptions options = asked;
   if (!options.progress) options.progress = [](std::string_view, double) {};
-  const Sources sources =
-      find_sources(data, [&](double fraction) { options.progress("reading sources", fraction); });
+  const Sources sources = find_sources(
+      data, options.runs, [&](double fraction) { options.progress("reading sources", fraction); });
 
   require_text_where_needed(sources, data, config);
-  auto [tokenizer_key, tokenizer] = obtain_tokenizer(data.cache, sources, config, options);
+  auto [tokenizer_key, tokenizer] = obtain_tokenizer(sources, data, config, options);
   PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer, options.use), 0, 0};
   TokenFiles files = obtain_token_files(sources, data, keys.tokens_key, tokenizer, options);
   require_enough(files, data);

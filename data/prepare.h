@@ -52,6 +52,7 @@ struct PrepareOptions {
   TokenizerUse use = TokenizerUse::kNextToken;
   int num_threads = 1;
   PrepareProgress progress = {};
+  std::filesystem::path runs = {};  // left out of the sources, as data.cache is; may be empty
 };
 
 // When the cache has both entries, only reads sources and token files once to compare their hashes.

@@ -1,6 +1,8 @@
 #include "data/source_files.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <system_error>
 
 #include <glob.h>
@@ -41,10 +43,24 @@ fs::path ids_of_pair(const fs::path& path) {
 SourceFormat format_of(const fs::path& path, FormatChoice asked) {
   const bool is_auto = asked == FormatChoice::kAuto;
   if (is_auto && !ids_of_pair(path).empty()) return SourceFormat::kMegatron;
-  if (is_auto && path.extension() == ".bin" && is_llmc_file(path)) return SourceFormat::kLlmc;
+  if (is_auto && path.extension() == ".bin") {
+    if (is_llmc_file(path)) return SourceFormat::kLlmc;
+    throw DataError(
+        cat(path.string(),
+            " is no token file of llm.c, nor one of Megatron-LM with an .idx beside it; "
+            "of ids without a header (nanoGPT's train.bin) name the text that they were "
+            "made from"));
+  }
   fs::path name = path.filename();
   if (name.extension() == ".gz" || name.extension() == ".zst") name.replace_extension();
   const std::string extension = name.extension().string();
+  if (is_auto && extension == ".json") {
+    throw DataError(
+        cat(path.string(),
+            " is JSON, whose documents lmtrain reads as one object a line: convert it "
+            "(jq -c '.[]' FILE > FILE.jsonl), or set the source's format, to jsonl where "
+            "it has that form already or to text"));
+  }
   for (const KnownFormat& known : kFormats) {
     const bool fits = std::count(known.extensions.begin(), known.extensions.end(), extension) > 0;
     if (asked == known.choice || (is_auto && fits)) return known.format;
@@ -90,29 +106,72 @@ std::vector<std::string> matches_of(const std::string& pattern) {
 
 bool is_pattern(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
-std::vector<SourceFile> files_of_folder(const SourceConfig& source) {
-  std::vector<SourceFile> files;
-  for (fs::recursive_directory_iterator at(source.path), end; at != end; ++at) {
-    const fs::path& path = at->path();
-    std::error_code broken_link;
-    if (hidden(path)) {
-      at.disable_recursion_pending();
-    } else if (at->is_regular_file(broken_link)) {
-      if (is_index(path, source)) continue;
-      files.push_back(
-          source_file(path, path.lexically_relative(source.path).generic_string(), source));
-    } else if (at->is_symlink()) {
-      log_warn(cat("skipping ", path.string(), ": a link that does not lead to a file"));
+// What is listed of the folders, and what is not.
+struct Listing {
+  std::set<fs::path> left_out;  // canonical
+  std::set<fs::path> seen;      // canonical folders
+};
+
+[[noreturn]] void refuse_unreadable(const fs::path& path, const std::error_code& error) {
+  throw DataError(cat("cannot read ", path.string(), ": ", error.message()));
+}
+
+// Calls visit(path) for each file under `folder` that is not hidden.
+void for_each_file(const fs::path& folder, Listing& listing,
+                   const std::function<void(const fs::path&)>& visit) {
+  std::error_code error;
+  const fs::path canonical = fs::canonical(folder, error);
+  if (error) refuse_unreadable(folder, error);
+  if (listing.left_out.contains(canonical)) {
+    log_warn(cat("leaving out ", folder.string(), ": lmtrain writes there (data.cache, run.dir)"));
+    return;
+  }
+  if (!listing.seen.insert(canonical).second) {
+    log_warn(cat("skipping ", folder.string(), ": it leads to a folder that is listed already"));
+    return;
+  }
+  const fs::directory_iterator entries(folder, error);
+  if (error) refuse_unreadable(folder, error);
+  for (const fs::directory_entry& entry : entries) {
+    if (hidden(entry.path())) continue;
+    if (entry.is_directory(error)) {
+      for_each_file(entry.path(), listing, visit);
+    } else if (entry.is_regular_file(error)) {
+      visit(entry.path());
+    } else if (entry.is_symlink()) {
+      log_warn(cat("skipping ", entry.path().string(), ": a link that leads nowhere"));
     }
   }
+}
+
+std::vector<SourceFile> files_of_folder(const SourceConfig& source, Listing& listing) {
+  std::vector<SourceFile> files;
+  for_each_file(source.path, listing, [&](const fs::path& path) {
+    if (is_index(path, source)) return;
+    files.push_back(
+        source_file(path, path.lexically_relative(source.path).generic_string(), source));
+  });
   std::sort(files.begin(), files.end(),
             [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
   return files;
 }
 
-std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key);
+std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key,
+                                        Listing& listing);
 
-std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::string& key) {
+// A source within the cache, or among the runs, would change with each run.
+void require_not_left_out(const fs::path& path, const std::string& key, const Listing& listing) {
+  std::error_code ignored;
+  const fs::path canonical = fs::canonical(path, ignored);
+  for (fs::path at = canonical; at.has_relative_path(); at = at.parent_path()) {
+    if (!listing.left_out.contains(at)) continue;
+    throw DataError(cat(key, ": ", path.string(), " lies in ", at.string(),
+                        ", where lmtrain writes (data.cache, run.dir); keep text elsewhere"));
+  }
+}
+
+std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::string& key,
+                                         Listing& listing) {
   const std::vector<std::string> paths = matches_of(source.path);
   if (paths.empty()) throw DataError(cat(key, ": nothing matches ", source.path));
   // Names are relative to the last folder before the pattern's first wildcard.
@@ -130,7 +189,8 @@ std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::
       continue;
     }
     const bool is_folder = fs::is_directory(path);  // a folder may be empty
-    for (SourceFile& file : is_folder ? files_of_folder(one) : files_of_source(one, key)) {
+    for (SourceFile& file :
+         is_folder ? files_of_folder(one, listing) : files_of_source(one, key, listing)) {
       file.name = file.path.lexically_relative(fixed.empty() ? "." : fixed).generic_string();
       files.push_back(std::move(file));
     }
@@ -139,16 +199,18 @@ std::vector<SourceFile> files_of_pattern(const SourceConfig& source, const std::
   return files;
 }
 
-std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key) {
+std::vector<SourceFile> files_of_source(const SourceConfig& source, const std::string& key,
+                                        Listing& listing) {
   const fs::path path = source.path;
   if (source.path.empty()) throw DataError(cat(key, " is empty; name a text file or a folder"));
-  if (!fs::exists(path) && is_pattern(source.path)) return files_of_pattern(source, key);
+  if (!fs::exists(path) && is_pattern(source.path)) return files_of_pattern(source, key, listing);
   if (!fs::exists(path)) throw DataError(cat(key, ": ", source.path, " does not exist"));
+  require_not_left_out(path, key, listing);
   if (fs::is_regular_file(path)) return {source_file(path, path.filename().string(), source)};
   if (!fs::is_directory(path)) {
     throw DataError(cat(key, ": ", source.path, " is neither a file nor a folder"));
   }
-  std::vector<SourceFile> files = files_of_folder(source);
+  std::vector<SourceFile> files = files_of_folder(source, listing);
   if (files.empty()) {
     throw DataError(
         cat(key, ": the folder ", source.path, " holds no file (hidden ones are skipped)"));
@@ -188,21 +250,27 @@ uint64_t hash_file(const fs::path& path, const std::function<void(int64_t)>& add
 
 }  // namespace
 
-std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sources) {
+std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sources,
+                                          const std::vector<fs::path>& left_out) {
   if (sources.empty()) {
     throw DataError("data.sources is empty; name at least one text file or folder");
   }
+  std::set<fs::path> canonical_left_out;
+  for (const fs::path& folder : left_out) canonical_left_out.insert(fs::weakly_canonical(folder));
   std::vector<SourceFile> files;
   for (size_t i = 0; i < sources.size(); ++i) {
+    Listing listing = {canonical_left_out, {}};
     const std::string key = cat("data.sources[", i, "].path");
     try {
-      std::vector<SourceFile> more = files_of_source(sources[i], key);
+      std::vector<SourceFile> more = files_of_source(sources[i], key, listing);
       require_settings_used(sources[i], more, cat("data.sources[", i, "]"));
       for (SourceFile& file : more) file.source = static_cast<int>(i);
       std::move(more.begin(), more.end(), std::back_inserter(files));
     } catch (const fs::filesystem_error& error) {
       throw DataError(
-          cat(key, ": cannot read ", error.path1().string(), ": ", error.code().message()));
+          cat(key, ": cannot read ",
+              (error.path1().empty() ? fs::path(sources[i].path) : error.path1()).string(), ": ",
+              error.code().message()));
     }
   }
   return files;

@@ -276,6 +276,7 @@ void tokenise(const std::vector<SourceFile>& files, const Tokenizer& tokenizer,
   }
   while (!in_work.empty()) write_oldest();
   warn_of_invalid_text(reader.gate());
+  reader.warn_of_unused_separators();
   if (reader.num_documents() == 0) refuse_empty_sources(reader.num_empty_documents());
   writer.commit(reader.num_empty_documents());
 }

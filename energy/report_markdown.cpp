@@ -122,6 +122,7 @@ std::string training_rows(const RunFacts& facts) {
   }
   if (facts.matmul_share)
     rows += row({"Share of the matmul ceiling", percent(*facts.matmul_share)});
+  if (facts.mfu) rows += row({"Share of the data sheet's peak (MFU)", percent(*facts.mfu)});
   if (facts.last_validation_loss) {
     const std::string last = fixed(*facts.last_validation_loss, 4);
     rows +=
@@ -230,9 +231,10 @@ std::string attempt_table(const EmissionsReport& report) {
   return text + "\n";
 }
 
-std::string remarks_list(const EmissionsReport& report) {
+std::string remarks_list(const EmissionsReport& report, const RunFacts& facts) {
   std::string text;
   for (const std::string& remark : report.remarks) text += cat("- ", remark, "\n");
+  for (const std::string& note : facts.notes) text += cat("- ", note, "\n");
   return text.empty() ? "" : "### Remarks\n\n" + text + "\n";
 }
 
@@ -272,7 +274,7 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
   text += picture("power", "Power over time by kind of device", power_chart(totals, report));
   text += device_table(report) + node_and_rank_tables(report) + phase_table(report);
   text += picture("phases", "Energy by phase", phase_chart(report));
-  text += attempt_table(report) + remarks_list(report) + origin(report, facts);
+  text += attempt_table(report) + remarks_list(report, facts) + origin(report, facts);
   write_file_durably(path, text);
 }
 

@@ -1,5 +1,8 @@
 #include "energy/run_facts.h"
 
+#include "base/durable_file.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "energy/json_fields.h"
 
 namespace lmtrain {
@@ -32,10 +35,12 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("sentence_accuracy", facts.sentence_accuracy);
   visit("tokens_per_second", facts.tokens_per_second);
   visit("matmul_share", facts.matmul_share);
+  visit("mfu", facts.mfu);
   visit("train_loss", facts.train_loss);
   visit("validation_loss", facts.validation_loss);
   visit("validation_by_source", facts.validation_by_source);
   visit("samples", facts.samples);
+  visit("notes", facts.notes);
   visit("software", facts.software);
   visit("command_line", facts.command_line);
   visit("config_yaml", facts.config_yaml);
@@ -103,6 +108,13 @@ class Read {
       points.push_back({row[0].get<int64_t>(), json_number(row[1], key)});
     }
   }
+  void operator()(const char* key, std::vector<std::string>& texts) const {
+    if (!object_.contains(key)) return;  // written by an earlier version
+    for (const json& one : array_field(object_, key)) {
+      if (!one.is_string()) throw DataError(cat("\"", key, "\" holds something else than texts"));
+      texts.push_back(one.get<std::string>());
+    }
+  }
   void operator()(const char* key, std::vector<SourceLoss>& losses) const {
     if (!object_.contains(key)) return;  // written by an earlier version
     for (const json& one : array_field(object_, key))
@@ -132,6 +144,21 @@ RunFacts parse_run_facts(std::string_view text) {
   RunFacts facts;
   visit_fields(facts, Read(object));
   return facts;
+}
+
+std::optional<RunFacts> load_run_facts(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  try {
+    return parse_run_facts(read_file(path));
+  } catch (const DataError& error) {
+    const std::filesystem::path aside = set_aside(path);
+    log_warn(cat(path.string(), " is damaged (", error.what(), "); it is now ", aside.string(),
+                 ", and when the run began, and from where, is not known any more"));
+    RunFacts facts;
+    facts.notes.push_back(cat("A damaged record of the run's beginning was set aside as ",
+                              aside.filename().string(), "."));
+    return facts;
+  }
 }
 
 }  // namespace lmtrain

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,12 +58,15 @@ struct RunFacts {
   std::optional<double> most_frequent_accuracy;  // the same if one always took the commonest token
   std::optional<double> sentence_accuracy;       // bert: share of pairs told apart
   std::optional<double> tokens_per_second;
-  std::optional<double> matmul_share;  // of the measured ceiling, 0 to 1
+  // Over the training time of all attempts, each against its own machine, 0 to 1.
+  std::optional<double> matmul_share;  // of the measured ceiling
+  std::optional<double> mfu;           // of the peak by data sheet
   std::vector<CurvePoint> train_loss;
   std::vector<CurvePoint> validation_loss;
   std::vector<SourceLoss> validation_by_source;  // of the last validation; empty with one source
   std::vector<TextSample> samples;
-  std::string software;  // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"
+  std::vector<std::string> notes;  // on the run's records, such as damage, a sentence each
+  std::string software;            // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"
   std::string command_line;
   std::string config_yaml;  // resolved
 };
@@ -70,5 +74,8 @@ struct RunFacts {
 std::string to_json(const RunFacts& facts);
 // Throws DataError naming the field that is absent or of the wrong type.
 RunFacts parse_run_facts(std::string_view text);
+// Reads the file; nothing where there is none. A damaged one is set aside (set_aside) with a
+// warning: a record must not stop a run.
+std::optional<RunFacts> load_run_facts(const std::filesystem::path& path);
 
 }  // namespace lmtrain

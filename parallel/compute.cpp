@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/phase.h"
@@ -78,24 +79,54 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
   return compute;
 }
 
-double measure_matmul_flops(at::ScalarType type, at::Device device) {
-  const bool is_cpu = device.is_cpu();
-  const int64_t n = is_cpu ? 1024 : 8192;
+namespace {
+
+double process_cpu_seconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// Of the time in which its threads could compute, a rank that has its cores to itself gets nearly
+// all.
+constexpr double kShareOfOwnCores = 0.9;
+
+MatmulCeiling measure_once(const at::Tensor& factor) {
+  constexpr double kBudgetSeconds = 0.2;
+  const bool is_cpu = factor.device().is_cpu();
+  const auto n = static_cast<double>(factor.size(0));
+  MatmulCeiling ceiling;
+  const double start = monotonic_seconds();
+  const double cpu_start = process_cpu_seconds();
+  while (monotonic_seconds() - start < kBudgetSeconds) {
+    const double begin = monotonic_seconds();
+    const at::Tensor product = at::mm(factor, factor);
+    if (!is_cpu) product[0][0].item<double>();  // waits for the device
+    ceiling.flops = std::max(ceiling.flops, 2.0 * n * n * n / (monotonic_seconds() - begin));
+  }
+  const double possible = (monotonic_seconds() - start) * at::get_num_threads();
+  ceiling.is_believed = !is_cpu || process_cpu_seconds() - cpu_start >= kShareOfOwnCores * possible;
+  return ceiling;
+}
+
+}  // namespace
+
+MatmulCeiling measure_matmul_ceiling(at::ScalarType type, at::Device device) {
+  constexpr int kTries = 3;
+  const int64_t n = device.is_cpu() ? 1024 : 8192;
   // The factors are not all ones: a GPU multiplies numbers with few set bits faster than the
   // numbers of a model.
-  const at::Tensor a = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
-                           .sin_()
-                           .view({n, n})
-                           .to(type);
-  const double budget_seconds = 0.2;
-  double best = 0;
-  const double start = monotonic_seconds();
-  while (monotonic_seconds() - start < budget_seconds) {
-    const double begin = monotonic_seconds();
-    const at::Tensor product = at::mm(a, a);
-    if (!is_cpu) product[0][0].item<double>();  // waits for the device
-    best = std::max(best, 2.0 * static_cast<double>(n) * static_cast<double>(n) *
-                              static_cast<double>(n) / (monotonic_seconds() - begin));
+  const at::Tensor factor = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
+                                .sin_()
+                                .view({n, n})
+                                .to(type);
+  at::mm(factor, factor);  // the threads start, and the library prepares its kernels
+  MatmulCeiling best;
+  for (int i = 0; i < kTries; ++i) {
+    const MatmulCeiling ceiling = measure_once(factor);
+    best.flops = std::max(best.flops, ceiling.flops);
+    best.is_believed = ceiling.is_believed;
+    if (best.is_believed) break;
   }
   return best;
 }

@@ -24,8 +24,15 @@ struct Compute {
 // CollectiveError when a rank cannot have the device that the config wants.
 Compute set_up_compute(const ParallelConfig& config, Launch& launch);
 
-// Measures the floating-point operations per second of large matrix products of this type on this
-// rank, while the other ranks do the same.
-double measure_matmul_flops(at::ScalarType type, at::Device device);
+// Floating-point operations per second of large matrix products.
+struct MatmulCeiling {
+  double flops = 0;
+  // Whether the threads had their cores to themselves while it was measured. Otherwise the machine
+  // does other work too, or has fewer cores than threads, and the true ceiling is higher.
+  bool is_believed = true;
+};
+// Measures the ceiling of this type on this rank, while the other ranks do the same; up to three
+// times where it is not believed.
+MatmulCeiling measure_matmul_ceiling(at::ScalarType type, at::Device device);
 
 }  // namespace lmtrain

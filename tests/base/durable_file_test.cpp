@@ -51,6 +51,42 @@ TEST(DurableFile, NamesWhatItCannotDo) {
   EXPECT_EQ(num_files(folder.path()), 1U);
 }
 
+// Defect: a file that is cut short while it is read ends the process with SIGBUS and no line.
+TEST(MappedFileDeathTest, NamesTheFileThatWasCutShort) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("cut", std::string(1 << 20, 'x'));
+  EXPECT_EXIT(
+      {
+        const MappedFile file(path);
+        fs::resize_file(path, 10);
+        const volatile char last = file.text().back();
+        (void)last;
+      },
+      testing::ExitedWithCode(static_cast<int>(ExitCode::kIo)), "error .*/cut was cut short");
+}
+
+// Defect: ninety thousand small files need ninety thousand maps, more than a process may have.
+TEST(MappedFile, SmallFilesAreNotMapped) {
+  const TemporaryFolder folder;
+  const MappedFile small(folder.write("small", "a document"));
+  const MappedFile large(folder.write("large", std::string(1 << 20, 'x')));
+  std::ifstream maps("/proc/self/maps");
+  const std::string text(std::istreambuf_iterator<char>(maps), {});
+  EXPECT_EQ(text.find("/small"), std::string::npos);
+  EXPECT_NE(text.find("/large"), std::string::npos);
+  EXPECT_EQ(small.text(), "a document");
+}
+
+// Defect: a file set aside that replaces one set aside before.
+TEST(SetAside, KeepsWhatWasSetAsideBefore) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(set_aside(folder.write("facts", "one")), folder / "facts.damaged");
+  EXPECT_EQ(set_aside(folder.write("facts", "two")), folder / "facts.damaged-2");
+  EXPECT_EQ(read_file(folder / "facts.damaged"), "one");
+  EXPECT_EQ(read_file(folder / "facts.damaged-2"), "two");
+  EXPECT_FALSE(fs::exists(folder / "facts"));
+}
+
 // Defect: lines of two writers are mixed, or a line lacks its end.
 TEST(AppendFile, AddsWholeLines) {
   const TemporaryFolder folder;

@@ -30,5 +30,12 @@ TEST(Text, ReadableQuantities) {
   EXPECT_EQ(shortest(6e-4), "0.0006");
 }
 
+// Defect: a number with something behind it, or one that does not fit, is taken for another number.
+TEST(ParseInteger, TakesTheWholeText) {
+  EXPECT_EQ(parse_integer("-12"), -12);
+  for (const char* text : {"", " 1", "1 ", "1.5", "0x1", "9223372036854775808", "+1"})
+    EXPECT_FALSE(parse_integer(text).has_value()) << text;
+}
+
 }  // namespace
 }  // namespace lmtrain

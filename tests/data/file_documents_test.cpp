@@ -183,7 +183,7 @@ TEST_F(FileDocumentsTest, BadTablesNameTheLine) {
   });
   EXPECT_NE(idle.find("separator has no effect"), std::string::npos) << idle;
   EXPECT_NE(
-      error("c.json", "{}\n", {"", "", FormatChoice::kAuto, "content"}).find("field has no effect"),
+      error("c.txt", "{}\n", {"", "", FormatChoice::kAuto, "content"}).find("field has no effect"),
       std::string::npos);
   EXPECT_NE(error("c.jsonl", "{}\n", {"", "%"}).find("separator has no effect"), std::string::npos);
 }
@@ -244,6 +244,25 @@ TEST_F(FileDocumentsTest, PatternsMatchFilesAndFolders) {
   EXPECT_EQ(names("2024/*"), Texts{"b.txt"});
   folder_.write("odd[1].txt", "x");
   EXPECT_EQ(names("odd[1].txt"), Texts{"odd[1].txt"});  // a file with exactly this name
+}
+
+// Defect: UTF-16 and binary files trained on as text, because a zero byte is valid UTF-8.
+TEST_F(FileDocumentsTest, FilesThatAreNoTextAreToldApart) {
+  const auto refusal = [&](const std::string& content) {
+    SourceConfig source;
+    source.path = folder_.write("file", content);
+    return message_of<DataError>([&] { read_source(source); });
+  };
+  using namespace std::string_literals;
+  EXPECT_NE(refusal("\xFF\xFEh\0i\0"s).find("is UTF-16"), std::string::npos);
+  EXPECT_NE(refusal("h\0i\0"s).find("file, byte 1: a zero byte"), std::string::npos);
+  EXPECT_NE(refusal("abc\xFF").find("file, byte 3: invalid UTF-8"), std::string::npos);
+  SourceConfig source;
+  source.path = folder_.write("file", "a\0b"s);
+  EXPECT_EQ(read_source(source, Utf8Policy::kReplace).texts,
+            std::vector<std::string>{"a\xEF\xBF\xBD"
+                                     "b"});
+  EXPECT_TRUE(read_source(source, Utf8Policy::kSkip).texts.empty());
 }
 
 }  // namespace

@@ -411,6 +411,8 @@ TEST_F(PrepareTest, SourcesThatChangeMeanwhileAreRefused) {
     if (stage == "training tokenizer") folder_.write("text/b", some_documents(150, 3));
   };
   EXPECT_THROW(prepare(config_, kTokenizer, {.progress = change}), DataError);
+  for (const auto& [name, content] : content_of(config_.cache))
+    ADD_FAILURE() << name << " was made of two contents and stays in the cache";
   run();
   EXPECT_EQ(stages_of_run().size(), 1U);
 }

@@ -1,6 +1,7 @@
 #include "data/source_files.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "tests/temporary_folder.h"
@@ -29,15 +30,60 @@ TEST(SourceFiles, AFolderIsReadInByteOrderWithoutHiddenFiles) {
   EXPECT_EQ(names_of(list_source_files({{folder.path().string() + "/", ""}})), expected);
 }
 
-// Defect: links to files are lost, or a link to a folder makes a loop.
-TEST(SourceFiles, LinksToFilesAreFollowedAndToFoldersAreNot) {
+// Defect: links are lost in a folder though a pattern follows them, or a link to a folder makes a loop.
+TEST(SourceFiles, LinksAreFollowedOnce) {
   const TemporaryFolder folder;
   const std::string file = folder.write("data/file", "text");
+  folder.write("elsewhere/more", "text");
   std::filesystem::create_symlink(file, folder / "data/link");
+  std::filesystem::create_directory_symlink(folder / "elsewhere", folder / "data/linked");
   std::filesystem::create_directory_symlink(folder / "data", folder / "data/loop");
   std::filesystem::create_symlink(folder / "nowhere", folder / "data/broken");
   EXPECT_EQ(names_of(list_source_files({{(folder / "data").string(), ""}})),
-            (std::vector<std::string>{"file", "link"}));
+            (std::vector<std::string>{"file", "link", "linked/more"}));
+}
+
+// Defect: a source that holds the cache or the runs grows with each run and is prepared for ever.
+TEST(SourceFiles, WhereLmtrainWritesIsLeftOut) {
+  const TemporaryFolder folder;
+  folder.write("text", "text");
+  folder.write("cache/tokens/train.tokens", "x");
+  folder.write("runs/a/report.md", "x");
+  const std::vector<std::filesystem::path> left_out = {folder / "cache", folder / "runs/"};
+  EXPECT_EQ(names_of(list_source_files({{folder.path().string(), ""}}, left_out)),
+            (std::vector<std::string>{"text"}));
+  for (const char* inside : {"cache", "cache/tokens", "runs/a/report.md"}) {
+    const std::string message = message_of<DataError>([&] {
+      list_source_files({{(folder / inside).string(), ""}}, left_out);
+    });
+    EXPECT_NE(message.find("data.cache"), std::string::npos) << inside << ": " << message;
+  }
+}
+
+// Defect: an array of JSON, or ids without a header, trained on as if they were text.
+TEST(SourceFiles, FilesThatAreNoTextBySilenceAreRefused) {
+  const TemporaryFolder folder;
+  for (const auto& [name, word] : {std::pair{"a.json", "jsonl"}, std::pair{"train.bin", "llm.c"}}) {
+    const std::string path = folder.write(name, "[1, 2]");
+    const std::string message = message_of<DataError>([&] { list_source_files({{path, ""}}); });
+    EXPECT_NE(message.find(word), std::string::npos) << message;
+    SourceConfig as_text = {path, ""};
+    as_text.format = FormatChoice::kText;
+    EXPECT_EQ(list_source_files({as_text}).size(), 1U);
+  }
+}
+
+// Defect: "cannot read : Permission denied", without a path.
+TEST(SourceFiles, AFolderThatCannotBeReadIsNamed) {
+  if (geteuid() == 0) GTEST_SKIP() << "the superuser may read everything";
+  const TemporaryFolder folder;
+  folder.write("data/closed/file", "text");
+  std::filesystem::permissions(folder / "data/closed", std::filesystem::perms::none);
+  const std::string message = message_of<DataError>([&] {
+    list_source_files({{(folder / "data").string(), ""}});
+  });
+  EXPECT_NE(message.find("data/closed: Permission denied"), std::string::npos) << message;
+  std::filesystem::permissions(folder / "data/closed", std::filesystem::perms::all);
 }
 
 // Defect: an error about sources that does not name the key and the path.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Defect: documents that leak into each other; a validation that sees one of two sources; text of which nothing falls
-# into validation.
+# into validation; what should have been said of the text and was not.
 LMTRAIN=$1
 . "$(dirname "$0")/lib.sh"
 
@@ -35,3 +35,39 @@ for order in "{path: text, separator: '%'}, {path: other}" "{path: other}, {path
 done
 # One document: its last part is for validation.
 expect 0 "the last 0.1 of its text is for validation" config.yaml run.name=one train.steps=1 "data.sources=[{path: other}]"
+
+# How much text there is, and how often the run reads it.
+expect 0 "text: [0-9]* documents of [0-9,]* tokens for training, [0-9]* documents .* 40 steps read [0-9.]* times" config.yaml run.name=said
+# A separator that no line is equal to, or that no line can be.
+expect 0 "separator \"%%\" cuts no file" config.yaml run.name=uncut train.steps=1 "data.sources=[{path: text, separator: '%%'}]"
+expect 64 "holds a line break" config.yaml run.name=never 'data.sources=[{path: text, separator: "\n"}]'
+# A vocabulary that the text cannot fill.
+expect 0 "entries, not the 50,257" config.yaml run.name=small train.steps=1 tokenizer.vocab_size=50257
+# What is left out, with its place.
+mkdir mixed
+cp text/corpus mixed
+printf 'a\377b' > mixed/broken
+expect 65 "mixed/broken, byte 1: invalid UTF-8" config.yaml run.name=mixed "data.sources=[{path: mixed}]"
+expect 0 "left out (data.utf8); first: mixed/broken, byte 1" config.yaml run.name=mixed train.steps=1 data.utf8=skip \
+  "data.sources=[{path: mixed, separator: '%'}]"
+
+# A source that holds the cache and the runs: left out, so that the run can be extended; one within them is refused.
+mkdir here
+cp text/corpus here
+here=(config.yaml run.name=here run.dir=here/runs data.cache=here/cache "data.sources=[{path: here, separator: '%'}]")
+expect 0 report "${here[@]}" train.steps=5
+expect 0 "leaving out here/runs" "${here[@]}" train.steps=10
+grep -q "continuing from" out.log || fail "a run whose source holds the run began anew"
+expect 65 "lies in .*cache" config.yaml run.name=within "data.sources=[{path: cache}]"
+
+# Text that was added before a resume is other text, not another tokenizer.
+mkdir grows
+cp text/corpus grows
+expect 0 report config.yaml run.name=grows train.steps=5 "data.sources=[{path: grows, separator: '%'}]"
+sed "s/the/these/g" text/corpus >> grows/corpus
+expect 64 "was trained on other text" config.yaml run.name=grows train.steps=10 "data.sources=[{path: grows, separator: '%'}]"
+
+# Numbers whose products overflow.
+expect 64 "eval.batches" config.yaml run.name=x eval.batches=4611686018427387904
+expect 64 "more tokens than can be counted" config.yaml run.name=x train.steps=274877906944 train.global_batch_size=16777216 \
+  train.micro_batch_size=1 data.sequence_length=16 model.max_positions=32

@@ -75,6 +75,26 @@ expect 0 "report" config.yaml run.name=f train.steps=30
 expect 0 "has finished" config.yaml run.name=f train.steps=30 run.resume=runs/e
 expect 64 "run.resume" config.yaml run.name=f train.steps=35 run.resume=runs/b
 
+# Fewer steps than are done, or none left to do after another run's checkpoint: refused, and nothing is written.
+expect 64 "has 30 steps behind it" config.yaml run.name=f train.steps=20
+expect 64 "has 20 steps behind it" config.yaml run.name=ff train.steps=20 run.resume=runs/e
+[ ! -e runs/ff ] || fail "a refused run.resume left a folder behind"
+# A schedule that rises again: said, with settings that go on from the present rate.
+expect 0 "it rises again after its decay had begun. To go on .* optimizer.lr=" config.yaml run.name=f train.steps=60
+
+# Damaged records are set aside, the run goes on, and the report says so.
+echo '{"name": 5}' > runs/f/facts.json
+sed -i '3s/.*/{"step":"three","loss":1}/' runs/f/metrics.jsonl
+expect 0 "facts.json.damaged" config.yaml run.name=f train.steps=62
+grep -q "metrics.jsonl.damaged" runs/f/report.md || fail "the report does not tell of the damaged metrics"
+grep -q "facts.json.damaged" runs/f/report.md || fail "the report does not tell of the damaged facts"
+
+# Another job holds the folder.
+flock runs/f/.lock sleep 5 &
+sleep 0.3
+expect 73 "another job is writing in runs/f" config.yaml run.name=f train.steps=64
+wait
+
 # A finished run whose checkpoints are gone never begins anew.
 rm -r runs/b/checkpoints
 expect 66 "without its checkpoints" config.yaml run.name=b train.steps=10

@@ -51,6 +51,6 @@ flip_a_byte() {
 
 # What must repeat bit for bit: per step loss, gradient norm, learning rate and data; and the stored tensors.
 trace() {
-  grep '"data_hash"' "runs/$1/metrics.jsonl" | sed -E 's/"(step_seconds|tokens_per_second|watts)":[^,}]*,?//g'
+  grep '"data_hash"' "runs/$1/metrics.jsonl" | sed -E 's/"(attempt|matmul_share|step_seconds|time|tokens_per_second|watts)":[^,}]*,?//g'
   grep '"xxh3"' "runs/$1/checkpoints/step-$(printf %08d "$2")/manifest.json"
 }

@@ -67,6 +67,42 @@ done
 expect_stop terminated 3 TERM "$LMTRAIN"
 grep -q "stopped on request" terminated.log || fail "SIGTERM was not told apart"
 
+# Ctrl-C once: the run is saved after the step and says so; twice: it ends at once.
+expect_stop interrupted 3 INT "$LMTRAIN"
+grep -q "Ctrl-C again ends it at once" interrupted.log || fail "Ctrl-C did not say what it does"
+"$LMTRAIN" config.yaml run.name=twice model.hidden_size=256 model.num_layers=4 train.global_batch_size=64 > twice.log 2>&1 &
+job=$!
+wait_for_step twice 1
+kill -INT "$job"
+sleep 0.1
+kill -INT "$job"
+code=0
+wait "$job" || code=$?
+[ "$code" = 130 ] || fail "exit code $code after two Ctrl-C, expected 130: $(tail -3 twice.log)"
+
+# Stopped early, then asked to end there: the last loss is that of the last step.
+done_steps=$(newest_checkpoint interrupted | grep -o '[0-9]*$' | sed 's/^0*//')
+"$LMTRAIN" config.yaml run.name=interrupted train.steps="$done_steps" > ended.log 2>&1 || fail "ending a stopped run: $(tail -3 ended.log)"
+grep -q "\"step\":$done_steps,\"validation_loss\"" runs/interrupted/metrics.jsonl ||
+  fail "the run ended at step $done_steps without a validation there"
+
+# A request while text is prepared is honoured at once.
+rm -rf cache/tokens-*
+for lock in cache/.tokens-*.lock; do flock "$lock" sleep 60 & done
+"$LMTRAIN" config.yaml run.name=waits > waits.log 2>&1 &
+job=$!
+for ((i = 0; i < 200; ++i)); do
+  grep -q "wait" waits.log && break
+  sleep 0.05
+done
+begin=$SECONDS code=0
+kill -TERM "$job"
+wait "$job" || code=$?
+[ "$code" = 75 ] || fail "exit code $code after SIGTERM in preparation: $(tail -3 waits.log)"
+[ $((SECONDS - begin)) -le 5 ] || fail "SIGTERM in preparation was honoured after $((SECONDS - begin)) s"
+pkill -P $$ sleep || true
+pkill -P $$ flock || true
+
 # Killed again and again, at whatever it is doing, saves among it: no checkpoint that counts is ever bad.
 for wait_seconds in 0.9 0.5 0.7 0.6 0.8; do
   "$LMTRAIN" config.yaml run.name=often checkpoint.interval=1 > often.log 2>&1 &

@@ -2,6 +2,8 @@
 // key's description holds its rule (Field::on_resume).
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,5 +18,14 @@ std::vector<std::string> changed_keys(const Config& before, const Config& now, O
 
 // Throws ConfigError listing the kFixed keys that differ. Logs the kWarned keys that differ.
 void check_resume_compatibility(const Config& before, const Config& now);
+
+// What a changed schedule does to the learning rate of the step after `done` steps: nothing where it
+// stays as it was to be. `is_warning` where the rate rises again after its decay had begun; then the
+// text says which settings go on from the present rate.
+struct RateNote {
+  std::string text;
+  bool is_warning = false;
+};
+std::optional<RateNote> rate_note(const Config& before, const Config& now, int64_t done);
 
 }  // namespace lmtrain

@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "energy/run_facts.h"
 #include "trainer/checkpoint/resume_compatibility.h"
@@ -26,10 +27,8 @@ bool is_within(const fs::path& path, const fs::path& folder) {
 // A run that has checkpoints of its own continues from them. With run.resume = PATH that is allowed
 // only when the run began from PATH.
 void check_began_with(const std::string& path, const RunFolder& folder) {
-  if (fs::exists(folder.facts())) {
-    const RunFacts facts = parse_run_facts(read_file(folder.facts()));
-    if (facts.inherited && is_within(facts.inherited->checkpoint, path)) return;
-  }
+  const std::optional<RunFacts> facts = load_run_facts(folder.facts());
+  if (facts && facts->inherited && is_within(facts->inherited->checkpoint, path)) return;
   throw ConfigError(cat("run.resume = ", path, ", but ", folder.path.string(),
                         " has checkpoints of its own and did not begin with that one; run.resume="
                         "auto continues it, another run.name starts a run from ",
@@ -84,11 +83,27 @@ StartPoint find_start_point_together(const Config& config, const RunFolder& fold
   return start;
 }
 
+void check_steps(const StartPoint& start, const Config& config, const RunFolder& folder) {
+  if (start.checkpoint.empty()) return;
+  const bool is_own = start.checkpoint.parent_path() == folder.checkpoints();
+  const int64_t done = start.step();
+  if (config.train.steps > done || (is_own && config.train.steps == done)) return;
+  throw ConfigError(cat("train.steps = ", config.train.steps, ", but ", start.checkpoint.string(),
+                        " has ", done, " steps behind it; ",
+                        is_own ? cat("train.steps=", done,
+                                     " finishes the run as it is, and more "
+                                     "steps extend it")
+                               : cat("set train.steps above ", done,
+                                     ", or start from its weights at step 0 with model.init_from=",
+                                     start.checkpoint.string())));
+}
+
 std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
                                            const CheckpointState& now) {
   const CheckpointState& then = start.manifest.state;
   const std::string place = start.checkpoint.string();
-  check_resume_compatibility(parse_config(then.config, place + "/manifest.json").config, config);
+  const Config trained = parse_config(then.config, place + "/manifest.json").config;
+  check_resume_compatibility(trained, config);
   const bool is_same_tokenizer = then.tokenizer_hash == now.tokenizer_hash;
   if (!is_same_tokenizer && !config.tokenizer.path.empty()) {
     throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash,
@@ -120,6 +135,12 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
             place, " and another run.name"));
   }
   std::vector<std::string> notes;
+  if (const auto note = rate_note(trained, config, start.step())) {
+    if (note->is_warning)
+      notes.push_back(note->text);
+    else
+      log_info(note->text);
+  }
   const auto compare = [&](const char* what, const auto& before, const auto& after) {
     if (before == after) return;
     notes.push_back(cat(what, ": ", before, " before, ", after,

@@ -27,9 +27,13 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder);
 // Collective. Returns rank 0's start point on every rank. Throws CollectiveError.
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);
 
+// Throws ConfigError where train.steps is less than the steps that are done, or where it leaves none
+// to do after another run's checkpoint.
+void check_steps(const StartPoint& start, const Config& config, const RunFolder& folder);
+
 // Throws for a checkpoint with another tokenizer, other data, or a config whose fixed keys differ.
 // Returns one line for each change that alters the last bits of the continued training (ranks,
-// threads, LibTorch, instruction set).
+// threads, LibTorch, instruction set) or makes a learning rate that had begun to fall rise again.
 std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
                                            const CheckpointState& now);
 

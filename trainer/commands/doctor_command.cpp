@@ -25,8 +25,8 @@ void print_machine() {
             << "instructions  " << cpu_capability() << "\n";
   for (const auto& [name, type] :
        {std::pair{"fp32", at::kFloat}, std::pair{"bf16", at::kBFloat16}}) {
-    std::cout << "matmul " << name << "   " << fixed(measure_matmul_flops(type, at::kCPU) / 1e9, 0)
-              << " GFLOP/s\n";
+    std::cout << "matmul " << name << "   "
+              << fixed(measure_matmul_ceiling(type, at::kCPU).flops / 1e9, 0) << " GFLOP/s\n";
   }
   const AvailableMemory memory = available_memory();
   std::cout << "memory        " << human_bytes(memory.bytes) << " (" << memory.limited_by << ")\n";

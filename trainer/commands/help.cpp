@@ -19,11 +19,12 @@ constexpr const char* kUsage = R"(Usage:
 
 constexpr const char* kFooter = R"(
 Exit codes:
-  0   done                               70  loss or gradient is not finite
-  64  config or command line is wrong    74  a file cannot be written or read
-  65  data is wrong or missing           75  stopped on request, after a save
-  66  no usable checkpoint               76  a rank stopped making progress
-                                         1   any other error
+  0   done                               74  a file cannot be written or read
+  64  config or command line is wrong    75  stopped on request (signal, Ctrl-C)
+  65  data is wrong or missing           76  a rank stopped making progress
+  66  no usable checkpoint               130 ended by a second Ctrl-C
+  70  loss or gradient is not finite     1   any other error
+  73  another job holds the folder
 )";
 
 // "  name    text", the text wrapped within its column; a long name has a line of its own.

@@ -31,8 +31,9 @@ struct Options {
 MachineSpec machine_of(const Options& options, const Config& config) {
   if (options.machine != kThisNode) return known_machine(options.machine);
   at::set_num_threads(static_cast<int>(job_cores().size()));
-  return cores_of_node(measure_matmul_flops(compute_type_of(config.train.precision), at::kCPU),
-                       available_memory().bytes, options.ranks);
+  return cores_of_node(
+      measure_matmul_ceiling(compute_type_of(config.train.precision), at::kCPU).flops,
+      available_memory().bytes, options.ranks);
 }
 
 void print_question(const LoadedConfig& loaded, int64_t vocab_size, const Options& options,

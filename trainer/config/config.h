@@ -17,6 +17,10 @@
 
 namespace lmtrain {
 
+// Steps are multiplied by the sequences of a step (at most 2^24) and those by the tokens of one (at
+// most 2^20). check_before_data refuses products that do not fit.
+inline constexpr int64_t kMostSteps = int64_t{1} << 38;
+
 struct RunConfig {
   std::string name = "run";
   std::string dir = "runs";
@@ -26,7 +30,8 @@ struct RunConfig {
   void describe(Fields& f) {
     f.text("name", name, "Name of the run; its records are in DIR/NAME.");
     f.text("dir", dir, "Folder of all runs.");
-    f.integer("seed", seed, {.min = 0}, "Seed of initialisation, data order, dropout and sampling.")
+    f.integer("seed", seed, {.min = 0, .max = int64_t{1} << 62},
+              "Seed of initialisation, data order, dropout and sampling.")
         .fixed_on_resume();
     f.text("resume", resume,
            "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's "
@@ -45,7 +50,8 @@ struct TrainConfig {
   bool trace = false;
 
   void describe(Fields& f) {
-    f.integer("steps", steps, {.min = 0}, "Optimizer steps of the whole run.").warned_on_resume();
+    f.integer("steps", steps, {.min = 0, .max = kMostSteps}, "Optimizer steps of the whole run.")
+        .warned_on_resume();
     f.integer("global_batch_size", global_batch_size, {.min = 1, .max = 1 << 24},
               "Sequences of one step, over all ranks and micro-batches.")
         .fixed_on_resume();
@@ -82,7 +88,8 @@ struct ScheduleConfig {
 
   void describe(Fields& f) {
     f.choice("kind", kind, "Shape of the learning rate after warm-up.");
-    f.integer("warmup_steps", warmup_steps, {.min = 0}, "Steps of linear warm-up.");
+    f.integer("warmup_steps", warmup_steps, {.min = 0, .max = kMostSteps},
+              "Steps of linear warm-up.");
     f.real("min_lr_ratio", min_lr_ratio, {.min = 0.0, .max = 1.0},
            "Last learning rate over the peak.");
     f.real("decay_fraction", decay_fraction, {.min = 0.0, .max = 1.0},
@@ -95,9 +102,10 @@ struct EvalConfig {
   int64_t batches = 20;
 
   void describe(Fields& f) {
-    f.integer("interval", interval, {.min = 0},
+    f.integer("interval", interval, {.min = 0, .max = kMostSteps},
               "Steps between validations; 0 validates at the end only.");
-    f.integer("batches", batches, {.min = 1}, "Global batches of a validation, at most so many.");
+    f.integer("batches", batches, {.min = 1, .max = int64_t{1} << 32},
+              "Global batches of a validation, at most so many.");
   }
 };
 
@@ -106,7 +114,7 @@ struct CheckpointConfig {
   int64_t keep = 3;
 
   void describe(Fields& f) {
-    f.integer("interval", interval, {.min = 0},
+    f.integer("interval", interval, {.min = 0, .max = kMostSteps},
               "Steps between checkpoints; 0 saves at the end only.");
     f.integer("keep", keep, {.min = 1, .max = 1000000}, "Newest checkpoints that are kept.");
   }

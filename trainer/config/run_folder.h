@@ -29,7 +29,8 @@ struct RunFolder {
 // Locks a run's folder, so that no second job writes in it.
 class RunLock {
  public:
-  // Throws ConfigError when another job holds it.
+  // Throws Error with ExitCode::kHeld when another job holds it, and IoError. A file system without
+  // locks is no reason to stop, but to warn.
   explicit RunLock(const RunFolder& folder);
   ~RunLock();
   RunLock(const RunLock&) = delete;

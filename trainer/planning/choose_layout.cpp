@@ -29,7 +29,7 @@ void check_no_layout_key(const LoadedConfig& loaded) {
 
 MachineSpec machine_of(const Compute& compute, const Config& config, const Launch& launch) {
   const double flops =
-      measure_matmul_flops(compute_type_of(config.train.precision), compute.device.device);
+      measure_matmul_ceiling(compute_type_of(config.train.precision), compute.device.device).flops;
   const int64_t ranks_on_node = launch.local_size();
   if (compute.device.device.is_cpu()) {
     return cores_of_node(flops * static_cast<double>(ranks_on_node), available_memory().bytes,

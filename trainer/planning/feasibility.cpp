@@ -163,6 +163,19 @@ void check_batch(const LoadedConfig& loaded, int num_ranks) {
           "); choose a multiple of ", at_once, ", a smaller micro-batch or other ranks"));
 }
 
+// Samples and tokens of the whole run are counted in 64 bits.
+void check_counts(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  constexpr int64_t kMost = int64_t{1} << 62;
+  const int64_t tokens_of_step = c.train.global_batch_size * c.data.sequence_length;
+  if (c.train.steps <= kMost / tokens_of_step) return;
+  throw ConfigError(cat(place_of(loaded, {"train.steps"}), "train.steps = ", c.train.steps, " of ",
+                        tokens_of_step,
+                        " tokens (train.global_batch_size x data.sequence_length) are more tokens "
+                        "than can be counted; at most ",
+                        kMost / tokens_of_step, " steps"));
+}
+
 void check_name(const LoadedConfig& loaded) {
   const std::string& name = loaded.config.run.name;
   const auto allowed = [](char c) {
@@ -208,6 +221,12 @@ void check_sources(const LoadedConfig& loaded) {
     const std::string key = cat("data.sources.", i, ".path");
     const std::string& path = c.data.sources[i].path;
     if (path.empty()) throw ConfigError(cat(place_of(loaded, {key}), key, " is empty"));
+    if (c.data.sources[i].separator.find_first_of("\r\n") != std::string::npos) {
+      const std::string separator = cat("data.sources.", i, ".separator");
+      throw ConfigError(cat(place_of(loaded, {separator}), separator,
+                            " holds a line break, but it is compared with single lines; name the "
+                            "line alone, such as %"));
+    }
     if (!source_exists(path)) {
       const bool is_of_recipe = path.rfind("corpus/", 0) == 0;
       throw DataError(
@@ -257,6 +276,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_optimizer(loaded);
   check_parallel(loaded, num_ranks);
   check_batch(loaded, num_ranks);
+  check_counts(loaded);
   check_name(loaded);
   check_output_folder(loaded);
   check_sources(loaded);

@@ -36,6 +36,7 @@ constexpr double kSharedMemoryBandwidth = 2.5e9;
 
 MachineSpec machine_of(const Accelerator& a, const std::string& description) {
   return {.description = description,
+          .peak_flops = a.peak_flops,
           .memory_bandwidth = a.memory_bandwidth,
           .node_bandwidth = a.node_bandwidth,
           .network_bandwidth = a.network_bandwidth,

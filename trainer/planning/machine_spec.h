@@ -13,6 +13,7 @@ struct MachineSpec {
   int64_t memory_bytes = 0;  // of a rank
   int64_t ranks_per_node = 1;
   double flops = 0;              // of a rank's matrix products in a training step, a second
+  double peak_flops = 0;         // of a rank in bf16, by its data sheet, a second; 0: not known
   double memory_bandwidth = 0;   // of a rank, bytes a second
   double node_bandwidth = 0;     // sent by a rank to others of its node, bytes a second
   double network_bandwidth = 0;  // to other nodes

@@ -1,6 +1,7 @@
 #include "trainer/run/metrics.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iterator>
 #include <sstream>
@@ -21,12 +22,18 @@ using nlohmann::json;
 constexpr double kPlainLineSeconds = 10.0;
 constexpr size_t kRecentSteps = 31;
 
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// What matters most comes first: a narrow terminal shows no more.
 std::string progress_text(const StepMetrics& m, int64_t num_steps, double eta_seconds) {
-  return cat("step ", m.step, "/", num_steps, "  loss ", fixed(m.result.loss, 4), "  lr ",
-             shortest(std::round(m.result.lr * 1e8) / 1e8), "  ",
-             with_commas(std::llround(m.tokens_per_second)), " tok/s  ",
-             fixed(100.0 * m.matmul_share, 0), "% of matmul  ETA ", human_duration(eta_seconds),
-             "  ", fixed(m.result.signals.watts, 0), " W  ", fixed(m.emissions_g, 2), " gCO2e");
+  std::string text =
+      cat("step ", m.step, "/", num_steps, "  loss ", fixed(m.result.loss, 4), "  ETA ",
+          human_duration(eta_seconds), "  ", with_commas(std::llround(m.tokens_per_second)),
+          " tok/s  ", fixed(m.result.signals.watts, 0), " W  ", fixed(m.emissions_g, 2), " gCO2e");
+  if (m.matmul_share) text += cat("  ", fixed(100.0 * *m.matmul_share, 0), "% of matmul");
+  return cat(text, "  lr ", shortest(std::round(m.result.lr * 1e8) / 1e8));
 }
 
 // The parts of a validation that only some models have, under the names of metrics.jsonl.
@@ -80,28 +87,96 @@ ValidationMetrics validation_metrics(const EvaluationResult& result, bool predic
   return metrics;
 }
 
-MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) {
+namespace {
+
+// A line of the file, read whole before anything of it counts.
+struct MetricsLine {
+  int64_t step = 0;
+  std::optional<ValidationMetrics> validation;
+  std::optional<double> loss;
+  double seconds = 0;
+  int64_t tokens = 0;
+  std::optional<double> matmul_share;
+  std::optional<double> mfu;
+};
+
+// Throws json::exception where a value has another type than it must have.
+MetricsLine parse_line(const json& record) {
+  MetricsLine line;
+  line.step = record.at("step").get<int64_t>();
+  if (record.contains("validation_loss")) {
+    if (!record["validation_loss"].is_null())  // null: it was not finite
+      line.validation = read_validation(record);
+  } else if (record.contains("loss")) {
+    line.loss = record["loss"].get<double>();
+    line.seconds = record.value("step_seconds", 0.0);
+    line.tokens = record.value("tokens", int64_t{0});
+    if (record.contains("matmul_share")) line.matmul_share = record["matmul_share"].get<double>();
+    if (record.contains("mfu")) line.mfu = record["mfu"].get<double>();
+  }
+  return line;
+}
+
+}  // namespace
+
+void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
   std::string kept;
-  if (std::filesystem::exists(path)) {
-    std::istringstream lines(read_file(path));
-    for (std::string line; std::getline(lines, line);) {
-      const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (!record.is_object() || record.value("step", last_step + 1) > last_step) continue;
-      kept += line + "\n";
-      const auto step = record.at("step").get<int64_t>();
-      if (record.contains("validation_loss")) {
-        if (!record["validation_loss"].is_number()) continue;  // it was not finite
-        last_validation_ = read_validation(record);
-        validation_loss_.push_back({step, last_validation_.loss});
-      } else if (record.contains("loss")) {
-        train_loss_.push_back({step, record["loss"].get<double>()});
-        seconds_ += record.value("step_seconds", 0.0);
-        tokens_ = record.value("tokens", int64_t{0});
-      }
+  int64_t number = 0;
+  std::vector<int64_t> damaged;
+  const std::string content = read_file(path);
+  std::istringstream lines(content);
+  for (std::string text; std::getline(lines, text);) {
+    ++number;
+    const bool is_torn = lines.eof();  // without its line break: what a crash leaves
+    const json record = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    MetricsLine line;
+    try {
+      line = parse_line(record);
+    } catch (const json::exception&) {
+      if (!is_torn) damaged.push_back(number);
+      continue;
     }
-    write_file_durably(path, kept);
+    if (line.step > last_step) continue;
+    kept += text + "\n";
+    if (line.validation) {
+      last_validation_ = *line.validation;
+      validation_loss_.push_back({line.step, last_validation_.loss});
+    } else if (line.loss) {
+      train_loss_.push_back({line.step, *line.loss});
+      seconds_ += line.seconds;
+      tokens_ = line.tokens;
+      if (line.matmul_share) matmul_share_.add(*line.matmul_share, line.seconds);
+      if (line.mfu) mfu_.add(*line.mfu, line.seconds);
+    }
+  }
+  if (!damaged.empty()) {
+    const std::string aside = set_aside(path).string();
+    log_warn(cat(path.string(), ":", damaged.front(), ": ", damaged.size(),
+                 damaged.size() == 1 ? " line is" : " lines are",
+                 " damaged and left out; the file as it was is now ", aside));
+    notes_.push_back(cat("Damaged lines of the metrics were left out; the file as it was is ",
+                         std::filesystem::path(aside).filename().string(), "."));
+  }
+  write_file_durably(path, kept);
+}
+
+MetricsLog::MetricsLog(const std::filesystem::path& path, const RunTotals& totals) {
+  if (std::filesystem::exists(path)) read(path, totals.step);
+  if (totals.step > 0 && tokens_ != totals.tokens) {
+    notes_.push_back(cat("The metrics counted ", with_commas(tokens_), " tokens up to step ",
+                         totals.step, ", the checkpoint ", with_commas(totals.tokens),
+                         "; the totals here are the checkpoint's, and the curves lack the rest."));
+    log_warn(cat(path.string(), ": ", notes_.back()));
+    tokens_ = totals.tokens;
+    seconds_ = totals.seconds;
   }
   file_ = std::make_unique<AppendFile>(path);
+}
+
+void MetricsLog::forget_matmul_shares() {
+  matmul_share_.sum -= share_of_attempt_.sum;
+  matmul_share_.seconds -= share_of_attempt_.seconds;
+  share_of_attempt_ = {};
 }
 
 void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
@@ -116,6 +191,17 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
                  {"watts", std::round(r.signals.watts * 100) / 100},
                  {"data_hash", hex16(r.data_hash)}};
   if (r.counts.sentences > 0) record["sentence_loss"] = r.sentence_loss;
+  record["time"] = std::round(unix_seconds() * 1e3) / 1e3;
+  record["attempt"] = m.attempt;
+  if (m.matmul_share) {
+    record["matmul_share"] = std::round(*m.matmul_share * 1e4) / 1e4;
+    matmul_share_.add(*m.matmul_share, m.step_seconds);
+    share_of_attempt_.add(*m.matmul_share, m.step_seconds);
+  }
+  if (m.mfu) {
+    record["mfu"] = std::round(*m.mfu * 1e4) / 1e4;
+    mfu_.add(*m.mfu, m.step_seconds);
+  }
   write(record.dump());
   train_loss_.push_back({m.step, r.loss});
   seconds_ += m.step_seconds;

@@ -22,8 +22,12 @@ struct StepMetrics {
   StepResult result;
   double step_seconds = 0;
   double tokens_per_second = 0;
-  double matmul_share = 0;  // of the measured ceiling of all ranks
-  double emissions_g = 0;   // of this attempt
+  int64_t attempt = 0;
+  // Of the measured ceiling of all ranks, and of their peak by data sheet (model FLOPs utilization;
+  // Chowdhery et al., "PaLM", 2022); none where it is not known.
+  std::optional<double> matmul_share;
+  std::optional<double> mfu;
+  double emissions_g = 0;  // of this attempt
 };
 
 // The results of one validation. A decoder has bits per byte; bert has the accuracy on masked
@@ -41,12 +45,35 @@ struct ValidationMetrics {
 ValidationMetrics validation_metrics(const EvaluationResult& result, bool predicts_next_token,
                                      int64_t validation_bytes);
 
+// A mean over training time.
+struct TimeMean {
+  double sum = 0;
+  double seconds = 0;
+
+  void add(double value, double for_seconds) {
+    sum += value * for_seconds;
+    seconds += for_seconds;
+  }
+  std::optional<double> value() const {
+    return seconds > 0 ? std::optional(sum / seconds) : std::nullopt;
+  }
+};
+
+// What a checkpoint knows of the run that continues from it.
+struct RunTotals {
+  int64_t step = -1;  // -1: the run begins
+  int64_t tokens = 0;
+  double seconds = 0;
+};
+
 // Only rank 0 has one.
 class MetricsLog {
  public:
-  // Continues a file. Lines of steps after `last_step` (-1: all lines) are removed, because those
-  // steps will be computed again; so is an incomplete line that a crash left. Throws IoError.
-  MetricsLog(const std::filesystem::path& path, int64_t last_step);
+  // Continues a file. Lines of steps after the one of `totals` are removed, because those steps will
+  // be computed again; so is an incomplete line that a crash left. A file with other damage is set
+  // aside (set_aside) and its good lines are kept. Where the lines do not make up `totals`, those
+  // count, and a warning says so. Throws IoError.
+  MetricsLog(const std::filesystem::path& path, const RunTotals& totals);
 
   void step(const StepMetrics& metrics, int64_t num_steps);
   void validation(int64_t step, const ValidationMetrics& metrics);
@@ -60,8 +87,16 @@ class MetricsLog {
   const ValidationMetrics& last_validation() const { return last_validation_; }
   double seconds() const { return seconds_; }  // of all steps
   int64_t tokens() const { return tokens_; }
+  // Over all steps that have them, each against the ceiling and the peak of its own attempt.
+  const TimeMean& matmul_share() const { return matmul_share_; }
+  const TimeMean& mfu() const { return mfu_; }
+  // What reading the file found wrong with it, a sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
+  // Leaves the shares of this attempt's steps out: their ceiling was too low.
+  void forget_matmul_shares();
 
  private:
+  void read(const std::filesystem::path& path, int64_t last_step);
   void write(const std::string& line);
   // How long so many steps take, by the median of recent ones.
   double seconds_of(int64_t num_steps) const;
@@ -75,6 +110,10 @@ class MetricsLog {
   ValidationMetrics last_validation_;
   double seconds_ = 0;
   int64_t tokens_ = 0;
+  std::vector<std::string> notes_;
+  TimeMean matmul_share_;
+  TimeMean mfu_;
+  TimeMean share_of_attempt_;  // the part of matmul_share_ that is this attempt's
 };
 
 }  // namespace lmtrain

@@ -16,6 +16,7 @@
 #include "parallel/precision.h"
 #include "parallel/rank_work.h"
 #include "trainer/checkpoint/checkpoint_saver.h"
+#include "trainer/planning/machine_spec.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/run/run_beginning.h"
 #include "trainer/run/run_recorder.h"
@@ -61,9 +62,9 @@ class Run {
 
   ExitCode train() {
     const int64_t steps = config_.train.steps;
-    bool stopped = launch_.any(stop_signal_received());
+    bool stopped = false;
     int64_t done = beginning_.start.step();
-    if (beginning_.start.checkpoint.empty() && !stopped) {
+    if (beginning_.start.checkpoint.empty()) {
       at_step(0, [&] {
         validate(0);
         if (steps == 0) save(0, /*must=*/true);
@@ -71,6 +72,8 @@ class Run {
     }
     for (; done < steps && !stopped; ++done)
       at_step(done + 1, [&] { stopped = advance_from(done); });
+    // A run that was stopped at what is its last step now has not validated there.
+    if (done == steps && !recorder_.has_validated(done)) at_step(done, [&] { validate(done); });
     if (stopped && done < steps) {
       recorder_.stop_power();
       recorder_.write_report(done, false);
@@ -182,25 +185,53 @@ class Run {
   int64_t validation_bytes_ = 0;  // counted at the first validation
 };
 
-// Of all ranks together.
-double measure_ceiling(const Job& job, Launch& launch) {
-  const at::Tensor flops =
-      at::tensor({measure_matmul_flops(compute_type_of(job.config().train.precision),
-                                       job.compute.device.device)},
-                 at::kDouble);
-  launch.world().all_reduce(flops, ReduceOp::kSum)->wait();
-  return flops.item<double>();
+// Of all ranks together; a ceiling that one rank does not believe is none.
+Ceilings measure_ceilings(const Job& job, Launch& launch) {
+  const Precision precision = job.config().train.precision;
+  const MatmulCeiling mine =
+      measure_matmul_ceiling(compute_type_of(precision), job.compute.device.device);
+  const bool has_peak = !job.compute.device.device.is_cpu() && precision == Precision::kBf16;
+  const double peak = has_peak ? machine_of_gpu(job.compute.device.description).peak_flops : 0.0;
+  const at::Tensor sums = at::tensor(
+      {mine.flops, peak, mine.is_believed ? 0.0 : 1.0, peak > 0 ? 0.0 : 1.0}, at::kDouble);
+  launch.world().all_reduce(sums, ReduceOp::kSum)->wait();
+  const double* const of_all = sums.data_ptr<double>();
+  Ceilings ceilings;
+  if (of_all[2] == 0) ceilings.matmul = of_all[0];
+  if (of_all[3] == 0) ceilings.data_sheet = of_all[1];
+  return ceilings;
 }
 
-void log_beginning(const Job& job, int64_t num_parameters, double ceiling_flops,
+std::string ceiling_text(const Ceilings& ceilings) {
+  if (ceilings.matmul) return cat("matmul ceiling ", fixed(*ceilings.matmul / 1e9, 0), " GFLOP/s");
+  return "matmul ceiling not known, because the threads did not have their cores to themselves";
+}
+
+void log_beginning(const Job& job, int64_t num_parameters, const Ceilings& ceilings,
                    const Launch& launch) {
-  log_info(cat(job.config().model.kind, " of ", with_commas(num_parameters), " parameters, ",
-               with_commas(job.data.prepared.train.num_tokens()), " training tokens, ",
-               launch.size(), launch.size() == 1 ? " rank of " : " ranks of ",
-               job.compute.num_threads,
-               job.compute.num_threads == 1 ? " thread on " : " threads on ",
-               job.compute.device.description, ", ", job.config().train.precision,
-               ", matmul ceiling ", fixed(ceiling_flops / 1e9, 0), " GFLOP/s"));
+  log_info(cat(
+      job.config().model.kind, " of ", with_commas(num_parameters), " parameters, ",
+      with_commas(job.data.prepared.train.num_tokens()), " training tokens, ", launch.size(),
+      launch.size() == 1 ? " rank of " : " ranks of ", job.compute.num_threads,
+      job.compute.num_threads == 1 ? " thread on " : " threads on ", job.compute.device.description,
+      ", ", job.config().train.precision, ", ", ceiling_text(ceilings)));
+}
+
+std::string documents_text(const TokenFile& file) {
+  return cat(with_commas(file.header().num_documents), " documents of ",
+             with_commas(file.num_tokens()), " tokens");
+}
+
+// How much text there is, and how often the run reads it.
+void log_data(const Job& job) {
+  const TrainConfig& train = job.config().train;
+  const PreparedData& prepared = job.data.prepared;
+  const auto read = static_cast<double>(train.steps) * static_cast<double>(train.global_batch_size);
+  const double passes = read / static_cast<double>(job.data.train->num_samples());
+  log_info(cat("text: ", documents_text(prepared.train), " for training, ",
+               prepared.validation ? documents_text(*prepared.validation) : "none",
+               " for validation; ", with_commas(train.steps), " steps read ",
+               fixed(passes, passes < 10 ? 2 : 0), " times as much as there is for training"));
 }
 
 ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& memory,
@@ -210,10 +241,12 @@ ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& me
   load_beginning(run, trainer.store(), launch);
   launch.world().barrier();
   const int64_t num_parameters = trainer.store().num_logical_elements();
-  const double ceiling_flops = measure_ceiling(job, launch);
-  if (launch.rank() == 0) log_beginning(job, num_parameters, ceiling_flops, launch);
+  const Ceilings ceilings = measure_ceilings(job, launch);
+  if (launch.rank() == 0) log_beginning(job, num_parameters, ceilings, launch);
+  if (launch.rank() == 0) log_data(job);
   launch.world().set_timeout(job.config().parallel.timeout_seconds);
-  RunRecorder recorder(run, command_line, trainer.store(), ceiling_flops, phases, launch);
+  RunRecorder recorder(run, command_line, trainer.store(), ceilings, phases, launch);
+  const StopAfterStep stop_after_step;
   return Run(run, groups, trainer, memory, recorder, phases, launch).train();
 }
 

@@ -24,18 +24,29 @@ const RunFolder& with_folders(const RunFolder& folder) {
 // While this job prepared its data another one may have held the folder and trained on.
 void check_still_where_it_was(const RunFolder& folder, const StartPoint& start) {
   if (list_checkpoints(folder.checkpoints()) == start.own_checkpoints) return;
-  throw ConfigError(cat("another job has trained ", folder.path.string(),
-                        " while this one was starting; start it again to continue from there"));
+  throw Error(ExitCode::kHeld,
+              cat("another job has trained ", folder.path.string(),
+                  " while this one was starting; start it again to continue from there"));
 }
 
-MetricsLog open_records(const RunFolder& folder, const Config& config, const StartPoint& start) {
+// What the checkpoint knows of this run. What another run took before is not part of it.
+RunTotals totals_of(const StartPoint& start, const RunFolder& folder, const RunFacts& facts) {
+  if (start.checkpoint.empty()) return {};
+  const bool is_own = start.checkpoint.parent_path() == folder.checkpoints();
+  if (!is_own) return {start.step(), 0, 0};
+  const CheckpointState& state = start.manifest.state;
+  return {state.step, state.tokens - facts.inherited.value_or(Inherited{}).tokens, state.seconds};
+}
+
+MetricsLog open_records(const RunFolder& folder, const Config& config, const StartPoint& start,
+                        const RunFacts& facts) {
   check_still_where_it_was(folder, start);
   if (config.train.trace) remove_traces(folder);
   remove_unfinished_checkpoints(folder.checkpoints());
   open_log_file(folder.log());
   std::filesystem::remove(folder.summary());  // a larger train.steps extends a finished run
   write_file_durably(folder.config(), print_config(config));
-  return MetricsLog(folder.metrics(), start.checkpoint.empty() ? -1 : start.step());
+  return MetricsLog(folder.metrics(), totals_of(start, folder, facts));
 }
 
 // What earlier attempts of this run knew of its beginning; or where another run's checkpoint gave
@@ -43,10 +54,10 @@ MetricsLog open_records(const RunFolder& folder, const Config& config, const Sta
 RunFacts facts_of_beginning(const RunFolder& folder, const StartPoint& start) {
   RunFacts facts;
   const bool is_own = start.checkpoint.parent_path() == folder.checkpoints();
-  if (is_own && std::filesystem::exists(folder.facts())) {
-    const RunFacts before = parse_run_facts(read_file(folder.facts()));
-    facts.started = before.started;
-    facts.inherited = before.inherited;
+  if (const auto before = is_own ? load_run_facts(folder.facts()) : std::nullopt) {
+    facts.started = before->started;
+    facts.inherited = before->inherited;
+    facts.notes = before->notes;
   }
   if (facts.started.empty()) facts.started = utc_now();
   if (start.checkpoint.empty() || is_own) return facts;
@@ -78,8 +89,10 @@ void say_it_has_finished(const Config& config, const RunFolder& folder) {
 
 OpenedFolder::OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start)
     : lock_(with_folders(folder)),
-      metrics_(open_records(folder, config, start)),
-      beginning_(facts_of_beginning(folder, start)) {}
+      beginning_(facts_of_beginning(folder, start)),
+      metrics_(open_records(folder, config, start, beginning_)) {
+  for (const std::string& note : metrics_.notes()) beginning_.notes.push_back(note);
+}
 
 std::optional<RunBeginning> begin_run(const LoadedConfig& given, Launch& launch) {
   const RunConfig& run = given.config.run;
@@ -88,6 +101,7 @@ std::optional<RunBeginning> begin_run(const LoadedConfig& given, Launch& launch)
   JobChecks checks;
   checks.has_work = [&](const LoadedConfig& loaded) {
     start = find_start_point_together(loaded.config, folder, launch);
+    launch.together([&] { check_steps(start, loaded.config, folder); });
     if (!has_finished(loaded.config, folder, start)) return true;
     launch.together([&] { check_config_of_finished_run(start, loaded.config); });
     if (launch.rank() == 0) say_it_has_finished(loaded.config, folder);

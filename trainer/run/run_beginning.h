@@ -20,7 +20,8 @@ namespace lmtrain {
 // attempt left unfinished is gone, and the log and the metrics continue.
 class OpenedFolder {
  public:
-  // Throws ConfigError where another job holds the folder, or has trained on from `start`.
+  // Throws Error with ExitCode::kHeld where another job holds the folder, or has trained on from
+  // `start`.
   OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start);
 
   MetricsLog& metrics() { return metrics_; }
@@ -29,8 +30,8 @@ class OpenedFolder {
 
  private:
   RunLock lock_;
-  MetricsLog metrics_;
   RunFacts beginning_;
+  MetricsLog metrics_;
 };
 
 struct RunBeginning {

@@ -12,6 +12,8 @@ double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+}  // namespace
+
 int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
   int64_t attempt = 0;
   launch.together([&] {
@@ -20,13 +22,12 @@ int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
   return broadcast_from(launch.world(), 0, attempt);
 }
 
-}  // namespace
-
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
-                                                const Compute& compute, int64_t first_step,
-                                                PhaseTracker& phases, Launch& launch) {
+                                                const Compute& compute, int64_t attempt,
+                                                int64_t first_step, PhaseTracker& phases,
+                                                Launch& launch) {
   AttemptStart start;
-  start.attempt = agree_on_attempt(folder, launch);
+  start.attempt = attempt;
   start.place = {launch.rank(), launch.size(), launch.node(), launch.local_rank(), launch.host()};
   start.first_step = first_step;
   const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);

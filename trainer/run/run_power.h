@@ -12,10 +12,14 @@
 
 namespace lmtrain {
 
-// Collective. Starts this rank's logger for a new attempt, whose first step is `first_step`. The
-// ranks agree on the attempt's number and on which of them owns which sensor.
+// Collective. The number of the attempt that begins now, after those whose ledgers are there.
+int64_t agree_on_attempt(const RunFolder& folder, Launch& launch);
+
+// Collective. Starts this rank's logger for that attempt, whose first step is `first_step`. The
+// ranks agree on which of them owns which sensor.
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
-                                                const Compute& compute, int64_t first_step,
-                                                PhaseTracker& phases, Launch& launch);
+                                                const Compute& compute, int64_t attempt,
+                                                int64_t first_step, PhaseTracker& phases,
+                                                Launch& launch);
 
 }  // namespace lmtrain

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/build_info.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "parallel/typed_gather.h"
 #include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/stop_signal.h"
@@ -33,15 +35,16 @@ RunFacts facts_of(const RunBeginning& run, const std::string& command_line, int6
 }  // namespace
 
 RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
-                         const ParameterStore& store, double ceiling_flops, PhaseTracker& phases,
-                         Launch& launch)
+                         const ParameterStore& store, const Ceilings& ceilings,
+                         PhaseTracker& phases, Launch& launch)
     : run_(run),
       launch_(launch),
       facts_(facts_of(run, command_line, store.num_logical_elements(), launch)),
       products_(products_of(store)),
-      ceiling_flops_(ceiling_flops),
+      ceilings_(ceilings),
+      attempt_(agree_on_attempt(run.folder, launch)),
       grid_(grid_intensity(run.config().energy)),
-      power_(start_power_logger(run.config().energy, run.folder, run.job.compute,
+      power_(start_power_logger(run.config().energy, run.folder, run.job.compute, attempt_,
                                 run.start.step() + 1, phases, launch)),
       reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn),
       earlier_joules_(reporter_.sum_up().energy.joules) {
@@ -66,9 +69,25 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, double second
   m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
   targets_per_token_ = static_cast<double>(result.counts.targets) /
                        static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
-  m.matmul_share = m.tokens_per_second * flops_per_token() / ceiling_flops_;
+  m.attempt = attempt_;
+  const double flops = m.tokens_per_second * flops_per_token();
+  if (ceilings_.matmul) m.matmul_share = believed_share(flops / *ceilings_.matmul);
+  if (ceilings_.data_sheet) m.mfu = flops / *ceilings_.data_sheet;
   m.emissions_g = emissions_grams(result.signals.joules, run_.config().energy.pue, grid_.g_per_kwh);
   metrics()->step(m, run_.config().train.steps);
+}
+
+// A step that is faster than the ceiling shows that the ceiling was measured too low.
+std::optional<double> RunRecorder::believed_share(double share) {
+  constexpr double kMostBelieved = 1.1;
+  if (share <= kMostBelieved) return share;
+  log_warn(
+      cat("a step reached ", fixed(100 * share, 0),
+          "% of the matmul ceiling, so the ceiling was measured too low (a busy machine?); this "
+          "attempt states no share of it"));
+  ceilings_.matmul.reset();
+  metrics()->forget_matmul_shares();
+  return std::nullopt;
 }
 
 double RunRecorder::flops_per_token() const {
@@ -79,6 +98,12 @@ double RunRecorder::flops_per_token() const {
 
 void RunRecorder::validation(int64_t step, const ValidationMetrics& result) {
   if (metrics() != nullptr) metrics()->validation(step, result);
+}
+
+bool RunRecorder::has_validated(int64_t step) const {
+  const bool mine = run_.opened && !run_.opened->metrics().validation_loss().empty() &&
+                    run_.opened->metrics().validation_loss().back().step == step;
+  return broadcast_from(launch_.world(), 0, int64_t{mine}) != 0;
 }
 
 void RunRecorder::go_with(CheckpointState& state) {
@@ -126,7 +151,8 @@ void RunRecorder::fill_quality() {
 void RunRecorder::fill_speed() {
   if (facts_.seconds <= 0) return;
   facts_.tokens_per_second = static_cast<double>(facts_.tokens) / facts_.seconds;
-  facts_.matmul_share = facts_.flops / facts_.seconds / ceiling_flops_;
+  facts_.matmul_share = metrics()->matmul_share().value();
+  facts_.mfu = metrics()->mfu().value();
 }
 
 }  // namespace lmtrain

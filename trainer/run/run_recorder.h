@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/phase.h"
@@ -19,17 +20,26 @@
 
 namespace lmtrain {
 
+// What all ranks together could compute, in floating-point operations per second; none where it is
+// not known.
+struct Ceilings {
+  std::optional<double> matmul;      // measured, at the start of the attempt
+  std::optional<double> data_sheet;  // of GPUs, in bf16
+};
+
 class RunRecorder {
  public:
   // Collective: measures power from now on and writes provenance.json. `run`, `phases` and `launch`
   // outlive this.
   RunRecorder(RunBeginning& run, const std::string& command_line, const ParameterStore& store,
-              double ceiling_flops, PhaseTracker& phases, Launch& launch);
+              const Ceilings& ceilings, PhaseTracker& phases, Launch& launch);
 
   // Around a step, which counts from 0: what this rank tells the others, and what came of it.
   RankSignals begin_step(int64_t step);
   void end_step(int64_t step, const StepResult& result, double seconds);
   void validation(int64_t step, const ValidationMetrics& metrics);
+  // Collective: whether a validation of that step is on record.
+  bool has_validated(int64_t step) const;
 
   // Puts the metrics on disk, before a checkpoint that goes with them counts, and adds what the run
   // has taken up to that to its state.
@@ -49,6 +59,7 @@ class RunRecorder {
   MetricsLog* metrics();  // null but on rank 0
   Inherited inherited() const { return facts_.inherited.value_or(Inherited{}); }
   double flops_per_token() const;
+  std::optional<double> believed_share(double share);
   void fill_facts(int64_t step, bool finished);
   void fill_quality();
   void fill_speed();
@@ -57,7 +68,8 @@ class RunRecorder {
   Launch& launch_;
   RunFacts facts_;
   Products products_;
-  double ceiling_flops_;  // of all ranks
+  Ceilings ceilings_;
+  int64_t attempt_;
   GridIntensity grid_;
   std::unique_ptr<PowerLogger> power_;
   RunReporter reporter_;

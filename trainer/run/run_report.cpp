@@ -56,7 +56,13 @@ void rewrite_report(const RunFolder& folder) {
   if (!std::filesystem::exists(folder.facts())) {
     throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json"));
   }
-  const RunFacts facts = parse_run_facts(read_file(folder.facts()));
+  RunFacts facts;
+  try {
+    facts = parse_run_facts(read_file(folder.facts()));
+  } catch (const DataError& error) {
+    throw DataError(cat(folder.facts().string(), ": ", error.what(),
+                        "; start the run again, and it writes this file anew"));
+  }
   const std::unique_ptr<Communicator> alone = make_single_communicator();
   RunReporter reporter(folder, load_config(folder.config(), {}).config.energy, *alone,
                        OnDamagedLedger::kThrow);

@@ -1,21 +1,58 @@
 #include "trainer/run/stop_signal.h"
 
 #include <csignal>
+#include <cstdlib>
+#include <string_view>
+
+#include <unistd.h>
+
+#include "base/error.h"
 
 namespace lmtrain {
 namespace {
 
-volatile std::sig_atomic_t received = 0;  // a handler may touch nothing else
+constexpr int kEndedByCtrlC = 128 + SIGINT;  // what a shell says of a program that SIGINT ended
+
+// A handler may touch nothing else.
+volatile std::sig_atomic_t received = 0;
+volatile std::sig_atomic_t after_step = 0;
+volatile std::sig_atomic_t speaks = 1;
+
+void say(std::string_view line) {
+  if (speaks == 0) return;
+  [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, line.data(), line.size());
+}
+
+void on_request(int signal) {
+  if (after_step == 0) {
+    say("\nstopped on request before the first step; the same command starts again\n");
+    _exit(static_cast<int>(ExitCode::kStopped));
+  }
+  if (received != 0 && signal == SIGINT) {
+    say("\nended at once; the same command continues from the newest checkpoint\n");
+    _exit(kEndedByCtrlC);
+  }
+  received = 1;
+  if (signal == SIGINT)
+    say("\nthis step is the last: the run is saved and ends; Ctrl-C again ends it at once\n");
+}
 
 }  // namespace
 
 void catch_stop_signals() {
+  // Of the ranks of a job one speaks.
+  for (const char* const variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}) {
+    const char* const rank = std::getenv(variable);
+    if (rank != nullptr) speaks = std::string_view(rank) == "0" ? 1 : 0;
+  }
   struct sigaction action = {};
-  action.sa_handler = [](int) { received = 1; };
+  action.sa_handler = on_request;
   action.sa_flags = SA_RESTART;
-  sigaction(SIGUSR1, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
 }
+
+StopAfterStep::StopAfterStep() { after_step = 1; }
+StopAfterStep::~StopAfterStep() { after_step = 0; }
 
 bool stop_signal_received() { return received != 0; }
 

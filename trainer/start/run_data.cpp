@@ -28,7 +28,7 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
       prepare(config.data, config.tokenizer,
               {config.model.traits().predicts_next_token() ? TokenizerUse::kNextToken
                                                            : TokenizerUse::kMaskedTokens,
-               num_threads, show});
+               num_threads, show, config.run.dir});
   show_progress_line("");
   return data;
 }

@@ -13,7 +13,19 @@ double progress(int64_t begin, int64_t steps, int64_t step) {
   return std::clamp(static_cast<double>(step - begin) / static_cast<double>(length), 0.0, 1.0);
 }
 
+// The first step of the part in which the rate falls.
+int64_t begin_of_decay(const ScheduleConfig& schedule, int64_t steps) {
+  if (schedule.kind != ScheduleKind::kConstantThenDecay) return schedule.warmup_steps;
+  const auto decay =
+      static_cast<int64_t>(std::llround(schedule.decay_fraction * static_cast<double>(steps)));
+  return std::max(schedule.warmup_steps, steps - decay);
+}
+
 }  // namespace
+
+bool has_begun_to_decay(const ScheduleConfig& schedule, int64_t steps, int64_t step) {
+  return step >= begin_of_decay(schedule, steps);
+}
 
 double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step) {
   const int64_t warmup = schedule.warmup_steps;
@@ -25,9 +37,7 @@ double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, i
   }
   if (schedule.kind == ScheduleKind::kLinear)
     return low + (lr - low) * (1.0 - progress(warmup, steps, step));
-  const auto decay =
-      static_cast<int64_t>(std::llround(schedule.decay_fraction * static_cast<double>(steps)));
-  const int64_t begin = std::max(warmup, steps - decay);
+  const int64_t begin = begin_of_decay(schedule, steps);
   if (step < begin) return lr;
   return low + (lr - low) * (1.0 - progress(begin, steps, step));
 }

@@ -15,4 +15,7 @@ namespace lmtrain {
 //                        the same rate (WSD; Hu et al., 2024)
 double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step);
 
+// Whether the rate of that step is one of those that fall, after warm-up and any constant part.
+bool has_begun_to_decay(const ScheduleConfig& schedule, int64_t steps, int64_t step);
+
 }  // namespace lmtrain

@@ -1,10 +1,13 @@
 #include "trainer/checkpoint/resume_compatibility.h"
 
+#include <sstream>
+
 #include <gtest/gtest.h>
 
 #include "base/config_value.h"
 #include "base/error.h"
 #include "trainer/config/load_config.h"
+#include "trainer/step/schedule.h"
 
 namespace lmtrain {
 namespace {
@@ -53,6 +56,53 @@ TEST(ResumeCompatibility, NamesChangesOfCourse) {
   const Config now = load_config("", {"train.steps=1000", "eval.interval=7"}).config;
   EXPECT_EQ(changed_keys(Config(), now, OnResume::kWarned),
             (std::vector<std::string>{"train.steps (600 in the checkpoint, 1000 now)"}));
+}
+
+Config with(const std::vector<std::string>& settings) { return load_config("", settings).config; }
+
+// Defect: a schedule whose decay had begun is computed anew for more steps, and nobody is told that
+// the learning rate rises again.
+TEST(RateNote, WarnsOfARateThatRisesAgain) {
+  const std::vector<std::string> common = {"optimizer.lr=1e-3", "schedule.warmup_steps=2"};
+  const auto extended = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), common.begin(), common.end());
+    return with(more);
+  };
+  const Config before = extended({"train.steps=20"});
+  const Config now = extended({"train.steps=40"});
+  const std::optional<RateNote> note = rate_note(before, now, 20);
+  ASSERT_TRUE(note.has_value());
+  EXPECT_TRUE(note->is_warning);
+  EXPECT_NE(note->text.find("was 0.0001 at step 20, the last one"), std::string::npos)
+      << note->text;
+  EXPECT_NE(note->text.find("it is 0.0005691 at step 21"), std::string::npos) << note->text;
+  EXPECT_FALSE(rate_note(before, before, 10).has_value());
+
+  // The settings that it offers go on from the present rate.
+  const std::string offer = note->text.substr(note->text.find("schedule.kind="));
+  std::istringstream words(offer);
+  std::vector<std::string> settings = {"train.steps=40"};
+  for (std::string word; words >> word;) settings.push_back(word);
+  const Config goes_on = with(settings);
+  const auto rate = [&](int64_t step) {
+    return learning_rate(goes_on.schedule, goes_on.optimizer.lr, 40, step);
+  };
+  EXPECT_EQ(rate(20), 1e-4);
+  EXPECT_EQ(rate(31), 1e-4);
+  EXPECT_DOUBLE_EQ(rate(39), 1e-5);
+}
+
+// Defect: a warning where the rate had not begun to fall.
+TEST(RateNote, TellsOfAnotherRateWithoutAWarning) {
+  const Config before = with({"train.steps=600", "optimizer.lr=1e-3", "schedule.warmup_steps=100"});
+  const Config now = with({"train.steps=600", "optimizer.lr=2e-3", "schedule.warmup_steps=100"});
+  const std::optional<RateNote> note = rate_note(before, now, 50);
+  ASSERT_TRUE(note.has_value());
+  EXPECT_FALSE(note->is_warning);
+  EXPECT_NE(
+      note->text.find("was 0.0005 at step 50 and was to be 0.00051; it is 0.00102 at step 51"),
+      std::string::npos)
+      << note->text;
 }
 
 }  // namespace

@@ -170,6 +170,15 @@ TEST_F(EveryKey, WrongTypesAreRefusedWithThePlace) {
   }
 }
 
+// Defect: an integer so large that its products overflow, and what they count is empty: a validation
+// of no batch, without a word.
+TEST_F(EveryKey, IntegersHaveLimits) {
+  for (const Described& key : all_) {
+    const auto* const integer = std::get_if<IntegerField>(&key.field.kind);
+    EXPECT_TRUE(integer == nullptr || integer->limits.max <= int64_t{1} << 62) << key.dotted();
+  }
+}
+
 // Defect: a documented limit that is not checked, or refuses the limit itself.
 TEST_F(EveryKey, LimitsAreChecked) {
   for (const Described& key : all_) {
