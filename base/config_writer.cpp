@@ -56,21 +56,28 @@ std::string list_comment(const ListField& list) {
   return text;
 }
 
-std::string section_yaml(const Fields& fields, const Fields& defaults, const std::string& indent) {
+std::string section_yaml(const Fields& fields, const Fields& defaults, ConfigText kind,
+                         const std::string& indent) {
+  const bool has_comments = kind == ConfigText::kDocumented;
   std::string text;
   for (size_t i = 0; i < fields.all().size(); ++i) {
     const Field& field = fields.all()[i];
     const Field& default_field = defaults.all()[i];
     if (const auto* section = std::get_if<SectionField>(&field.kind)) {
       const auto& section_defaults = std::get<SectionField>(default_field.kind);
-      text += i == 0 ? "" : "\n";
-      text += comment(field.doc, indent) + indent + field.key + ":\n";
-      text += section_yaml(*section->fields, *section_defaults.fields, indent + "  ");
-    } else if (const auto* list = std::get_if<ListField>(&field.kind)) {
-      text += comment(field.doc + list_comment(*list), indent);
+      const std::string inner =
+          section_yaml(*section->fields, *section_defaults.fields, kind, indent + "  ");
+      if (inner.empty()) continue;
+      if (has_comments) text += (i == 0 ? "" : "\n") + comment(field.doc, indent);
+      text += cat(indent, field.key, ":\n", inner);
+      continue;
+    }
+    if (kind == ConfigText::kChanged && value_text(field) == value_text(default_field)) continue;
+    if (const auto* list = std::get_if<ListField>(&field.kind)) {
+      if (has_comments) text += comment(field.doc + list_comment(*list), indent);
       text += indent + field.key + ":" + list_yaml(*list, indent + "  ");
     } else {
-      text += comment(field.doc + " " + facts(field, default_field), indent);
+      if (has_comments) text += comment(field.doc + " " + facts(field, default_field), indent);
       text += cat(indent, field.key, ": ", value_text(field), "\n");
     }
   }
@@ -106,8 +113,8 @@ std::string rows(const Fields& fields, const std::string& prefix) {
 
 }  // namespace
 
-std::string config_yaml(const Fields& fields, const Fields& defaults) {
-  return section_yaml(fields, defaults, "");
+std::string config_yaml(const Fields& fields, const Fields& defaults, ConfigText text) {
+  return section_yaml(fields, defaults, text, "");
 }
 
 std::string config_tables(const Fields& defaults) {

@@ -101,7 +101,9 @@ DurableFile::DurableFile(fs::path path, int64_t expected_bytes)
     : path_(std::move(path)),
       temporary_(path_.string() + ".tmp." + std::to_string(getpid())),
       reserved_(expected_bytes) {
-  descriptor_ = open(temporary_.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0644);
+  // A file or link that lies there is not written through.
+  unlink(temporary_.c_str());
+  descriptor_ = open(temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("create", temporary_);
   if (expected_bytes > 0) {
     const int error = posix_fallocate(descriptor_, 0, expected_bytes);
@@ -157,7 +159,10 @@ void write_file_durably(const fs::path& path, std::string_view content) {
 }
 
 AppendFile::AppendFile(const fs::path& path) {
-  descriptor_ = open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644);
+  descriptor_ = open(path.c_str(), O_CREAT | O_APPEND | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
+  if (descriptor_ < 0 && errno == ELOOP)
+    throw IoError(
+        cat(path.string(), " is a link, and lmtrain does not write through it; remove it"));
   if (descriptor_ < 0) fail("open", path);
 }
 

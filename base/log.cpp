@@ -118,6 +118,8 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 void set_log_rank(int rank) { logging().rank = rank; }
 
 void open_log_file(const std::string& path) {
+  if (std::filesystem::is_symlink(path))
+    throw IoError(cat(path, " is a link, and lmtrain does not write through it; remove it"));
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");

@@ -1,5 +1,6 @@
 #include "data/token_documents.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -138,6 +139,7 @@ class MegatronDocuments : public FileDocuments {
       index_.fail(cat("it has ", index_.size(), " bytes, its counts make more"));
     if (num_marks_ == 0 || mark(0) != 0 || mark(num_marks_ - 1) != num_sequences_)
       index_.fail("its documents do not cover its sequences");
+    check_lengths();
   }
 
   bool next(Document& document) override {
@@ -164,6 +166,19 @@ class MegatronDocuments : public FileDocuments {
     return value;
   }
   int64_t mark(int64_t document) const { return index_.at<int64_t>(marks_at_ + 8 * document); }
+
+  // An index may name the same ids again and again. What it expands to is bounded before anything is
+  // allocated: sequences do not overlap, so that they hold no more ids than the file.
+  void check_lengths() const {
+    const int64_t num_ids = ids_.size() / id_bytes_;
+    int64_t total = 0;
+    for (int64_t sequence = 0; sequence < num_sequences_; ++sequence) {
+      total += std::max(0, index_.at<int32_t>(lengths_at_ + 4 * sequence));
+      if (total > num_ids)
+        index_.fail(cat("its sequences overlap: they name more ids than the ", num_ids, " of ",
+                        path_->string()));
+    }
+  }
 
   void append(int64_t sequence, std::vector<int32_t>& ids) const {
     const auto length = index_.at<int32_t>(lengths_at_ + 4 * sequence);

@@ -251,7 +251,8 @@ std::string origin(const EmissionsReport& report, const RunFacts& facts) {
   }
   if (!facts.software.empty()) text += cat("Made by ", facts.software, ".\n\n");
   if (!facts.command_line.empty()) text += fenced(facts.command_line);
-  if (!facts.config_yaml.empty()) text += "## Config\n\n" + fenced(facts.config_yaml, "yaml");
+  if (!facts.config_yaml.empty())
+    text += "## Settings that differ from the defaults\n\n" + fenced(facts.config_yaml, "yaml");
   return text;
 }
 

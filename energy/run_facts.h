@@ -68,7 +68,7 @@ struct RunFacts {
   std::vector<std::string> notes;  // on the run's records, such as damage, a sentence each
   std::string software;            // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"
   std::string command_line;
-  std::string config_yaml;  // resolved
+  std::string config_yaml;  // resolved, the settings that differ from their defaults
 };
 
 std::string to_json(const RunFacts& facts);

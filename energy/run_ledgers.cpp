@@ -3,7 +3,9 @@
 #include <optional>
 #include <string>
 
+#include "base/durable_file.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "energy/totals.h"
 
@@ -64,12 +66,29 @@ std::vector<EnergyTotals> RunLedgers::refresh() {
   return all;
 }
 
-int64_t next_attempt(const fs::path& folder) {
-  int64_t last = 0;
-  for (const EnergyTotals& totals : RunLedgers(folder).refresh()) {
-    last = std::max(last, totals.start.attempt);
+NextAttempt next_attempt(const fs::path& folder) {
+  NextAttempt next;
+  std::error_code error;
+  std::vector<fs::path> ledgers;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (rank_of(at->path())) ledgers.push_back(at->path());
   }
-  return last + 1;
+  for (const fs::path& path : ledgers) {
+    std::vector<EnergyTotals> attempts;
+    const AddToAttempts add{attempts};
+    try {
+      LedgerReader(path).read_new([&](const LedgerRecord& record) { std::visit(add, record); });
+    } catch (const Error& problem) {
+      const fs::path aside = set_aside(path);
+      log_warn(cat("the ledger ", path.string(), " is set aside as ", aside.string(), ": ",
+                   problem.what()));
+      next.notes.push_back(cat("The energy of earlier attempts in ", aside.filename().string(),
+                               " could not be read and is not in these numbers."));
+    }
+    for (const EnergyTotals& totals : attempts)
+      next.number = std::max(next.number, totals.start.attempt + 1);
+  }
+  return next;
 }
 
 }  // namespace lmtrain

@@ -111,7 +111,12 @@ class RunLedgers {
 };
 
 // 1 + the last attempt in any ledger of the folder. One rank calls this before any rank opens its
-// ledger, and tells the others.
-int64_t next_attempt(const std::filesystem::path& folder);
+// ledger, and tells the others. A ledger that is damaged or cannot be read is set aside (set_aside),
+// with a warning and a sentence in `notes`: a record must not stop a run.
+struct NextAttempt {
+  int64_t number = 1;
+  std::vector<std::string> notes;
+};
+NextAttempt next_attempt(const std::filesystem::path& folder);
 
 }  // namespace lmtrain

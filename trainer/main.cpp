@@ -1,9 +1,13 @@
 // The program: collects the commands, runs the one that is asked for, and is where errors end.
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "parallel/as_error.h"
 #include "trainer/commands/command_line.h"
 #include "trainer/commands/rank_job.h"
@@ -43,11 +47,26 @@ ExitCode run_and_report(const CommandLine& line) {
   }
 }
 
+// A command whose output could not be written whole has failed, whatever it did.
+ExitCode with_output_written(ExitCode code) {
+  errno = 0;
+  std::cout.flush();
+  const bool is_written = std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (is_written || code != ExitCode::kDone) return code;
+  log_error(cat("standard output could not be written",
+                errno == 0 ? "" : cat(": ", std::strerror(errno))));
+  return ExitCode::kIo;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Writing then fails with a reason instead of ending the process: at the end of a pipe
+  // (`| head -1`), and at a limit on the size of files.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
-    return static_cast<int>(run_and_report(CommandLine(argv, argv + argc)));
+    return static_cast<int>(with_output_written(run_and_report(CommandLine(argv, argv + argc))));
   } catch (const std::exception& error) {  // of the reporting itself: the log cannot be written
     std::fputs(error.what(), stderr);
     return static_cast<int>(ExitCode::kFailure);

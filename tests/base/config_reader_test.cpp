@@ -280,7 +280,7 @@ TEST_F(ConfigReader, WrittenConfigsReadBack) {
   Whole untouched;
   Fields defaults;
   untouched.describe(defaults);
-  const std::string text = config_yaml(fields, defaults);
+  const std::string text = config_yaml(fields, defaults, ConfigText::kDocumented);
 
   const Whole written = whole;
   whole = Whole();
@@ -292,7 +292,7 @@ TEST_F(ConfigReader, WrittenConfigsReadBack) {
   ASSERT_EQ(whole.parts.size(), 2u);
   EXPECT_EQ(whole.parts[0].path, "true");
   EXPECT_EQ(whole.parts[1].mark, " %");
-  EXPECT_EQ(config_yaml(fields, defaults), text);
+  EXPECT_EQ(config_yaml(fields, defaults, ConfigText::kDocumented), text);
 }
 
 // Defect: a comment that names other limits or another default than the field has.
@@ -301,7 +301,7 @@ TEST_F(ConfigReader, WritesACommentPerKey) {
   Whole untouched;
   Fields defaults;
   untouched.describe(defaults);
-  const std::string text = config_yaml(fields, defaults);
+  const std::string text = config_yaml(fields, defaults, ConfigText::kDocumented);
   EXPECT_NE(text.find("  # Steps | of the loop. (integer, 1 to 1000; default 10)\n  steps: 3\n"),
             std::string::npos)
       << text;

@@ -129,8 +129,8 @@ TEST(RunLedgers, SharesCoverEveryFileOnce) {
   std::sort(ranks.begin(), ranks.end());
   EXPECT_EQ(ranks, (std::vector<int64_t>{0, 0, 1, 1, 2, 3, 4}));
   EXPECT_DOUBLE_EQ(joules, 5.0);
-  EXPECT_EQ(next_attempt(machine.root()), 3);
-  EXPECT_EQ(next_attempt(machine.root() / "nowhere"), 1);
+  EXPECT_EQ(next_attempt(machine.root()).number, 3);
+  EXPECT_EQ(next_attempt(machine.root() / "nowhere").number, 1);
 }
 
 // Defect: a refresh adds again what was added before.

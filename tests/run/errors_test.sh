@@ -90,14 +90,19 @@ grep -q "metrics.jsonl.damaged" runs/f/report.md || fail "the report does not te
 grep -q "facts.json.damaged" runs/f/report.md || fail "the report does not tell of the damaged facts"
 
 # Another job holds the folder.
-flock runs/f/.lock sleep 5 &
-sleep 0.3
+exec {fd}>> runs/f/.lock
+flock "$fd"
 expect 73 "another job is writing in runs/f" config.yaml run.name=f train.steps=64
-wait
+exec {fd}>&-
 
 # A finished run whose checkpoints are gone never begins anew.
 rm -r runs/b/checkpoints
 expect 66 "without its checkpoints" config.yaml run.name=b train.steps=10
+# Nor does an unfinished one, whatever is left of them.
+rm runs/f/summary.json
+rm runs/f/checkpoints/*/manifest.json
+expect 66 "without its checkpoints" config.yaml run.name=f train.steps=64
+ls runs/f/checkpoints/*/rank-*.h5 > out.log || fail "the tensors of a run without manifests were removed"
 # No step at all is a run too.
 expect 0 "report" config.yaml run.name=g train.steps=0
 expect 0 "has finished" config.yaml run.name=g train.steps=0
@@ -114,6 +119,19 @@ expect 0 "report" config.yaml run.name=i train.steps=5
   expect 74 "step-00000010" config.yaml run.name=i train.steps=10
 )
 expect 0 "continuing from runs/i/checkpoints/step-00000005" config.yaml run.name=i train.steps=10
+
+# Output that cannot be written: 74. A pipe that is closed, and a limit on files, do not end a run.
+code=0
+"$LMTRAIN" config.yaml --help > /dev/full 2> out.log || code=$?
+[ "$code" = 74 ] || fail "exit code $code of help on a full disk"
+{ "$LMTRAIN" config.yaml run.name=piped train.steps=30 2>&1 || echo "$?" > code; } | head -1 > out.log
+[ ! -e code ] && [ -e runs/piped/summary.json ] || fail "a closed pipe ended training with $(cat code)"
+# A planted link is not written through.
+mkdir -p runs/linked
+ln -s "$work/victim" runs/linked/metrics.jsonl
+ln -s "$work/victim" runs/linked/log.txt
+expect 74 "is a link" config.yaml run.name=linked train.steps=1
+[ ! -e victim ] || fail "a link was written through"
 
 # Help: everywhere it is looked for, and without a command line it is no success.
 expect 0 "Usage:" --help

@@ -92,6 +92,10 @@ sed -i 's/"0": "kind 0"/"7": "kind 0"/' bert_token/config.json
 expect 65 "id2label" import bert_token out
 
 # Folders that are not what they say.
+cp -r gpt2.out nan.out
+size=$(stat -c %s nan.out/model.safetensors)
+printf '\0\0\300\177' | dd of=nan.out/model.safetensors bs=1 seek=$((size - 4)) conv=notrunc status=none
+expect 65 "not finite" import nan.out nan.in
 broken() {
   rm -rf broken
   cp -r gpt2.out broken

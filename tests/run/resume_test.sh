@@ -88,7 +88,12 @@ grep -q "\"step\":$done_steps,\"validation_loss\"" runs/interrupted/metrics.json
 
 # A request while text is prepared is honoured at once.
 rm -rf cache/tokens-*
-for lock in cache/.tokens-*.lock; do flock "$lock" sleep 60 & done
+held=()
+for lock in cache/.tokens-*.lock; do
+  exec {fd}>> "$lock"
+  flock "$fd"
+  held+=("$fd")
+done
 "$LMTRAIN" config.yaml run.name=waits > waits.log 2>&1 &
 job=$!
 for ((i = 0; i < 200; ++i)); do
@@ -100,8 +105,7 @@ kill -TERM "$job"
 wait "$job" || code=$?
 [ "$code" = 75 ] || fail "exit code $code after SIGTERM in preparation: $(tail -3 waits.log)"
 [ $((SECONDS - begin)) -le 5 ] || fail "SIGTERM in preparation was honoured after $((SECONDS - begin)) s"
-pkill -P $$ sleep || true
-pkill -P $$ flock || true
+for fd in "${held[@]}"; do exec {fd}>&-; done
 
 # Killed again and again, at whatever it is doing, saves among it: no checkpoint that counts is ever bad.
 for wait_seconds in 0.9 0.5 0.7 0.6 0.8; do

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include <ATen/ATen.h>
+#include <fcntl.h>
+#include <stdio.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -160,6 +162,30 @@ Vote vote(Communicator& world, const std::function<std::string()>& work) {
   return vote;
 }
 
+// Returns an empty folder for the files of a checkpoint whose place is `place`: the place itself, or
+// a folder beside it where a checkpoint of the same step stands, which stays until this one counts.
+fs::path make_room(const fs::path& place) {
+  if (fs::is_symlink(place))
+    throw IoError(
+        cat(place.string(), " is a link; move it elsewhere, so that the step can be saved"));
+  const bool is_taken = fs::exists(place / "manifest.json");
+  const fs::path folder = is_taken ? fs::path(place.string() + kNewSuffix) : place;
+  fs::remove_all(folder);  // what a killed save left
+  make_folders(folder);
+  return folder;
+}
+
+// Exchanges the two at once, where the file system can, and removes the old one.
+void put_in_place_of(const fs::path& folder, const fs::path& place) {
+  if (renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) != 0) {
+    fs::remove_all(place);
+    fs::rename(folder, place);
+    return;
+  }
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+}
+
 }  // namespace
 
 fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
@@ -169,14 +195,13 @@ fs::path checkpoint_path(const fs::path& checkpoints, int64_t step) {
 std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store,
                             Communicator& tensor, const CheckpointState& state,
                             const std::string& tokenizer_json, Communicator& world) {
-  const fs::path folder = checkpoint_path(checkpoints, state.step);
+  const fs::path place = checkpoint_path(checkpoints, state.step);
   release_cached_blocks();  // frees the cached memory of the step for the images
   Vote ready = vote(world, [&]() -> std::string {
     if (world.rank() != 0) return "";
-    fs::remove_all(folder);  // what a killed save left
-    make_folders(folder);
-    return "";
+    return make_room(place).string();
   });
+  const fs::path folder = ready.results[0];
   Vote written;
   if (ready.error.empty()) {
     ShareWriter writer(folder, world.rank());
@@ -197,11 +222,13 @@ std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& s
     manifest.files.push_back(
         write_image(folder / "tokenizer.json",
                     std::vector<char>(tokenizer_json.begin(), tokenizer_json.end())));
-    write_file_durably(folder / "manifest.json", to_json(manifest).dump(1));
+    const std::string text = manifest_text(manifest);
+    write_image(folder / "manifest.json", std::vector<char>(text.begin(), text.end()));
+    if (folder != place) put_in_place_of(folder, place);
     sync_folder(checkpoints);
     return "";
   });
-  if (!committed.error.empty() && world.rank() == 0) {
+  if (!committed.error.empty() && ready.error.empty() && world.rank() == 0) {
     std::error_code ignored;
     fs::remove_all(folder, ignored);
   }

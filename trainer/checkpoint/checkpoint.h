@@ -3,11 +3,14 @@
 //   RUN/checkpoints/step-00000100/
 //     rank-00000-0.h5 ...   unpadded tensors under stable names; one rank writes each tensor
 //     tokenizer.json
-//     manifest.json         written last: files, their sizes and XXH3, tensors, state of the run
+//     manifest.json         written last: its own XXH3, files, their sizes and XXH3, tensors, state of
+//                           the run
 //
 // Commit protocol: every file is built in memory, written, read back, fsynced and renamed; then all
 // ranks vote, and rank 0 writes the manifest. A resume takes the newest folder whose manifest and
-// files verify. No file points to the newest checkpoint, so no pointer can be out of date.
+// files verify. No file points to the newest checkpoint, so no pointer can be out of date. Only
+// folders of exactly this form of name count, or are ever removed: what else lies there, links to
+// folders among it, is the user's.
 #pragma once
 
 #include <cstdint>
@@ -91,13 +94,15 @@ std::string save_checkpoint(const std::filesystem::path& checkpoints, const Para
                             Communicator& tensor, const CheckpointState& state,
                             const std::string& tokenizer_json, Communicator& world);
 
-// Reads and checks a manifest, but not the files that it lists. Throws CheckpointError.
+// Reads and checks a manifest, but not the files that it lists. Manifests of format 3 have no
+// checksum of their own. Throws CheckpointError.
 Manifest read_manifest(const std::filesystem::path& checkpoint);
 // Checks the sizes and checksums of all files. Throws CheckpointError naming the file, what was
 // expected and what was found.
 void verify_files(const std::filesystem::path& checkpoint, const Manifest& manifest);
 
-// Returns the step folders that have a manifest, newest first.
+// Returns the step folders that have a manifest, newest first. Throws IoError, with the system's
+// reason, where a folder cannot be looked into: what cannot be listed is not empty.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& checkpoints);
 // Returns the newest checkpoint that verifies, and logs a warning for each newer one that does not.
 // Returns an empty path when there are no checkpoints. Throws CheckpointError when there are some

@@ -36,7 +36,11 @@ bool CheckpointSaver::save(const ParameterStore& store, Communicator& tensor,
   num_failed_ = 0;
   if (launch_.rank() == 0) {
     verified_.insert(checkpoint_path(checkpoints_, state.step));
-    remove_old_checkpoints(checkpoints_, keep_, verified_);
+    try {
+      remove_old_checkpoints(checkpoints_, keep_, verified_);
+    } catch (const IoError& failure) {
+      log_warn(cat("older checkpoints stay: ", failure.what()));
+    }
   }
   return true;
 }

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <functional>
+#include <optional>
+#include <set>
 
 #include "base/choice.h"
 #include "base/durable_file.h"
@@ -15,12 +18,53 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 3;
+constexpr int kFormat = 4;
+constexpr int kFormatWithoutChecksum = 3;
 constexpr int64_t kMaxManifestBytes = int64_t{256} << 20;
 
-// Any other file or folder beside the checkpoints belongs to the user and is never removed.
-bool is_step_folder(const fs::directory_entry& entry) {
-  return entry.is_directory() && entry.path().filename().string().starts_with("step-");
+// The line of a manifest before the part that its checksum covers: kBegin, 16 digits, kEnd.
+constexpr std::string_view kBegin = "{\n \"manifest_xxh3\": \"";
+constexpr std::string_view kEnd = "\",\n";
+
+[[noreturn]] void refuse_listing(const fs::path& path, const std::error_code& error) {
+  throw IoError(cat("cannot look into ", path.string(), ": ", error.message(),
+                    "; checkpoints may be there, so nothing is begun"));
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const bool found = fs::exists(path, error);
+  if (error) refuse_listing(path, error);
+  return found;
+}
+
+// The step in a name of exactly the form that checkpoint_path makes.
+std::optional<int64_t> step_of(const fs::path& folder) {
+  constexpr std::string_view kPrefix = "step-";
+  const std::string name = folder.filename();
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const std::optional<int64_t> step = parse_integer(std::string_view(name).substr(kPrefix.size()));
+  if (!step || *step < 0 || checkpoint_path("", *step).filename() != name) return std::nullopt;
+  return step;
+}
+
+// Returns the folders of steps in `checkpoints`, with `suffix` behind their names; none where it does
+// not exist.
+std::vector<fs::path> step_folders(const fs::path& checkpoints, std::string_view suffix = "") {
+  std::vector<fs::path> folders;
+  if (!is_there(checkpoints)) return folders;
+  std::error_code error;
+  fs::directory_iterator at(checkpoints, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
+    std::string name = at->path().filename();
+    if (!name.ends_with(suffix)) continue;
+    name.resize(name.size() - suffix.size());
+    if (!step_of(name)) continue;
+    const fs::file_status status = at->symlink_status(error);
+    if (!error && fs::is_directory(status)) folders.push_back(at->path());
+  }
+  if (error) refuse_listing(checkpoints, error);
+  return folders;
 }
 
 }  // namespace
@@ -66,8 +110,37 @@ Precision precision_named(const std::string& name) {
   throw CheckpointError(cat("names a precision that this version does not know: '", name, "'"));
 }
 
+// That numbers are possible and that tensors lie in files of the checkpoint.
+void check_values(const Manifest& manifest) {
+  const CheckpointState& s = manifest.state;
+  const auto require = [](bool holds, const auto& problem) {
+    if (!holds) throw CheckpointError(cat("holds ", problem));
+  };
+  require(s.step >= 0, cat("step ", s.step));
+  require(s.num_tokens >= 0, cat("a vocabulary of ", s.num_tokens, " tokens"));
+  require(s.tokens >= 0 && s.seconds >= 0 && s.joules >= 0, "totals below 0");
+  std::set<std::string> files;
+  for (const auto& file : manifest.files) {
+    require(!file.name.empty() && file.name.find('/') == std::string::npos && file.name[0] != '.',
+            cat("a file outside its folder: '", file.name, "'"));
+    require(file.bytes >= 0, cat(file.bytes, " bytes of ", file.name));
+    require(files.insert(file.name).second, cat("the file ", file.name, " twice"));
+  }
+  for (const auto& tensor : manifest.tensors) {
+    const std::string name = cat(tensor.group, "/", tensor.name);
+    require(files.contains(tensor.file),
+            cat(name, " in a file that it does not list: '", tensor.file, "'"));
+    int64_t elements = 1;
+    for (const int64_t size : tensor.shape) {
+      require(size >= 0 && !__builtin_mul_overflow(elements, size, &elements),
+              cat("an impossible shape of ", name));
+    }
+  }
+}
+
 Manifest manifest_from_json(const json& from) {
-  if (from.at("format") != kFormat)
+  const json& format = from.at("format");
+  if (format != kFormat && format != kFormatWithoutChecksum)
     throw CheckpointError("has another format than this version reads");
   Manifest manifest;
   CheckpointState& s = manifest.state;
@@ -95,11 +168,7 @@ Manifest manifest_from_json(const json& from) {
     manifest.tensors.push_back(
         {tensor.at("group"), tensor.at("name"), tensor.at("shape"), tensor.at("file")});
   }
-  for (const auto& file : manifest.files) {
-    if (file.name.empty() || file.name.find('/') != std::string::npos || file.name[0] == '.') {
-      throw CheckpointError(cat("names a file outside its folder: '", file.name, "'"));
-    }
-  }
+  check_values(manifest);
   return manifest;
 }
 
@@ -108,10 +177,32 @@ int32_t start_token_of(const CheckpointState& state, const Tokenizer& tokenizer)
   return tokenizer.begin_of_text() >= 0 ? tokenizer.begin_of_text() : tokenizer.end_of_text();
 }
 
+std::string manifest_text(const Manifest& manifest) {
+  const std::string covered = to_json(manifest).dump(1).substr(2);  // behind "{" and a line break
+  return cat(kBegin, hex16(hash_text(covered)), kEnd, covered);
+}
+
+Manifest parse_manifest(std::string_view text) {
+  const size_t covered_at = kBegin.size() + 16 + kEnd.size();
+  const bool has_checksum = text.size() >= covered_at && text.starts_with(kBegin) &&
+                            text.substr(kBegin.size() + 16, kEnd.size()) == kEnd;
+  if (has_checksum) {
+    const std::string_view expected = text.substr(kBegin.size(), 16);
+    const std::string found = hex16(hash_text(text.substr(covered_at)));
+    if (found != expected)
+      throw CheckpointError(cat("is damaged: it has XXH3 ", found, ", and says ", expected));
+  }
+  const json value = json::parse(text);
+  if (!has_checksum && value.at("format") != kFormatWithoutChecksum)
+    throw CheckpointError(
+        "is damaged: it lacks its checksum, or has another format than this version reads");
+  return manifest_from_json(value);
+}
+
 Manifest read_manifest(const fs::path& checkpoint) {
   const fs::path path = checkpoint / "manifest.json";
   try {
-    return manifest_from_json(json::parse(read_file(path, kMaxManifestBytes)));
+    return parse_manifest(read_file(path, kMaxManifestBytes));
   } catch (const json::exception& error) {
     throw CheckpointError(cat(path.string(), " is damaged: ", error.what()));
   } catch (const Error& error) {
@@ -140,12 +231,10 @@ void verify_files(const fs::path& checkpoint, const Manifest& manifest) {
 
 std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   std::vector<fs::path> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(checkpoints, error)) {
-    if (is_step_folder(entry) && fs::exists(entry.path() / "manifest.json"))
-      found.push_back(entry.path());
+  for (const fs::path& folder : step_folders(checkpoints)) {
+    if (is_there(folder / "manifest.json")) found.push_back(folder);
   }
-  std::sort(found.rbegin(), found.rend());
+  std::ranges::sort(found, std::greater(), [](const fs::path& path) { return *step_of(path); });
   return found;
 }
 
@@ -153,7 +242,12 @@ namespace {
 
 bool verifies(const fs::path& checkpoint) {
   try {
-    verify_files(checkpoint, read_manifest(checkpoint));
+    const Manifest manifest = read_manifest(checkpoint);
+    if (manifest.state.step != step_of(checkpoint)) {
+      throw CheckpointError(cat(checkpoint.string(), " is named for another step than the ",
+                                manifest.state.step, " of its manifest"));
+    }
+    verify_files(checkpoint, manifest);
     return true;
   } catch (const Error& error) {
     log_warn(cat("passing over a checkpoint: ", error.what()));
@@ -175,7 +269,7 @@ fs::path newest_checkpoint(const fs::path& checkpoints) {
 }
 
 fs::path resolve_checkpoint(const fs::path& path) {
-  if (fs::exists(path / "manifest.json")) {
+  if (is_there(path / "manifest.json")) {
     verify_files(path, read_manifest(path));
     return path;
   }
@@ -189,10 +283,11 @@ fs::path resolve_checkpoint(const fs::path& path) {
 
 void remove_unfinished_checkpoints(const fs::path& checkpoints) {
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(checkpoints, ignored)) {
-    if (is_step_folder(entry) && !fs::exists(entry.path() / "manifest.json"))
-      fs::remove_all(entry.path(), ignored);
+  for (const fs::path& folder : step_folders(checkpoints)) {
+    if (!is_there(folder / "manifest.json")) fs::remove_all(folder, ignored);
   }
+  for (const fs::path& folder : step_folders(checkpoints, kNewSuffix))
+    fs::remove_all(folder, ignored);
 }
 
 void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep,

@@ -35,6 +35,18 @@ void check_began_with(const std::string& path, const RunFolder& folder) {
                         path));
 }
 
+// A run is never begun anew where one has been. Its facts are written after the first save, and its
+// summary at the end, so that either tells of a checkpoint that is gone, even where it is damaged.
+void require_no_earlier_training(const RunFolder& folder) {
+  for (const fs::path& record : {folder.summary(), folder.facts()}) {
+    if (!fs::exists(record)) continue;
+    throw CheckpointError(cat(folder.path.string(), " holds a run without its checkpoints (",
+                              record.filename().string(),
+                              " tells of them); restore one, or choose "
+                              "another run.name"));
+  }
+}
+
 }  // namespace
 
 StartPoint find_start_point(const Config& config, const RunFolder& folder) {
@@ -46,17 +58,13 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   StartPoint start;
   start.own_checkpoints = list_checkpoints(folder.checkpoints());
   start.checkpoint = newest_checkpoint(folder.checkpoints());
+  if (start.checkpoint.empty()) require_no_earlier_training(folder);
   if (resume.from == ResumeFrom::kPath) {
     if (start.checkpoint.empty()) {
       start.checkpoint = resolve_checkpoint(resume.path);
     } else {
       check_began_with(resume.path, folder);
     }
-  }
-  if (start.checkpoint.empty() && fs::exists(folder.summary())) {
-    throw CheckpointError(cat(folder.path.string(),
-                              " holds a finished run without its checkpoints; restore one, or "
-                              "choose another run.name"));
   }
   if (start.checkpoint.empty()) return start;
   start.manifest = read_manifest(start.checkpoint);

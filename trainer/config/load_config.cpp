@@ -45,9 +45,9 @@ std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>&
   return loaded.name + ": ";
 }
 
-std::string print_config(Config config) {
+std::string print_config(Config config, ConfigText text) {
   Config defaults;
-  return config_yaml(describe(config), describe(defaults));
+  return config_yaml(describe(config), describe(defaults), text);
 }
 
 std::vector<ConfigValue> values_of(Config config) { return config_values(describe(config)); }

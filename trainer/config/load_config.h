@@ -8,6 +8,7 @@
 
 #include "base/config_positions.h"
 #include "base/config_value.h"
+#include "base/config_writer.h"
 #include "trainer/config/config.h"
 
 namespace lmtrain {
@@ -30,8 +31,8 @@ LoadedConfig load_config(const std::filesystem::path& path,
 // The same from YAML text, such as that of a checkpoint; `name` stands for the file in messages.
 LoadedConfig parse_config(std::string_view text, const std::string& name);
 
-// The whole config as YAML with a comment per key; reads back as the same config.
-std::string print_config(Config config);
+// The config as YAML; reads back as the same config.
+std::string print_config(Config config, ConfigText text = ConfigText::kDocumented);
 
 // Every key with its value, in the order of the description.
 std::vector<ConfigValue> values_of(Config config);

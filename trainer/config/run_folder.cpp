@@ -15,7 +15,7 @@ namespace lmtrain {
 
 RunLock::RunLock(const RunFolder& folder) {
   const std::filesystem::path path = folder.path / ".lock";
-  descriptor_ = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  descriptor_ = open(path.c_str(), O_CREAT | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
     throw IoError(cat("cannot open ", path.string(), ": ", std::strerror(errno)));
   if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;

@@ -99,6 +99,11 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
       throw CheckpointError(
           cat("the initial weights have no tensor ", name, " of the model's shape"));
     }
+    if (!at::isfinite(found->second).all().item<bool>()) {
+      throw DataError(
+          cat("the initial weights hold numbers in ", name,
+              " that are not finite (NaN or infinity); a model of them computes nothing"));
+    }
     set_from_logical(*parameter, kWeights, found->second);
   }
   return lacking;
@@ -198,7 +203,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
        /*may_lack_heads=*/false);
 
   CheckpointState state;
-  state.config = print_config(config);
+  state.config = print_config(config, ConfigText::kValues);
   state.tokenizer_hash = hex16(tokenizer.hash());
   state.num_tokens = model.num_tokens;
   state.start_token = tokenizer.begin_of_text();

@@ -128,7 +128,7 @@ CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& lau
   const Precision precision = job.config().train.precision;
   CheckpointState state;
   state.step = step;
-  state.config = print_config(job.config());
+  state.config = print_config(job.config(), ConfigText::kValues);
   state.tokenizer_hash = hex16(job.data.prepared.tokenizer.hash());
   state.data_fingerprint = hex16(job.data.fingerprint);
   state.num_tokens = job.num_tokens;

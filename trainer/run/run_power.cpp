@@ -14,12 +14,13 @@ double unix_seconds() {
 
 }  // namespace
 
-int64_t agree_on_attempt(const RunFolder& folder, Launch& launch) {
-  int64_t attempt = 0;
+NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch) {
+  NextAttempt next;
   launch.together([&] {
-    if (launch.rank() == 0) attempt = next_attempt(folder.energy());
+    if (launch.rank() == 0) next = next_attempt(folder.energy());
   });
-  return broadcast_from(launch.world(), 0, attempt);
+  next.number = broadcast_from(launch.world(), 0, next.number);
+  return next;
 }
 
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,

@@ -12,8 +12,9 @@
 
 namespace lmtrain {
 
-// Collective. The number of the attempt that begins now, after those whose ledgers are there.
-int64_t agree_on_attempt(const RunFolder& folder, Launch& launch);
+// Collective. The number of the attempt that begins now, after those whose ledgers are there; on
+// rank 0 with notes on ledgers that were set aside.
+NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch);
 
 // Collective. Starts this rank's logger for that attempt, whose first step is `first_step`. The
 // ranks agree on which of them owns which sensor.

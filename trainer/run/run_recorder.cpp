@@ -28,7 +28,7 @@ RunFacts facts_of(const RunBeginning& run, const std::string& command_line, int6
   facts.num_nodes = launch.num_nodes();
   facts.software = cat("lmtrain ", version(), " (", commit(), "), ", build_description());
   facts.command_line = command_line;
-  facts.config_yaml = print_config(config);
+  facts.config_yaml = print_config(config, ConfigText::kChanged);
   return facts;
 }
 
@@ -44,10 +44,11 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       ceilings_(ceilings),
       attempt_(agree_on_attempt(run.folder, launch)),
       grid_(grid_intensity(run.config().energy)),
-      power_(start_power_logger(run.config().energy, run.folder, run.job.compute, attempt_,
+      power_(start_power_logger(run.config().energy, run.folder, run.job.compute, attempt_.number,
                                 run.start.step() + 1, phases, launch)),
       reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn),
       earlier_joules_(reporter_.sum_up().energy.joules) {
+  facts_.notes.insert(facts_.notes.end(), attempt_.notes.begin(), attempt_.notes.end());
   write_provenance(run.folder, command_line, run.start, run.job.data, run.job.compute, launch);
 }
 
@@ -69,7 +70,7 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, double second
   m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
   targets_per_token_ = static_cast<double>(result.counts.targets) /
                        static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
-  m.attempt = attempt_;
+  m.attempt = attempt_.number;
   const double flops = m.tokens_per_second * flops_per_token();
   if (ceilings_.matmul) m.matmul_share = believed_share(flops / *ceilings_.matmul);
   if (ceilings_.data_sheet) m.mfu = flops / *ceilings_.data_sheet;

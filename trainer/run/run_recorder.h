@@ -11,6 +11,7 @@
 #include "energy/power_logger.h"
 #include "energy/report.h"
 #include "energy/run_facts.h"
+#include "energy/totals.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/run/metrics.h"
@@ -69,7 +70,7 @@ class RunRecorder {
   RunFacts facts_;
   Products products_;
   Ceilings ceilings_;
-  int64_t attempt_;
+  NextAttempt attempt_;
   GridIntensity grid_;
   std::unique_ptr<PowerLogger> power_;
   RunReporter reporter_;

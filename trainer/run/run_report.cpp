@@ -12,7 +12,7 @@ template <class Work>
 auto RunReporter::unless_damaged(Work work) -> decltype(work()) {
   try {
     return work();
-  } catch (const DataError& error) {
+  } catch (const Error& error) {  // damaged, or not to be read
     if (on_damaged_ == OnDamagedLedger::kThrow) throw;
     log_warn(cat("the report leaves out energy that cannot be summed up: ", error.what()));
     return {};

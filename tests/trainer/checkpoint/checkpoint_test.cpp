@@ -171,20 +171,105 @@ TEST_F(Checkpoints, OfAnotherModelAreRefused) {
             std::string::npos);
 }
 
-// Defect: a manifest that makes the program read or remove files elsewhere, or crashes it.
-TEST_F(Checkpoints, DamagedManifestsAreRefused) {
+// Defect: a manifest that makes the program read or remove files elsewhere, or crashes it. One of
+// format 3 has no checksum that would tell of the change.
+TEST_F(Checkpoints, ImpossibleManifestsAreRefused) {
   const fs::path path = save(1, 1);
-  const std::string good = read_file(path / "manifest.json");
+  std::string good = read_file(path / "manifest.json");
+  good.replace(2, good.find('\n', 2) - 1, "");
+  good.replace(good.find("\"format\": 4"), 11, "\"format\": 3");
   const auto with = [&](const std::string& from, const std::string& to) {
     std::string text = good;
     text.replace(text.find(from), from.size(), to);
     write_file_durably(path / "manifest.json", text);
     return message_of<CheckpointError>([&] { read_manifest(path); });
   };
-  EXPECT_NE(with("\"rank-00000-0.h5\"", "\"../../etc/passwd\"").find("outside"), std::string::npos);
+  EXPECT_NE(with("\"name\": \"rank-00000-0.h5\"", "\"name\": \"../../etc/passwd\"")
+                .find("outside its folder"),
+            std::string::npos);
+  EXPECT_NE(with("\"file\": \"rank-00000-0.h5\"", "\"file\": \"../elsewhere.h5\"")
+                .find("a file that it does not list"),
+            std::string::npos);
   EXPECT_NE(with("\"step\": 1", "\"step\": \"x\"").find("damaged"), std::string::npos);
+  EXPECT_NE(with("\"step\": 1", "\"step\": -1").find("step -1"), std::string::npos);
+  EXPECT_NE(with("\"num_tokens\": 0", "\"num_tokens\": -5").find("-5 tokens"), std::string::npos);
   EXPECT_NE(with("{", "[").find("damaged"), std::string::npos);
   EXPECT_NE(with("\"format\": ", "\"format\": 9").find("format"), std::string::npos);
+  write_file_durably(path / "manifest.json", good);
+  EXPECT_EQ(read_manifest(path).state.step, 1);
+}
+
+// Defect: a manifest with another step or other values is believed, or ends the run although good
+// checkpoints stand beside it: sed 's/"step": 12/"step": 13/' trained on with a step left out.
+TEST_F(Checkpoints, EveryByteOfAManifestIsCovered) {
+  const fs::path first = save(1, 1);
+  const fs::path second = save(2, 2);
+  const std::string good = read_file(second / "manifest.json");
+  for (size_t at = 0; at < good.size(); ++at) {
+    std::string text = good;
+    text[at] = static_cast<char>(text[at] ^ (1 << (at % 8)));
+    folder_.write("step-00000002/manifest.json", text);
+    ASSERT_EQ(newest_checkpoint(folder_.path()), first) << "byte " << at;
+  }
+  folder_.write("step-00000002/manifest.json", "");
+  EXPECT_EQ(newest_checkpoint(folder_.path()), first);
+  folder_.write("step-00000002/manifest.json", good);
+  EXPECT_EQ(newest_checkpoint(folder_.path()), second);
+}
+
+// Defect: the user's own copies, notes and links among the checkpoints are trained from or removed.
+TEST_F(Checkpoints, WhatIsTheUsersIsNeitherTakenNorRemoved) {
+  const fs::path first = save(6, 1);
+  const fs::path second = save(9, 2);
+  fs::copy(first, folder_ / "step-best", fs::copy_options::recursive);
+  fs::copy(first, folder_ / "step-00000099", fs::copy_options::recursive);  // another step's name
+  folder_.write("step-notes/notes.txt", "mine");
+  folder_.write("archive/step-00000012/manifest.json", read_file(second / "manifest.json"));
+  fs::create_directory_symlink(folder_ / "archive/step-00000012", folder_ / "step-00000012");
+  EXPECT_EQ(newest_checkpoint(folder_.path()), second);
+  std::set<fs::path> verified;
+  remove_old_checkpoints(folder_.path(), 1, verified);
+  remove_unfinished_checkpoints(folder_.path());
+  EXPECT_EQ(verified, std::set<fs::path>{second});
+  EXPECT_FALSE(fs::exists(first));
+  for (const char* name : {"step-best/manifest.json", "step-notes/notes.txt",
+                           "archive/step-00000012/manifest.json", "step-00000012"})
+    EXPECT_TRUE(fs::exists(folder_ / name)) << name;
+}
+
+// Defect: what cannot be listed counts as empty, and a run begins at step 0 over its checkpoints.
+TEST_F(Checkpoints, WhatCannotBeListedIsNotEmpty) {
+  const std::string path = folder_.write("checkpoints", "a file");
+  EXPECT_NE(message_of<IoError>([&] { newest_checkpoint(path); }).find(path), std::string::npos);
+  EXPECT_EQ(newest_checkpoint(folder_ / "nowhere"), "");
+}
+
+// Defect: a save of a step that has a checkpoint removes that before the new one is there.
+TEST_F(Checkpoints, ASaveOfTheSameStepReplacesAtTheEnd) {
+  const fs::path path = save(3, 1);
+  folder_.write("step-00000003.new/rank-00000-0.h5", "half");  // what a killed save left
+  save(3, 2);
+  Store loaded(4);
+  load_tensors(path, read_manifest(path), loaded.store, /*with_optimizer=*/true);
+  EXPECT_TRUE(at::equal(loaded.state(), Store(2).state()));
+  EXPECT_FALSE(fs::exists(path.string() + ".new"));
+  folder_.write("step-00000003.new/rank-00000-0.h5", "half");
+  remove_unfinished_checkpoints(folder_.path());
+  EXPECT_FALSE(fs::exists(path.string() + ".new"));
+  EXPECT_EQ(newest_checkpoint(folder_.path()), path);
+}
+
+// Defect: a save goes through a link that has the name of its step, or removes it.
+TEST_F(Checkpoints, ASaveWhereALinkLiesIsAbandoned) {
+  const fs::path path = save(3, 1);
+  fs::create_directory_symlink(path, checkpoint_path(folder_.path(), 4));
+  CheckpointState state;
+  state.step = 4;
+  Store of(2);
+  EXPECT_NE(save_checkpoint(folder_.path(), of.store, *alone_, state, "{}", *alone_).find("a link"),
+            std::string::npos);
+  EXPECT_TRUE(fs::is_symlink(checkpoint_path(folder_.path(), 4)));
+  EXPECT_EQ(newest_checkpoint(folder_.path()), path);
 }
 
 }  // namespace
