@@ -70,11 +70,11 @@ grep -q "stopped on request" terminated.log || fail "SIGTERM was not told apart"
 # Ctrl-C once: the run is saved after the step and says so; twice: it ends at once.
 expect_stop interrupted 3 INT "$LMTRAIN"
 grep -q "Ctrl-C again ends it at once" interrupted.log || fail "Ctrl-C did not say what it does"
-"$LMTRAIN" config.yaml run.name=twice model.hidden_size=256 model.num_layers=4 train.global_batch_size=64 > twice.log 2>&1 &
+"$LMTRAIN" config.yaml run.name=twice model.hidden_size=256 model.num_layers=4 train.global_batch_size=256 eval.batches=1 > twice.log 2>&1 &
 job=$!
 wait_for_step twice 1
 kill -INT "$job"
-sleep 0.1
+sleep 0.05
 kill -INT "$job"
 code=0
 wait "$job" || code=$?
