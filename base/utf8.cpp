@@ -51,7 +51,7 @@ std::string shown_as_utf8(std::string_view text) {
     const size_t valid = find_invalid_utf8(text);
     shown += text.substr(0, valid);
     if (valid == text.size()) return shown;
-    shown += "\xEF\xBF\xBD";
+    shown += kReplacementCharacter;
     text.remove_prefix(valid + 1);
   }
 }

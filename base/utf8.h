@@ -8,6 +8,7 @@
 namespace lmtrain {
 
 inline constexpr std::string_view kUtf8Bom = "\xEF\xBB\xBF";
+inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
 // Returns the offset of the first byte that is not part of a valid character, or text.size() when
 // the whole text is valid.

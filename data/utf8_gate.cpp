@@ -10,7 +10,6 @@ namespace lmtrain {
 namespace {
 
 constexpr size_t kPlaces = 3;
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 size_t find_not_text(std::string_view text) {
   const size_t zero = text.find('\0');
@@ -38,7 +37,7 @@ Utf8Gate::Verdict Utf8Gate::judge(std::string_view text, std::string& replaced,
       ++num_replaced_;
       replaced = shown_as_utf8(text);
       for (size_t at = replaced.find('\0'); at != std::string::npos; at = replaced.find('\0', at))
-        replaced.replace(at, 1, kReplacement);
+        replaced.replace(at, 1, kReplacementCharacter);
       return Verdict::kReplaced;
     case Utf8Policy::kSkip:
       ++num_skipped_;

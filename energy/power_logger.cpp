@@ -7,9 +7,8 @@
 #include <utility>
 
 #include <signal.h>
-#include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -19,21 +18,6 @@ namespace {
 // Mean time between two looks at the phase. The times vary, so that the looks do not fall into step
 // with the training.
 constexpr double kPhaseSeconds = 0.05;
-
-double process_cpu_seconds() {
-  struct rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double clock_seconds(clockid_t clock) {
-  struct timespec time = {};
-  clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 // Blocks all signals on this thread: the training thread handles them.
 class BlockedSignals {
@@ -66,7 +50,7 @@ PowerLogger::PowerLogger(std::vector<std::unique_ptr<Meter>> meters, AttemptStar
     : meters_(std::move(meters)),
       phases_(phases),
       begin_(monotonic_seconds()),
-      cpu_at_begin_(process_cpu_seconds()),
+      cpu_at_begin_(clock_seconds(CLOCK_PROCESS_CPUTIME_ID)),
       interval_(interval_seconds),
       ledger_(ledger),
       totals_(complete(std::move(start), meters_)),
@@ -139,7 +123,7 @@ void PowerLogger::sample(double now) {
   EnergySample sample;
   sample.seconds = now - begin_;
   sample.wall_seconds = clock_seconds(CLOCK_REALTIME);
-  sample.cpu_seconds = process_cpu_seconds() - cpu_at_begin_;
+  sample.cpu_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_at_begin_;
   sample.meter_seconds = meter_seconds_;
   sample.step = std::max(totals_.last_step, step_.load(std::memory_order_relaxed));
   sample.phase_seconds = std::exchange(phase_seconds_, {});

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string>
 
@@ -18,11 +17,16 @@ namespace fs = std::filesystem;
 std::optional<int64_t> rank_of(const fs::path& path) {
   const std::string name = path.stem();
   if (path.extension() != ".jsonl" || !name.starts_with("rank-")) return std::nullopt;
-  int64_t rank = 0;
-  const char* end = name.data() + name.size();
-  const auto [at, error] = std::from_chars(name.data() + 5, end, rank);
-  if (error != std::errc() || at != end) return std::nullopt;
-  return rank;
+  return parse_integer(std::string_view(name).substr(5));
+}
+
+// Calls visit(rank, path) for each ledger of the folder. One that cannot be listed has none.
+template <class Visit>
+void for_each_ledger(const fs::path& folder, const Visit& visit) {
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (const std::optional<int64_t> rank = rank_of(at->path())) visit(*rank, at->path());
+  }
 }
 
 // Adds the next record of a ledger to its attempts.
@@ -45,14 +49,12 @@ struct AddToAttempts {
 }  // namespace
 
 void RunLedgers::find_new_files() {
-  std::error_code error;
-  for (fs::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
-    const std::optional<int64_t> rank = rank_of(at->path());
-    if (!rank || *rank % num_shares_ != share_) continue;
-    if (std::find(known_.begin(), known_.end(), at->path()) != known_.end()) continue;
-    known_.push_back(at->path());
-    ledgers_.push_back({LedgerReader(at->path()), {}});
-  }
+  for_each_ledger(folder_, [&](int64_t rank, const fs::path& path) {
+    if (rank % num_shares_ != share_) return;
+    if (std::find(known_.begin(), known_.end(), path) != known_.end()) return;
+    known_.push_back(path);
+    ledgers_.push_back({LedgerReader(path), {}});
+  });
 }
 
 std::vector<EnergyTotals> RunLedgers::refresh() {
@@ -68,11 +70,8 @@ std::vector<EnergyTotals> RunLedgers::refresh() {
 
 NextAttempt next_attempt(const fs::path& folder) {
   NextAttempt next;
-  std::error_code error;
-  std::vector<fs::path> ledgers;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (rank_of(at->path())) ledgers.push_back(at->path());
-  }
+  std::vector<fs::path> ledgers;  // listed first, because some may be renamed
+  for_each_ledger(folder, [&](int64_t, const fs::path& path) { ledgers.push_back(path); });
   for (const fs::path& path : ledgers) {
     std::vector<EnergyTotals> attempts;
     const AddToAttempts add{attempts};

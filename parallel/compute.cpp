@@ -6,8 +6,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/phase.h"
 #include "base/text.h"
@@ -81,12 +81,6 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
 
 namespace {
 
-double process_cpu_seconds() {
-  timespec time = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
 // Of the time in which its threads could compute, a rank that has its cores to itself gets nearly
 // all.
 constexpr double kShareOfOwnCores = 0.9;
@@ -97,7 +91,7 @@ MatmulCeiling measure_once(const at::Tensor& factor) {
   const auto n = static_cast<double>(factor.size(0));
   MatmulCeiling ceiling;
   const double start = monotonic_seconds();
-  const double cpu_start = process_cpu_seconds();
+  const double cpu_start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
   while (monotonic_seconds() - start < kBudgetSeconds) {
     const double begin = monotonic_seconds();
     const at::Tensor product = at::mm(factor, factor);
@@ -105,7 +99,8 @@ MatmulCeiling measure_once(const at::Tensor& factor) {
     ceiling.flops = std::max(ceiling.flops, 2.0 * n * n * n / (monotonic_seconds() - begin));
   }
   const double possible = (monotonic_seconds() - start) * at::get_num_threads();
-  ceiling.is_believed = !is_cpu || process_cpu_seconds() - cpu_start >= kShareOfOwnCores * possible;
+  ceiling.is_believed =
+      !is_cpu || clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start >= kShareOfOwnCores * possible;
   return ceiling;
 }
 

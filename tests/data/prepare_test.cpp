@@ -339,7 +339,6 @@ TEST_F(PrepareTest, OfFewDocumentsTheLastPartIsForValidation) {
     config_.sources = {{(folder_ / cat("few", num_files)).string(), ""}};
     const PreparedData prepared = run();
     std::string joined;
-    size_t length = 0;
     for (const std::string& text : documents_of(prepared.train, prepared.tokenizer)) joined += text;
     const size_t cut = joined.size();
     for (const std::string& text : documents_of(*prepared.validation, prepared.tokenizer))
@@ -347,7 +346,7 @@ TEST_F(PrepareTest, OfFewDocumentsTheLastPartIsForValidation) {
     std::string expected;
     for (const std::string& text : whole) expected += text;
     EXPECT_EQ(joined, expected);
-    length = expected.size();
+    const size_t length = expected.size();
     EXPECT_GE(cut, length * 8 / 10);
     EXPECT_LE(cut, length * 8 / 10 + 150);  // a line later
     EXPECT_EQ(joined[cut - 1], '\n');

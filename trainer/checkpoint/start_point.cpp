@@ -93,7 +93,7 @@ StartPoint find_start_point_together(const Config& config, const RunFolder& fold
 
 void check_steps(const StartPoint& start, const Config& config, const RunFolder& folder) {
   if (start.checkpoint.empty()) return;
-  const bool is_own = start.checkpoint.parent_path() == folder.checkpoints();
+  const bool is_own = start.is_own(folder);
   const int64_t done = start.step();
   if (config.train.steps > done || (is_own && config.train.steps == done)) return;
   throw ConfigError(cat("train.steps = ", config.train.steps, ", but ", start.checkpoint.string(),

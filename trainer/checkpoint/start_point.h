@@ -17,6 +17,10 @@ struct StartPoint {
   Manifest manifest;
   std::vector<std::filesystem::path> own_checkpoints;  // those in the run's folder; on rank 0
   int64_t step() const { return checkpoint.empty() ? 0 : manifest.state.step; }
+  // Whether the checkpoint is one of the run's own.
+  bool is_own(const RunFolder& folder) const {
+    return checkpoint.parent_path() == folder.checkpoints();
+  }
 };
 
 // Finds the start point that run.resume asks for: the newest checkpoint of the run's own folder or,

@@ -1,13 +1,13 @@
 #include "trainer/run/metrics.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iterator>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/phase.h"
@@ -21,10 +21,6 @@ using nlohmann::json;
 // Without a terminal, seconds between two lines at the least.
 constexpr double kPlainLineSeconds = 10.0;
 constexpr size_t kRecentSteps = 31;
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // What matters most comes first: a narrow terminal shows no more.
 std::string progress_text(const StepMetrics& m, int64_t num_steps, double eta_seconds) {
@@ -191,7 +187,7 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
                  {"watts", std::round(r.signals.watts * 100) / 100},
                  {"data_hash", hex16(r.data_hash)}};
   if (r.counts.sentences > 0) record["sentence_loss"] = r.sentence_loss;
-  record["time"] = std::round(unix_seconds() * 1e3) / 1e3;
+  record["time"] = std::round(clock_seconds(CLOCK_REALTIME) * 1e3) / 1e3;
   record["attempt"] = m.attempt;
   if (m.matmul_share) {
     record["matmul_share"] = std::round(*m.matmul_share * 1e4) / 1e4;

@@ -32,8 +32,7 @@ void check_still_where_it_was(const RunFolder& folder, const StartPoint& start) 
 // What the checkpoint knows of this run. What another run took before is not part of it.
 RunTotals totals_of(const StartPoint& start, const RunFolder& folder, const RunFacts& facts) {
   if (start.checkpoint.empty()) return {};
-  const bool is_own = start.checkpoint.parent_path() == folder.checkpoints();
-  if (!is_own) return {start.step(), 0, 0};
+  if (!start.is_own(folder)) return {start.step(), 0, 0};
   const CheckpointState& state = start.manifest.state;
   return {state.step, state.tokens - facts.inherited.value_or(Inherited{}).tokens, state.seconds};
 }
@@ -53,7 +52,7 @@ MetricsLog open_records(const RunFolder& folder, const Config& config, const Sta
 // it one.
 RunFacts facts_of_beginning(const RunFolder& folder, const StartPoint& start) {
   RunFacts facts;
-  const bool is_own = start.checkpoint.parent_path() == folder.checkpoints();
+  const bool is_own = start.is_own(folder);
   if (const auto before = is_own ? load_run_facts(folder.facts()) : std::nullopt) {
     facts.started = before->started;
     facts.inherited = before->inherited;

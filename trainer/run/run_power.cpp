@@ -1,19 +1,9 @@
 #include "trainer/run/run_power.h"
 
-#include <chrono>
-
 #include "energy/sensors.h"
 #include "parallel/typed_gather.h"
 
 namespace lmtrain {
-namespace {
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
-
 NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch) {
   NextAttempt next;
   launch.together([&] {
@@ -34,7 +24,6 @@ std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, cons
   const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
   std::unique_ptr<PowerLogger> logger;
   launch.together([&] {
-    start.wall_seconds = unix_seconds();
     logger = std::make_unique<PowerLogger>(
         choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), start,
         ledger_path(folder.energy(), launch.rank()), phases, config.interval_seconds);

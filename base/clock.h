@@ -1,0 +1,15 @@
+// The system's clocks as seconds. For intervals see monotonic_seconds (phase.h).
+#pragma once
+
+#include <time.h>
+
+namespace lmtrain {
+
+// Seconds of CLOCK_REALTIME (since 1970), CLOCK_PROCESS_CPUTIME_ID or CLOCK_THREAD_CPUTIME_ID.
+inline double clock_seconds(clockid_t clock) {
+  struct timespec time = {};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+}  // namespace lmtrain
