@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
@@ -180,6 +182,15 @@ std::string suggest_key(const Fields& root, const Fields& section, const std::st
 }
 
 std::string suggest_choice(const std::vector<std::string>& choices, const std::string& value) {
+  // What other programs call a choice, where the nearest spelling is another thing.
+  static constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
+      {"gpu", "cuda"},      {"nvidia", "cuda"},  {"float32", "fp32"}, {"float", "fp32"},
+      {"bfloat16", "bf16"}, {"float64", "fp64"}, {"double", "fp64"},  {"adam", "adamw"},
+      {"llama2", "llama"},  {"llama3", "llama"}, {"qwen3", "llama"},  {"gpt", "gpt2"}};
+  for (const auto& [name, choice] : kOtherNames) {
+    if (value == name && std::ranges::find(choices, choice) != choices.end())
+      return cat("; did you mean '", choice, "'?");
+  }
   const std::string nearest = value.size() > kMaxNameLength ? "" : nearest_name(value, choices);
   return nearest.empty() ? "" : cat("; did you mean '", nearest, "'?");
 }

@@ -265,7 +265,21 @@ int64_t free_disk_bytes(fs::path path) {
   return static_cast<int64_t>(status.f_bavail) * static_cast<int64_t>(status.f_frsize);
 }
 
+std::string hint_on_downloads(const fs::path& path) {
+  std::error_code ignored;
+  const std::string name = path.string();
+  const bool looks_like_name = !name.empty() && std::ranges::count(name, '/') <= 1 &&
+                               name.find_first_of(".~") != 0 && name.front() != '/' &&
+                               !name.starts_with("runs/");
+  if (!looks_like_name || fs::exists(path, ignored)) return "";
+  return cat("; lmtrain downloads nothing: `hf download ", name, " --local-dir ",
+             path.filename().string(),
+             "` of the package huggingface_hub gets a model of that name");
+}
+
 std::string why_not_writable(fs::path folder) {
+  std::error_code error;
+  if (fs::status(folder, error).type() == fs::file_type::none) return error.message();
   folder = nearest_existing(std::move(folder));
   if (!fs::is_directory(folder)) return folder.string() + " is not a folder";
   std::string probe = (folder / ".lmtrain-probe-XXXXXX").string();

@@ -65,9 +65,9 @@ class AppendFile {
 std::filesystem::path set_aside(const std::filesystem::path& path);
 
 // A whole file, read only: small ones are read into memory, because a process may hold only some
-// ten thousand maps, larger ones are mapped. Throws IoError when it cannot be opened. Where a mapped
-// file is cut short while it is read, the process ends with ExitCode::kIo and a line that names the
-// file; the kernel leaves no other way.
+// ten thousand maps, larger ones are mapped. Throws IoError when it cannot be opened. Where a
+// mapped file is cut short while it is read, the process ends with ExitCode::kIo and a line that
+// names the file; the kernel leaves no other way.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -90,6 +90,10 @@ class MappedFile {
 // Returns the whole file. Throws IoError naming the path and the reason, also when the file is
 // larger than `max_bytes`.
 std::string read_file(const std::filesystem::path& path, int64_t max_bytes = INT64_C(1) << 40);
+
+// For messages: how to get a model whose name was given ("gpt2", "Qwen/Qwen2.5-0.5B") where a
+// folder is wanted. "" where the path is there, or does not look like such a name.
+std::string hint_on_downloads(const std::filesystem::path& path);
 
 // Makes the folder and its parents. Throws IoError.
 void make_folders(const std::filesystem::path& folder);

@@ -96,6 +96,27 @@ Json parse_strict_json(std::string_view text, const std::string& origin, int max
   return builder.take();
 }
 
+Json parse_python_json(std::string_view text, const std::string& origin, int max_depth) {
+  std::string json;
+  bool in_text = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') in_text = !in_text;
+    if (in_text && c == '\\' && at + 1 < text.size()) json += text[at++];
+    size_t length = 0;
+    for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
+      if (!in_text && text.substr(at).starts_with(word)) length = word.size();
+    }
+    if (length == 0) {
+      json += text[at];
+      continue;
+    }
+    json.append("\"").append(text.substr(at, length)).append("\"");
+    at += length - 1;
+  }
+  return parse_strict_json(json, origin, max_depth);
+}
+
 JsonObject::JsonObject(const Json& value, std::string place)
     : value_(value), place_(std::move(place)) {
   if (!value.is_object()) {

@@ -15,6 +15,10 @@ namespace lmtrain {
 // `max_depth`. `origin` opens every message.
 nlohmann::json parse_strict_json(std::string_view text, const std::string& origin, int max_depth);
 
+// The same for files that Python wrote, which may hold NaN, Infinity and -Infinity: these are not
+// JSON, and become the texts "NaN" and so on, which no reader of numbers accepts.
+nlohmann::json parse_python_json(std::string_view text, const std::string& origin, int max_depth);
+
 // One object of a JSON file, read key by key. Every reader throws DataError when the value has
 // another type or is out of range; finish() throws it when the object has a key that was not read.
 class JsonObject {

@@ -69,6 +69,20 @@ std::string_view cut_line(std::string_view& rest) {
   return line;
 }
 
+void remove_windows_line_ends(std::string& text) {
+  for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', end + 1)) {
+    if (end == 0 || text[end - 1] != '\r') return;
+  }
+  std::string without;
+  for (std::string_view rest = text; !rest.empty();) {
+    const bool is_last = rest.find('\n') == std::string_view::npos;
+    std::string_view line = cut_line(rest);
+    if (!is_last) line.remove_suffix(1);
+    without.append(line).append(is_last ? "" : "\n");
+  }
+  text = std::move(without);
+}
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string joined;
   for (const std::string& part : parts) {

@@ -42,6 +42,8 @@ std::optional<int64_t> parse_integer(std::string_view text);
 
 // Removes the first line from `rest` and returns it without its \n.
 std::string_view cut_line(std::string_view& rest);
+// Removes the \r of each line where all lines end in \r\n.
+void remove_windows_line_ends(std::string& text);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 

@@ -204,6 +204,13 @@ void check_bytes(std::string_view text, const YamlSource& source) {
   }
 }
 
+// Whether the line, which counts from 0, has a tab among the white space at its beginning.
+bool is_indented_by_tab(std::string_view text, int line) {
+  for (; line > 0 && !text.empty(); --line) cut_line(text);
+  const std::string_view indent = text.substr(0, text.find_first_not_of(" \t"));
+  return indent.find('\t') != std::string_view::npos;
+}
+
 // Returns a null root when there is no document at all.
 YamlNode parse_document(std::string_view text, const YamlSource& source) {
   if (text.starts_with(kUtf8Bom)) text.remove_prefix(kUtf8Bom.size());
@@ -217,7 +224,10 @@ YamlNode parse_document(std::string_view text, const YamlSource& source) {
     }
   } catch (const YAML::Exception& error) {
     throw ConfigError(
-        cat(source.at(from_yaml_cpp(error.mark)), ": not valid YAML: ", one_line(error.msg)));
+        cat(source.at(from_yaml_cpp(error.mark)), ": ",
+            is_indented_by_tab(text, error.mark.line)
+                ? "a tab stands at the beginning of the line; YAML is indented by spaces"
+                : cat("not valid YAML: ", one_line(error.msg))));
   }
   return builder.take_root();
 }

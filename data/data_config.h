@@ -46,11 +46,17 @@ constexpr auto choice_names(FormatChoice) {
       {"auto", "text", "jsonl", "csv", "tsv", "llm.c", "megatron"});
 }
 
+enum class SpecialTokenText { kAsText, kMatched };
+constexpr auto choice_names(SpecialTokenText) {
+  return std::to_array<std::string_view>({"as_text", "matched"});
+}
+
 struct SourceConfig {
   std::string path;
   std::string separator;
   FormatChoice format = FormatChoice::kAuto;
   std::string field = "text";
+  SpecialTokenText special_tokens = SpecialTokenText::kAsText;
   double weight = 0.0;
 
   void describe(Fields& f) {
@@ -65,6 +71,10 @@ struct SourceConfig {
              "auto: by the file's name (.jsonl, .ndjson, .csv, .tsv, with .gz or .zst behind it; a "
              ".bin of llm.c, a .bin beside its .idx), else text.");
     f.text("field", field, "jsonl, csv, tsv: the key or column that holds the document.");
+    f.choice("special_tokens", special_tokens,
+             "What the text of a special token, such as <|im_start|>, becomes. as_text: ordinary "
+             "tokens, so that no text can pretend; matched: the special token, for text that was "
+             "written with them.");
     f.real("weight", weight, {.min = 0.0, .max = 1e9},
            "Share of the training samples that come from this source, relative to the other "
            "sources' weights: exact to less than one sample at every step, each source beginning "

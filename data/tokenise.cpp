@@ -68,6 +68,11 @@ class EncoderPool {
   std::vector<std::unique_ptr<Tokenizer::Encoder>> free_;
 };
 
+SpecialTokens special_tokens_of(const TokeniseOptions& options, const Document& document) {
+  if (options.special_tokens.empty()) return SpecialTokens::kAsText;
+  return options.special_tokens[static_cast<size_t>(document.source)];
+}
+
 // Groups the reader's documents into chunks of about 1 MiB, and cuts large documents into pieces.
 class ChunkReader {
  public:
@@ -81,7 +86,8 @@ class ChunkReader {
     size_t bytes = 0;
     while (bytes < kChunkTextBytes && (!parts_.empty() || open_document())) {
       ValidationSplit::Part& part = parts_.front();
-      const bool is_whole = options_.keeps_lines_apart || document_.tokens_of != nullptr;
+      const bool is_whole = options_.keeps_lines_apart || document_.tokens_of != nullptr ||
+                            special_tokens_of(options_, document_) == SpecialTokens::kMatched;
       const size_t room = kChunkTextBytes - bytes;
       const bool fits = is_whole || part.text.size() <= room;
       const size_t length = fits ? part.text.size() : tokenizer_.safe_cut(part.text, room);
@@ -111,15 +117,16 @@ class ChunkReader {
 };
 
 // Puts the end token between lines. The writer puts it after the last line.
-void encode_lines(std::string_view text, int32_t end_of_line, Tokenizer::Encoder& encoder,
-                  std::vector<int32_t>& ids) {
+void encode_lines(std::string_view text, int32_t end_of_line, SpecialTokens special_tokens,
+                  Tokenizer::Encoder& encoder, std::vector<int32_t>& ids) {
   const size_t start = ids.size();
   while (!text.empty()) {
     const std::string_view line = cut_line(text);
     const size_t before = ids.size();
     if (before > start) ids.push_back(end_of_line);
     const size_t begin = ids.size();
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) encoder.encode(line, ids);
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos)
+      encoder.encode(line, ids, special_tokens);
     if (ids.size() == begin) ids.resize(before);
   }
 }
@@ -158,13 +165,14 @@ EncodedChunk encode(const Chunk& chunk, const TokeniseOptions& options, const To
   EncodedChunk encoded;
   for (const Piece& piece : chunk) {
     const std::string_view text = piece.document.text;
+    const SpecialTokens special_tokens = special_tokens_of(options, piece.document);
     const size_t before = encoded.ids.size();
     if (piece.document.tokens_of) {
       append_tokens(text, tokenizer, encoded.ids);
     } else if (options.keeps_lines_apart) {
-      encode_lines(text, end_of_line, *encoder, encoded.ids);
+      encode_lines(text, end_of_line, special_tokens, *encoder, encoded.ids);
     } else {
-      encoder->encode(text, encoded.ids);
+      encoder->encode(text, encoded.ids, special_tokens);
     }
     const std::span<const int32_t> ids(encoded.ids.data() + before, encoded.ids.size() - before);
     const int64_t text_bytes = piece.document.tokens_of

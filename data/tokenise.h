@@ -35,6 +35,7 @@ struct TokeniseOptions {
   bool keeps_lines_apart = false;
   Utf8Policy utf8 = Utf8Policy::kError;
   int num_threads = 1;
+  std::vector<SpecialTokens> special_tokens = {};  // in the text of each source; empty: as text
 };
 
 // Writes FOLDER/train.tokens, FOLDER/train.sources and, when validation_fraction > 0,

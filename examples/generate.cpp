@@ -30,8 +30,9 @@ std::string continuation(const std::string& checkpoint, const std::string& promp
 
   lmtrain::SamplingOptions options;
   options.seed = seed;
-  const std::vector<int32_t> generated = lmtrain::generate_tokens(
-      *decoder, loaded.config.model.max_positions, at::kCPU, tokens, loaded.tokenizer, options);
+  const std::vector<int32_t> generated =
+      lmtrain::generate_tokens(*decoder, loaded.config.model.max_positions, at::kCPU, tokens,
+                               loaded.tokenizer.vocab_size(), loaded.end_tokens, options);
   return lmtrain::shown_as_utf8(loaded.tokenizer.decode(generated));
 }
 

@@ -192,6 +192,39 @@ def check_random_model(checks, name, model):
         model.float()
 
 
+def check_chat_model(checks):
+    """End tokens, sampling defaults and the chat template go along, and a text ends where transformers ends it."""
+    torch.manual_seed(11)
+    folder, model = checks.folder, transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA))
+    for parameter in model.parameters():
+        parameter.data = torch.randn_like(parameter) * 0.2
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer" / "tokenizer.json"))
+    ids = tokenizer(TEXT)["input_ids"][:12]
+    greedy = {"do_sample": False, "max_new_tokens": 60, "pad_token_id": 0}
+    free = model.eval().generate(torch.tensor([ids]), **greedy, eos_token_id=None)[0, 12:].tolist()
+    ends = [free[25], free[40]]  # which the model comes to
+    model.generation_config = transformers.GenerationConfig(eos_token_id=ends, pad_token_id=0, do_sample=False)
+    model.config.eos_token_id = ends
+    tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    model.save_pretrained(folder / "chat")
+    tokenizer.save_pretrained(folder / "chat")
+    checks.run("import", "chat", "chat.checkpoint")
+    checks.run("export", "chat.checkpoint", "chat.out")
+    generation = transformers.GenerationConfig.from_pretrained(folder / "chat.out")
+    assert generation.eos_token_id == ends and generation.do_sample is False, "chat: another generation_config"
+    assert transformers.AutoConfig.from_pretrained(folder / "chat.out").eos_token_id == ends, "chat: other end tokens"
+    theirs = transformers.AutoTokenizer.from_pretrained(folder / "chat.out")
+    messages = [{"role": "user", "content": "hello"}]
+    assert theirs.apply_chat_template(messages, tokenize=False) == "<user>hello", "chat: another template"
+    prompt = tokenizer.decode(ids)
+    assert tokenizer(prompt)["input_ids"] == ids
+    ours = checks.run("generate", "chat.checkpoint", "--prompt", prompt, "--no-start-token", "--max-tokens", "60")
+    expected = model.generate(torch.tensor([ids]), max_new_tokens=60)[0].tolist()
+    assert expected[-1] in ends and len(expected) < 72
+    assert ours == tokenizer.decode(expected[:-1]) + "\n", f"chat: {ours!r}, expected {tokenizer.decode(expected)!r}"
+    print("chat: end tokens, template and sampling go along; a text ends where transformers ends it")
+
+
 def head_logits(model, ids, type_ids, length):
     """Of one text in a batch that is padded to the length."""
     padding = [0] * (length - len(ids))
@@ -277,6 +310,7 @@ def main():
             check_random_model(checks, family, model)
         check_heads(checks)
         check_old_bert(checks)
+        check_chat_model(checks)
         check_trained_model(checks, "trained-gpt2", transformers.GPT2LMHeadModel, "kind: gpt2")
         check_trained_model(checks, "trained-llama", transformers.Qwen3ForCausalLM,
                             "kind: llama, num_kv_heads: 2, qk_norm: true")

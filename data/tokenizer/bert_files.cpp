@@ -8,6 +8,7 @@
 #include "base/strict_json.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "data/tokenizer/companion_files.h"
 
 namespace lmtrain {
 
@@ -21,9 +22,13 @@ constexpr int kMaxDepth = 32;
 constexpr const char* kVocabulary = "vocab.txt";
 constexpr const char* kConfig = "tokenizer_config.json";
 
-// Only \n ends a line: a token may contain the characters of other line ends.
+// Only \n ends a line: a token may contain the characters of other line ends. In a file from
+// Windows every line has a \r before it, which is not of the token. Empty lines at the end are no
+// tokens.
 Json read_vocabulary(const fs::path& path) {
-  const std::string text = read_file(path, kMaxFileBytes);
+  std::string text = read_file(path, kMaxFileBytes);
+  remove_windows_line_ends(text);
+  while (text.ends_with("\n\n")) text.pop_back();
   Json vocabulary = Json::object();
   for (std::string_view rest = text; !rest.empty();) {
     const std::string token(cut_line(rest));
@@ -79,18 +84,19 @@ bool has_bert_files(const fs::path& folder) { return fs::exists(folder / kVocabu
 
 TokenizerPipeline load_bert_files(const fs::path& folder) {
   const Json vocabulary = read_vocabulary(folder / kVocabulary);
-  const Json document = {{"version", "1.0"},
-                         {"added_tokens", added_tokens(vocabulary)},
-                         {"normalizer", read_normalizer(folder / kConfig)},
-                         {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-                         {"post_processor", post_processor(vocabulary)},
-                         {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}},
-                         {"model",
-                          {{"type", "WordPiece"},
-                           {"unk_token", "[UNK]"},
-                           {"continuing_subword_prefix", "##"},
-                           {"max_input_chars_per_word", 100},
-                           {"vocab", vocabulary}}}};
+  Json document = {{"version", "1.0"},
+                   {"added_tokens", added_tokens(vocabulary)},
+                   {"normalizer", read_normalizer(folder / kConfig)},
+                   {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                   {"post_processor", post_processor(vocabulary)},
+                   {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}},
+                   {"model",
+                    {{"type", "WordPiece"},
+                     {"unk_token", "[UNK]"},
+                     {"continuing_subword_prefix", "##"},
+                     {"max_input_chars_per_word", 100},
+                     {"vocab", vocabulary}}}};
+  merge_added_tokens(document, folder);
   return parse_tokenizer_json(document, (folder / kVocabulary).string());
 }
 

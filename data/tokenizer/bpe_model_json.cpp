@@ -67,9 +67,9 @@ std::unique_ptr<BpeModel> parse_bpe_model(const Json& value, int64_t num_ids,
                                           const std::string& place) {
   JsonObject object(value, place);
   object.find("type");
-  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
-    object.nothing(key);
-  }
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) object.nothing(key);
+  const Json* dropout = object.find("dropout");
+  if (dropout == nullptr || !dropout->is_number() || *dropout != 0) object.nothing("dropout");
   object.only("byte_fallback", false);
   const bool ignores_merges = object.boolean("ignore_merges", false);
   // The unknown token is never used, because every byte has a token.

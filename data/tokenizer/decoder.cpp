@@ -90,6 +90,13 @@ std::unique_ptr<TokenDecoder> parse_decoder(const nlohmann::json& value, const s
   const std::string type = object.text("type");
   if (type == "ByteLevel") return parse_byte_level(object);
   if (type == "WordPiece") return parse_wordpiece(object);
+  if (type == "Sequence") {
+    const nlohmann::json& parts = object.required("decoders");
+    if (!parts.is_array() || parts.size() != 1)
+      object.fail("decoders", "only a sequence of one decoder is supported");
+    object.finish();
+    return parse_decoder(parts[0], place + ".decoders[0]");
+  }
   throw DataError(cat(place, ": the type ", show_text(type),
                       " is not supported; supported are 'ByteLevel' and 'WordPiece'"));
 }

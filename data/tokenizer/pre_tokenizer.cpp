@@ -13,14 +13,10 @@ namespace {
 
 using enum CharacterClass;
 
-// The pattern of Llama 3, and that of Qwen with the other run of digits.
+// The pattern of Llama 3; Qwen's has another run of digits.
 constexpr std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwenPattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
-    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
 bool is_line_end(char c) { return c == '\r' || c == '\n'; }
 
 // Returns the bytes of the contraction 's, 't, 'm, 'd, 're, 've or 'll, or 0 when there is none.
@@ -182,9 +178,14 @@ std::unique_ptr<PreTokenizer> parse_byte_level(JsonObject& object) {
   return std::make_unique<ByteLevelPreTokenizer>();
 }
 
-// Parses a Sequence of a Split by a pattern and a ByteLevel without a pattern of its own.
+// Parses a Sequence of a Split by a pattern and a ByteLevel without a pattern of its own, or of one
+// part, which is that part.
 std::unique_ptr<PreTokenizer> parse_sequence(JsonObject& object) {
   const nlohmann::json& parts = object.required("pretokenizers");
+  if (parts.is_array() && parts.size() == 1) {
+    object.finish();
+    return parse_pre_tokenizer(parts[0], object.place() + ".pretokenizers[0]");
+  }
   if (!parts.is_array() || parts.size() != 2)
     object.fail("pretokenizers", "only a Split and a ByteLevel are supported");
   object.finish();

@@ -12,6 +12,11 @@
 
 namespace lmtrain {
 
+// The words of Qwen's tokenizers, as their tokenizer.json writes them.
+inline constexpr std::string_view kQwenPattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
 // Safe to use from many threads.
 class PreTokenizer {
  public:

@@ -10,6 +10,7 @@
 #include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/bert_files.h"
+#include "data/tokenizer/companion_files.h"
 #include "data/tokenizer/gpt2_files.h"
 #include "data/tokenizer/tokenizer_pipeline.h"
 #include "data/tokenizer/word_cache.h"
@@ -66,7 +67,7 @@ void number_tokens(TokenizerPipeline& pipeline) {
   pipeline.texts.assign(size, "");
   pipeline.added_index.assign(size, -1);
   for (size_t id = 0; id < tokens.size(); ++id) {
-    pipeline.texts[id] = pipeline.decoder->token_text(tokens[id]);
+    if (!tokens[id].empty()) pipeline.texts[id] = pipeline.decoder->token_text(tokens[id]);
   }
   for (size_t i = 0; i < pipeline.added_tokens.size(); ++i) {
     const auto id = static_cast<size_t>(pipeline.added_tokens[i].id);
@@ -120,7 +121,12 @@ Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
     if (has_gpt2_files(file_or_folder)) return Tokenizer(load_gpt2_files(file_or_folder));
     if (has_bert_files(file_or_folder)) return Tokenizer(load_bert_files(file_or_folder));
   }
-  return parse(read_file(file, kMaxFileBytes), file.string());
+  const std::string text = read_file(file, kMaxFileBytes);
+  if (!is_folder) return parse(text, file.string());
+  nlohmann::json document = parse_strict_json(text, file.string(), kMaxDepth);
+  require_agreement(document, file_or_folder);
+  merge_added_tokens(document, file_or_folder);
+  return Tokenizer(parse_tokenizer_json(document, file.string()));
 }
 
 Tokenizer Tokenizer::parse(std::string_view json, std::string_view origin) {

@@ -1,4 +1,5 @@
 // tokenizer.json as a whole: the order and meaning of its components.
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -46,16 +47,28 @@ std::vector<AddedToken> parse_added_tokens(const Json& value, const std::string&
   return tokens;
 }
 
-// Returns the number of ids: the model's tokens and the added tokens that are not among them.
+// The most ids between those of tokens that no token has; some vocabularies have such holes.
+constexpr int64_t kMostHoles = 1 << 16;
+
+// Returns the number of ids: one more than the largest of the model's tokens and the added tokens,
+// within what their number allows.
 int64_t count_ids(const Json& model, const std::vector<AddedToken>& added_tokens) {
   if (!model.is_object() || !model.contains("vocab") || !model["vocab"].is_object()) return 0;
   const Json& vocabulary = model["vocab"];
   auto count = static_cast<int64_t>(vocabulary.size());
   for (const AddedToken& token : added_tokens) count += !vocabulary.contains(token.content);
-  return count;
+  int64_t largest = count - 1;
+  const auto take = [&](int64_t id) {
+    if (id < count + kMostHoles) largest = std::max(largest, id);
+  };
+  for (const Json& id : vocabulary) {
+    if (id.is_number_integer()) take(id.get<int64_t>());
+  }
+  for (const AddedToken& token : added_tokens) take(token.id);
+  return largest + 1;
 }
 
-// Checks that ids are below num_ids and that no two tokens share one; then no id is unused either.
+// Checks that ids are below num_ids and that no two tokens share one.
 void check_added_ids(const TokenizerPipeline& pipeline, int64_t num_ids, const std::string& place) {
   std::vector<std::string> owner = pipeline.model->tokens();
   for (const AddedToken& token : pipeline.added_tokens) {
@@ -69,12 +82,13 @@ void check_added_ids(const TokenizerPipeline& pipeline, int64_t num_ids, const s
     }
     holder = token.content;
   }
-  for (size_t id = 0; id < owner.size(); ++id) {
-    if (owner[id].empty()) {
-      throw DataError(cat(place, ": no token has the id ", id, "; the ids of a file's ", num_ids,
-                          " tokens must be 0 to ", num_ids - 1));
-    }
-  }
+}
+
+// Files without a decoder leave it to their class of transformers, which has that of the model.
+Json decoder_of(const Json& decoder, const Json& model) {
+  if (!decoder.is_null()) return decoder;
+  if (model.is_object() && model.contains("merges")) return {{"type", "ByteLevel"}};
+  return {{"type", "WordPiece"}, {"prefix", "##"}};
 }
 
 const Json& component(JsonObject& file, const std::string& name) {
@@ -113,7 +127,8 @@ TokenizerPipeline parse_tokenizer_json(const Json& document, const std::string& 
   pipeline.pre_tokenizer =
       parse_pre_tokenizer(component(file, "pre_tokenizer"), place("pre_tokenizer"));
   pipeline.model = parse_model(component(file, "model"), num_ids, place("model"));
-  pipeline.decoder = parse_decoder(component(file, "decoder"), place("decoder"));
+  pipeline.decoder = parse_decoder(decoder_of(component(file, "decoder"), component(file, "model")),
+                                   place("decoder"));
   file.finish();
   check_added_ids(pipeline, num_ids, place("added_tokens"));
   return pipeline;

@@ -29,15 +29,12 @@ void read_bert_like_json(ConfigJson& from, ModelConfig& model) {
   model.feed_forward_size = from.integer("intermediate_size");
   if (model.feed_forward_size == 4 * model.hidden_size) model.feed_forward_size = 0;
   model.norm_eps = from.real("layer_norm_eps", 1e-12);
-  from.must_be("hidden_act", "gelu");
+  from.must_be_one_of("hidden_act", {"gelu", "gelu_python"});
   from.must_be("position_embedding_type", "absolute");
   from.must_be("is_decoder", false);
   from.must_be("add_cross_attention", false);
   model.dropout = from.real("hidden_dropout_prob", 0.1);
-  if (from.real("attention_probs_dropout_prob", 0.1) != model.dropout) {
-    from.fail("hidden_dropout_prob",
-              "differs from attention_probs_dropout_prob; lmtrain has one dropout");
-  }
+  note_other_dropouts(from, model, {"attention_probs_dropout_prob"}, 0.1);
 }
 
 json bert_like_json(const std::string& model_type, const ModelConfig& model) {

@@ -42,10 +42,9 @@ void read_json(const std::string&, ConfigJson& from, ModelConfig& model) {
   if (model.feed_forward_size == 4 * model.hidden_size) model.feed_forward_size = 0;
   model.max_positions = from.integer("max_position_embeddings");
   model.norm_eps = kNormEps;
-  from.must_be("activation", "gelu");
+  from.must_be_one_of("activation", {"gelu", "gelu_python"});
   model.dropout = from.real("dropout", 0.1);
-  if (from.real("attention_dropout", 0.1) != model.dropout)
-    from.fail("dropout", "differs from attention_dropout; lmtrain has one dropout");
+  note_other_dropouts(from, model, {"attention_dropout"}, 0.1);
 }
 
 json write_json(const ModelConfig& model) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/config_value.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace lmtrain {
@@ -56,6 +57,16 @@ std::optional<ModelProblem> find_untied_problem(const ModelConfig& model) {
   return ModelProblem{
       {"model.embeddings"},
       cat("model.embeddings = untied is not for ", model.kind, ", whose head is tied")};
+}
+
+void note_other_dropouts(ConfigJson& from, const ModelConfig& model,
+                         const std::vector<std::string>& others, double by_default) {
+  for (const std::string& key : others) {
+    const double value = from.real(key, by_default);
+    if (value == model.dropout) continue;
+    log_info(cat(from.place_of(key), " is ", value, "; lmtrain has one dropout, and takes ",
+                 model.dropout, " (model.dropout sets another)"));
+  }
 }
 
 void add_norm(TensorMap& map, const ModelConfig& model, const std::string& ours,

@@ -80,6 +80,11 @@ void add_norm(TensorMap& map, const ModelConfig& model, const std::string& ours,
 // Adds OURS.weight and OURS.bias of a linear layer of `rows` outputs.
 void add_linear(TensorMap& map, const std::string& ours, const std::string& theirs, int64_t rows,
                 bool is_transposed = false);
+// lmtrain has one dropout. Says so where config.json has another value under one of `others`, of
+// which transformers' default is `by_default`.
+void note_other_dropouts(ConfigJson& from, const ModelConfig& model,
+                         const std::vector<std::string>& others, double by_default);
+
 // Adds a label head, which transformers calls `theirs`.
 void add_label_head(TensorMap& map, const ModelConfig& model, const std::string& theirs);
 

@@ -38,16 +38,13 @@ void read_json(const std::string&, ConfigJson& from, ModelConfig& model) {
   model.max_positions = from.integer("n_positions");
   model.feed_forward_size = from.integer("n_inner", 0);
   model.norm_eps = from.real("layer_norm_epsilon", 1e-5);
-  from.must_be("activation_function", "gelu_new");
+  // All of them are the form with tanh.
+  from.must_be_one_of("activation_function", {"gelu_new", "gelu_pytorch_tanh", "gelu_fast"});
   from.must_be("scale_attn_weights", true);
   from.must_be("scale_attn_by_inverse_layer_idx", false);
   from.must_be("add_cross_attention", false);
-  // lmtrain has one probability for all three.
   model.dropout = from.real("resid_pdrop", 0.1);
-  if (from.real("embd_pdrop", 0.1) != model.dropout ||
-      from.real("attn_pdrop", 0.1) != model.dropout) {
-    from.fail("resid_pdrop", "differs from embd_pdrop or attn_pdrop; lmtrain has one dropout");
-  }
+  note_other_dropouts(from, model, {"embd_pdrop", "attn_pdrop"}, 0.1);
 }
 
 json write_json(const ModelConfig& model) {
@@ -56,6 +53,7 @@ json write_json(const ModelConfig& model) {
           {"n_head", model.num_heads},
           {"n_embd", model.hidden_size},
           {"n_positions", model.max_positions},
+          {"n_ctx", model.max_positions},  // converters of older files ask for it
           {"n_inner", model.feed_forward_size == 0 ? json() : json(model.feed_forward_size)},
           {"layer_norm_epsilon", model.norm_eps},
           {"activation_function", "gelu_new"},

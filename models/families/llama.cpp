@@ -17,7 +17,8 @@ void read_json(const std::string& model_type, ConfigJson& from, ModelConfig& mod
   from.must_be("attention_bias", false);
   from.must_be("mlp_bias", false);
   from.must_be("use_sliding_window", false);
-  from.must_be_absent("sliding_window");
+  // Files of Qwen name a window even where use_sliding_window = false leaves it unused.
+  if (from.is_null("use_sliding_window")) from.must_be_absent("sliding_window");
 }
 
 json write_json(const ModelConfig& model) {

@@ -152,10 +152,9 @@ void read_llama_like_json(ConfigJson& from, ModelConfig& model) {
   model.feed_forward_size = from.integer("intermediate_size");
   model.max_positions = from.integer("max_position_embeddings");
   model.norm_eps = from.real("rms_norm_eps", 1e-6);
-  model.dropout = from.real("attention_dropout", 0.0);
-  if (model.dropout != 0.0)
-    from.fail("attention_dropout", "is not 0; lmtrain's dropout is not of attention alone");
-  from.must_be("hidden_act", "silu");
+  model.dropout = 0.0;  // transformers drops nothing but attention here
+  note_other_dropouts(from, model, {"attention_dropout"}, 0.0);
+  from.must_be_one_of("hidden_act", {"silu", "swish"});
   model.rope.theta = from.real("rope_theta", 10000.0);
   for (const std::string key : {"rope_scaling", "rope_parameters"}) {  // transformers 4 and 5
     if (!from.is_null(key)) read_rope(from.required(key), from.place_of(key), model.rope);

@@ -36,10 +36,8 @@ const char* problem_type_of(const ModelConfig& model) {
 void read_label_head(ConfigJson& from, ModelConfig& model) {
   if (!model.has_label_head() || model.answers_questions()) return;
   model.labels = read_labels(from);
-  if (!from.is_null("classifier_dropout") &&
-      from.real("classifier_dropout", 0.0) != model.dropout) {
-    from.fail("classifier_dropout", "differs from the model's other dropout; lmtrain has one");
-  }
+  if (!from.is_null("classifier_dropout"))
+    note_other_dropouts(from, model, {"classifier_dropout"}, model.dropout);
   const std::string problem = from.text("problem_type", "");
   if (!model.classifies_texts() || problem.empty() || problem == problem_type_of(model)) return;
   from.fail("problem_type", cat("is ", show_text(problem), "; with ", model.labels.size(),

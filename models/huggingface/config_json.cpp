@@ -1,5 +1,7 @@
 #include "models/huggingface/config_json.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace lmtrain {
@@ -38,6 +40,13 @@ void ConfigJson::must_be(const std::string& key, const json& value) {
   if (is_null(key) || object_.required(key) == value) return;
   object_.fail(key, cat("is ", show_value(object_.required(key)), "; lmtrain's model has ",
                         show_value(value)));
+}
+
+void ConfigJson::must_be_one_of(const std::string& key, const std::vector<std::string>& names) {
+  if (is_null(key)) return;
+  const json& value = object_.required(key);
+  if (value.is_string() && std::ranges::count(names, value.get<std::string>()) > 0) return;
+  object_.fail(key, cat("is ", show_value(value), "; lmtrain's model has ", join(names, ", or ")));
 }
 
 void ConfigJson::must_be_absent(const std::string& key) {

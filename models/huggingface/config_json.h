@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -27,6 +28,8 @@ class ConfigJson {
   // must_be throws DataError where a key has another value than the only one that lmtrain's models
   // support; must_be_absent throws it where they have no such setting.
   void must_be(const std::string& key, const nlohmann::json& value);
+  // The same for one thing that has several names.
+  void must_be_one_of(const std::string& key, const std::vector<std::string>& names);
   void must_be_absent(const std::string& key);
 
   bool has(const std::string& key) { return object_.find(key) != nullptr; }

@@ -211,10 +211,19 @@ SafetensorsFolder::SafetensorsFolder(const fs::path& folder) : folder_(folder) {
   if (fs::exists(single)) {
     files_.emplace_back(single);
     for (const auto& [name, entry] : files_[0].entries()) file_of_[name] = 0;
+    remove_wrappers();
     return;
   }
   if (!fs::exists(index)) {
-    throw DataError(cat(folder.string(), ": there is neither ", kSingleFile, " nor ", kIndexFile));
+    const bool is_pickled = fs::exists(folder / "pytorch_model.bin") ||
+                            fs::exists(folder / "pytorch_model.bin.index.json");
+    throw DataError(cat(
+        folder.string(), ": there is neither ", kSingleFile, " nor ", kIndexFile,
+        is_pickled ? "; pytorch_model.bin is a pickle, which can run any program and is not read. "
+                     "Convert it where you trust it: python -c \"from transformers import "
+                     "AutoModelForCausalLM as M; M.from_pretrained('FOLDER')."
+                     "save_pretrained('NEW')\" (or the class that config.json names)"
+                   : ""));
   }
   std::map<std::string, size_t> opened;
   for (const auto& [tensor, file] : read_index(index)) {
@@ -230,6 +239,26 @@ SafetensorsFolder::SafetensorsFolder(const fs::path& folder) : folder_(folder) {
     }
     file_of_[tensor] = opened[file];
   }
+  remove_wrappers();
+}
+
+void SafetensorsFolder::remove_wrappers() {
+  const auto all_begin_with = [&](const std::string& wrapper) {
+    return !file_of_.empty() && std::ranges::all_of(file_of_, [&](const auto& one) {
+      return one.first.starts_with(wrapper);
+    });
+  };
+  for (bool found = true; found;) {
+    found = false;
+    for (const std::string wrapper : {"_orig_mod.", "module."}) {
+      if (!all_begin_with(wrapper)) continue;
+      std::map<std::string, size_t> without;
+      for (const auto& [name, file] : file_of_) without[name.substr(wrapper.size())] = file;
+      file_of_ = std::move(without);
+      wrapper_ += wrapper;
+      found = true;
+    }
+  }
 }
 
 std::vector<std::string> SafetensorsFolder::names() const {
@@ -242,12 +271,12 @@ const SafetensorsFile::Entry& SafetensorsFolder::entry(const std::string& name) 
   const auto found = file_of_.find(name);
   if (found == file_of_.end())
     throw DataError(cat(folder_.string(), ": there is no tensor ", show_text(name)));
-  return files_[found->second].entries().at(name);
+  return files_[found->second].entries().at(wrapper_ + name);
 }
 
 at::Tensor SafetensorsFolder::read(const std::string& name) const {
   entry(name);
-  return files_[file_of_.at(name)].read(name);
+  return files_[file_of_.at(name)].read(wrapper_ + name);
 }
 
 void write_safetensors_folder(const fs::path& folder,

@@ -48,7 +48,9 @@ at::ScalarType safetensors_type(const std::string& name, const std::string& plac
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, at::Tensor>& tensors);
 
-// A folder's model.safetensors, or the files that its model.safetensors.index.json names.
+// A folder's model.safetensors, or the files that its model.safetensors.index.json names. Where all
+// names begin with "_orig_mod." (torch.compile) or "module." (DistributedDataParallel), the tensors
+// have their names without it here.
 class SafetensorsFolder {
  public:
   // Throws DataError when neither is there, or when the index and the files disagree.
@@ -60,9 +62,12 @@ class SafetensorsFolder {
   at::Tensor read(const std::string& name) const;
 
  private:
+  void remove_wrappers();
+
   std::filesystem::path folder_;
   std::vector<SafetensorsFile> files_;
   std::map<std::string, size_t> file_of_;
+  std::string wrapper_;  // that the files have in front of each name
 };
 
 // Writes model.safetensors. Where that would be larger than `max_bytes`, it writes files of at most

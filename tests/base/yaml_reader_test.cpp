@@ -116,7 +116,7 @@ TEST(YamlReader, NamesThePlaceOfSyntaxErrors) {
       {"a: 'x''\n", "x.yaml:1:4: a quote is not closed"},
       {"a: \"x\\\"\n", "x.yaml:1:4: a quote is not closed"},
       {"a: b: c\n", "x.yaml:1:5: not valid YAML"},
-      {"a: 1\n\tb: 2\n", "x.yaml:2:1: not valid YAML"},
+      {"a: 1\n\tb: 2\n", "x.yaml:2:1: a tab stands at the beginning of the line"},
       {"a: @x\n", "x.yaml:1:4: not valid YAML"},
       {"%YAML 2.0\n---\na: 1\n", "x.yaml:1:1: not valid"},
   };

@@ -383,6 +383,22 @@ TEST_F(PrepareTest, DocumentsBeginAndEndAsTheTokenizerSays) {
   }
 }
 
+// Defect: text that was written with special tokens, in which training finds none of them.
+TEST_F(PrepareTest, SpecialTokensOfASourceAreMatchedOnRequest) {
+  folder_.write("text/a",
+                "one <|endoftext|> two\n%\nthree four five six seven eight nine ten\n%\n");
+  config_.validation_fraction = 0.0;
+  const auto num_ends = [&] {
+    const PreparedData data = run();
+    std::vector<int32_t> ids(static_cast<size_t>(data.train.num_tokens()));
+    data.train.read(0, ids);
+    return std::ranges::count(ids, data.tokenizer.end_of_text());
+  };
+  const auto as_text = num_ends();
+  config_.sources[0].special_tokens = SpecialTokenText::kMatched;
+  EXPECT_EQ(num_ends(), as_text + 1);
+}
+
 // Defect: copies of one document, of which a hash puts all on one side.
 TEST_F(PrepareTest, CopiesOfOneDocumentAreFew) {
   std::string text;

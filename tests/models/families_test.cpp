@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/config_value.h"
+#include "base/error.h"
 #include "models/model_sizes.h"
 
 namespace lmtrain {
@@ -92,6 +93,29 @@ TEST_P(Families, ConfigJsonComesBack) {
     for (const ConfigChange& change : config_changes(values_of(model), values_of(back.config)))
       ADD_FAILURE() << change.key << ": " << change.before << ", now " << change.now;
   }
+}
+
+// Defect: a config.json refused for what changes nothing that lmtrain computes.
+TEST(ConfigJsonOfTransformers, HarmlessSettingsAreTaken) {
+  const auto read = [](const std::string& kind, const nlohmann::json& more) {
+    ModelConfig model;
+    model.kind = kind;
+    nlohmann::json json = model_to_json(model, kTokens, {}, "float32");
+    json.update(more);
+    return model_from_json(json, "config.json").config;
+  };
+  EXPECT_NO_THROW(read("gpt2", {{"activation_function", "gelu_pytorch_tanh"}}));
+  EXPECT_EQ(read("gpt2", {{"resid_pdrop", 0.2}, {"attn_pdrop", 0.0}}).dropout, 0.2);
+  EXPECT_NO_THROW(read("llama", {{"hidden_act", "swish"}, {"attention_dropout", 0.1}}));
+  EXPECT_NO_THROW(read("llama", {{"use_sliding_window", false}, {"sliding_window", 4096}}));
+  EXPECT_THROW(read("llama", {{"use_sliding_window", true}, {"sliding_window", 4096}}), DataError);
+  EXPECT_THROW(read("llama", {{"sliding_window", 4096}}), DataError);
+  EXPECT_NO_THROW(read("bert", {{"attention_probs_dropout_prob", 0.0}}));
+  EXPECT_NO_THROW(read(
+      "bert", {{"architectures", {"BertForTokenClassification"}}, {"classifier_dropout", 0.3}}));
+  EXPECT_THROW(read("gpt2", {{"activation_function", "relu"}}), DataError);
+  ModelConfig gpt2;
+  EXPECT_EQ(model_to_json(gpt2, kTokens, {}, "float32")["n_ctx"], gpt2.max_positions);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(model_families()),

@@ -45,10 +45,40 @@ for kind in gpt2 llama; do
   "$LMTRAIN" from.yaml model.init_from="runs/$kind" run.name="$kind.from" train.steps=2 > out.log 2>&1 || fail "init_from a run: $(tail -3 out.log)"
 done
 
+# Who the model is goes along: through import and export word for word, and through training.
+cp -r gpt2.out chat
+cat > chat/generation_config.json <<'JSON'
+{"eos_token_id": [3, 0], "do_sample": false,   "pad_token_id": 3}
+JSON
+printf '{%% for m in messages %%}<|im_start|>{{ m.content }}{%% endfor %%}' > chat/chat_template.jinja
+echo '{"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 24, "chat": NaN}' > chat/tokenizer_config.json
+python3 -c 'import json; d = json.load(open("chat/config.json")); d["eos_token_id"] = [3, 0]
+open("chat/config.json", "w").write(json.dumps(d, indent=2) + "\n")'
+expect 0 "" import chat chat.in
+expect 0 "" export chat.in chat.again
+diff -r chat chat.again || fail "import and export changed who the model is"
+"$LMTRAIN" from.yaml model.init_from=chat run.name=chat train.steps=2 > out.log 2>&1 || fail "training of a chat model: $(tail -3 out.log)"
+"$LMTRAIN" from.yaml run.name=chat model.init_from=chat train.steps=3 > out.log 2>&1 || fail "its resume: $(tail -3 out.log)"
+expect 0 "" export runs/chat chat.new
+for file in generation_config.json chat_template.jinja tokenizer_config.json; do
+  diff "chat/$file" "chat.new/$file" || fail "training changed $file"
+done
+# Any of its end tokens ends a text; it takes the most likely token, as its file says.
+[ "$("$LMTRAIN" generate chat.in --prompt "the" --seed 1)" = "$("$LMTRAIN" generate chat.in --prompt "the" --seed 2)" ] || fail "do_sample: false is not heeded"
+python3 -c 'import json; json.dump({"eos_token_id": list(range(300))}, open("chat/generation_config.json", "w"))'
+expect 0 "" import chat chat.ends
+[ "$("$LMTRAIN" generate chat.ends --prompt "the of")" = "the of" ] || fail "a text goes on behind an end token"
+sed -i 's/299/"x"/' chat/generation_config.json
+expect 65 "eos_token_id" import chat chat.no
+# The text of a special token is text, unless asked for.
+[ "$("$LMTRAIN" score gpt2.in --text "<|endoftext|> the" | grep -o ',' | wc -l)" -gt 10 ] || fail "a special token was found unasked"
+expect 0 '"ids":\[0,0,' score gpt2.in --text "<|endoftext|> the" --special-tokens
+
 expect 64 "model.num_layers = 3" from.yaml model.init_from=gpt2.out model.num_layers=3 run.name=x
 expect 66 "init_from" from.yaml model.init_from=nowhere run.name=x
 [ ! -e runs/x ] || fail "a refused init_from left a folder behind"
 expect 64 "holds something" export runs/gpt2 gpt2.out
+expect 66 "lmtrain import gpt2.out" score gpt2.out --text "the"
 expect 64 "holds something" import gpt2.out gpt2.in
 expect 64 "float32" export runs/gpt2 other --type int8
 expect 66 "model.init_from" config.yaml run.name=y run.resume=gpt2.in

@@ -15,40 +15,65 @@ struct Options {
   std::string checkpoint;
   std::string prompt;
   StartOptions start;
-  SamplingOptions sampling;
+  SpecialTokens special_tokens = SpecialTokens::kAsText;
+  int64_t max_new_tokens = SamplingOptions().max_new_tokens;
+  uint64_t seed = SamplingOptions().seed;
+  // Those that are not given are the model's own, else lmtrain's.
+  SamplingDefaults sampling;
 };
+
+SamplingOptions sampling_of(const Options& options, const LoadedModel& loaded) {
+  const SamplingDefaults own = sampling_defaults_of(loaded.manifest.state.companions);
+  SamplingOptions sampling;
+  sampling.max_new_tokens = options.max_new_tokens;
+  sampling.seed = options.seed;
+  const auto choose = [](auto& value, const auto& given, const auto& by_model) {
+    if (given || by_model) value = given ? *given : *by_model;
+  };
+  choose(sampling.temperature, options.sampling.temperature, own.temperature);
+  choose(sampling.top_k, options.sampling.top_k, own.top_k);
+  choose(sampling.top_p, options.sampling.top_p, own.top_p);
+  return sampling;
+}
 
 void generate(const Options& options) {
   const LoadedModel loaded = load_model(options.checkpoint);
   const Decoder& decoder = decoder_of(loaded);
-  const std::vector<int32_t> tokens = with_start(loaded, options.start, options.prompt);
+  const std::vector<int32_t> tokens =
+      with_start(loaded, options.start, options.prompt, options.special_tokens);
   if (tokens.empty())
     throw DataError(cat("there is nothing to begin with: the prompt is empty, and texts of ",
                         loaded.checkpoint.string(),
                         " begin with no token; give --prompt or --start-token"));
-  const std::vector<int32_t> generated =
-      generate_tokens(decoder, loaded.config.model.max_positions, at::kCPU, tokens,
-                      loaded.tokenizer, options.sampling);
+  const std::vector<int32_t> generated = generate_tokens(
+      decoder, loaded.config.model.max_positions, at::kCPU, tokens, loaded.tokenizer.vocab_size(),
+      loaded.end_tokens, sampling_of(options, loaded));
   std::cout << options.prompt << shown_as_utf8(loaded.tokenizer.decode(generated)) << "\n";
 }
 
-void add_sampling_options(CLI::App* app, SamplingOptions& sampling) {
-  app->add_option("--max-tokens", sampling.max_new_tokens, "New tokens at most")
+void add_sampling_options(CLI::App* app, Options& options) {
+  const SamplingOptions usual;
+  const auto or_usual = [](const std::string& text, auto value) {
+    return cat(text,
+               " (default: as the generation_config.json that came with the model says, else ",
+               value, ")");
+  };
+  app->add_option("--max-tokens", options.max_new_tokens, "New tokens at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  app->add_option("--temperature", sampling.temperature,
-                  "Divides the logits; 0 always takes the most likely token")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
-  app->add_option("--top-k", sampling.top_k,
-                  "Draw from the k most likely tokens only (0: from all)")
-      ->check(CLI::Range(0, 1 << 24))
-      ->capture_default_str();
-  app->add_option("--top-p", sampling.top_p,
-                  "Draw only from the most likely tokens that together reach this probability")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  app->add_option("--seed", sampling.seed, "The same seed writes the same text")
+  app->add_option(
+         "--temperature", options.sampling.temperature,
+         or_usual("Divides the logits; 0 always takes the most likely token", usual.temperature))
+      ->check(CLI::Range(0.0, 100.0));
+  app->add_option("--top-k", options.sampling.top_k,
+                  or_usual("Draw from the k most likely tokens only; 0: from all", usual.top_k))
+      ->check(CLI::Range(0, 1 << 24));
+  app->add_option(
+         "--top-p", options.sampling.top_p,
+         or_usual("Draw only from the most likely tokens that together reach this probability",
+                  usual.top_p))
+      ->check(CLI::Range(0.0, 1.0));
+  app->add_option("--seed", options.seed, "The same seed writes the same text")
       ->capture_default_str();
 }
 
@@ -61,7 +86,8 @@ Command add_generate(CLI::App& program) {
   app->add_option("--prompt", options->prompt,
                   "Text to continue; without it the model begins a new text");
   add_start_options(app, options->start);
-  add_sampling_options(app, options->sampling);
+  add_special_tokens_option(app, options->special_tokens);
+  add_sampling_options(app, *options);
   return {.app = app,
           .examples = {"lmtrain generate runs/quickstart --prompt \"Love is\"",
                        "lmtrain generate runs/quickstart --temperature 0 --max-tokens 20"},

@@ -34,14 +34,21 @@ Synonyms start_words() {
           ""};
 }
 
+void add_special_tokens_option(CLI::App* app, SpecialTokens& special_tokens) {
+  app->add_flag_callback(
+      "--special-tokens", [&special_tokens] { special_tokens = SpecialTokens::kMatched; },
+      "Take the text of special tokens, such as <|im_start|>, for the tokens (default: ordinary "
+      "text)");
+}
+
 std::vector<int32_t> with_start(const LoadedModel& loaded, const StartOptions& options,
-                                const std::string& text) {
+                                const std::string& text, SpecialTokens special_tokens) {
   std::vector<int32_t> tokens;
   const int32_t start = options.none            ? -1
                         : options.token.empty() ? loaded.start_token
                                                 : token_named(loaded.tokenizer, options.token);
   if (start >= 0) tokens.push_back(start);
-  loaded.tokenizer.encode(text, tokens);
+  loaded.tokenizer.encode(text, tokens, special_tokens);
   return tokens;
 }
 

@@ -21,10 +21,13 @@ struct StartOptions {
 void add_start_options(CLI::App* app, StartOptions& options);
 Synonyms start_words();
 
+// --special-tokens: whether the text of special tokens in a prompt stands for them.
+void add_special_tokens_option(CLI::App* app, SpecialTokens& special_tokens);
+
 // Ids of `text` behind its start token, where it has one. Throws DataError for a token that the
 // tokenizer does not have.
 std::vector<int32_t> with_start(const LoadedModel& loaded, const StartOptions& options,
-                                const std::string& text);
+                                const std::string& text, SpecialTokens special_tokens);
 
 // Throws ConfigError where the model's head predicts no tokens.
 void require_language_head(const LoadedModel& loaded);

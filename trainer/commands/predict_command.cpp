@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "trainer/commands/command.h"
+#include "trainer/commands/language_model.h"
 #include "trainer/inference/loaded_model.h"
 #include "trainer/inference/predict.h"
 
@@ -12,10 +13,13 @@ struct Options {
   std::string checkpoint;
   std::string text;
   std::string pair;  // empty: the text is alone
+  SpecialTokens special_tokens = SpecialTokens::kAsText;
 };
 
 void predict(const Options& options) {
-  std::cout << predict_labels(load_model(options.checkpoint), options.text, options.pair).dump()
+  std::cout << predict_labels(load_model(options.checkpoint), options.text, options.pair,
+                              options.special_tokens)
+                   .dump()
             << "\n";
 }
 
@@ -29,6 +33,7 @@ Command add_predict(CLI::App& program) {
   add_checkpoint_argument(app, options->checkpoint);
   app->add_option("--text", options->text, "Text, or the question")->required();
   app->add_option("--pair", options->pair, "Second text, or the passage that holds the answer");
+  add_special_tokens_option(app, options->special_tokens);
   return {.app = app,
           .examples = {"lmtrain predict my-classifier --text \"A fine film.\"",
                        "lmtrain predict my-reader --text \"Who came?\" --pair \"Then Ann came.\""},

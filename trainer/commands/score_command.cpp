@@ -19,6 +19,7 @@ struct Options {
   std::string checkpoint;
   std::string text;
   StartOptions start;
+  SpecialTokens special_tokens = SpecialTokens::kAsText;
 };
 
 void require_positions(const LoadedModel& loaded, size_t num_tokens, size_t limit) {
@@ -50,7 +51,7 @@ void score_with_encoder(const LoadedModel& loaded, const Encoder& model, const O
                           "--start-token and --no-start-token"));
   }
   std::vector<int32_t> tokens;
-  loaded.tokenizer.encode(options.text, tokens);
+  loaded.tokenizer.encode(options.text, tokens, options.special_tokens);
   require_positions(loaded, tokens.size(),
                     static_cast<size_t>(loaded.config.model.max_positions) - 2);
   require_masking_tokens(loaded.tokenizer, loaded.checkpoint.string());
@@ -63,7 +64,8 @@ void score(const Options& options) {
     score_with_encoder(loaded, *encoder, options);
     return;
   }
-  const std::vector<int32_t> tokens = with_start(loaded, options.start, options.text);
+  const std::vector<int32_t> tokens =
+      with_start(loaded, options.start, options.text, options.special_tokens);
   if (tokens.size() < 2) {
     throw DataError(
         "there is nothing to score: a token is scored by those before it, and there are "
@@ -83,6 +85,7 @@ Command add_score(CLI::App& program) {
   add_checkpoint_argument(app, options->checkpoint);
   app->add_option("--text", options->text, "Text to score")->required();
   add_start_options(app, options->start);
+  add_special_tokens_option(app, options->special_tokens);
   return {
       .app = app,
       .examples = {"lmtrain score runs/quickstart --text \"Love is blind.\""},

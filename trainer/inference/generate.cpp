@@ -54,7 +54,8 @@ int32_t sample_token(const at::Tensor& logits, const SamplingOptions& options, d
 }
 
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
-                                     const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
+                                     const std::vector<int32_t>& prompt, int64_t num_tokens,
+                                     const std::vector<int32_t>& end_tokens,
                                      const SamplingOptions& options, Communicator* ranks) {
   const at::NoGradGuard no_gradients;
   const PhiloxKey key = purpose_key(options.seed, "sample");
@@ -74,12 +75,12 @@ std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions
         model.head().logits(hidden.select(1, static_cast<int64_t>(length) - 1))[0];
     // A model may have more rows than its tokenizer has entries.
     const at::Tensor sampled =
-        at::tensor({int64_t{sample_token(logits.narrow(0, 0, tokenizer.vocab_size()), options,
+        at::tensor({int64_t{sample_token(logits.narrow(0, 0, num_tokens), options,
                                          uniform_number(key, static_cast<uint64_t>(i)))}},
                    at::kLong);
     if (ranks != nullptr) ranks->broadcast(sampled, 0)->wait();
     const auto next = static_cast<int32_t>(sampled.item<int64_t>());
-    if (next == tokenizer.end_of_text()) break;
+    if (std::ranges::find(end_tokens, next) != end_tokens.end()) break;
     tokens.push_back(next);
   }
   return {tokens.begin() + static_cast<std::ptrdiff_t>(prompt.size()), tokens.end()};

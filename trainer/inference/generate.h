@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "data/tokenizer/tokenizer.h"
 #include "models/decoder.h"
 
 namespace lmtrain {
@@ -19,12 +18,13 @@ struct SamplingOptions {
   uint64_t seed = 1;
 };
 
-// Returns the tokens that follow `prompt`, which must not be empty, up to the end token (left out)
-// or max_new_tokens. Only tokens of the tokenizer's vocabulary are sampled. When the text is longer
+// Returns the tokens that follow `prompt`, which must not be empty, up to one of `end_tokens` (left
+// out) or max_new_tokens. Only tokens below `num_tokens` are sampled. When the text is longer
 // than the model's positions, the oldest tokens are dropped. When `ranks` compute the model
 // together, all of them use the token that rank 0 samples.
 std::vector<int32_t> generate_tokens(const Decoder& model, int64_t max_positions, at::Device device,
-                                     const std::vector<int32_t>& prompt, const Tokenizer& tokenizer,
+                                     const std::vector<int32_t>& prompt, int64_t num_tokens,
+                                     const std::vector<int32_t>& end_tokens,
                                      const SamplingOptions& options, Communicator* ranks = nullptr);
 
 // Samples one token from logits [vocabulary], fp32 or fp64, applying temperature, then top-k, then

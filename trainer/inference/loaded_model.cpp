@@ -15,10 +15,12 @@ LoadedModel load_model(const std::string& path) {
                      std::move(config),
                      Tokenizer::load(checkpoint / "tokenizer.json"),
                      -1,
+                     {},
                      make_single_communicator(),
                      nullptr,
                      nullptr};
   loaded.start_token = start_token_of(loaded.manifest.state, loaded.tokenizer);
+  loaded.end_tokens = end_tokens_of(loaded.manifest.state, loaded.tokenizer);
   loaded.store =
       std::make_unique<ParameterStore>(compute_type_of(loaded.config.train.precision), at::kCPU);
   loaded.model = make_model(loaded.config.model, loaded.manifest.state.num_tokens, *loaded.store,

@@ -17,7 +17,8 @@ struct LoadedModel {
   Manifest manifest;
   Config config;
   Tokenizer tokenizer;
-  int32_t start_token;  // what a text begins with, as start_token_of says
+  int32_t start_token;              // what a text begins with, as start_token_of says
+  std::vector<int32_t> end_tokens;  // any of which ends one, as end_tokens_of says
   std::unique_ptr<Communicator> alone;
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<Model> model;

@@ -30,11 +30,11 @@ struct EncodedPair {
 };
 
 EncodedPair encode_pair(const Tokenizer& tokenizer, const std::string& text,
-                        const std::string& pair) {
+                        const std::string& pair, SpecialTokens special_tokens) {
   std::vector<int32_t> first;
   std::vector<int32_t> second;
-  tokenizer.encode(text, first);
-  tokenizer.encode(pair, second);
+  tokenizer.encode(text, first, special_tokens);
+  tokenizer.encode(pair, second, special_tokens);
   EncodedPair encoded;
   tokenizer.add_special_tokens(first, second, encoded.ids, encoded.type_ids);
   const auto found =
@@ -114,7 +114,8 @@ AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int
   return best;
 }
 
-json predict_labels(const LoadedModel& loaded, const std::string& text, const std::string& pair) {
+json predict_labels(const LoadedModel& loaded, const std::string& text, const std::string& pair,
+                    SpecialTokens special_tokens) {
   const ModelConfig& model = loaded.config.model;
   if (!model.has_label_head() && !model.has_sentence_head()) {
     throw ConfigError(cat(loaded.checkpoint.string(), " has model.head = ", model.head,
@@ -129,7 +130,7 @@ json predict_labels(const LoadedModel& loaded, const std::string& text, const st
     throw ConfigError(cat(loaded.checkpoint.string(),
                           " tells whether two texts belong together: give the second as --pair"));
   }
-  const EncodedPair encoded = encode_pair(loaded.tokenizer, text, pair);
+  const EncodedPair encoded = encode_pair(loaded.tokenizer, text, pair, special_tokens);
   if (encoded.ids.empty()) throw DataError("the text is empty");
   if (model.answers_questions() && encoded.second_begin >= encoded.second_end)
     throw DataError("--pair holds no token: give the passage that holds the answer");

@@ -32,6 +32,7 @@ AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int
 // Throws ConfigError for a model with another head and for a question without a passage, DataError
 // for a text that is empty or longer than the model's positions.
 nlohmann::json predict_labels(const LoadedModel& loaded, const std::string& text,
-                              const std::string& pair);
+                              const std::string& pair,
+                              SpecialTokens special_tokens = SpecialTokens::kAsText);
 
 }  // namespace lmtrain

@@ -13,7 +13,6 @@
 #include "base/strict_json.h"
 #include "base/text.h"
 #include "data/tokenizer/tokenizer.h"
-#include "models/cpu_capability.h"
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
 #include "models/model.h"
@@ -68,12 +67,26 @@ NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
   return shapes;
 }
 
-// Returns the weights of a folder of transformers as lmtrain's logical tensors. `place` names the
-// folder in messages.
+constexpr const char* kHead = "head.weight";
+
+// Whether the files are those of a decoder alone, such as LlamaModel, whose language head is a
+// table of its own.
+bool lack_language_head(const SafetensorsFolder& files, const TensorMap& map) {
+  return std::ranges::any_of(map.parts, [&](const TensorPart& part) {
+    return part.parameter == kHead && !files.contains(part.name);
+  });
+}
+
+// Returns the weights of a folder of transformers as lmtrain's logical tensors, without the
+// language head where the files have none. `place` names the folder in messages.
 NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
                              int64_t num_tokens, const std::string& place) {
-  const TensorMap map = tensor_map_of(config, num_tokens);
-  const NamedShapes shapes = logical_shapes(config, num_tokens);
+  TensorMap map = tensor_map_of(config, num_tokens);
+  NamedShapes shapes = logical_shapes(config, num_tokens);
+  if (lack_language_head(files, map)) {
+    std::erase_if(map.parts, [](const TensorPart& part) { return part.parameter == kHead; });
+    shapes.erase(kHead);
+  }
   return from_huggingface(map.parts, read_huggingface(files, map, shapes, place), shapes);
 }
 
@@ -83,14 +96,20 @@ bool is_of_encoder_head(const std::string& parameter) {
          parameter.starts_with("sentence.") || parameter.starts_with("labels.");
 }
 
-// Returns the parameters that keep their initial values.
+// Whether a run may begin with this parameter anew where its initial model lacks it.
+bool is_of_head(const ModelConfig& model, const std::string& parameter) {
+  return model.traits().predicts_next_token() ? parameter == kHead : is_of_encoder_head(parameter);
+}
+
+// Returns the parameters that keep their initial values: those for which may_lack(name).
+template <class MayLack>
 std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights,
-                              bool may_lack_heads) {
+                              const MayLack& may_lack) {
   std::vector<std::string> lacking;
   for (const Parameter* parameter : store.parameters()) {
     const std::string& name = parameter->spec().name;
     const auto found = weights.find(name);
-    if (found == weights.end() && may_lack_heads && is_of_encoder_head(name)) {
+    if (found == weights.end() && may_lack(name)) {
       lacking.push_back(name);
       continue;
     }
@@ -139,17 +158,17 @@ bool is_huggingface_folder(const fs::path& folder) { return fs::exists(folder / 
 InitialModel read_initial_model(const std::string& path) {
   if (is_huggingface_folder(path)) {
     const HuggingfaceModel model = read_huggingface_model(path);
-    return {model.config, model.num_tokens, path, std::nullopt};
+    return {model.config, model.num_tokens, path, std::nullopt, read_companions(path)};
   }
   const fs::path checkpoint = resolve_checkpoint(path);
   const Manifest manifest = read_manifest(checkpoint);
   const std::string place = (checkpoint / "manifest.json").string();
   return {parse_config(manifest.state.config, place).config.model, manifest.state.num_tokens,
-          checkpoint, manifest};
+          checkpoint, manifest, manifest.state.companions};
 }
 
-// The tokenizer that puts `token` in front of every text, as the model's training data had it, so that
-// transformers does the same with the exported folder.
+// The tokenizer that puts `token` in front of every text, as the model's training data had it, so
+// that transformers does the same with the exported folder.
 Tokenizer beginning_with(int32_t token, const Tokenizer& tokenizer) {
   if (token < 0 || token == tokenizer.begin_of_text()) return tokenizer;
   const std::string name(tokenizer.token_text(token));
@@ -174,9 +193,10 @@ bool is_free(const std::string& key) {
 
 HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const fs::path path = folder / "config.json";
-  if (!fs::exists(path)) throw DataError(cat(folder.string(), ": there is no config.json"));
+  if (!fs::exists(path))
+    throw DataError(cat(folder.string(), ": there is no config.json", hint_on_downloads(folder)));
   const json value =
-      parse_strict_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
+      parse_python_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
   complete_head(model, SafetensorsFolder(folder));
   if (const auto problem = find_problem(model.config))
@@ -199,18 +219,28 @@ void import_model(const fs::path& folder, const fs::path& out) {
   ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
   const auto declared = make_model(config.model, model.num_tokens, store, *alone);
   store.allocate(0, StoreUse::kInference);
+  const TensorMap map = tensor_map_of(config.model, model.num_tokens);
+  if (lack_language_head(files, map)) {
+    throw DataError(
+        cat(folder.string(), " holds a model without its language head (",
+            "lm_head.weight), which can predict nothing; begin a run with it, whose head "
+            "is new: model.init_from=",
+            folder.string()));
+  }
   fill(store, logical_weights(files, config.model, model.num_tokens, folder.string()),
-       /*may_lack_heads=*/false);
+       [](const std::string&) { return false; });
 
   CheckpointState state;
   state.config = print_config(config, ConfigText::kValues);
   state.tokenizer_hash = hex16(tokenizer.hash());
   state.num_tokens = model.num_tokens;
   state.start_token = tokenizer.begin_of_text();
+  state.companions = read_companions(folder);
+  end_tokens_of(state, tokenizer);  // that these are ids
+  sampling_defaults_of(state.companions);
   state.precision = config.train.precision;
   state.weights_type = safetensors_type_name(type);
   state.build = build_description();
-  state.cpu_capability = cpu_capability();
   state.commit = commit();
   make_folders(out);
   const std::string error = save_checkpoint(out, store, *alone, state, tokenizer.to_json(), *alone);
@@ -266,12 +296,12 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   }
   write_file_durably(out / "tokenizer_config.json", tokenizer_config.dump(2) + "\n");
   if (!is_encoder) write_file_durably(out / "generation_config.json", generation.dump(2) + "\n");
-  // config.json is written last, because it makes the folder a model.
-  write_file_durably(out / "config.json",
-                     model_to_json(model, manifest.state.num_tokens,
-                                   {begin, end, tokenizer.pad_token()}, type.torch_name)
-                             .dump(2) +
-                         "\n");
+  write_companions(manifest.state.companions, out);  // in place of those, where there are some
+  json config = model_to_json(model, manifest.state.num_tokens, {begin, end, tokenizer.pad_token()},
+                              type.torch_name);
+  keep_token_ids(manifest.state.companions, config);
+  // It is written last, because it makes the folder a model.
+  write_file_durably(out / "config.json", config.dump(2) + "\n");
 }
 
 std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
@@ -302,6 +332,8 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   config = with_initial;
   const bool names_tokenizer = is_set("tokenizer.path") || is_set("tokenizer.vocab_size");
   if (!names_tokenizer) config.tokenizer.path = initial.folder.string();
+  // Another tokenizer has other ids, which these files know nothing of.
+  if (names_tokenizer && config.tokenizer.path != initial.folder) initial.companions.clear();
   return initial;
 }
 
@@ -310,8 +342,8 @@ void load_initial_weights(const InitialModel& initial, ParameterStore& store) {
       initial.manifest ? read_weights(initial.folder, *initial.manifest)
                        : logical_weights(SafetensorsFolder(initial.folder), initial.config,
                                          initial.num_tokens, initial.folder.string());
-  const std::vector<std::string> lacking =
-      fill(store, weights, /*may_lack_heads=*/!initial.config.traits().predicts_next_token());
+  const std::vector<std::string> lacking = fill(
+      store, weights, [&](const std::string& name) { return is_of_head(initial.config, name); });
   if (!lacking.empty())
     log_info(cat(initial.folder.string(), " lacks ", join(lacking, ", "), ", which begin anew"));
 }

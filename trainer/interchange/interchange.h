@@ -37,6 +37,7 @@ struct InitialModel {
   int64_t num_tokens = 0;
   std::filesystem::path folder;      // the checkpoint's folder or the folder of transformers
   std::optional<Manifest> manifest;  // set for a checkpoint only
+  Companions companions;
 };
 
 // Completes the config's model from model.init_from, and the tokenizer if the config names none.

@@ -23,6 +23,17 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxNameLength = 100;
 
+// Said first: what else is wrong with a head that cannot be trained does not matter.
+void check_head(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (!c.model.has_language_head()) {
+    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
+                          "model.head = ", c.model.head, " cannot be trained",
+                          c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
+                          "; make it language_model, or in bert pretraining with data.pairs"));
+  }
+}
+
 void check_model(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
   if (const auto problem = find_problem(c.model))
@@ -103,12 +114,6 @@ void check_objective(const LoadedConfig& loaded) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
                           "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
   }
-  if (!c.model.has_language_head()) {
-    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
-                          "model.head = ", c.model.head, " cannot be trained",
-                          c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
-                          "; make it language_model, or in bert pretraining with data.pairs"));
-  }
   if (c.model.traits().predicts_next_token()) return;
   if (c.model.has_sentence_head() != c.data.has_pairs()) {
     throw ConfigError(cat(place_of(loaded, {"data.pairs", "model.head"}), "model.head = ",
@@ -139,7 +144,9 @@ void check_parallel(const LoadedConfig& loaded, int num_ranks) {
   if (num_ranks % c.parallel.tensor != 0) {
     throw ConfigError(cat(place_of(loaded, {"parallel.tensor"}),
                           "parallel.tensor = ", c.parallel.tensor, " does not divide the ",
-                          num_ranks, " ranks of this job"));
+                          num_ranks, num_ranks == 1 ? " rank" : " ranks", " of this job; start ",
+                          c.parallel.tensor, " ranks, or a multiple, with mpirun -n ",
+                          c.parallel.tensor));
   }
   if (c.parallel.sequence && c.parallel.tensor == 1) {
     throw ConfigError(cat(place_of(loaded, {"parallel.sequence"}),
@@ -227,18 +234,26 @@ void check_sources(const LoadedConfig& loaded) {
                             " holds a line break, but it is compared with single lines; name the "
                             "line alone, such as %"));
     }
-    if (!source_exists(path)) {
-      const bool is_of_recipe = path.rfind("corpus/", 0) == 0;
-      throw DataError(
-          cat(place_of(loaded, {key}), key, " = ", path, " does not exist",
-              is_of_recipe ? "; scripts/make_corpus.sh makes the recipes' corpora" : ""));
-    }
   }
   check_weights(loaded);
+}
+
+// That what the rank that prepares the text reads is there.
+void check_texts(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  for (size_t i = 0; i < c.data.sources.size(); ++i) {
+    const std::string key = cat("data.sources.", i, ".path");
+    const std::string& path = c.data.sources[i].path;
+    if (source_exists(path)) continue;
+    const bool is_of_recipe = path.rfind("corpus/", 0) == 0;
+    throw DataError(cat(place_of(loaded, {key}), key, " = ", path, " does not exist",
+                        is_of_recipe ? "; scripts/make_corpus.sh makes the recipes' corpora" : ""));
+  }
   const std::string& tokenizer = c.tokenizer.path;
   if (tokenizer.empty() || has_tokenizer(tokenizer)) return;
   throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", tokenizer,
-                      ": there is no tokenizer.json, nor vocab.json with merges.txt"));
+                      ": there is no tokenizer.json, nor vocab.json with merges.txt",
+                      hint_on_downloads(tokenizer)));
 }
 
 void check_region(const LoadedConfig& loaded) {
@@ -270,7 +285,8 @@ std::vector<std::string> schedule_notes(const Config& config) {
   return notes;
 }
 
-void check_before_data(const LoadedConfig& loaded, int num_ranks) {
+void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_text) {
+  check_head(loaded);
   check_model(loaded);
   check_objective(loaded);
   check_optimizer(loaded);
@@ -280,6 +296,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks) {
   check_name(loaded);
   check_output_folder(loaded);
   check_sources(loaded);
+  if (prepares_text) check_texts(loaded);
   check_region(loaded);
   for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
 }

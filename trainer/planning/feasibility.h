@@ -16,8 +16,9 @@ namespace lmtrain {
 
 // The checks that need only the config, the number of ranks and a look at the file system: sizes
 // divide, lengths fit, the name is valid, sources and tokenizer exist, the output folder can be
-// written, the electricity grid is known. Logs schedule_notes.
-void check_before_data(const LoadedConfig& loaded, int num_ranks);
+// written, the electricity grid is known. Logs schedule_notes. Only the rank that prepares the text
+// needs sources and tokenizer; the others read the cache.
+void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_text = true);
 
 // Notes on settings that work but are probably a mistake, such as a warm-up longer than the run.
 std::vector<std::string> schedule_notes(const Config& config);

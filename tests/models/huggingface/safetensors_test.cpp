@@ -53,6 +53,25 @@ TEST_F(Safetensors, GiveBackWhatWasWritten) {
   EXPECT_NE(message_of<DataError>([&] { file.read("other"); }).find("'other'"), std::string::npos);
 }
 
+// Defect: weights saved from torch.compile or DistributedDataParallel refused for their prefix; a
+// folder with a pickle alone, and no word of how to convert it.
+TEST_F(Safetensors, WrappersAreTakenOffNames) {
+  std::map<std::string, at::Tensor> tensors = {{"module._orig_mod.a.weight", at::ones({2})},
+                                               {"module._orig_mod.b", at::zeros({3})}};
+  write_safetensors_folder(folder_.path(), tensors, 1 << 20);
+  const SafetensorsFolder read(folder_.path());
+  EXPECT_EQ(read.names(), (std::vector<std::string>{"a.weight", "b"}));
+  EXPECT_TRUE(at::equal(read.read("a.weight"), at::ones({2})));
+  EXPECT_EQ(read.entry("b").shape, std::vector<int64_t>{3});
+
+  const TemporaryFolder pickled;
+  pickled.write("pytorch_model.bin", "x");
+  EXPECT_NE(message_of<DataError>([&] {
+              SafetensorsFolder opened(pickled.path());
+            }).find("save_pretrained"),
+            std::string::npos);
+}
+
 // Defect: the index of a file cut in parts leaves a tensor out, or parts are larger than asked for.
 TEST_F(Safetensors, SpreadOverFilesWithAnIndex) {
   std::map<std::string, at::Tensor> tensors;
