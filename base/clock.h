@@ -12,4 +12,7 @@ inline double clock_seconds(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+// How long ago this process was started. 0 where the system does not tell.
+double process_age_seconds();
+
 }  // namespace lmtrain

@@ -16,6 +16,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,6 +46,12 @@ struct IntegerField {
 struct RealField {
   double* value;
   RealLimits limits;
+};
+// A number, or the word that stands for none.
+struct OptionalRealField {
+  std::optional<double>* value;
+  RealLimits limits;
+  std::string none;
 };
 struct BooleanField {
   bool* value;
@@ -87,8 +94,8 @@ enum class OnResume {
   kFixed,   // the key must be equal: the checkpoint would not fit or the experiment would change
 };
 
-using FieldKind = std::variant<IntegerField, RealField, BooleanField, TextField, ChoiceField,
-                               RealsField, TextsField, SectionField, ListField>;
+using FieldKind = std::variant<IntegerField, RealField, OptionalRealField, BooleanField, TextField,
+                               ChoiceField, RealsField, TextsField, SectionField, ListField>;
 
 struct Field {
   std::string key;
@@ -121,6 +128,10 @@ class Fields {
   }
   Field& real(const std::string& key, double& value, RealLimits limits, const std::string& doc) {
     return add(key, doc, RealField{&value, limits});
+  }
+  Field& optional_real(const std::string& key, std::optional<double>& value, RealLimits limits,
+                       const std::string& none, const std::string& doc) {
+    return add(key, doc, OptionalRealField{&value, limits, none});
   }
   Field& boolean(const std::string& key, bool& value, const std::string& doc) {
     return add(key, doc, BooleanField{&value});

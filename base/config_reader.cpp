@@ -125,6 +125,15 @@ class Reader {
     *field.value = read_real(field.limits, key, node);
   }
 
+  void read_kind(const OptionalRealField& field, const std::string& key, const YamlNode& node) {
+    if (is_plain_scalar(node) && node.text == field.none) {
+      field.value->reset();
+      return;
+    }
+    if (!is_number(node)) fail_type(key, cat("a number or ", field.none), node);
+    *field.value = read_real(field.limits, key, node);
+  }
+
   void read_kind(const BooleanField& field, const std::string& key, const YamlNode& node) {
     const bool is_boolean = is_plain_scalar(node) && (node.text == "true" || node.text == "false");
     if (!is_boolean) fail_type(key, "true or false", node);
@@ -141,6 +150,11 @@ class Reader {
         !node.quoted && (is_number(node) || node.text == "true" || node.text == "false");
     if (!is_scalar) fail_type(key, "a text", node);
     if (is_other) fail_type(key, cat("a text (\"", one_line(node.text), "\" with quotes)"), node);
+    // Longer than the longest path of the system, which a message could not show either.
+    constexpr size_t kMostBytes = 4000;
+    if (node.text.size() > kMostBytes)
+      fail(node.mark,
+           cat(key, ": a text has at most ", kMostBytes, " bytes, not ", node.text.size()));
     if (node.text.find('\0') != std::string::npos) fail(node.mark, key + ": a text has no NUL");
     return node.text;
   }

@@ -53,6 +53,7 @@ std::string bounds_text(const std::string& min, bool min_excluded, const std::st
 struct TypeText {
   std::string operator()(const IntegerField&) const { return "integer"; }
   std::string operator()(const RealField&) const { return "number"; }
+  std::string operator()(const OptionalRealField&) const { return "number or word"; }
   std::string operator()(const BooleanField&) const { return "boolean"; }
   std::string operator()(const TextField&) const { return "text"; }
   std::string operator()(const ChoiceField&) const { return "choice"; }
@@ -67,6 +68,9 @@ struct TypeText {
 struct LimitsText {
   std::string operator()(const IntegerField& field) const { return limits_text(field.limits); }
   std::string operator()(const RealField& field) const { return limits_text(field.limits); }
+  std::string operator()(const OptionalRealField& field) const {
+    return cat(field.none, ", or ", limits_text(field.limits));
+  }
   std::string operator()(const BooleanField&) const { return "true, false"; }
   std::string operator()(const ChoiceField& field) const { return join(field.choices, ", "); }
   std::string operator()(const RealsField& field) const {
@@ -85,6 +89,9 @@ std::string flow_mapping(const Fields& fields) {
 struct ValueText {
   std::string operator()(const IntegerField& field) const { return std::to_string(*field.value); }
   std::string operator()(const RealField& field) const { return shortest(*field.value); }
+  std::string operator()(const OptionalRealField& field) const {
+    return *field.value ? shortest(**field.value) : field.none;
+  }
   std::string operator()(const BooleanField& field) const {
     return *field.value ? "true" : "false";
   }

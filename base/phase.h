@@ -12,6 +12,7 @@ namespace lmtrain {
 
 enum class Phase : int {
   kStartup,
+  kPreparation,  // of text: tokenizer and tokens
   kData,
   kForward,
   kBackward,
@@ -19,8 +20,9 @@ enum class Phase : int {
   kOptimizer,
   kCheckpoint,
   kEvaluation,
+  kSamples,  // of the model's text, at the end
 };
-inline constexpr int kNumPhases = 8;
+inline constexpr int kNumPhases = 10;
 std::string_view phase_name(Phase phase);
 
 class Trace;

@@ -199,12 +199,31 @@ void require_text_where_needed(const Sources& sources, const DataConfig& data,
   }
 }
 
+std::vector<SpecialTokens> special_tokens_of(const DataConfig& data) {
+  std::vector<SpecialTokens> of_sources;
+  for (const SourceConfig& source : data.sources) {
+    of_sources.push_back(source.special_tokens == SpecialTokenText::kMatched
+                             ? SpecialTokens::kMatched
+                             : SpecialTokens::kAsText);
+  }
+  return of_sources;
+}
+
+// "" where no source matches special tokens.
+std::string special_tokens_key(const DataConfig& data) {
+  std::string key;
+  for (const SourceConfig& source : data.sources)
+    key += source.special_tokens == SpecialTokenText::kMatched ? " matched" : " text";
+  return key.find("matched") == std::string::npos ? "" : key;
+}
+
 uint64_t key_of_tokens(const Sources& sources, const DataConfig& data, const Tokenizer& tokenizer,
                        TokenizerUse use) {
-  return hash_text(
-      cat("tokens ", kTokensVersion, " ", hex16(sources.fingerprint), " ", hex16(tokenizer.hash()),
-          " ", hex16(std::bit_cast<uint64_t>(data.validation_fraction)),
-          use == TokenizerUse::kMaskedTokens ? " masked" : "", data.has_pairs() ? " lines" : ""));
+  return hash_text(cat("tokens ", kTokensVersion, " ", hex16(sources.fingerprint), " ",
+                       hex16(tokenizer.hash()), " ",
+                       hex16(std::bit_cast<uint64_t>(data.validation_fraction)),
+                       use == TokenizerUse::kMaskedTokens ? " masked" : "",
+                       data.has_pairs() ? " lines" : "", special_tokens_key(data)));
 }
 
 TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, uint64_t key,
@@ -218,7 +237,7 @@ TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, ui
   return open_or_make(data.cache, tokens_entry(key), open, [&](const fs::path& folder) {
     tokenise(sources.files, tokenizer,
              {options.use, data.validation_fraction, data.has_pairs(), sources.utf8,
-              options.num_threads},
+              options.num_threads, special_tokens_of(data)},
              folder, [&](double fraction) { options.progress("tokenising", fraction); });
     require_unchanged(sources, data, options.runs);
   });
@@ -257,7 +276,8 @@ PreparedData assemble(PreparedKeys keys, const fs::path& cache, Tokenizer tokeni
           std::move(files.train),
           std::move(files.validation),
           std::move(files.train_documents),
-          std::move(files.validation_documents)};
+          std::move(files.validation_documents),
+          false};
 }
 
 }  // namespace
@@ -272,11 +292,14 @@ PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
   require_text_where_needed(sources, data, config);
   auto [tokenizer_key, tokenizer] = obtain_tokenizer(sources, data, config, options);
   PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer, options.use), 0, 0};
+  const bool was_in_cache = CacheEntry(data.cache, tokens_entry(keys.tokens_key)).exists();
   TokenFiles files = obtain_token_files(sources, data, keys.tokens_key, tokenizer, options);
   require_enough(files, data);
   keys.train_fingerprint = files.train.fingerprint();
   keys.validation_fingerprint = files.validation ? files.validation->fingerprint() : 0;
-  return assemble(keys, data.cache, std::move(tokenizer), std::move(files));
+  PreparedData prepared = assemble(keys, data.cache, std::move(tokenizer), std::move(files));
+  prepared.was_in_cache = was_in_cache;
+  return prepared;
 }
 
 PreparedData open_prepared(const DataConfig& data, const PreparedKeys& keys) {

@@ -42,6 +42,7 @@ struct PreparedData {
   // The number of documents of each source; both files hold the sources one after another.
   std::vector<int64_t> train_documents;
   std::vector<int64_t> validation_documents;  // empty without a validation file
+  bool was_in_cache = false;                  // whether the tokens had been made before
 };
 
 // Is told the stage ("reading sources", "training tokenizer", "tokenising") and the share of it

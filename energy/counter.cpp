@@ -10,6 +10,8 @@ namespace {
 // A difference may cover this much more time than lies between its readings: counters are updated
 // every few milliseconds and read a little after the clock.
 constexpr double kSlackSeconds = 1.0;
+// The slowest counters are updated every second.
+constexpr double kStillSeconds = 2.5;
 // Twice the longest interval that can be configured. The power during a longer pause is unknown.
 constexpr double kMaxIntegratedSeconds = 120.0;
 
@@ -21,15 +23,21 @@ double EnergyCounter::max_seconds_between_reads() const {
 }
 
 Reading EnergyCounter::advance(double now, uint64_t microjoules) {
-  const double seconds = started_ ? now - time_ : 0.0;
   const uint64_t last = started_ ? value_ : microjoules;
+  const double since_read = started_ ? now - read_ : 0.0;
+  const double still = started_ ? read_ - moved_ : 0.0;
+  const bool starts = !started_;
   started_ = true;
-  time_ = now;
+  read_ = now;
   value_ = microjoules;
+  if (starts) moved_ = now;
+  if (microjoules == last) return without_news(now);
 
+  const double seconds = still > kStillSeconds ? since_read : now - moved_;
+  moved_ = now;
   const uint64_t range = limits_.range_microjoules;
-  if (range > 0 && seconds > 2.0 * max_seconds_between_reads()) {
-    return missing_reading(cat("not read for ", human_duration(seconds),
+  if (range > 0 && since_read > 2.0 * max_seconds_between_reads()) {
+    return missing_reading(cat("not read for ", human_duration(since_read),
                                ", in which its counter may have wrapped more than once"));
   }
   if (microjoules < last && (range < last || range == 0)) {
@@ -45,6 +53,13 @@ Reading EnergyCounter::advance(double now, uint64_t microjoules) {
   }
   return reading_within(seconds, joules, limits_.relative_error);
 }
+
+Reading EnergyCounter::without_news(double now) const {
+  if (!stands_still(now)) return reading_within(0.0, 0.0, 0.0);
+  return missing_reading(cat("its counter has stood still for ", human_duration(now - moved_)));
+}
+
+bool EnergyCounter::stands_still(double now) const { return now - moved_ > kStillSeconds; }
 
 Reading PowerIntegral::advance(double now, double watts) {
   const std::optional<Point> last = last_;

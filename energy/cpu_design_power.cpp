@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -8,103 +8,23 @@
 
 #include "base/text.h"
 #include "energy/power_model.h"
+#include "energy/processor_table.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
 namespace {
 
-struct KnownProcessor {
-  std::string_view name;  // a whole word of "model name" in /proc/cpuinfo
-  double watts;
-  int cores;
-  int threads;
-};
-
-// Thermal design power as given by the makers' data sheets.
-constexpr KnownProcessor kProcessors[] = {
-    {"Platinum 8592", 350, 64, 128},
-    {"Platinum 8480", 350, 56, 112},
-    {"Platinum 8470", 350, 52, 104},
-    {"Platinum 8468", 350, 48, 96},
-    {"Platinum 8380", 270, 40, 80},
-    {"Platinum 8375C", 300, 32, 64},
-    {"Platinum 8358", 250, 32, 64},
-    {"Platinum 8280", 205, 28, 56},
-    {"Platinum 8268", 205, 24, 48},
-    {"Platinum 8259CL", 210, 24, 48},
-    {"Platinum 8175M", 240, 24, 48},
-    {"Platinum 8168", 205, 24, 48},
-    {"Gold 6338", 205, 32, 64},
-    {"Gold 6330", 205, 28, 56},
-    {"Gold 6248R", 205, 24, 48},
-    {"Gold 6248", 150, 20, 40},
-    {"Gold 6240", 150, 18, 36},
-    {"Gold 6230", 125, 20, 40},
-    {"Gold 6148", 150, 20, 40},
-    {"Gold 6130", 125, 16, 32},
-    {"Gold 5218", 125, 16, 32},
-    {"E5-2699 v4", 145, 22, 44},
-    {"E5-2690 v4", 135, 14, 28},
-    {"E5-2686 v4", 145, 18, 36},
-    {"E5-2680 v4", 120, 14, 28},
-    {"E5-2650 v4", 105, 12, 24},
-    {"E5-2690 v3", 135, 12, 24},
-    {"E5-2680 v3", 120, 12, 24},
-    {"EPYC 9965", 500, 192, 384},
-    {"EPYC 9755", 500, 128, 256},
-    {"EPYC 9754", 360, 128, 256},
-    {"EPYC 9684X", 400, 96, 192},
-    {"EPYC 9654", 360, 96, 192},
-    {"EPYC 9554", 360, 64, 128},
-    {"EPYC 9454", 290, 48, 96},
-    {"EPYC 9354", 280, 32, 64},
-    {"EPYC 7H12", 280, 64, 128},
-    {"EPYC 7763", 280, 64, 128},
-    {"EPYC 7742", 225, 64, 128},
-    {"EPYC 7713", 225, 64, 128},
-    {"EPYC 7702", 200, 64, 128},
-    {"EPYC 7662", 225, 64, 128},
-    {"EPYC 7543", 225, 32, 64},
-    {"EPYC 7513", 200, 32, 64},
-    {"EPYC 7502", 180, 32, 64},
-    {"EPYC 7452", 155, 32, 64},
-    {"EPYC 7443", 200, 24, 48},
-    {"EPYC 7402", 180, 24, 48},
-    {"EPYC 7302", 155, 16, 32},
-    {"EPYC 7601", 180, 32, 64},
-    {"EPYC 7551", 180, 32, 64},
-    {"Threadripper PRO 7995WX", 350, 96, 192},
-    {"Threadripper PRO 5995WX", 280, 64, 128},
-    {"Threadripper 3990X", 280, 64, 128},
-    {"Threadripper 3970X", 280, 32, 64},
-    {"Ryzen 9 9950X", 170, 16, 32},
-    {"Ryzen 9 7950X", 170, 16, 32},
-    {"Ryzen 9 7900X", 170, 12, 24},
-    {"Ryzen 9 5950X", 105, 16, 32},
-    {"Ryzen 9 5900X", 105, 12, 24},
-    {"Ryzen 9 3900X", 105, 12, 24},
-    {"Ryzen 7 7700X", 105, 8, 16},
-    {"Ryzen 7 5800X", 105, 8, 16},
-    {"Ryzen 5 5600X", 65, 6, 12},
-    {"i9-14900K", 125, 24, 32},
-    {"i9-13900K", 125, 24, 32},
-    {"i7-13700K", 125, 16, 24},
-    {"i9-12900K", 125, 16, 24},
-    {"i7-12700K", 125, 12, 20},
-    {"i9-10900K", 125, 10, 20},
-    {"i7-10700K", 125, 8, 16},
-    {"i9-9900K", 95, 8, 16},
-    {"i7-9700K", 95, 8, 8},
-    {"i7-8700K", 95, 6, 12},
-};
-
+// Under full load a processor draws 0.7 of its design power to all of it. That of a model of a
+// known family is about the family's; that of an unknown processor lies between 2 W per thread
+// (servers with many cores) and 8 W per thread (desktops). No processor of today has more than
+// kMostWatts.
 constexpr double kWattsPerThread = 4.0;
-// Under full load a processor draws 0.7 to 1.1 of its design power. The design power of an unknown
-// processor lies between 2 W per thread (servers with many cores) and 8 W per thread (desktops).
 constexpr double kKnownLow = 0.7;
-constexpr double kKnownHigh = 1.1;
+constexpr double kFamilyLow = 0.5;
 constexpr double kUnknownLow = 0.5;
+constexpr double kFamilyHigh = 1.6;
 constexpr double kUnknownHigh = 2.0;
+constexpr double kMostWatts = 500.0;
 
 struct CpuInfo {
   std::string model;
@@ -133,13 +53,45 @@ CpuInfo read_cpu_info(const std::filesystem::path& procfs) {
   return info;
 }
 
-// Whether `model` contains `name` as a whole word. The P of an EPYC for one socket is ignored.
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+bool is_of_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '-';
+}
+
+// Whether `model` contains `name` as a whole word; both in lower case. The P of an EPYC for one
+// socket is ignored. "E5-2670 v3" is another processor than the E5-2670.
 bool names(std::string_view model, std::string_view name) {
   const size_t at = model.find(name);
-  if (at == std::string_view::npos) return false;
+  if (at == std::string_view::npos || (at > 0 && is_of_word(model[at - 1]))) return false;
   std::string_view rest = model.substr(at + name.size());
-  if (name.starts_with("EPYC") && rest.starts_with("P")) rest.remove_prefix(1);
-  return rest.empty() || std::isalnum(static_cast<unsigned char>(rest.front())) == 0;
+  if (name.starts_with("epyc") && rest.starts_with("p")) rest.remove_prefix(1);
+  if (!rest.empty() && is_of_word(rest.front())) return false;
+  const bool is_version =
+      rest.size() >= 3 && rest.starts_with(" v") && rest[2] >= '0' && rest[2] <= '9';
+  return !is_version;
+}
+
+// The longest name in the table that `model` contains, or null.
+const KnownProcessor* find_processor(const std::string& model) {
+  const std::string wanted = lower(model);
+  const KnownProcessor* best = nullptr;
+  for (const KnownProcessor& known : known_processors()) {
+    const bool is_longer = best == nullptr || known.name.size() > best->name.size();
+    if (is_longer && names(wanted, lower(known.name))) best = &known;
+  }
+  return best;
+}
+
+const ProcessorFamily* find_family(const std::string& model) {
+  for (const ProcessorFamily& family : processor_families()) {
+    if (std::regex_search(model, std::regex(family.pattern, std::regex::icase))) return &family;
+  }
+  return nullptr;
 }
 
 // The share of `sockets` such processors that this system sees. A virtual machine sees only some of
@@ -150,23 +102,38 @@ double share_seen(const CpuInfo& info, const KnownProcessor& known, double socke
   return std::min(1.0, info.virtual_machine ? by_threads : std::max(by_threads, by_cores));
 }
 
+// The cores that this system sees. Each thread of a virtual machine may look like a core of its
+// own.
+double cores_seen(const CpuInfo& info, const ProcessorFamily& family) {
+  const double by_threads = static_cast<double>(info.threads) / family.threads_per_core;
+  const auto by_cores = static_cast<double>(info.cores.size());
+  return info.virtual_machine || by_cores == 0.0 ? by_threads : by_cores;
+}
+
 }  // namespace
 
 CpuDesignPower cpu_design_power(const std::filesystem::path& procfs, const EnergyConfig& config) {
   if (config.cpu_tdp_watts > 0.0) {
     const double watts = config.cpu_tdp_watts;
-    return {watts, kKnownLow * watts, kKnownHigh * watts, "energy.cpu_tdp_watts"};
+    return {watts, kKnownLow * watts, watts, "energy.cpu_tdp_watts"};
   }
   const CpuInfo info = read_cpu_info(procfs);
-  for (const KnownProcessor& known : kProcessors) {
-    if (!names(info.model, known.name)) continue;
-    const double sockets = static_cast<double>(std::max<size_t>(1, info.sockets.size()));
-    const double watts = sockets * known.watts * share_seen(info, known, sockets);
-    return {watts, kKnownLow * watts, kKnownHigh * watts,
-            cat(known.name, ", ", known.watts, " W for ", known.threads, " threads")};
+  const double sockets = static_cast<double>(std::max<size_t>(1, info.sockets.size()));
+  if (const KnownProcessor* known = find_processor(info.model)) {
+    const double watts = sockets * known->watts * share_seen(info, *known, sockets);
+    return {watts, kKnownLow * watts, watts,
+            cat(known->name, ", ", known->watts, " W for ", known->threads, " threads")};
   }
-  const double watts = kWattsPerThread * std::max(1, info.threads);
-  return {watts, kUnknownLow * watts, kUnknownHigh * watts,
+  if (const ProcessorFamily* family = find_family(info.model)) {
+    const double most = sockets * family->max_watts;
+    const double watts = std::min(most, family->watts_per_core * cores_seen(info, *family));
+    return {watts, kFamilyLow * watts, std::min(most, kFamilyHigh * watts),
+            cat(info.model, ", taken as its family: ", shortest(family->watts_per_core),
+                " W per core, at most ", shortest(family->max_watts), " W")};
+  }
+  const double most = sockets * kMostWatts;
+  const double watts = std::min(most, kWattsPerThread * std::max(1, info.threads));
+  return {watts, kUnknownLow * watts, std::min(most, kUnknownHigh * watts),
           cat(shortest(kWattsPerThread), " W per thread, because the processor model is unknown")};
 }
 

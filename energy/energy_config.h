@@ -1,6 +1,7 @@
 // Config section `energy`.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/config_fields.h"
@@ -11,7 +12,7 @@ struct EnergyConfig {
   double interval_seconds = 1.0;
   double pue = 1.0;
   std::string region = "WORLD";
-  double intensity_g_per_kwh = 0.0;
+  std::optional<double> intensity_g_per_kwh;
   double cpu_tdp_watts = 0.0;
 
   void describe(Fields& f) {
@@ -23,8 +24,10 @@ struct EnergyConfig {
     f.text("region", region,
            "Country or region of the grid: an ISO 3166 code of 2 or 3 letters, or WORLD "
            "(lmtrain doctor lists the codes).");
-    f.real("intensity_g_per_kwh", intensity_g_per_kwh, {.min = 0.0, .max = 5000.0},
-           "Carbon intensity of the electricity in gCO2e/kWh; 0 takes that of the region.");
+    f.optional_real(
+        "intensity_g_per_kwh", intensity_g_per_kwh, {.min = 0.0, .max = 5000.0}, "region",
+        "Carbon intensity of the electricity in gCO2e/kWh, such as that of a contract or "
+        "of the hour; region takes the average of energy.region.");
     f.real(
         "cpu_tdp_watts", cpu_tdp_watts, {.min = 0.0, .max = 100000.0},
         "Thermal design power of a node's processors, for the model that is used if no sensor can "

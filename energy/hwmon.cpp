@@ -91,7 +91,8 @@ std::unique_ptr<Meter> make_hwmon_meter(const HwmonSensor& sensor) {
   if (sensor.is_energy) {
     return make_energy_file_meter(info_of(sensor), sensor.input, {0, kMaxWatts, kEnergyError});
   }
-  return make_power_file_meter(info_of(sensor), {sensor.input, kPowerError, ""});
+  return make_power_file_meter(
+      info_of(sensor), {sensor.input, kPowerError, "shows 0 W, which no processor in use draws"});
 }
 
 std::vector<FoundSensor> hwmon_sensors(const SensorSearch& search) {

@@ -6,7 +6,8 @@
 //   {"attempt":1,"rank":0,...,"sensors":[...]}
 //       the start of an attempt
 //   {"t":1.0,"step":3,...,"read":[[1.0,8.2,4.1,17.3],"Permission denied"]}
-//       a sample; "read" has, for each sensor, [seconds, joules, low, high] or why it is missing
+//       a sample; "read" has, for each sensor, [seconds, joules, low, high], with a doubt behind
+//       them where there is one, or why it is missing
 //   {"stop":61.2}
 //       the attempt ended in order
 //   {"mended":0}
@@ -18,6 +19,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,7 +27,9 @@
 
 #include "base/durable_file.h"
 #include "base/phase.h"
+#include "energy/energy_price.h"
 #include "energy/meter.h"
+#include "energy/node_use.h"
 
 namespace lmtrain {
 
@@ -36,22 +40,27 @@ struct RankPlace {
   int64_t node = 0;  // the number of its node within the job
   int64_t local_rank = 0;
   std::string host;
+  int64_t local_size = 1;  // ranks of the job on its node
 };
 
 struct AttemptStart {
   int64_t attempt = 1;
   RankPlace place;
-  double wall_seconds = 0.0;  // Unix time
-  int64_t first_step = 0;     // the first step that this attempt computes
+  double wall_seconds = 0.0;         // Unix time
+  int64_t first_step = 0;            // the first step that this attempt computes
+  std::optional<EnergyPrice> price;  // none in ledgers of earlier versions
   std::vector<MeterInfo> sensors;
 };
 
 struct EnergySample {
-  double seconds = 0.0;        // since the attempt's start, monotonic
+  double seconds = 0.0;        // since the process began, monotonic
   double wall_seconds = 0.0;   // Unix time, which may be set back
-  double cpu_seconds = 0.0;    // of the rank's process since the attempt's start
+  double cpu_seconds = 0.0;    // of the rank's process since its first sample
   double meter_seconds = 0.0;  // CPU time of the power logger, which is a part of cpu_seconds
-  int64_t step = 0;            // the step being computed
+  double memory_bytes = 0.0;   // that the rank's process keeps
+  // Of the whole node, since the first sample; on the first rank of a node.
+  std::optional<NodeUse> node;
+  int64_t step = 0;                                // the step being computed
   std::array<double, kNumPhases> phase_seconds{};  // since the last sample
   std::vector<Reading> readings;                   // one for each sensor of the start
 };

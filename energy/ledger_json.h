@@ -10,40 +10,49 @@
 namespace lmtrain {
 
 inline nlohmann::json sensor_to_json(const MeterInfo& info) {
-  return {{"key", info.key},
-          {"label", info.label},
-          {"kind", device_kind_name(info.kind)},
-          {"quality", quality_name(info.quality)}};
+  nlohmann::json value = {{"key", info.key},
+                          {"label", info.label},
+                          {"kind", device_kind_name(info.kind)},
+                          {"quality", quality_name(info.quality)}};
+  if (info.stand_in_watts > 0.0) value["stand_in_watts"] = rounded(info.stand_in_watts, 3);
+  return value;
 }
 
 inline MeterInfo sensor_from_json(const nlohmann::json& value) {
   return {text_field(value, "key"), text_field(value, "label"),
-          parse_device_kind(text_field(value, "kind")),
-          parse_quality(text_field(value, "quality"))};
+          parse_device_kind(text_field(value, "kind")), parse_quality(text_field(value, "quality")),
+          value.contains("stand_in_watts") ? number_field(value, "stand_in_watts") : 0.0};
 }
 
 inline nlohmann::json start_to_json(const AttemptStart& start) {
   nlohmann::json sensors = nlohmann::json::array();
   for (const MeterInfo& info : start.sensors) sensors.push_back(sensor_to_json(info));
-  return {{"attempt", start.attempt},
-          {"rank", start.place.rank},
-          {"num_ranks", start.place.num_ranks},
-          {"node", start.place.node},
-          {"local_rank", start.place.local_rank},
-          {"host", start.place.host},
-          {"wall", rounded(start.wall_seconds, 3)},
-          {"first_step", start.first_step},
-          {"sensors", std::move(sensors)}};
+  nlohmann::json value = {{"attempt", start.attempt},
+                          {"rank", start.place.rank},
+                          {"num_ranks", start.place.num_ranks},
+                          {"node", start.place.node},
+                          {"local_rank", start.place.local_rank},
+                          {"local_size", start.place.local_size},
+                          {"host", start.place.host},
+                          {"wall", rounded(start.wall_seconds, 3)},
+                          {"first_step", start.first_step},
+                          {"sensors", std::move(sensors)}};
+  if (start.price) value["price"] = price_to_json(*start.price);
+  return value;
 }
 
 inline AttemptStart start_from_json(const nlohmann::json& value) {
   AttemptStart start;
   start.attempt = integer_field(value, "attempt");
-  start.place = {integer_field(value, "rank"), integer_field(value, "num_ranks"),
-                 integer_field(value, "node"), integer_field(value, "local_rank"),
-                 text_field(value, "host")};
+  start.place = {integer_field(value, "rank"),
+                 integer_field(value, "num_ranks"),
+                 integer_field(value, "node"),
+                 integer_field(value, "local_rank"),
+                 text_field(value, "host"),
+                 value.contains("local_size") ? integer_field(value, "local_size") : 1};
   start.wall_seconds = number_field(value, "wall");
   start.first_step = integer_field(value, "first_step");
+  if (value.contains("price")) start.price = price_from_json(value["price"]);
   for (const auto& sensor : array_field(value, "sensors")) {
     start.sensors.push_back(sensor_from_json(sensor));
   }

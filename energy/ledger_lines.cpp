@@ -12,17 +12,22 @@ constexpr int kDigits = 6;
 
 json to_json(const Reading& reading) {
   if (reading.is_missing()) return reading.missing;
-  return {rounded(reading.seconds, kDigits), rounded(reading.joules, kDigits),
-          rounded(reading.low, kDigits), rounded(reading.high, kDigits)};
+  json value = {rounded(reading.seconds, kDigits), rounded(reading.joules, kDigits),
+                rounded(reading.low, kDigits), rounded(reading.high, kDigits)};
+  if (!reading.doubt.empty()) value.push_back(reading.doubt);
+  return value;
 }
 
 Reading parse_reading(const json& value) {
   if (value.is_string() && !value.get_ref<const std::string&>().empty()) {
     return missing_reading(value.get<std::string>());
   }
-  if (!value.is_array() || value.size() != 4) throw DataError("a reading needs four numbers");
+  const bool has_doubt = value.is_array() && value.size() == 5 && value[4].is_string();
+  if (!value.is_array() || (value.size() != 4 && !has_doubt))
+    throw DataError("a reading needs four numbers");
   Reading reading{json_number(value[0], "read"), json_number(value[1], "read"),
                   json_number(value[2], "read"), json_number(value[3], "read"), ""};
+  if (has_doubt) reading.doubt = value[4].get<std::string>();
   if (reading.joules < 0.0 || reading.seconds < 0.0) throw DataError("a reading is negative");
   return reading;
 }
@@ -32,9 +37,14 @@ json to_json(const EnergySample& sample) {
                {"wall", rounded(sample.wall_seconds, 3)},
                {"cpu", rounded(sample.cpu_seconds, kDigits)},
                {"meter", rounded(sample.meter_seconds, kDigits)},
+               {"memory", std::round(sample.memory_bytes)},
                {"step", sample.step},
                {"phase", phases_to_json(sample.phase_seconds)},
                {"read", json::array()}};
+  if (sample.node) {
+    line["node"] = {rounded(sample.node->busy_cpu_seconds, kDigits),
+                    std::round(sample.node->memory_bytes)};
+  }
   for (const Reading& reading : sample.readings) line["read"].push_back(to_json(reading));
   return line;
 }
@@ -45,6 +55,12 @@ EnergySample parse_sample(const json& line) {
   sample.wall_seconds = number_field(line, "wall");
   sample.cpu_seconds = number_field(line, "cpu");
   sample.meter_seconds = number_field(line, "meter");
+  if (line.contains("memory")) sample.memory_bytes = number_field(line, "memory");
+  if (line.contains("node")) {
+    const json& node = array_field(line, "node");
+    if (node.size() != 2) throw DataError("\"node\" needs two numbers");
+    sample.node = NodeUse{json_number(node[0], "node"), json_number(node[1], "node")};
+  }
   sample.step = integer_field(line, "step");
   sample.phase_seconds = phases_from_json(json_field(line, "phase"));
   for (const json& value : array_field(line, "read"))

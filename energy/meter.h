@@ -30,6 +30,9 @@ struct MeterInfo {
   std::string label;  // for people: "CPU package 0 (RAPL)"
   DeviceKind kind = DeviceKind::kOther;
   Quality quality = Quality::kMeasured;
+  // About what the device draws at work, in W. It stands in for a sensor that is never read; 0
+  // where that is not known.
+  double stand_in_watts = 0.0;
 };
 
 // The energy since the last reading that succeeded, or the reason why it is missing. A missing
@@ -39,7 +42,8 @@ struct Reading {
   double joules = 0.0;
   double low = 0.0;  // the true value lies between low and high, if the stated errors are right
   double high = 0.0;
-  std::string missing;  // why the reading is missing; "" for a good one
+  std::string missing;     // why the reading is missing; "" for a good one
+  std::string doubt = "";  // what makes it less trustworthy than its source is; "" for nothing
 
   bool is_missing() const { return !missing.empty(); }
 };

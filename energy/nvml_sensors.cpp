@@ -1,10 +1,13 @@
 // NVIDIA GPUs as a source of sensors.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 #include "energy/counter.h"
+#include "energy/energy_range.h"
 #include "energy/gpu_selector.h"
 #include "energy/nvml.h"
 #include "energy/sensor_sources.h"
@@ -32,6 +35,46 @@ MeterInfo info_of(const Nvml::Device& device) {
   return {"nvml:" + device.uuid, device.name, DeviceKind::kGpu, Quality::kMeasured};
 }
 
+// Compares the energy counter of a GPU with its power over time. The counter counts as long as both
+// agree. Where they do not, nothing tells which of them is right: the larger counts, so that a
+// fault never makes a run look cheaper, and the interval holds both.
+class CounterBesidePower {
+ public:
+  // The energy of one span of time, by both.
+  Reading add(const Reading& by_counter, const Reading& by_power) {
+    seconds_ += by_counter.seconds;
+    counter_.add(by_counter.joules, by_counter.low, by_counter.high);
+    power_.add(by_power.joules, by_power.low, by_power.high);
+    const double larger = std::max(counter_.joules, power_.joules);
+    const bool differ = std::abs(counter_.joules - power_.joules) > kMaxDifference * larger;
+    if (seconds_ >= kMinSeconds && differ) doubted_ = true;
+    EnergyRange all = counter_;
+    if (doubted_) {
+      all = {larger, std::min(counter_.low, power_.low), std::max(counter_.high, power_.high)};
+    }
+    // What the earlier readings have told is taken off, also where it was too much.
+    Reading reading{by_counter.seconds, std::max(0.0, all.joules - told_.joules),
+                    all.low - told_.low, all.high - told_.high, ""};
+    told_.add(reading.joules, reading.low, reading.high);
+    if (doubted_) {
+      reading.doubt = cat("its energy counter tells ", fixed(counter_.joules / seconds_, 1),
+                          " W and its power ", fixed(power_.joules / seconds_, 1),
+                          " W; the larger counts, and the interval holds both");
+    }
+    return reading;
+  }
+
+ private:
+  static constexpr double kMinSeconds = 10.0;
+  static constexpr double kMaxDifference = 0.25;
+
+  double seconds_ = 0.0;
+  EnergyRange counter_;
+  EnergyRange power_;
+  EnergyRange told_;
+  bool doubted_ = false;
+};
+
 class NvmlMeter : public Meter {
  public:
   NvmlMeter(std::shared_ptr<Nvml> nvml, Nvml::Device device, bool has_counter)
@@ -43,22 +86,45 @@ class NvmlMeter : public Meter {
         integral_(kPowerError) {}
 
   Reading read(double now) override {
-    const Nvml::Value value =
-        has_counter_ ? nvml_->total_energy_millijoules(device_) : nvml_->power_milliwatts(device_);
+    const Reading by_power = read_power(now);
+    if (!has_counter_) return by_power;
+    const Nvml::Value value = nvml_->total_energy_millijoules(device_);
     if (!value.value) {
-      integral_.interrupt();
+      open_ = {};
       return missing_reading(value.failure);
     }
-    if (has_counter_) return counter_.advance(now, *value.value * 1000);
-    return integral_.advance(now, static_cast<double>(*value.value) * 1e-3);
+    const Reading by_counter = counter_.advance(now, *value.value * 1000);
+    if (by_power.is_missing()) {
+      open_ = {};
+      return by_counter;
+    }
+    open_ = {open_.seconds + by_power.seconds, open_.joules + by_power.joules,
+             open_.low + by_power.low, open_.high + by_power.high, ""};
+    const bool is_between_updates = !by_counter.is_missing() && by_counter.seconds == 0.0;
+    if (is_between_updates) return by_counter;
+    const Reading since_news = std::exchange(open_, {});
+    if (!counter_.stands_still(now))
+      return by_counter.is_missing() ? by_counter : beside_.add(by_counter, since_news);
+    Reading instead = since_news;
+    instead.doubt = "its energy counter stands still; its power was integrated instead";
+    return instead;
   }
 
  private:
+  Reading read_power(double now) {
+    const Nvml::Value power = nvml_->power_milliwatts(device_);
+    if (power.value) return integral_.advance(now, static_cast<double>(*power.value) * 1e-3);
+    integral_.interrupt();
+    return missing_reading(power.failure);
+  }
+
   std::shared_ptr<Nvml> nvml_;
   Nvml::Device device_;
   bool has_counter_;
   EnergyCounter counter_;
   PowerIntegral integral_;
+  CounterBesidePower beside_;
+  Reading open_;  // by power, since the counter last brought news
 };
 
 // Says whether the GPU can be read, and by what.

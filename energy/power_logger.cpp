@@ -35,33 +35,34 @@ class BlockedSignals {
   sigset_t before_;
 };
 
-AttemptStart complete(AttemptStart start, const std::vector<std::unique_ptr<Meter>>& meters) {
-  start.wall_seconds = clock_seconds(CLOCK_REALTIME);
-  start.sensors.clear();
+AttemptStart start_of(const RankPlace& place, double seconds_ago,
+                      const std::vector<std::unique_ptr<Meter>>& meters) {
+  AttemptStart start;
+  start.place = place;
+  start.wall_seconds = clock_seconds(CLOCK_REALTIME) - seconds_ago;
   for (const auto& meter : meters) start.sensors.push_back(meter->info());
   return start;
 }
 
 }  // namespace
 
-PowerLogger::PowerLogger(std::vector<std::unique_ptr<Meter>> meters, AttemptStart start,
-                         const std::filesystem::path& ledger, const PhaseTracker& phases,
-                         double interval_seconds)
+PowerLogger::PowerLogger(std::vector<std::unique_ptr<Meter>> meters, RankPlace place,
+                         const PhaseTracker& phases, const Options& options)
     : meters_(std::move(meters)),
       phases_(phases),
-      begin_(monotonic_seconds()),
+      procfs_(options.procfs),
+      begin_(options.began.value_or(monotonic_seconds())),
       cpu_at_begin_(clock_seconds(CLOCK_PROCESS_CPUTIME_ID)),
-      interval_(interval_seconds),
-      ledger_(ledger),
-      totals_(complete(std::move(start), meters_)),
+      node_at_begin_(place.local_rank == 0 ? read_node_use(procfs_) : std::nullopt),
+      interval_(options.interval_seconds),
+      totals_(start_of(place, monotonic_seconds() - begin_, meters_)),
       observed_(begin_),
-      watts_begin_(begin_),
-      step_(totals_.start.first_step) {
+      watts_begin_(options.began ? monotonic_seconds() : begin_),
+      step_(0) {
   for (const auto& meter : meters_) {
     interval_ = std::min(interval_, meter->max_seconds_between_reads());
   }
-  ledger_.append(totals_.start);
-  sample(begin_);
+  sample(watts_begin_);
   const BlockedSignals blocked;
   thread_ = std::thread([this] { run(); });
 }
@@ -73,11 +74,28 @@ EnergyTotals PowerLogger::totals() const {
   return totals_;
 }
 
+void PowerLogger::write_to(const std::filesystem::path& ledger, const Attempt& attempt) {
+  const std::lock_guard lock(mutex_);
+  ledger_.emplace(ledger);
+  AttemptStart& start = totals_.start;
+  start.attempt = attempt.number;
+  start.first_step = attempt.first_step;
+  start.price = attempt.price;
+  totals_.begin_at(attempt.first_step);
+  step_.store(attempt.first_step, std::memory_order_relaxed);
+  keep(start);
+  for (EnergySample& sample : waiting_) {
+    sample.step = attempt.first_step;
+    keep(sample);
+  }
+  waiting_.clear();
+}
+
 void PowerLogger::flush() {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   sample(monotonic_seconds());
-  ledger_.sync();
+  if (ledger_) ledger_->sync();
 }
 
 void PowerLogger::stop() noexcept {
@@ -92,7 +110,7 @@ void PowerLogger::stop() noexcept {
 void PowerLogger::run() noexcept {
   try {
     std::unique_lock lock(mutex_);
-    double next = begin_ + interval_;
+    double next = observed_ + interval_;
     std::minstd_rand random;
     std::uniform_real_distribution<double> look(0.5 * kPhaseSeconds, 1.5 * kPhaseSeconds);
     while (!stopping_) {
@@ -106,8 +124,9 @@ void PowerLogger::run() noexcept {
       // Samples that were missed while the whole process was stopped are not taken afterwards.
       next = std::max(next + interval_, now);
     }
-    ledger_.append(AttemptStop{totals_.seconds});
-    ledger_.sync();
+    if (!ledger_) return;
+    keep(AttemptStop{totals_.seconds});
+    ledger_->sync();
   } catch (const std::exception& error) {
     log_warn(cat("energy is no longer metered: ", error.what()));
   }
@@ -125,23 +144,39 @@ void PowerLogger::sample(double now) {
   sample.wall_seconds = clock_seconds(CLOCK_REALTIME);
   sample.cpu_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_at_begin_;
   sample.meter_seconds = meter_seconds_;
+  sample.memory_bytes = own_memory_bytes(procfs_);
+  sample.node = node_use();
   sample.step = std::max(totals_.last_step, step_.load(std::memory_order_relaxed));
   sample.phase_seconds = std::exchange(phase_seconds_, {});
   for (const auto& meter : meters_) sample.readings.push_back(meter->read(now));
   totals_.add(sample);
-  ledger_.append(sample);
-  if (ledger_.failing() && !warned_) {
-    log_warn("the energy ledger cannot be written (is the disk full?); readings wait in memory");
-  }
-  warned_ = ledger_.failing();
+  if (ledger_)
+    keep(sample);
+  else
+    waiting_.push_back(std::move(sample));
 
-  const double joules = totals_.joules();
+  const double joules = totals_.own_joules();
   joules_.store(joules, std::memory_order_relaxed);
   const double span = now - watts_begin_;
   if (span < 0.5 * interval_) return;
-  watts_.store((joules - watts_joules_) / span, std::memory_order_relaxed);
+  watts_.store(std::max(0.0, joules - watts_joules_) / span, std::memory_order_relaxed);
   watts_begin_ = now;
   watts_joules_ = joules;
+}
+
+void PowerLogger::keep(const LedgerRecord& record) {
+  ledger_->append(record);
+  if (ledger_->failing() && !warned_) {
+    log_warn("the energy ledger cannot be written (is the disk full?); readings wait in memory");
+  }
+  warned_ = ledger_->failing();
+}
+
+std::optional<NodeUse> PowerLogger::node_use() const {
+  if (!node_at_begin_) return std::nullopt;
+  std::optional<NodeUse> use = read_node_use(procfs_);
+  if (use) use->busy_cpu_seconds -= node_at_begin_->busy_cpu_seconds;
+  return use;
 }
 
 }  // namespace lmtrain

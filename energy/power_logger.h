@@ -1,6 +1,10 @@
 // Reads the meters of a rank on a thread of its own and writes the ledger. The thread looks at the
 // phase about 20 times a second, reads the meters once in each interval and sleeps in between. This
 // costs about 0.1% of a core.
+//
+// A logger starts before anybody knows which run it belongs to, so that the time in which a run
+// finds its beginning is metered too. What it reads waits in memory until write_to() names the
+// ledger.
 #pragma once
 
 #include <atomic>
@@ -9,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -21,21 +26,36 @@ namespace lmtrain {
 
 class PowerLogger {
  public:
-  // Fills in the sensors and the time of `start`, and takes the first sample at once. Shortens the
-  // interval if a counter could wrap within it. Throws IoError when the ledger cannot be opened.
-  PowerLogger(std::vector<std::unique_ptr<Meter>> meters, AttemptStart start,
-              const std::filesystem::path& ledger, const PhaseTracker& phases,
-              double interval_seconds);
+  struct Options {
+    double interval_seconds = 1.0;  // shortened if a counter could wrap within it
+    // When the attempt began, by monotonic_seconds(); the time from then to the first sample, which
+    // is taken at once, has no readings. Nothing: it begins now.
+    std::optional<double> began;
+    std::filesystem::path procfs = "/proc";
+  };
+  PowerLogger(std::vector<std::unique_ptr<Meter>> meters, RankPlace place,
+              const PhaseTracker& phases, const Options& options);
   ~PowerLogger();
   PowerLogger(const PowerLogger&) = delete;
   PowerLogger& operator=(const PowerLogger&) = delete;
 
+  // Which attempt it is that is being metered. Called once.
+  struct Attempt {
+    int64_t number = 1;
+    int64_t first_step = 0;
+    EnergyPrice price;
+  };
+  // Writes what has been read so far, and from now on each sample. Throws IoError when the ledger
+  // cannot be opened.
+  void write_to(const std::filesystem::path& ledger, const Attempt& attempt);
+
   // Tells the logger which step is being computed. Steps start at first_step and never decrease.
   void set_step(int64_t step) noexcept { step_.store(step, std::memory_order_relaxed); }
 
-  // Mean power of this rank's sensors over the last interval; 0 before the first one has ended.
+  // Mean power of this rank's sensors over the last interval; 0 before the first one has ended. Of
+  // a node that other jobs use too it is this job's part, as if all of its ranks were alike.
   double recent_watts() const noexcept { return watts_.load(std::memory_order_relaxed); }
-  // Energy of this rank's sensors from the start to the last sample.
+  // Their energy from the start to the last sample, by the same rule.
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
   EnergyTotals totals() const;
 
@@ -50,17 +70,23 @@ class PowerLogger {
   void observe_phase(double now);
   void sample(double now);
 
+  void keep(const LedgerRecord& record);
+  std::optional<NodeUse> node_use() const;
+
   const std::vector<std::unique_ptr<Meter>> meters_;
   const PhaseTracker& phases_;
+  const std::filesystem::path procfs_;
   const double begin_;
   const double cpu_at_begin_;
+  std::optional<NodeUse> node_at_begin_;  // on the first rank of a node
   double interval_;
 
   mutable std::mutex mutex_;  // guards all members below it except the atomics
   std::condition_variable wake_;
   bool stopping_ = false;
-  LedgerWriter ledger_;
-  bool warned_ = false;  // that the ledger cannot be written
+  std::optional<LedgerWriter> ledger_;
+  std::vector<EnergySample> waiting_;  // for the ledger
+  bool warned_ = false;                // that the ledger cannot be written
   EnergyTotals totals_;
   std::array<double, kNumPhases> phase_seconds_{};
   double observed_;  // the time of the last look at the phase

@@ -1,12 +1,12 @@
 #include "energy/power_model.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <optional>
 #include <sstream>
 
 #include "base/text.h"
+#include "energy/node_use.h"
 #include "energy/sensor_sources.h"
 #include "energy/system_file.h"
 
@@ -19,28 +19,6 @@ constexpr double kMemoryWattsPerGb = 0.3725;
 constexpr double kMemoryLowWattsPerGb = 5.0 / 64.0;
 constexpr double kMemoryHighWattsPerGb = 5.0 / 8.0;
 
-// Clock ticks of all processors since boot.
-struct CpuTicks {
-  double total = 0.0;
-  double busy = 0.0;
-};
-
-// Parses the first line of /proc/stat: "cpu user nice system idle iowait irq softirq steal ...".
-// `user` includes guest time. `steal` was spent on the work of another virtual machine.
-std::optional<CpuTicks> parse_ticks(const std::string& stat) {
-  std::istringstream line(stat.substr(0, stat.find('\n')));
-  std::string name;
-  std::array<double, 8> ticks{};
-  line >> name;
-  size_t count = 0;
-  while (count < ticks.size() && line >> ticks[count]) ++count;
-  if (name != "cpu" || count < 4) return std::nullopt;
-  CpuTicks result;
-  for (const double tick : ticks) result.total += tick;
-  result.busy = result.total - ticks[3] - ticks[4] - ticks[7];
-  return result;
-}
-
 class CpuModelMeter : public Meter {
  public:
   CpuModelMeter(fs::path stat, CpuDesignPower design)
@@ -52,7 +30,7 @@ class CpuModelMeter : public Meter {
   Reading read(double now) override {
     const SystemText text = read_system_text(stat_);
     if (!text.text) return missing_reading(cat(stat_.string(), ": ", text.failure));
-    const std::optional<CpuTicks> ticks = parse_ticks(*text.text);
+    const std::optional<CpuTicks> ticks = parse_cpu_ticks(*text.text);
     if (!ticks) return missing_reading(cat(stat_.string(), " has no line of CPU times"));
     if (!last_) {
       last_ = ticks;
@@ -124,6 +102,10 @@ std::unique_ptr<Meter> make_cpu_model_meter(const fs::path& procfs, const Energy
 
 std::unique_ptr<Meter> make_memory_model_meter(const fs::path& procfs) {
   return std::make_unique<MemoryModelMeter>(procfs);
+}
+
+double memory_watts(const fs::path& procfs) {
+  return kMemoryWattsPerGb * 1e-9 * static_cast<double>(node_memory_bytes(procfs));
 }
 
 int64_t node_memory_bytes(const fs::path& procfs) {

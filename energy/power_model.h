@@ -35,6 +35,8 @@ std::unique_ptr<Meter> make_cpu_model_meter(const std::filesystem::path& procfs,
 // low end is 5 W for a module of 64 GB, the high end 5 W for one of 8 GB.
 std::unique_ptr<Meter> make_memory_model_meter(const std::filesystem::path& procfs);
 
+double memory_watts(const std::filesystem::path& procfs);
+
 // The bytes of memory of the node; 0 when PROCFS/meminfo cannot be read.
 int64_t node_memory_bytes(const std::filesystem::path& procfs);
 

@@ -17,20 +17,23 @@ enum class RaplRole {
   kDram,       // counted, because it is beside its package and not in it
   kPart,       // core and uncore, which are in their package
   kPlatform,   // psys, which contains the packages
-  kDuplicate,  // a zone that a second interface shows again
+  kDuplicate,  // shows the counter of another zone again
 };
 
 struct RaplZone {
   std::filesystem::path folder;
   std::string key;  // "rapl:package-0", "rapl:package-0/dram"
   RaplRole role;
-  uint64_t range_microjoules;  // 0 when unknown
-  std::string why_unreadable;  // "" when its counter can be read; else says how to grant access
+  uint64_t range_microjoules;   // 0 when unknown
+  std::string why_unreadable;   // "" when its counter can be read; else says how to grant access
+  double stand_in_watts = 0.0;  // MeterInfo
 
   bool counted() const { return role == RaplRole::kPackage || role == RaplRole::kDram; }
 };
 
-// Every zone under SYSFS/class/powercap.
+// Every zone under SYSFS/class/powercap. A zone that shows again what another one does is a
+// duplicate: of a second interface (MMIO), and of the dies of a package and zones of one name those
+// whose counter is the same. Zones of one name with counters of their own are all counted.
 std::vector<RaplZone> find_rapl_zones(const std::filesystem::path& sysfs);
 
 // A meter of a zone that is counted.

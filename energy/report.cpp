@@ -14,8 +14,12 @@
 namespace lmtrain {
 namespace {
 
-// A shorter gap of a sensor is only the rounding of ledgers.
-constexpr double kNoGapSeconds = 1e-3;
+// A shorter gap of a sensor is the rounding of ledgers, or the time since its last update.
+constexpr double kNoGapSeconds = 0.2;
+// A gap is remarked on if it is longer than this, and a larger part of the time than the other. The
+// moments in which a program starts are in the table all the same.
+constexpr double kRemarkedSeconds = 5.0;
+constexpr double kRemarkedShare = 0.01;
 constexpr double kPartsTolerance = 1e-9;
 
 EnergyRange scaled(const EnergyRange& energy, double share) {
@@ -66,6 +70,55 @@ void add_devices(EmissionsReport& report, const EnergyTotals& totals) {
     device.covered_seconds += sensor.covered_seconds;
     device.missing_readings += sensor.missing_readings;
     if (!sensor.missing_reason.empty()) device.missing_reason = sensor.missing_reason;
+    if (!sensor.doubt.empty()) device.doubt = sensor.doubt;
+  }
+}
+
+// One counter that two sensors show is counted twice.
+void doubt_equal_counters(EmissionsReport& report) {
+  constexpr double kEnoughJoules = 1.0;
+  const auto equal = [](const SensorTotals& a, const SensorTotals& b) {
+    return a.energy.joules == b.energy.joules && a.energy.joules > kEnoughJoules &&
+           a.info.quality == Quality::kMeasured && b.info.quality == Quality::kMeasured;
+  };
+  for (EnergyTotals& totals : report.totals) {
+    for (size_t i = 0; i < totals.sensors.size(); ++i) {
+      for (size_t k = i + 1; k < totals.sensors.size(); ++k) {
+        if (!equal(totals.sensors[i], totals.sensors[k])) continue;
+        report.doubts.push_back(cat(totals.sensors[i].info.key, " and ", totals.sensors[k].info.key,
+                                    " of ", totals.start.place.host,
+                                    " counted the same to the microjoule: if they are one counter, "
+                                    "its energy is twice in the numbers, and once in the low end"));
+        totals.sensors[k].energy.low = 0.0;
+      }
+    }
+  }
+}
+
+// Leaves each attempt its job's part of the nodes that it shared with other jobs.
+void share_nodes(EmissionsReport& report) {
+  std::map<std::pair<int64_t, std::string>, NodeWork> nodes;
+  for (const EnergyTotals& totals : report.totals) {
+    NodeWork& work = nodes[{totals.start.attempt, totals.start.place.host}];
+    work.job_cpu_seconds += totals.cpu_seconds;
+    work.job_byte_seconds += totals.memory_byte_seconds;
+    work.node_cpu_seconds += totals.node_busy_cpu_seconds;
+    work.node_byte_seconds += totals.node_memory_byte_seconds;
+  }
+  for (EnergyTotals& totals : report.totals) {
+    const int64_t attempt = totals.start.attempt;
+    const std::string& host = totals.start.place.host;
+    const NodeShare share = node_share(nodes[{attempt, host}]);
+    const double before = energy_of(totals, false, true).joules;
+    take_share(totals, share);
+    if (share.is_whole() || before <= 0.0) continue;
+    const auto same = [&](const SharedNode& node) {
+      return node.attempt == attempt && node.host == host;
+    };
+    SharedNode& node =
+        find_or_add(report.shared_nodes, same, SharedNode{attempt, host, share, 0.0, 0.0});
+    node.node_joules += before;
+    node.joules += energy_of(totals, false, true).joules;
   }
 }
 
@@ -101,17 +154,20 @@ void add_ranks(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
             [](const RankEnergy& a, const RankEnergy& b) { return a.rank < b.rank; });
 }
 
-void add_attempt(EmissionsReport& report, const EnergyTotals& totals) {
+void add_attempt(EmissionsReport& report, const EnergyTotals& totals, const EnergyPrice& usual) {
   const AttemptStart& start = totals.start;
   const auto same = [&](const AttemptEnergy& one) { return one.attempt == start.attempt; };
   AttemptEnergy fresh;
   fresh.attempt = start.attempt;
   fresh.num_ranks = start.place.num_ranks;
   fresh.wall_seconds = start.wall_seconds;
+  fresh.original_price = usual;
   fresh.first_step = start.first_step;
   fresh.stopped = true;
   AttemptEnergy& attempt = find_or_add(report.attempts, same, fresh);
-  attempt.wall_seconds = std::min(attempt.wall_seconds, start.wall_seconds);
+  // By the clock of the first rank's host: those of others may be wrong.
+  if (start.place.rank == 0) attempt.wall_seconds = start.wall_seconds;
+  if (start.price) attempt.original_price = *start.price;
   attempt.seconds = std::max(attempt.seconds, totals.seconds);
   attempt.last_step = std::max(attempt.last_step, totals.last_step);
   attempt.stopped = attempt.stopped && totals.stopped;
@@ -149,25 +205,50 @@ void add_nodes(EmissionsReport& report) {
 
 void add_phases(EmissionsReport& report, const EnergyTotals& totals) {
   for (size_t i = 0; i < report.phases.size(); ++i) {
-    report.phases[i].joules += totals.phase_joules[i];
+    report.phases[i].joules += totals.joules_in(static_cast<Phase>(i));
     if (totals.start.place.rank == 0) report.phases[i].seconds += totals.phase_seconds[i];
   }
 }
 
-// Estimates the energy of gaps at the mean power of their sensor.
+// "rapl" of "rapl:package-0".
+std::string source_of(const std::string& key) { return key.substr(0, key.find(':')); }
+
+// The mean power of the sensors of the same kind and source on that node, for one that was never
+// read; else what such a device draws; 0 where nothing is known.
+double stand_in_watts(const EmissionsReport& report, const DeviceEnergy& device) {
+  double watts = 0.0;
+  double count = 0.0;
+  for (const DeviceEnergy& other : report.devices) {
+    const bool alike = other.host == device.host && other.sensor.kind == device.sensor.kind &&
+                       source_of(other.sensor.key) == source_of(device.sensor.key);
+    if (!alike || other.covered_seconds <= 0.0) continue;
+    watts += other.energy.joules / other.covered_seconds;
+    count += 1.0;
+  }
+  return count > 0.0 ? watts / count : device.sensor.stand_in_watts;
+}
+
+// Estimates the energy of gaps.
 void add_gaps(EmissionsReport& report) {
   for (DeviceEnergy& device : report.devices) {
     const double gap = device.seconds - device.covered_seconds;
     if (gap < kNoGapSeconds) continue;
     const std::string name = cat(device.sensor.key, " of ", device.host);
     if (device.covered_seconds <= 0.0) {
-      report.remarks.push_back(cat(
-          name, " was never read, so that no number includes its energy: ", device.missing_reason));
+      const double watts = stand_in_watts(report, device);
+      device.missing_joules = watts * gap;
+      report.doubts.push_back(
+          cat(name, " was never read (", device.missing_reason, "), so its energy is missing",
+              watts > 0.0 ? cat("; the high end takes ", fixed(watts, 0), " W for it")
+                          : "; nothing is known of it, and no number includes it"));
       continue;
     }
     device.missing_joules = device.energy.joules / device.covered_seconds * gap;
+    if (gap < kRemarkedSeconds && gap < kRemarkedShare * device.seconds) continue;
+    const std::string reason =
+        device.missing_reason.empty() ? "lmtrain was starting" : device.missing_reason;
     report.remarks.push_back(cat(name, " was not read for ", fixed(gap, 1), " of ",
-                                 fixed(device.seconds, 1), " s: ", device.missing_reason));
+                                 fixed(device.seconds, 1), " s: ", reason));
   }
 }
 
@@ -189,9 +270,45 @@ void add_totals(EmissionsReport& report) {
   report.missing_share = missing / all;
 }
 
-void add_remarks(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
+EnergyCost cost_of(const EmissionsReport& report, EnergyPrice AttemptEnergy::*price) {
+  EnergyCost cost;
+  const auto add = [&](const EnergyRange& energy, const EnergyPrice& at, EnergyRange& facility,
+                       EmissionsRange& emissions) {
+    facility.add(energy.joules * at.pue, energy.low * at.pue, energy.high * at.pue);
+    emissions.grams += energy.joules * at.grams_per_joule();
+    emissions.low += energy.low * at.grams_per_joule();
+    emissions.high += energy.high * at.grams_per_joule();
+  };
+  double gaps = report.energy.high;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    add(attempt.energy, attempt.*price, cost.facility, cost.emissions);
+    gaps -= attempt.energy.high;
+  }
+  // Which attempt a gap is of is not known here; the dearest price keeps the high end safe.
+  EnergyPrice dearest;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    dearest.pue = std::max(dearest.pue, (attempt.*price).pue);
+    dearest.grid.g_per_kwh = std::max(dearest.grid.g_per_kwh, (attempt.*price).grid.g_per_kwh);
+  }
+  add({0.0, 0.0, std::max(0.0, gaps)}, dearest, cost.facility, cost.emissions);
+  return cost;
+}
+
+void add_costs(EmissionsReport& report, const Repricing& repricing) {
+  for (AttemptEnergy& attempt : report.attempts)
+    attempt.price = repriced(attempt.original_price, repricing);
+  report.cost = cost_of(report, &AttemptEnergy::price);
+  if (repricing.changes_anything())
+    report.original_cost = cost_of(report, &AttemptEnergy::original_price);
+}
+
+void add_doubts_and_remarks(EmissionsReport& report) {
+  for (const DeviceEnergy& device : report.devices) {
+    if (!device.doubt.empty())
+      report.doubts.push_back(cat(device.sensor.key, " of ", device.host, ": ", device.doubt));
+  }
   int64_t lost = 0;
-  for (const EnergyTotals& totals : all) lost += totals.lost_lines;
+  for (const EnergyTotals& totals : report.totals) lost += totals.lost_lines;
   if (lost > 0) {
     report.remarks.push_back(
         cat(lost, " ledger lines could not be written (was the disk full?) and are missing"));
@@ -201,13 +318,22 @@ void add_remarks(EmissionsReport& report, const std::vector<EnergyTotals>& all) 
         "modelled energy is not from a sensor; lmtrain doctor says why no sensor is used");
   }
   if (report.energy.joules <= 0.0) report.remarks.push_back("no energy was metered");
+  const auto any = [&](bool EnergyPrice::*assumed) {
+    return std::ranges::any_of(report.attempts,
+                               [&](const AttemptEnergy& one) { return one.price.*assumed; });
+  };
+  if (any(&EnergyPrice::is_pue_assumed)) {
+    report.remarks.push_back(
+        "nobody set energy.pue, so that PUE 1 is assumed: cooling and power supply of the building "
+        "are not in the numbers");
+  }
+  if (any(&EnergyPrice::is_grid_assumed)) {
+    report.remarks.push_back(
+        "nobody set energy.region, so that the average of the world is assumed for the grid");
+  }
 }
 
 }  // namespace
-
-double EmissionsReport::emissions_kg() const {
-  return emissions_grams(energy.joules, pue, grid.g_per_kwh) / 1000.0;
-}
 
 double EmissionsReport::wasted_joules() const {
   double sum = 0.0;
@@ -215,27 +341,37 @@ double EmissionsReport::wasted_joules() const {
   return sum;
 }
 
-EmissionsReport make_emissions_report(const std::vector<EnergyTotals>& totals,
-                                      const EnergyConfig& config) {
+const EnergyPrice* EmissionsReport::one_price() const {
+  for (const AttemptEnergy& attempt : attempts) {
+    if (!(attempt.price == attempts.front().price)) return nullptr;
+  }
+  return attempts.empty() ? nullptr : &attempts.front().price;
+}
+
+EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const EnergyConfig& config,
+                                      const Repricing& repricing) {
   refuse_double_owners(totals);
   EmissionsReport report;
-  report.pue = config.pue;
-  report.grid = grid_intensity(config);
-  for (const EnergyTotals& one : totals) {
+  report.totals = std::move(totals);
+  doubt_equal_counters(report);
+  share_nodes(report);
+  const EnergyPrice usual = price_of(config);
+  for (const EnergyTotals& one : report.totals) {
     add_devices(report, one);
-    add_attempt(report, one);
+    add_attempt(report, one, usual);
     add_phases(report, one);
     report.meter_seconds += one.meter_seconds;
   }
   std::sort(report.attempts.begin(), report.attempts.end(),
             [](const AttemptEnergy& a, const AttemptEnergy& b) { return a.attempt < b.attempt; });
   for (const AttemptEnergy& attempt : report.attempts) report.seconds += attempt.seconds;
-  add_ranks(report, totals);
+  add_ranks(report, report.totals);
   add_nodes(report);
-  add_waste(report, totals);
+  add_waste(report, report.totals);
   add_gaps(report);
   add_totals(report);
-  add_remarks(report, totals);
+  add_costs(report, repricing);
+  add_doubts_and_remarks(report);
   check_parts(report);
   return report;
 }

@@ -9,12 +9,14 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/phase.h"
-#include "energy/carbon_intensity.h"
 #include "energy/energy_config.h"
+#include "energy/energy_price.h"
+#include "energy/node_share.h"
 #include "energy/run_facts.h"
 #include "energy/totals.h"
 
@@ -23,12 +25,24 @@ namespace lmtrain {
 struct DeviceEnergy {
   std::string host;
   MeterInfo sensor;
-  EnergyRange energy;
+  EnergyRange energy;            // this job's; high is that of all jobs of the node
   double seconds = 0.0;          // time in which it should have been metered
   double covered_seconds = 0.0;  // time in which it was
-  double missing_joules = 0.0;   // estimate for the rest at its mean power; only `high` includes it
+  // Estimate for the rest: at its mean power or, where it was never read, at that of its like or at
+  // MeterInfo::stand_in_watts. Only `high` includes it.
+  double missing_joules = 0.0;
   int64_t missing_readings = 0;
   std::string missing_reason;
+  std::string doubt;
+};
+
+// A node of which this job is given a part, in one attempt.
+struct SharedNode {
+  int64_t attempt = 1;
+  std::string host;
+  NodeShare share;
+  double node_joules = 0.0;  // of its processors, memory and others, by all jobs
+  double joules = 0.0;       // this job's part of that
 };
 
 struct NodeEnergy {
@@ -58,6 +72,14 @@ struct AttemptEnergy {
   bool stopped = false;  // whether it ended in order; false if it crashed or still runs
   EnergyRange energy;
   double wasted_joules = 0.0;  // spent on steps that a later attempt computed again
+  EnergyPrice price;           // that the numbers of the report are made with
+  EnergyPrice original_price;  // that it had when it ran
+};
+
+// What a run costs at the prices of its attempts.
+struct EnergyCost {
+  EnergyRange facility;
+  EmissionsRange emissions;
 };
 
 struct EmissionsReport {
@@ -72,25 +94,24 @@ struct EmissionsReport {
   std::vector<RankEnergy> ranks;
   std::vector<AttemptEnergy> attempts;
   std::array<PhaseEnergy, kNumPhases> phases{};
-  double pue = 1.0;
-  GridIntensity grid;
-  std::vector<std::string> remarks;  // what a reader must know about the numbers
+  std::vector<SharedNode> shared_nodes;
+  EnergyCost cost;
+  std::optional<EnergyCost> original_cost;  // before another price was asked for
+  std::vector<std::string> doubts;   // what makes the numbers less trustworthy than they look
+  std::vector<std::string> remarks;  // what else a reader must know about them
+  std::vector<EnergyTotals> totals;  // that all this is the sum of: this job's part
 
-  double facility_joules() const { return energy.joules * pue; }
-  double emissions_kg() const;
   double wasted_joules() const;
+  // The price of all attempts, or null where they differ.
+  const EnergyPrice* one_price() const;
 };
 
 inline double kwh(double joules) { return joules / 3.6e6; }
 
-// Emissions of energy metered at the computers.
-inline double emissions_grams(double joules, double pue, double g_per_kwh) {
-  return kwh(joules) * pue * g_per_kwh;
-}
-
-// Throws DataError when two ranks metered the same sensor.
-EmissionsReport make_emissions_report(const std::vector<EnergyTotals>& totals,
-                                      const EnergyConfig& config);
+// Throws DataError when two ranks metered the same sensor. Attempts of earlier versions, whose
+// ledgers have no price, get that of `config`.
+EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const EnergyConfig& config,
+                                      const Repricing& repricing = {});
 
 // Throws DataError naming the part if devices, nodes, ranks, attempts or phases do not add up to
 // the total. make_emissions_report() calls it.
@@ -101,9 +122,8 @@ void write_emissions_json(const std::filesystem::path& path, const EmissionsRepo
                           const RunFacts& facts);
 
 // Writes a report for people, with pictures beside it (NAME_loss.svg, NAME_power.svg,
-// NAME_phases.svg). `totals` are those that the report was made from; they give the power over
-// time. Throws IoError.
+// NAME_phases.svg). Throws IoError.
 void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
-                           const std::vector<EnergyTotals>& totals, const RunFacts& facts);
+                           const RunFacts& facts);
 
 }  // namespace lmtrain

@@ -88,7 +88,8 @@ std::string loss_chart(const RunFacts& facts) {
                            chart_line("validation", facts.validation_loss, true)}});
 }
 
-std::string power_chart(const std::vector<EnergyTotals>& totals, const EmissionsReport& report) {
+std::string power_chart(const EmissionsReport& report) {
+  const std::vector<EnergyTotals>& totals = report.totals;
   if (report.seconds <= 0.0 || report.energy.joules <= 0.0) return "";
   const size_t bins = num_bins(totals);
   const auto watts = power_over_time(totals, report, bins);

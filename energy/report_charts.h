@@ -11,7 +11,7 @@ namespace lmtrain {
 // Each returns SVG text, or "" when the run has nothing to show.
 std::string loss_chart(const RunFacts& facts);
 // The power of all nodes over the running time of all attempts, stacked by kind of device.
-std::string power_chart(const std::vector<EnergyTotals>& totals, const EmissionsReport& report);
+std::string power_chart(const EmissionsReport& report);
 std::string phase_chart(const EmissionsReport& report);
 
 // The mean watts of each kind of device in `num_bins` equal parts of the run's `seconds`.

@@ -8,10 +8,14 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json kwh_json(const EnergyRange& energy, double factor = 1.0) {
-  return {{"value", kwh(energy.joules) * factor},
-          {"low", kwh(energy.low) * factor},
-          {"high", kwh(energy.high) * factor}};
+ordered_json kwh_json(const EnergyRange& energy) {
+  return {{"value", kwh(energy.joules)}, {"low", kwh(energy.low)}, {"high", kwh(energy.high)}};
+}
+
+ordered_json kg_json(const EmissionsRange& emissions) {
+  return {{"value", emissions.grams / 1000.0},
+          {"low", emissions.low / 1000.0},
+          {"high", emissions.high / 1000.0}};
 }
 
 ordered_json grid_json(const GridIntensity& grid) {
@@ -23,6 +27,34 @@ ordered_json grid_json(const GridIntensity& grid) {
   }
   value["source"] = grid.source;
   return value;
+}
+
+// Of all attempts together: where they differ, the means that give the same energy and emissions.
+void add_price(ordered_json& json, const EmissionsReport& report) {
+  if (const EnergyPrice* price = report.one_price()) {
+    json["pue"] = price->pue;
+    json["grid"] = grid_json(price->grid);
+    return;
+  }
+  const double facility = report.cost.facility.joules;
+  if (report.energy.joules <= 0.0) return;
+  json["pue"] = facility / report.energy.joules;
+  json["grid"] = {{"g_co2e_per_kwh", report.cost.emissions.grams / kwh(facility)},
+                  {"name", "mean over the attempts, whose prices differ"},
+                  {"source", "attempts"}};
+}
+
+ordered_json shared_nodes_json(const EmissionsReport& report) {
+  ordered_json list = ordered_json::array();
+  for (const SharedNode& node : report.shared_nodes) {
+    list.push_back({{"attempt", node.attempt},
+                    {"host", node.host},
+                    {"cpu_share", node.share.cpu},
+                    {"memory_share", node.share.memory},
+                    {"node_kwh", kwh(node.node_joules)},
+                    {"kwh", kwh(node.joules)}});
+  }
+  return list;
 }
 
 ordered_json devices_json(const EmissionsReport& report) {
@@ -38,7 +70,8 @@ ordered_json devices_json(const EmissionsReport& report) {
                     {"covered_seconds", device.covered_seconds},
                     {"missing_kwh_estimate", kwh(device.missing_joules)},
                     {"missing_readings", device.missing_readings},
-                    {"missing_reason", device.missing_reason}});
+                    {"missing_reason", device.missing_reason},
+                    {"doubt", device.doubt}});
   }
   return list;
 }
@@ -54,6 +87,9 @@ ordered_json attempts_json(const EmissionsReport& report) {
                     {"last_step", attempt.last_step},
                     {"ended_in_order", attempt.stopped},
                     {"kwh", kwh_json(attempt.energy)},
+                    {"pue", attempt.price.pue},
+                    {"g_co2e_per_kwh", attempt.price.grid.g_per_kwh},
+                    {"kg_co2e", attempt.energy.joules * attempt.price.grams_per_joule() / 1000.0},
                     {"wasted_kwh", kwh(attempt.wasted_joules)}});
   }
   return list;
@@ -70,22 +106,23 @@ ordered_json phases_json(const EmissionsReport& report) {
 }
 
 ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
-  const double grams_per_kwh = report.pue * report.grid.g_per_kwh;
-  ordered_json json = {
-      {"format", "lmtrain-emissions-1"},
-      {"run", facts.name},
-      {"seconds", report.seconds},
-      {"energy_kwh", kwh_json(report.energy)},
-      {"shares",
-       {{"measured", report.measured_share},
-        {"modelled", report.modelled_share},
-        {"missing", report.missing_share}}},
-      {"pue", report.pue},
-      {"facility_kwh", kwh_json(report.energy, report.pue)},
-      {"grid", grid_json(report.grid)},
-      {"emissions_kg_co2e", kwh_json(report.energy, grams_per_kwh / 1000.0)},
-      {"wasted_kwh", kwh(report.wasted_joules())},
-  };
+  ordered_json json = {{"format", "lmtrain-emissions-1"},
+                       {"run", facts.name},
+                       {"seconds", report.seconds},
+                       {"energy_kwh", kwh_json(report.energy)},
+                       {"shares",
+                        {{"measured", report.measured_share},
+                         {"modelled", report.modelled_share},
+                         {"missing", report.missing_share}}},
+                       {"doubts", report.doubts}};
+  add_price(json, report);
+  json["facility_kwh"] = kwh_json(report.cost.facility);
+  json["emissions_kg_co2e"] = kg_json(report.cost.emissions);
+  if (report.original_cost) {
+    json["before_repricing"] = {{"facility_kwh", kwh_json(report.original_cost->facility)},
+                                {"emissions_kg_co2e", kg_json(report.original_cost->emissions)}};
+  }
+  json["wasted_kwh"] = kwh(report.wasted_joules());
   if (facts.inherited) {
     json["inherited"] = {{"checkpoint", facts.inherited->checkpoint},
                          {"steps", facts.inherited->steps},
@@ -96,11 +133,12 @@ ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
     const auto tokens = static_cast<double>(facts.tokens);
     json["tokens"] = facts.tokens;
     json["joules_per_token"] = report.energy.joules / tokens;
-    json["g_co2e_per_million_tokens"] = report.emissions_kg() * 1000.0 / (tokens * 1e-6);
+    json["g_co2e_per_million_tokens"] = report.cost.emissions.grams / (tokens * 1e-6);
   }
   if (facts.flops > 0.0 && report.energy.joules > 0.0) {
     json["flops_per_joule"] = facts.flops / report.energy.joules;
   }
+  json["shared_nodes"] = shared_nodes_json(report);
   json["devices"] = devices_json(report);
   json["nodes"] = ordered_json::array();
   for (const NodeEnergy& node : report.nodes) {

@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "base/text.h"
+#include "energy/amount_text.h"
 #include "energy/report.h"
 #include "energy/report_charts.h"
 
@@ -12,47 +13,6 @@ namespace {
 
 // A table of ranks has at most so many rows; emissions.json has all ranks.
 constexpr size_t kMaxRankRows = 64;
-
-// A number to three significant digits, without a power of ten.
-std::string three_digits(double value) {
-  if (value == 0.0 || !std::isfinite(value)) return "0";
-  const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value))));
-  if (magnitude >= 3) return with_commas(std::llround(value));
-  return fixed(value, std::clamp(2 - magnitude, 0, 12));
-}
-
-struct Unit {
-  const char* name;
-  double size;
-};
-
-// The largest unit that is not above `value`, else the first.
-Unit unit_for(double value, const std::vector<Unit>& units) {
-  Unit best = units.front();
-  for (const Unit& unit : units) {
-    if (value >= unit.size) best = unit;
-  }
-  return best;
-}
-Unit energy_unit(double joules) {
-  return unit_for(joules, {{"J", 1.0}, {"Wh", 3.6e3}, {"kWh", 3.6e6}, {"MWh", 3.6e9}});
-}
-Unit mass_unit(double grams) { return unit_for(grams, {{"g", 1.0}, {"kg", 1e3}, {"t", 1e6}}); }
-
-std::string with_unit(double value, const Unit& unit) {
-  return cat(three_digits(value / unit.size), " ", unit.name);
-}
-std::string energy_text(double joules) { return with_unit(joules, energy_unit(joules)); }
-
-// "12.3 Wh (6.10 to 25.0)". All three values are multiplied by `factor`.
-std::string range_text(const EnergyRange& energy, const Unit& unit, double factor = 1.0) {
-  return cat(with_unit(energy.joules * factor, unit), " (",
-             three_digits(energy.low * factor / unit.size), " to ",
-             three_digits(energy.high * factor / unit.size), ")");
-}
-std::string range_text(const EnergyRange& energy) {
-  return range_text(energy, energy_unit(energy.joules));
-}
 
 std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
 
@@ -99,6 +59,7 @@ std::string fenced(const std::string& text, const char* language = "") {
 }
 
 std::string intro(const RunFacts& facts) {
+  if (facts.model.empty()) return cat("# Run ", facts.name, "\n\nNot begun to train.\n\n");
   const char* nodes = facts.num_nodes == 1 ? " node" : " nodes";
   const char* ranks = facts.num_ranks == 1 ? " rank on " : " ranks on ";
   return cat("# Run ", facts.name, "\n\n", facts.finished ? "Finished" : "Not finished", ". ",
@@ -148,23 +109,49 @@ std::string training_rows(const RunFacts& facts) {
   return rows;
 }
 
+std::string price_text(const EnergyPrice& price) {
+  return cat("PUE ", shortest(price.pue), price.is_pue_assumed ? " (assumed)" : "", ", ",
+             describe(price.grid), price.is_grid_assumed ? " (assumed)" : "");
+}
+
+// What a reader must see beside the first number, and not only at the end.
+std::string face_rows(const EmissionsReport& report) {
+  std::string rows;
+  for (const SharedNode& node : report.shared_nodes) {
+    rows +=
+        row({cat("Shared node ", node.host, ", attempt ", node.attempt),
+             cat(percent(node.share.cpu), " of its CPU time and ", percent(node.share.memory),
+                 " of its memory were this job's; of the node's ", energy_text(node.node_joules),
+                 " it is given ", energy_text(node.joules), ", and the high end has all")});
+  }
+  for (const std::string& doubt : report.doubts) rows += row({"Doubt", doubt});
+  return rows;
+}
+
 std::string energy_rows(const EmissionsReport& report, const RunFacts& facts) {
   const double joules = report.energy.joules;
-  const double grams_per_joule = emissions_grams(1.0, report.pue, report.grid.g_per_kwh);
-  std::string rows = row({"Energy of the computers", range_text(report.energy)});
+  std::string rows = row({"Energy of the computers", energy_range_text(report.energy)});
   rows += row({"Measured, modelled, missing",
                cat(percent(report.measured_share), ", ", percent(report.modelled_share), ", ",
                    percent(report.missing_share))});
-  rows += row({cat("Energy of the facility, PUE ", shortest(report.pue)),
-               range_text(report.energy, energy_unit(report.facility_joules()), report.pue)});
-  rows += row({"Grid", describe(report.grid)});
-  rows += row({"Emissions, CO2e",
-               range_text(report.energy, mass_unit(joules * grams_per_joule), grams_per_joule)});
+  rows += face_rows(report);
+  rows += row({"Energy of the facility", energy_range_text(report.cost.facility)});
+  rows += row({"Emissions, CO2e", emissions_range_text(report.cost.emissions)});
+  if (const EnergyPrice* price = report.one_price()) {
+    rows += row({"Counted with", price_text(*price)});
+  } else {
+    rows += row({"Counted with", "the price of each attempt, see below"});
+  }
+  if (report.original_cost) {
+    rows += row({"Before this other price was asked for",
+                 cat("facility ", energy_range_text(report.original_cost->facility), ", emissions ",
+                     emissions_range_text(report.original_cost->emissions))});
+  }
   if (facts.tokens > 0) {
     const auto tokens = static_cast<double>(facts.tokens);
     rows += row({"Energy per token", cat(three_digits(joules / tokens), " J")});
     rows += row({"Emissions per million tokens",
-                 cat(three_digits(joules * grams_per_joule / tokens * 1e6), " g CO2e")});
+                 cat(three_digits(report.cost.emissions.grams / tokens * 1e6), " g CO2e")});
   }
   if (facts.flops > 0.0 && joules > 0.0) {
     rows += row({"Work per energy", cat(three_digits(facts.flops / joules * 1e-9), " GFLOP/J")});
@@ -178,23 +165,25 @@ std::string device_table(const EmissionsReport& report) {
   for (const DeviceEnergy& device : report.devices) {
     const bool any = device.covered_seconds > 0.0;
     const double covered = device.seconds > 0.0 ? device.covered_seconds / device.seconds : 0.0;
-    text += row({device.host, device.sensor.label,
-                 std::string(any ? quality_name(device.sensor.quality) : "missing"),
-                 any ? range_text(device.energy) : "unknown", percent(std::min(1.0, covered))});
+    text +=
+        row({device.host, device.sensor.label,
+             std::string(any ? quality_name(device.sensor.quality) : "missing"),
+             any ? energy_range_text(device.energy) : "unknown", percent(std::min(1.0, covered))});
   }
   return text + "\n";
 }
 
 std::string node_and_rank_tables(const EmissionsReport& report) {
   std::string text = "### By node\n\n" + table_head({"node", "energy"});
-  for (const NodeEnergy& node : report.nodes) text += row({node.host, range_text(node.energy)});
+  for (const NodeEnergy& node : report.nodes)
+    text += row({node.host, energy_range_text(node.energy)});
   text +=
       "\n### By rank\n\n"
       "A rank has the energy of its GPU and, by CPU time, its part of the rest of its node.\n\n";
   text += table_head({"rank", "energy", "CPU time"});
   for (const RankEnergy& rank : report.ranks) {
     if (static_cast<size_t>(&rank - report.ranks.data()) == kMaxRankRows) break;
-    text += row({std::to_string(rank.rank), range_text(rank.energy),
+    text += row({std::to_string(rank.rank), energy_range_text(rank.energy),
                  cat(three_digits(rank.cpu_seconds), " s")});
   }
   text += "\n";
@@ -220,13 +209,14 @@ std::string phase_table(const EmissionsReport& report) {
 std::string attempt_table(const EmissionsReport& report) {
   std::string text = "### By attempt\n\n";
   text += table_head({"attempt", "started (UTC)", "ranks", "steps", "time", "energy",
-                      "of it on steps computed again", "ended in order"});
+                      "of it on steps computed again", "ended in order", "price"});
   for (const AttemptEnergy& attempt : report.attempts) {
     text +=
         row({std::to_string(attempt.attempt), utc(attempt.wall_seconds),
              std::to_string(attempt.num_ranks), cat(attempt.first_step, " to ", attempt.last_step),
-             human_duration(attempt.seconds), range_text(attempt.energy),
-             energy_text(attempt.wasted_joules), attempt.stopped ? "yes" : "no"});
+             human_duration(attempt.seconds), energy_range_text(attempt.energy),
+             energy_text(attempt.wasted_joules), attempt.stopped ? "yes" : "no",
+             price_text(attempt.price)});
   }
   return text + "\n";
 }
@@ -246,7 +236,9 @@ std::string sample_blocks(const RunFacts& facts) {
 
 std::string origin(const EmissionsReport& report, const RunFacts& facts) {
   std::string text;
-  if (report.grid.year != 0) {
+  const bool names_ember = std::ranges::any_of(
+      report.attempts, [](const AttemptEnergy& one) { return one.price.grid.year != 0; });
+  if (names_ember) {
     text += "Grid intensity: Ember, Yearly Electricity Data, CC BY 4.0.\n\n";
   }
   if (!facts.software.empty()) text += cat("Made by ", facts.software, ".\n\n");
@@ -259,7 +251,7 @@ std::string origin(const EmissionsReport& report, const RunFacts& facts) {
 }  // namespace
 
 void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
-                           const std::vector<EnergyTotals>& totals, const RunFacts& facts) {
+                           const RunFacts& facts) {
   // Writes a chart beside the report, unless it is empty, and returns the line that shows it.
   const auto picture = [&](const char* name, const char* alternative, const std::string& svg) {
     if (svg.empty()) return std::string();
@@ -272,7 +264,7 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
   text += picture("loss", "Training and validation loss by step", loss_chart(facts));
   text += sample_blocks(facts);
   text += "## Energy\n\n";
-  text += picture("power", "Power over time by kind of device", power_chart(totals, report));
+  text += picture("power", "Power over time by kind of device", power_chart(report));
   text += device_table(report) + node_and_rank_tables(report) + phase_table(report);
   text += picture("phases", "Energy by phase", phase_chart(report));
   text += attempt_table(report) + remarks_list(report, facts) + origin(report, facts);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "energy/node_share.h"
 
 namespace lmtrain {
 
@@ -30,6 +31,13 @@ void EnergySeries::add(Point point) {
   samples_in_last_ = 1;
 }
 
+void EnergySeries::scale(const std::function<double(DeviceKind)>& factor) {
+  for (Point& point : points_) {
+    for (size_t kind = 0; kind < point.joules.size(); ++kind)
+      point.joules[kind] *= factor(static_cast<DeviceKind>(kind));
+  }
+}
+
 double EnergySeries::joules_from_step(int64_t first_step, int64_t step) const {
   double joules = 0.0;
   int64_t begin = first_step;
@@ -45,7 +53,7 @@ double EnergySeries::joules_from_step(int64_t first_step, int64_t step) const {
 
 EnergyTotals::EnergyTotals(AttemptStart attempt_start)
     : start(std::move(attempt_start)), last_step(start.first_step) {
-  for (const MeterInfo& info : start.sensors) sensors.push_back({info, {}, 0.0, 0, ""});
+  for (const MeterInfo& info : start.sensors) sensors.push_back({info, {}, 0.0, 0, "", ""});
 }
 
 void EnergyTotals::add(const EnergySample& sample) {
@@ -57,7 +65,6 @@ void EnergyTotals::add(const EnergySample& sample) {
     throw DataError("a sample is earlier than the one before it");
   }
   EnergySeries::Point point{sample.seconds, sample.step, {}};
-  double joules = 0.0;
   for (size_t i = 0; i < sensors.size(); ++i) {
     const Reading& reading = sample.readings[i];
     SensorTotals& sensor = sensors[i];
@@ -68,8 +75,14 @@ void EnergyTotals::add(const EnergySample& sample) {
     }
     sensor.energy.add(reading.joules, reading.low, reading.high);
     sensor.covered_seconds += reading.seconds;
+    if (!reading.doubt.empty()) sensor.doubt = reading.doubt;
     point.joules[static_cast<size_t>(sensor.info.kind)] += reading.joules;
-    joules += reading.joules;
+  }
+  const double since = sample.seconds - seconds;
+  memory_byte_seconds += sample.memory_bytes * since;
+  if (sample.node) {
+    node_busy_cpu_seconds = sample.node->busy_cpu_seconds;
+    node_memory_byte_seconds += sample.node->memory_bytes * since;
   }
   seconds = sample.seconds;
   cpu_seconds = sample.cpu_seconds;
@@ -79,11 +92,39 @@ void EnergyTotals::add(const EnergySample& sample) {
 
   const auto& spans = sample.phase_seconds;
   const double span = std::accumulate(spans.begin(), spans.end(), 0.0);
+  const auto add_to_phase = [&](size_t phase, double share) {
+    for (size_t kind = 0; kind < kNumDeviceKinds; ++kind)
+      phase_joules[phase][kind] += point.joules[kind] * share;
+  };
   for (size_t i = 0; i < spans.size(); ++i) {
     phase_seconds[i] += spans[i];
-    if (span > 0.0) phase_joules[i] += joules * spans[i] / span;
+    if (span > 0.0) add_to_phase(i, spans[i] / span);
   }
-  if (span <= 0.0) phase_joules[static_cast<size_t>(Phase::kStartup)] += joules;
+  if (span <= 0.0) add_to_phase(static_cast<size_t>(Phase::kStartup), 1.0);
+}
+
+void EnergyTotals::begin_at(int64_t first_step) {
+  start.first_step = first_step;
+  last_step = first_step;
+  series = {};
+  EnergySeries::Point point{seconds, first_step, {}};
+  for (const SensorTotals& sensor : sensors)
+    point.joules[static_cast<size_t>(sensor.info.kind)] += sensor.energy.joules;
+  series.add(point);
+}
+
+double EnergyTotals::joules_in(Phase phase) const {
+  const auto& by_kind = phase_joules[static_cast<size_t>(phase)];
+  return std::accumulate(by_kind.begin(), by_kind.end(), 0.0);
+}
+
+double EnergyTotals::own_joules() const {
+  EnergyTotals own;
+  own.sensors = sensors;
+  const double cpu = cpu_seconds * static_cast<double>(start.place.local_size);
+  const double memory = memory_byte_seconds * static_cast<double>(start.place.local_size);
+  take_share(own, node_share({cpu, node_busy_cpu_seconds, memory, node_memory_byte_seconds}));
+  return own.joules();
 }
 
 double EnergyTotals::joules() const {

@@ -5,28 +5,16 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/phase.h"
+#include "energy/energy_range.h"
 #include "energy/ledger.h"
 
 namespace lmtrain {
-
-// An energy between two ends. Sums add the ends, as if all errors went the same way.
-struct EnergyRange {
-  double joules = 0.0;
-  double low = 0.0;
-  double high = 0.0;
-
-  void add(double more_joules, double more_low, double more_high) {
-    joules += more_joules;
-    low += more_low;
-    high += more_high;
-  }
-  void add(const EnergyRange& more) { add(more.joules, more.low, more.high); }
-};
 
 struct SensorTotals {
   MeterInfo info;
@@ -34,6 +22,7 @@ struct SensorTotals {
   double covered_seconds = 0.0;  // time with readings; the rest of the attempt is missing
   int64_t missing_readings = 0;
   std::string missing_reason;  // of the last missing reading
+  std::string doubt;           // of the last reading that had one
 };
 
 // Energy over time and steps in at most kMaxPoints pieces. When there are more, neighbours are
@@ -48,6 +37,8 @@ class EnergySeries {
   };
 
   void add(Point point);
+  // Multiplies the energies of each kind of device by factor(kind).
+  void scale(const std::function<double(DeviceKind)>& factor);
   const std::vector<Point>& points() const { return points_; }
   // The energy of `step` and all later steps. The steps within a point get equal parts.
   double joules_from_step(int64_t first_step, int64_t step) const;
@@ -64,11 +55,17 @@ struct EnergyTotals {
   double seconds = 0.0;
   double cpu_seconds = 0.0;
   double meter_seconds = 0.0;
+  // What the rank used of its node, and what was used of the node in all; the second on the first
+  // rank of a node. Byte-seconds are the use of memory over time.
+  double memory_byte_seconds = 0.0;
+  double node_busy_cpu_seconds = 0.0;
+  double node_memory_byte_seconds = 0.0;
   int64_t last_step = 0;
   int64_t lost_lines = 0;
   std::vector<SensorTotals> sensors;
   std::array<double, kNumPhases> phase_seconds{};
-  std::array<double, kNumPhases> phase_joules{};  // sums to joules()
+  // By kind of device; sums to joules().
+  std::array<std::array<double, kNumDeviceKinds>, kNumPhases> phase_joules{};
   EnergySeries series;
 
   EnergyTotals() = default;
@@ -76,7 +73,13 @@ struct EnergyTotals {
 
   // Adds a sample. Throws DataError when it does not fit the attempt.
   void add(const EnergySample& sample);
+  // For samples that were added before the step was known at which the attempt begins.
+  void begin_at(int64_t first_step);
   double joules() const;
+  double joules_in(Phase phase) const;
+  // The same with the job's part of its node alone, taking it that the job's other ranks on the
+  // node use as much as this one.
+  double own_joules() const;
 };
 
 // One line of text, for sending between ranks. parse_energy_totals throws DataError.
@@ -111,8 +114,8 @@ class RunLedgers {
 };
 
 // 1 + the last attempt in any ledger of the folder. One rank calls this before any rank opens its
-// ledger, and tells the others. A ledger that is damaged or cannot be read is set aside (set_aside),
-// with a warning and a sentence in `notes`: a record must not stop a run.
+// ledger, and tells the others. A ledger that is damaged or cannot be read is set aside
+// (set_aside), with a warning and a sentence in `notes`: a record must not stop a run.
 struct NextAttempt {
   int64_t number = 1;
   std::vector<std::string> notes;

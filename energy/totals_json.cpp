@@ -12,6 +12,7 @@ json sensor_totals_to_json(const SensorTotals& sensor) {
   value["covered_seconds"] = sensor.covered_seconds;
   value["missing_readings"] = sensor.missing_readings;
   value["missing_reason"] = sensor.missing_reason;
+  value["doubt"] = sensor.doubt;
   return value;
 }
 
@@ -23,7 +24,8 @@ SensorTotals sensor_totals_from_json(const json& value) {
            json_number(joules[2], "joules")},
           number_field(value, "covered_seconds"),
           integer_field(value, "missing_readings"),
-          text_field(value, "missing_reason")};
+          text_field(value, "missing_reason"),
+          text_field(value, "doubt")};
 }
 
 json series_to_json(const EnergySeries& series) {
@@ -60,6 +62,9 @@ json one_to_json(const EnergyTotals& totals) {
           {"seconds", totals.seconds},
           {"cpu_seconds", totals.cpu_seconds},
           {"meter_seconds", totals.meter_seconds},
+          {"memory_byte_seconds", totals.memory_byte_seconds},
+          {"node_busy_cpu_seconds", totals.node_busy_cpu_seconds},
+          {"node_memory_byte_seconds", totals.node_memory_byte_seconds},
           {"last_step", totals.last_step},
           {"lost_lines", totals.lost_lines},
           {"sensors", std::move(sensors)},
@@ -68,12 +73,12 @@ json one_to_json(const EnergyTotals& totals) {
           {"series", series_to_json(totals.series)}};
 }
 
-std::array<double, kNumPhases> phase_array(const json& value, const char* key) {
-  const json& list = array_field(value, key);
-  if (list.size() != kNumPhases)
-    throw DataError(cat("\"", key, "\" has a different number of phases"));
-  std::array<double, kNumPhases> result{};
-  for (size_t i = 0; i < result.size(); ++i) result[i] = json_number(list[i], key);
+template <size_t kCount>
+std::array<double, kCount> numbers_from_json(const json& list, const char* key) {
+  if (!list.is_array() || list.size() != kCount)
+    throw DataError(cat("\"", key, "\" has another number of elements than ", kCount));
+  std::array<double, kCount> result{};
+  for (size_t i = 0; i < kCount; ++i) result[i] = json_number(list[i], key);
   return result;
 }
 
@@ -83,14 +88,22 @@ EnergyTotals one_from_json(const json& value) {
   totals.seconds = number_field(value, "seconds");
   totals.cpu_seconds = number_field(value, "cpu_seconds");
   totals.meter_seconds = number_field(value, "meter_seconds");
+  totals.memory_byte_seconds = number_field(value, "memory_byte_seconds");
+  totals.node_busy_cpu_seconds = number_field(value, "node_busy_cpu_seconds");
+  totals.node_memory_byte_seconds = number_field(value, "node_memory_byte_seconds");
   totals.last_step = integer_field(value, "last_step");
   totals.lost_lines = integer_field(value, "lost_lines");
   totals.sensors.clear();
   for (const json& sensor : array_field(value, "sensors")) {
     totals.sensors.push_back(sensor_totals_from_json(sensor));
   }
-  totals.phase_seconds = phase_array(value, "phase_seconds");
-  totals.phase_joules = phase_array(value, "phase_joules");
+  totals.phase_seconds =
+      numbers_from_json<kNumPhases>(json_field(value, "phase_seconds"), "phase_seconds");
+  const json& phases = array_field(value, "phase_joules");
+  for (size_t i = 0; i < kNumPhases; ++i) {
+    if (i >= phases.size()) throw DataError("\"phase_joules\" lacks a phase");
+    totals.phase_joules[i] = numbers_from_json<kNumDeviceKinds>(phases[i], "phase_joules");
+  }
   totals.series = series_from_json(array_field(value, "series"));
   return totals;
 }

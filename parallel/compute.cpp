@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <future>
+#include <system_error>
+#include <thread>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -45,6 +48,41 @@ void check_same_kind(at::Device device, Launch& launch) {
                             "lmtrain doctor on the first says why, or set parallel.device=cpu"));
 }
 
+// Many more threads than cores take turns for so long that no step ends.
+constexpr int kMostThreadsPerCore = 4;
+
+void require_few_threads(const Compute& compute) {
+  const auto cores = static_cast<int>(compute.cores.size());
+  if (compute.num_threads <= kMostThreadsPerCore * cores) return;
+  throw ConfigError(cat("parallel.threads = ", compute.num_threads, ", but this rank has ", cores,
+                        cores == 1 ? " core" : " cores", "; make it at most ",
+                        kMostThreadsPerCore * cores, ", or 0 for one thread on each core"));
+}
+
+// A library whose pool gets too few threads waits for the others for ever, so that they are asked
+// for here first.
+void require_threads(int count) {
+  std::vector<std::thread> threads;
+  std::promise<void> end;
+  const std::shared_future<void> ended = end.get_future().share();
+  std::string failure;
+  try {
+    while (static_cast<int>(threads.size()) < count)
+      threads.emplace_back([ended] { ended.wait(); });
+  } catch (const std::system_error& error) {
+    failure = error.code().message();
+  }
+  end.set_value();
+  const size_t num_made = threads.size();
+  for (std::thread& thread : threads) thread.join();
+  if (failure.empty()) return;
+  throw Error(
+      ExitCode::kFailure,
+      cat("this rank needs ", count, " threads, and the system gives it ", num_made, " (", failure,
+          "); raise the limit (ulimit -u, or the pids limit of its container), or "
+          "lower parallel.threads"));
+}
+
 }  // namespace
 
 Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
@@ -60,6 +98,11 @@ Compute set_up_compute(const ParallelConfig& config, Launch& launch) {
     launch.world().all_reduce(fewest, ReduceOp::kMax)->wait();
     compute.num_threads = static_cast<int>(-fewest.item<int64_t>());
   }
+  launch.together([&] {
+    require_few_threads(compute);
+    constexpr int kOthers = 8;  // of the power logger, the loaders and the libraries
+    require_threads(compute.num_threads + kOthers);
+  });
   at::set_num_threads(compute.num_threads);
   launch.together([&] {
     compute.device = choose_device(config.device, launch);

@@ -2,19 +2,57 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <fstream>
 #include <map>
+#include <mutex>
+#include <thread>
 
 #include <ATen/ATen.h>
 #include <mpi.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "parallel/mpi_communicator.h"
+#include "parallel/parallel_config.h"
 #include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
+
+// Refuses tasks that a launcher started without connecting them: each would train a run of its own.
+void refuse_unconnected_tasks() {
+  const auto refuse_several = [](const char* variable, const std::string& launcher,
+                                 const std::string& instead) {
+    const char* const size = std::getenv(variable);
+    if (size == nullptr || std::atoi(size) < 2) return;
+    throw ConfigError(
+        cat(launcher, " started ", size, " tasks (", variable,
+            ") that do not know of each other, and each would train a run of its own; ", instead));
+  };
+  const std::string open_mpi = "start them with mpirun of Open MPI";
+  refuse_several("SLURM_STEP_NUM_TASKS", "srun",
+                 "start them with srun --mpi=pmix (srun --mpi=list shows whether this Slurm has "
+                 "it), or with mpirun of Open MPI");
+  refuse_several("PMI_SIZE", "mpiexec of another MPI (Hydra: MPICH or Intel MPI)", open_mpi);
+  refuse_several("MPI_LOCALNRANKS", "mpiexec of another MPI (Hydra: MPICH or Intel MPI)", open_mpi);
+  refuse_several("MV2_COMM_WORLD_SIZE", "mpirun of another MPI (MVAPICH)", open_mpi);
+  refuse_several("PALS_SIZE", "mpiexec of Cray's PALS", open_mpi);
+  refuse_several("WORLD_SIZE", "another launcher (torchrun?)", open_mpi);
+}
+
+// What tells nodes of one name apart.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  file >> id;
+  return id;
+}
+
+int exit_status = 0;  // for a handler of exit(), which has no argument
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -37,6 +75,7 @@ void throw_first(const std::optional<Error>& mine, Communicator& group) {
 
 Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), host_(host_name()) {
   if (!uses_mpi_) {
+    refuse_unconnected_tasks();
     world_ = make_single_communicator();
     return;
   }
@@ -47,10 +86,25 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), 
         "this MPI does not allow calls from a communication thread (MPI_THREAD_SERIALIZED)");
   }
   world_ = make_mpi_communicator(MPI_COMM_WORLD);
+  world_->set_timeout(ParallelConfig().timeout_seconds);  // until the config is known
   set_log_rank(world_->rank());
+  find_place();
+}
 
-  // Nodes are numbered by their lowest rank, local ranks by world rank.
-  const std::vector<std::string> hosts = gather_texts(*world_, host_);
+// Nodes are numbered by their lowest rank, local ranks by world rank. Where two nodes have one
+// name, as clones of a virtual machine do, the second becomes "NAME#2".
+void Launch::find_place() {
+  std::vector<std::string> hosts = gather_texts(*world_, host_);
+  const std::vector<std::string> boots = gather_texts(*world_, boot_id());
+  std::map<std::string, std::vector<std::string>> boots_of_name;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    std::vector<std::string>& known = boots_of_name[hosts[i]];
+    const auto at = std::ranges::find(known, boots[i]);
+    const auto number = 1 + (at - known.begin());
+    if (at == known.end()) known.push_back(boots[i]);
+    if (number > 1) hosts[i] += cat("#", number);
+  }
+  host_ = hosts[static_cast<size_t>(rank())];
   std::map<std::string, int> nodes;
   for (const std::string& host : hosts) nodes.emplace(host, static_cast<int>(nodes.size()));
   node_ = nodes[host_];
@@ -60,7 +114,7 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), 
 }
 
 bool Launch::was_started_by_launcher() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"}) {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK"}) {
     if (std::getenv(name) != nullptr) return true;
   }
   return false;
@@ -81,9 +135,58 @@ std::vector<std::string> Launch::gather_on_node(const std::string& mine) {
 }
 
 void Launch::abort(ExitCode code) const {
-  const int status = static_cast<int>(code);
-  if (uses_mpi_) MPI_Abort(MPI_COMM_WORLD, status);
-  std::_Exit(status);
+  exit_status = static_cast<int>(code);
+  // MPI_Abort calls exit(), whose destructors would free what other threads use. This handler,
+  // which is the last, is called first.
+  std::atexit([] { std::_Exit(exit_status); });
+  if (uses_mpi_) MPI_Abort(MPI_COMM_WORLD, exit_status);
+  std::_Exit(exit_status);
+}
+
+// Tells the other ranks once a second that this one still works.
+class Launch::Heartbeat {
+ public:
+  explicit Heartbeat(Communicator& world)
+      : thread_([this, &world] {
+          std::unique_lock lock(mutex_);
+          while (!wake_.wait_for(lock, std::chrono::seconds(1), [this] { return done_; }))
+            broadcast_from(world, 0, int64_t{1});
+        }) {}
+  ~Heartbeat() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+  Heartbeat(const Heartbeat&) = delete;
+  Heartbeat& operator=(const Heartbeat&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+void Launch::first_works(const std::function<void()>& work) {
+  together([&] {
+    if (size() == 1) return work();
+    if (rank() != 0) {
+      while (broadcast_from(*world_, 0, int64_t{1}) != 0) continue;
+      return;
+    }
+    std::optional<Error> failure;
+    try {
+      const Heartbeat heartbeat(*world_);
+      work();
+    } catch (const Error& error) {
+      failure = error;
+    }
+    broadcast_from(*world_, 0, int64_t{0});
+    if (failure) throw *failure;
+  });
 }
 
 void Launch::together(const std::function<void()>& check) {
@@ -91,6 +194,7 @@ void Launch::together(const std::function<void()>& check) {
   try {
     check();
   } catch (const Error& error) {
+    if (error.code() == ExitCode::kHang) throw;  // the others cannot be asked
     mine = error;
   }
   throw_first(mine, *world_);

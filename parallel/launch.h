@@ -21,6 +21,8 @@ void throw_first(const std::optional<Error>& mine, Communicator& group);
 // has one rank, and MPI is not started.
 class Launch {
  public:
+  // Throws ConfigError for one of several tasks that their launcher did not connect (srun without
+  // --mpi=pmix, mpiexec of another MPI).
   Launch(int* argc, char*** argv);
   ~Launch();
   Launch(const Launch&) = delete;
@@ -50,6 +52,11 @@ class Launch {
   // error of the first such rank, so that the job ends with one message and one exit code.
   void together(const std::function<void()>& check);
 
+  // Collective. Rank 0 does work that may take any time, without the communicators, while the
+  // others wait for as long as it lives: a rank 0 that hangs is found after the time-out as
+  // anywhere else. An error of the work is thrown by all ranks, as together() does.
+  void first_works(const std::function<void()>& work);
+
   // Collective. Returns whether `mine` is true on any rank.
   bool any(bool mine);
 
@@ -60,6 +67,9 @@ class Launch {
   static std::string library_version();
 
  private:
+  class Heartbeat;
+  void find_place();
+
   bool uses_mpi_ = false;
   std::unique_ptr<Communicator> world_;
   int local_rank_ = 0;

@@ -267,7 +267,14 @@ class MpiCommunicator : public Communicator {
         thread_->submit([this, operation = std::move(operation), task = std::move(task)]() mutable {
           now_ = std::move(operation);
           const OperationScope scope(thread_->trace.get(), now_);
-          task();
+          try {
+            task();
+          } catch (...) {
+            // MPI may still write into what this operation was to receive. The job ends now, and
+            // until it has, the tensors of the operation must not be freed: they are kept for ever.
+            static_cast<void>(new std::function<void()>(std::move(task)));
+            throw;
+          }
         }));
   }
 

@@ -4,6 +4,9 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <string_view>
+
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -57,6 +60,22 @@ ExitCode with_output_written(ExitCode code) {
                 errno == 0 ? "" : cat(": ", std::strerror(errno))));
   return ExitCode::kIo;
 }
+
+// A batch system may ask a job to stop (SIGUSR1) while the libraries are still being initialised,
+// which takes a good part of a second. The system's own action would end the process with 138, as
+// if it had crashed. `train` takes the signal over later.
+void on_early_request(int) {
+  constexpr std::string_view kLine = "stopped on request before anything was begun\n";
+  [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, kLine.data(), kLine.size());
+  _exit(static_cast<int>(ExitCode::kStopped));
+}
+
+void expect_early_requests(int, char**, char**) { std::signal(SIGUSR1, on_early_request); }
+
+// What stands here runs before the initialisers of all libraries (System V ABI, DT_PREINIT_ARRAY).
+[[gnu::used,
+  gnu::section(".preinit_array")]] void (*const kBeforeAll)(int, char**,
+                                                            char**) = expect_early_requests;
 
 }  // namespace
 

@@ -52,16 +52,17 @@ class FakeMachine {
     write(zone_path(zone) + "/energy_uj", std::to_string(microjoules));
   }
 
-  // Gives the machine `threads` processors of this model and 16 GB of memory.
-  void add_proc(int threads, const std::string& model) const {
+  // Gives the machine `threads` processors of this model and 16 GB of memory, half of it in use.
+  void add_proc(int threads, const std::string& model, int sockets = 1) const {
     std::string info;
     for (int i = 0; i < threads; ++i) {
       const std::string id = std::to_string(i);
       info += "processor\t: " + id + "\nmodel name\t: " + model +
-              "\nphysical id\t: 0\ncore id\t\t: " + id + "\nflags\t\t: fpu hypervisor sse\n\n";
+              "\nphysical id\t: " + std::to_string(i % sockets) + "\ncore id\t\t: " + id +
+              "\nflags\t\t: fpu hypervisor sse\n\n";
     }
     write("proc/cpuinfo", info);
-    write("proc/meminfo", "MemTotal:       15625000 kB\nMemFree: 1 kB");
+    write("proc/meminfo", "MemTotal:       15625000 kB\nMemFree: 1 kB\nMemAvailable: 7812500 kB");
     set_ticks(0, 0);
   }
   void set_ticks(int64_t busy, int64_t idle) const {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "energy/energy_range.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {
@@ -54,6 +55,70 @@ TEST(Nvml, ReadsTheEnergyCounter) {
   EXPECT_EQ(meter->read(2.0).missing, "GPU is lost");
   machine.use_fake_nvml("GPU-aaaa-1 H100 10 300000\nGPU-aabb-2 H100 9000 1");
   EXPECT_TRUE(meter->read(3.0).is_missing()) << "the driver was reloaded";
+}
+
+// A GPU whose counter and power are set for each second; 0 W of counter stands still.
+class NvmlSeconds {
+ public:
+  NvmlSeconds() {
+    show();
+    nvml_ = Nvml::open(machine_.roots().nvml_library).nvml;
+    meter_ = make_nvml_meter(nvml_, *nvml_->find("0"));
+    meter_->read(0.0);
+  }
+  Reading pass(int seconds, int counter_watts, int power_watts) {
+    Reading last;
+    power_ = power_watts;
+    for (int i = 0; i < seconds; ++i) {
+      ++now_;
+      counter_ += counter_watts * 1000;
+      show();
+      last = meter_->read(now_);
+      sum_.add(last.joules, last.low, last.high);
+    }
+    return last;
+  }
+  const EnergyRange& sum() const { return sum_; }
+
+ private:
+  void show() {
+    machine_.use_fake_nvml("GPU-aaaa-1 H100 " + std::to_string(counter_) + " " +
+                           std::to_string(power_ * 1000));
+  }
+
+  FakeMachine machine_;
+  int counter_ = 5000;
+  int power_ = 300;
+  int now_ = 0;
+  EnergyRange sum_;
+  std::shared_ptr<Nvml> nvml_;
+  std::unique_ptr<Meter> meter_;
+};
+
+// Defect: a counter that stands still beside a power of 300 W is "measured, 0 J".
+TEST(Nvml, PowerStandsInForACounterThatStandsStill) {
+  NvmlSeconds gpu;
+  EXPECT_EQ(gpu.pass(10, 300, 300).doubt, "");
+  EXPECT_DOUBLE_EQ(gpu.sum().joules, 3000.0);
+  const Reading still = gpu.pass(10, 0, 300);
+  EXPECT_NE(still.doubt.find("stands still"), std::string::npos);
+  EXPECT_DOUBLE_EQ(gpu.sum().joules, 6000.0) << "with the seconds until that was clear";
+  gpu.pass(10, 300, 300);
+  EXPECT_DOUBLE_EQ(gpu.sum().joules, 9000.0);
+}
+
+// Defect: a counter at 37.5 W beside a power of 65 W, and no word of it.
+TEST(Nvml, CounterAndPowerThatDifferWidenTheInterval) {
+  NvmlSeconds gpu;
+  gpu.pass(1, 65, 65);
+  const Reading last = gpu.pass(39, 37, 65);
+  EXPECT_NE(last.doubt.find("W and its power"), std::string::npos) << last.doubt;
+  EXPECT_NEAR(gpu.sum().joules, 40 * 65.0, 120.0)
+      << "the larger; the power before the first was 300 W";
+  EXPECT_LT(gpu.sum().low, 40 * 38.0);
+  EXPECT_GT(gpu.sum().high, 40 * 65.0);
+  NvmlSeconds fair;
+  EXPECT_EQ(fair.pass(40, 300, 320).doubt, "") << "power is a mean over a second, and lags";
 }
 
 // Defect: a GPU without an energy counter counted as 0 J.

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <numeric>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -49,6 +48,15 @@ class Logger : public testing::Test {
     return samples;
   }
 
+  std::unique_ptr<PowerLogger> logger_of(std::vector<std::unique_ptr<Meter>> meters,
+                                         double interval, int64_t first_step = 0) {
+    auto logger = std::make_unique<PowerLogger>(
+        std::move(meters), RankPlace{}, phases_,
+        PowerLogger::Options{interval, std::nullopt, machine_.roots().procfs});
+    logger->write_to(path_, {1, first_step, {}});
+    return logger;
+  }
+
   FakeMachine machine_;
   std::filesystem::path path_ = ledger_path(machine_.root(), 0);
   PhaseTracker phases_;
@@ -58,7 +66,8 @@ class Logger : public testing::Test {
 // totals in memory differ.
 TEST_F(Logger, CountsFromTheFirstMomentToTheLast) {
   const double begin = monotonic_seconds();
-  PowerLogger logger(steady(), {}, path_, phases_, 0.05);
+  const auto made = logger_of(steady(), 0.05);
+  PowerLogger& logger = *made;
   pause(0.23);
   logger.stop();
   const double elapsed = monotonic_seconds() - begin;
@@ -74,9 +83,48 @@ TEST_F(Logger, CountsFromTheFirstMomentToTheLast) {
   EXPECT_NEAR(from_disk.joules(), totals.joules(), 1e-3);
 }
 
+// Defect: what a run spends before its ledger is known (finding its checkpoint) is lost, or the
+// time before the first reading looks as if it had been metered.
+TEST_F(Logger, KeepsWhatWasReadBeforeTheLedgerWasKnown) {
+  PowerLogger::Options options;
+  options.interval_seconds = 0.05;
+  options.began = monotonic_seconds() - 2.0;
+  PowerLogger logger(steady(), {}, phases_, options);
+  pause(0.3);
+  logger.write_to(path_, {7, 40, {1.5, find_grid_intensity("POL")}});
+  logger.set_step(41);
+  pause(0.1);
+  logger.stop();
+  const EnergyTotals totals = RunLedgers(machine_.root()).refresh().at(0);
+  EXPECT_EQ(totals.start.attempt, 7);
+  EXPECT_EQ(totals.start.first_step, 40);
+  EXPECT_EQ(totals.start.price->pue, 1.5);
+  EXPECT_EQ(totals.start.price->grid.code, "POL");
+  EXPECT_EQ(totals.last_step, 41);
+  EXPECT_GE(totals.seconds, 2.4);
+  EXPECT_NEAR(totals.joules(), 100.0 * (totals.seconds - 2.0), 2.0);
+  EXPECT_NEAR(totals.sensors[0].covered_seconds, totals.seconds - 2.0, 0.02);
+  EXPECT_NEAR(totals.joules(), logger.totals().joules(), 1e-3);
+}
+
+// Defect: energy of other jobs of the node on this job's progress line.
+TEST_F(Logger, TellsThisJobsPartOfABusyNode) {
+  machine_.add_proc(4, "Some Processor");
+  const auto made = logger_of(steady(), 60.0);
+  volatile double sink = 0.0;
+  const double begin = monotonic_seconds();
+  while (monotonic_seconds() - begin < 0.3) sink = sink + 1.0;
+  machine_.set_ticks(120, 0);  // 1.2 s of the node's processors
+  made->flush();
+  const EnergyTotals totals = made->totals();
+  EXPECT_NEAR(made->joules(), totals.joules() * totals.cpu_seconds / 1.2, 1e-6);
+  EXPECT_LT(made->joules(), 0.5 * totals.joules());
+}
+
 // Defect: the energy of an interval given to the phase that happens to run when it is sampled.
 TEST_F(Logger, SplitsEnergyByTheTimeOfPhases) {
-  PowerLogger logger(steady(), {}, path_, phases_, 60.0);
+  const auto made = logger_of(steady(), 60.0);
+  PowerLogger& logger = *made;
   {
     const PhaseScope scope(phases_, Phase::kForward);
     pause(0.3);
@@ -88,18 +136,18 @@ TEST_F(Logger, SplitsEnergyByTheTimeOfPhases) {
   logger.stop();
   const EnergyTotals totals = logger.totals();
   for (const Phase phase : {Phase::kForward, Phase::kBackward}) {
-    const auto index = static_cast<size_t>(phase);
-    EXPECT_NEAR(totals.phase_joules[index], 100.0 * phases_.seconds()[index], 15.0);
+    EXPECT_NEAR(totals.joules_in(phase), 100.0 * phases_.seconds()[static_cast<size_t>(phase)],
+                15.0);
   }
-  EXPECT_NEAR(std::accumulate(totals.phase_joules.begin(), totals.phase_joules.end(), 0.0),
-              totals.joules(), 1e-9);
+  double sum = 0.0;
+  for (int i = 0; i < kNumPhases; ++i) sum += totals.joules_in(static_cast<Phase>(i));
+  EXPECT_NEAR(sum, totals.joules(), 1e-9);
 }
 
 // Defect: a checkpoint's energy lacks what came after the last regular sample, or the step is lost.
 TEST_F(Logger, FlushTakesASampleOfTheStepUnderWay) {
-  AttemptStart start;
-  start.first_step = 40;
-  PowerLogger logger(steady(), start, path_, phases_, 60.0);
+  const auto made = logger_of(steady(), 60.0, 40);
+  PowerLogger& logger = *made;
   logger.set_step(41);
   pause(0.05);
   logger.flush();
@@ -111,7 +159,8 @@ TEST_F(Logger, FlushTakesASampleOfTheStepUnderWay) {
 
 // Defect: a counter that wraps within the configured interval is read too seldom.
 TEST_F(Logger, ReadsOftenEnoughForTheFastestCounter) {
-  PowerLogger logger(steady(0.03), {}, path_, phases_, 60.0);
+  const auto made = logger_of(steady(0.03), 60.0);
+  PowerLogger& logger = *made;
   pause(0.4);
   logger.stop();
   EXPECT_GE(samples_in_ledger().size(), 5u);
@@ -121,7 +170,8 @@ TEST_F(Logger, ReadsOftenEnoughForTheFastestCounter) {
 TEST_F(Logger, CostsNextToNothing) {
   machine_.add_zone("intel-rapl:0", "package-0", 0);
   machine_.add_zone("intel-rapl:0:0", "dram", 0);
-  PowerLogger logger(choose_sensors(machine_.roots(), {}, 0, {""}), {}, path_, phases_, 0.1);
+  const auto made = logger_of(choose_sensors(machine_.roots(), {}, 0, {""}), 0.1);
+  PowerLogger& logger = *made;
   pause(1.0);
   logger.stop();
   const EnergyTotals totals = logger.totals();
@@ -135,7 +185,7 @@ volatile std::sig_atomic_t signals_handled = 0;
 // Defect: the preemption signal handled on the logger's thread, so that training does not notice
 // it.
 TEST_F(Logger, LeavesSignalsToTheTrainingThread) {
-  PowerLogger logger(steady(), {}, path_, phases_, 0.05);
+  const auto logger = logger_of(steady(), 0.05);
   const auto before = std::signal(SIGUSR1, [](int) { signals_handled = signals_handled + 1; });
   sigset_t usr1;
   sigemptyset(&usr1);
@@ -151,7 +201,8 @@ TEST_F(Logger, LeavesSignalsToTheTrainingThread) {
 
 // Defect: a rank without sensors keeps no ledger, so that it gets no part of its node's energy.
 TEST_F(Logger, KeepsTheCpuTimeOfARankWithoutSensors) {
-  PowerLogger logger({}, {}, path_, phases_, 0.05);
+  const auto made = logger_of({}, 0.05);
+  PowerLogger& logger = *made;
   volatile double sink = 0.0;
   const double begin = monotonic_seconds();
   while (monotonic_seconds() - begin < 0.15) sink = sink + 1.0;

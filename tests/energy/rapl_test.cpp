@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "energy/sensors.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {
@@ -97,10 +98,10 @@ TEST_F(Rapl, APauseInWhichItMayHaveWrappedTwiceIsAGap) {
 TEST_F(Rapl, CountsPackagesAndTheirMemoryOnly) {
   machine_.add_zone("intel-rapl:0", "package-0", 0);
   machine_.add_zone("intel-rapl:0:0", "core", 0);
-  machine_.add_zone("intel-rapl:0:1", "dram", 0);
+  machine_.add_zone("intel-rapl:0:1", "dram", 1);
   machine_.add_zone("intel-rapl:1", "package-1", 0);
   machine_.add_zone("intel-rapl:1:0", "uncore", 0);
-  machine_.add_zone("intel-rapl:1:1", "dram", 0);
+  machine_.add_zone("intel-rapl:1:1", "dram", 2);
   machine_.add_zone("intel-rapl:2", "psys", 0);
   machine_.add_zone("intel-rapl-mmio:0", "package-0", 0);
   machine_.write("sys/class/powercap/intel-rapl/enabled", "1");
@@ -110,6 +111,77 @@ TEST_F(Rapl, CountsPackagesAndTheirMemoryOnly) {
   }
   EXPECT_EQ(counted, (std::vector<std::string>{"rapl:package-0", "rapl:package-0/dram",
                                                "rapl:package-1", "rapl:package-1/dram"}));
+}
+
+// Defect: the two dies of a package that show one counter, counted twice: 547 J for 274.
+TEST_F(Rapl, DiesThatMirrorOneCounterCountOnce) {
+  const auto counted = [&] {
+    std::vector<std::string> keys;
+    for (const RaplZone& zone : find_rapl_zones(machine_.roots().sysfs)) {
+      if (zone.counted()) keys.push_back(zone.key);
+    }
+    return keys;
+  };
+  machine_.add_zone("intel-rapl:0", "package-0-die-0", 5'000'000);
+  machine_.add_zone("intel-rapl:0:0", "dram", 70);
+  machine_.add_zone("intel-rapl:1", "package-0-die-1", 5'000'000);
+  machine_.add_zone("intel-rapl:1:0", "dram", 70);
+  EXPECT_EQ(counted(),
+            (std::vector<std::string>{"rapl:package-0-die-0", "rapl:package-0-die-0/dram"}));
+  machine_.set_energy("intel-rapl:1", 6'000'000);
+  machine_.set_energy("intel-rapl:1:0", 80);
+  EXPECT_EQ(counted().size(), 4u) << "dies with counters of their own";
+}
+
+// Defect: of two zones of one name the second is left out, though it has a counter of its own.
+TEST_F(Rapl, ZonesOfOneNameCountWhereTheirCountersDiffer) {
+  machine_.add_zone("intel-rapl:0", "package-0", 5'000'000);
+  machine_.add_zone("intel-rapl:1", "package-0", 9'000'000);
+  machine_.add_zone("intel-rapl:2", "package-0", 9'000'000);
+  machine_.add_zone("intel-rapl-mmio:0", "package-0", 5'100'000);
+  const std::vector<RaplZone> zones = find_rapl_zones(machine_.roots().sysfs);
+  ASSERT_EQ(zones.size(), 4u);
+  EXPECT_EQ(zones[1].key, "rapl:package-0#2");
+  EXPECT_TRUE(zones[0].counted() && zones[1].counted());
+  EXPECT_FALSE(zones[2].counted()) << "it shows the counter of the second";
+  EXPECT_FALSE(zones[3].counted()) << "the other interface";
+}
+
+// Defect: a counter that stands still while the machine works is "measured, 0 J, 100% covered".
+TEST_F(Rapl, ACounterThatStandsStillIsAGap) {
+  const auto package = meter(5'000'000);
+  EXPECT_DOUBLE_EQ(read(*package, 1.0, 105'000'000).joules, 100.0);
+  const Reading soon = read(*package, 1.5, 105'000'000);
+  EXPECT_TRUE(!soon.is_missing() && soon.seconds == 0.0) << "between two updates";
+  const Reading next = read(*package, 2.0, 155'000'000);
+  EXPECT_DOUBLE_EQ(next.seconds, 1.0) << "the energy of both halves";
+  for (double now = 3.0; now <= 4.5; now += 0.5)
+    EXPECT_EQ(read(*package, now, 155'000'000).seconds, 0);
+  const Reading still = read(*package, 9.0, 155'000'000);
+  EXPECT_NE(still.missing.find("stood still"), std::string::npos);
+  const Reading moves = read(*package, 10.0, 215'000'000);
+  EXPECT_DOUBLE_EQ(moves.joules, 60.0);
+  EXPECT_DOUBLE_EQ(moves.seconds, 1.0) << "the time in which it stood stays missing";
+}
+
+// Defect: a memory counter that never counts takes the place of the model of the memory.
+TEST_F(Rapl, MemoryThatIsNeverCountedIsModelled) {
+  machine_.add_proc(4, "Some Processor");
+  machine_.add_zone("intel-rapl:0", "package-0", 5);
+  machine_.add_zone("intel-rapl:0:0", "dram", 0);
+  std::vector<std::string> keys;
+  for (const auto& made : choose_sensors(machine_.roots(), {}, 0, {""}))
+    keys.push_back(made->info().key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"rapl:package-0", "model:memory"}));
+}
+
+// Defect: nothing is known of a package that cannot be read, so that the high end lacks it.
+TEST_F(Rapl, PackagesSayWhatTheyMayDraw) {
+  machine_.add_proc(4, "Some Processor");
+  machine_.add_zone("intel-rapl:0", "package-0", 5);
+  machine_.add_zone("intel-rapl:1", "package-1", 7);
+  const auto made = choose_sensors(machine_.roots(), {}, 0, {""});
+  EXPECT_DOUBLE_EQ(made.at(0)->info().stand_in_watts, 8.0) << "half of 16 W";
 }
 
 // Defect: a counter that only root may read looks like no counter at all.

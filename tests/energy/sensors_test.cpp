@@ -29,7 +29,7 @@ using Keys = std::vector<std::vector<std::string>>;
 TEST(Sensors, FourRanksOfANodeCountItOnce) {
   FakeMachine machine;
   machine.add_zone("intel-rapl:0", "package-0", 0);
-  machine.add_zone("intel-rapl:0:0", "dram", 0);
+  machine.add_zone("intel-rapl:0:0", "dram", 1);
   std::vector<std::unique_ptr<Meter>> all;
   for (int rank = 0; rank < 4; ++rank) {
     for (auto& meter : choose_sensors(machine.roots(), {}, rank, {"", "", "", ""})) {
@@ -38,7 +38,7 @@ TEST(Sensors, FourRanksOfANodeCountItOnce) {
   }
   for (const auto& meter : all) meter->read(0.0);
   machine.set_energy("intel-rapl:0", 70'000'000);
-  machine.set_energy("intel-rapl:0:0", 9'000'000);
+  machine.set_energy("intel-rapl:0:0", 9'000'001);
   double joules = 0.0;
   for (const auto& meter : all) joules += meter->read(1.0).joules;
   EXPECT_DOUBLE_EQ(joules, 79.0);
@@ -48,7 +48,7 @@ TEST(Sensors, FourRanksOfANodeCountItOnce) {
 TEST(Sensors, AGpuIsOwnedByTheFirstRankThatUsesIt) {
   FakeMachine machine;
   machine.add_zone("intel-rapl:0", "package-0", 0);
-  machine.add_zone("intel-rapl:0:0", "dram", 0);
+  machine.add_zone("intel-rapl:0:0", "dram", 1);
   machine.use_fake_nvml("GPU-a H100 1 1\nGPU-b H100 1 1\nGPU-c H100 1 1");
   EXPECT_EQ(owned(machine, {"1", "GPU-c", "GPU-b"}),
             (Keys{{"rapl:package-0", "rapl:package-0/dram", "nvml:GPU-b"}, {"nvml:GPU-c"}, {}}));

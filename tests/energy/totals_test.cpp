@@ -37,10 +37,10 @@ TEST(EnergyTotals, SplitsASampleOverItsPhases) {
   sample.phase_seconds[static_cast<size_t>(Phase::kBackward)] = 0.75;
   totals.add(sample);
   totals.add(sample_of(2.0, 0, 4.0));  // without any phase: still part of the sum
-  EXPECT_DOUBLE_EQ(totals.phase_joules[static_cast<size_t>(Phase::kForward)], 2.5);
-  EXPECT_DOUBLE_EQ(totals.phase_joules[static_cast<size_t>(Phase::kBackward)], 7.5);
-  EXPECT_DOUBLE_EQ(std::accumulate(totals.phase_joules.begin(), totals.phase_joules.end(), 0.0),
-                   totals.joules());
+  EXPECT_DOUBLE_EQ(totals.joules_in(Phase::kForward), 2.5);
+  EXPECT_DOUBLE_EQ(totals.joules_in(Phase::kBackward), 7.5);
+  EXPECT_DOUBLE_EQ(totals.joules_in(Phase::kStartup), 4.0);
+  EXPECT_DOUBLE_EQ(totals.joules(), 14.0);
 }
 
 // Defect: a missing reading counted as 0 J over its time.

@@ -16,6 +16,17 @@ expect 64 "parallel.transport" config.yaml parallel.transport=nccl parallel.devi
 expect 64 "weight" config.yaml "data.sources=[{path: text, weight: 1}, {path: text}]"
 expect 64 "hidden_size" config.yaml model.hidden_size=33
 expect 65 "nowhere" config.yaml "data.sources=[{path: nowhere}]"
+# Hints where people err.
+printf 'run:\n\tname: x\n' > tab.yaml
+expect 64 "tab.yaml:2:.* YAML is indented by spaces" tab.yaml
+rm tab.yaml
+expect 64 "did you mean 'cuda'" config.yaml parallel.device=gpu
+expect 64 "mpirun -n 2" config.yaml parallel.tensor=2
+expect 65 "hf download gpt2" import gpt2 out
+expect 66 "hf download Qwen/Qwen2.5-0.5B --local-dir Qwen2.5-0.5B" score Qwen/Qwen2.5-0.5B --text a
+expect 65 "hf download gpt2" config.yaml tokenizer.path=gpt2
+expect 64 "cannot be trained yet" config.yaml model.head=sequence_classification
+expect 64 "cannot be trained yet" config.yaml model.head=sequence_classification "model.labels=[a, b]"
 [ "$(find . ! -name out.log | sort)" = "$before" ] || fail "a refused config left files behind"
 
 expect 0 "report" config.yaml run.name=a train.steps=10

@@ -3,8 +3,8 @@
 //   RUN/checkpoints/step-00000100/
 //     rank-00000-0.h5 ...   unpadded tensors under stable names; one rank writes each tensor
 //     tokenizer.json
-//     manifest.json         written last: its own XXH3, files, their sizes and XXH3, tensors, state of
-//                           the run
+//     manifest.json         written last: its own XXH3, files, their sizes and XXH3, tensors, state
+//                           of the run
 //
 // Commit protocol: every file is built in memory, written, read back, fsynced and renamed; then all
 // ranks vote, and rank 0 writes the manifest. A resume takes the newest folder whose manifest and
@@ -24,6 +24,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/tokenizer/tokenizer.h"
+#include "models/huggingface/companions.h"
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
 #include "parallel/precision.h"
@@ -35,6 +36,15 @@ namespace lmtrain {
 // image, and as read back.
 inline constexpr int64_t kCheckpointFileBytes = int64_t{128} << 20;
 inline constexpr int64_t kCheckpointFileCopies = 3;
+
+// What the last bits of a rank's results depend on, besides the build.
+struct RankCompute {
+  int64_t threads = 1;
+  int64_t cores = 1;           // that the rank is bound to
+  std::string cpu_capability;  // models/cpu_capability.h
+
+  bool operator==(const RankCompute&) const = default;
+};
 
 // The state of a run besides its tensors. Random numbers need no state: they are functions of seed
 // and step.
@@ -50,10 +60,9 @@ struct CheckpointState {
   Precision precision = Precision::kFp32;
   std::string weights_type = "F32";  // the safetensors type in which an export is written
   int64_t num_ranks = 1;
-  int64_t num_threads = 1;  // of each rank
-  std::string build;        // compiler and LibTorch
-  // See models/cpu_capability.h. Another instruction set changes the last bits of results.
-  std::string cpu_capability;
+  Companions companions;           // of the folder of transformers that the model came from
+  std::vector<RankCompute> ranks;  // one in checkpoints that know of rank 0 alone, none in imports
+  std::string build;               // compiler and LibTorch
   std::string commit;
   // Totals of the run so far over all attempts and ranks; the tokens of each step count once.
   int64_t tokens = 0;
@@ -79,9 +88,14 @@ struct Manifest {
 };
 
 // The token that the checkpoint's texts begin with, -1: none. Training records the one that its
-// token files have, an import the one that the tokenizer itself puts in front. For a checkpoint that
-// records none it is the tokenizer's beginning token, else its end token.
+// token files have, an import the one that the tokenizer itself puts in front. For a checkpoint
+// that records none it is the tokenizer's beginning token, else its end token.
 int32_t start_token_of(const CheckpointState& state, const Tokenizer& tokenizer);
+
+// The tokens any of which ends a text of the model: those that its folder of transformers names,
+// and after training also the one that stood between documents; else the tokenizer's end token.
+// Throws DataError.
+std::vector<int32_t> end_tokens_of(const CheckpointState& state, const Tokenizer& tokenizer);
 
 // Returns the folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);

@@ -48,8 +48,8 @@ std::optional<int64_t> step_of(const fs::path& folder) {
   return step;
 }
 
-// Returns the folders of steps in `checkpoints`, with `suffix` behind their names; none where it does
-// not exist.
+// Returns the folders of steps in `checkpoints`, with `suffix` behind their names; none where it
+// does not exist.
 std::vector<fs::path> step_folders(const fs::path& checkpoints, std::string_view suffix = "") {
   std::vector<fs::path> folders;
   if (!is_there(checkpoints)) return folders;
@@ -82,6 +82,12 @@ json to_json(const Manifest& manifest) {
                        {"shape", tensor.shape},
                        {"file", tensor.file}});
   }
+  json ranks = json::array();
+  for (const RankCompute& rank : s.ranks) {
+    ranks.push_back({{"threads", rank.threads},
+                     {"cores", rank.cores},
+                     {"cpu_capability", rank.cpu_capability}});
+  }
   json start_token;
   if (s.start_token) start_token = *s.start_token;
   return {{"format", kFormat},
@@ -94,9 +100,9 @@ json to_json(const Manifest& manifest) {
           {"precision", name_of(s.precision)},
           {"weights_type", s.weights_type},
           {"num_ranks", s.num_ranks},
-          {"num_threads", s.num_threads},
+          {"companions", s.companions},
+          {"ranks", ranks},
           {"build", s.build},
-          {"cpu_capability", s.cpu_capability},
           {"commit", s.commit},
           {"tokens", s.tokens},
           {"seconds", s.seconds},
@@ -154,9 +160,18 @@ Manifest manifest_from_json(const json& from) {
   s.precision = precision_named(from.at("precision").get<std::string>());
   from.at("weights_type").get_to(s.weights_type);
   from.at("num_ranks").get_to(s.num_ranks);
-  from.at("num_threads").get_to(s.num_threads);
+  if (from.contains("companions")) {
+    from["companions"].get_to(s.companions);
+    check_companions(s.companions);
+  }
+  if (from.contains("ranks")) {
+    for (const json& rank : from["ranks"])
+      s.ranks.push_back({rank.at("threads"), rank.at("cores"), rank.at("cpu_capability")});
+  } else {  // of an earlier version
+    const int64_t threads = from.at("num_threads");
+    s.ranks.push_back({threads, threads, from.at("cpu_capability")});
+  }
   from.at("build").get_to(s.build);
-  from.at("cpu_capability").get_to(s.cpu_capability);
   from.at("commit").get_to(s.commit);
   from.at("tokens").get_to(s.tokens);
   from.at("seconds").get_to(s.seconds);
@@ -175,6 +190,15 @@ Manifest manifest_from_json(const json& from) {
 int32_t start_token_of(const CheckpointState& state, const Tokenizer& tokenizer) {
   if (state.start_token) return *state.start_token;
   return tokenizer.begin_of_text() >= 0 ? tokenizer.begin_of_text() : tokenizer.end_of_text();
+}
+
+std::vector<int32_t> end_tokens_of(const CheckpointState& state, const Tokenizer& tokenizer) {
+  std::vector<int32_t> ends = end_tokens_of(state.companions, tokenizer.vocab_size());
+  const int32_t of_tokenizer = tokenizer.end_of_text();
+  const bool is_needed = ends.empty() || state.step > 0;
+  if (is_needed && of_tokenizer >= 0 && std::ranges::find(ends, of_tokenizer) == ends.end())
+    ends.push_back(of_tokenizer);
+  return ends;
 }
 
 std::string manifest_text(const Manifest& manifest) {
@@ -277,8 +301,15 @@ fs::path resolve_checkpoint(const fs::path& path) {
     fs::path newest = newest_checkpoint(folder);
     if (!newest.empty()) return newest;
   }
+  if (is_there(path / "config.json")) {
+    throw CheckpointError(cat(path.string(),
+                              " is a folder of transformers, and no checkpoint; make "
+                              "one of it with lmtrain import ",
+                              path.string(), " FOLDER"));
+  }
   throw CheckpointError(cat("there is no checkpoint at ", path.string(),
-                            " (name a checkpoint's folder, or a run's folder for its newest)"));
+                            " (name a checkpoint's folder, or a run's folder for its newest)",
+                            hint_on_downloads(path)));
 }
 
 void remove_unfinished_checkpoints(const fs::path& checkpoints) {

@@ -35,11 +35,20 @@ void check_began_with(const std::string& path, const RunFolder& folder) {
                         path));
 }
 
-// A run is never begun anew where one has been. Its facts are written after the first save, and its
-// summary at the end, so that either tells of a checkpoint that is gone, even where it is damaged.
+// Whether a record tells of steps that were saved. A damaged one may.
+bool tells_of_training(const fs::path& record) {
+  if (!fs::exists(record)) return false;
+  try {
+    return parse_run_facts(read_file(record)).steps > 0;
+  } catch (const DataError&) {
+    return true;
+  }
+}
+
+// A run is never begun anew where one has been, whose checkpoint is gone.
 void require_no_earlier_training(const RunFolder& folder) {
   for (const fs::path& record : {folder.summary(), folder.facts()}) {
-    if (!fs::exists(record)) continue;
+    if (!tells_of_training(record)) continue;
     throw CheckpointError(cat(folder.path.string(), " holds a run without its checkpoints (",
                               record.filename().string(),
                               " tells of them); restore one, or choose "
@@ -49,14 +58,16 @@ void require_no_earlier_training(const RunFolder& folder) {
 
 }  // namespace
 
+void check_may_begin_in(const Config& config, const RunFolder& folder) {
+  if (parse_resume(config.run.resume).from != ResumeFrom::kNothing || !fs::exists(folder.path))
+    return;
+  throw ConfigError(cat("run.resume = never, but ", folder.path.string(),
+                        " exists; choose another run.name, or run.resume=auto to continue it"));
+}
+
 StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   const ResumeSetting resume = parse_resume(config.run.resume);
-  if (resume.from == ResumeFrom::kNothing && fs::exists(folder.path)) {
-    throw ConfigError(cat("run.resume = never, but ", folder.path.string(),
-                          " exists; choose another run.name, or run.resume=auto to continue it"));
-  }
   StartPoint start;
-  start.own_checkpoints = list_checkpoints(folder.checkpoints());
   start.checkpoint = newest_checkpoint(folder.checkpoints());
   if (start.checkpoint.empty()) require_no_earlier_training(folder);
   if (resume.from == ResumeFrom::kPath) {
@@ -80,9 +91,7 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder,
                                      Launch& launch) {
   StartPoint start;
-  launch.together([&] {
-    if (launch.rank() == 0) start = find_start_point(config, folder);
-  });
+  launch.first_works([&] { start = find_start_point(config, folder); });
   start.checkpoint = gather_texts(launch.world(), start.checkpoint.string())[0];
   launch.together([&] {
     if (launch.rank() == 0 || start.checkpoint.empty()) return;
@@ -149,15 +158,21 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
     else
       log_info(note->text);
   }
-  const auto compare = [&](const char* what, const auto& before, const auto& after) {
+  const auto compare = [&](const std::string& what, const auto& before, const auto& after) {
     if (before == after) return;
     notes.push_back(cat(what, ": ", before, " before, ", after,
                         " now; results will differ in their last bits"));
   };
   compare("ranks", then.num_ranks, now.num_ranks);
-  compare("threads of a rank", then.num_threads, now.num_threads);
   compare("build", then.build, now.build);
-  compare("instruction set", then.cpu_capability, now.cpu_capability);
+  for (size_t i = 0; i < std::min(then.ranks.size(), now.ranks.size()); ++i) {
+    const auto of_rank = [&](const char* what) { return cat(what, " of rank ", i); };
+    const RankCompute& before = then.ranks[i];
+    const RankCompute& after = now.ranks[i];
+    compare(of_rank("threads"), before.threads, after.threads);
+    compare(of_rank("cores"), before.cores, after.cores);
+    compare(of_rank("instruction set"), before.cpu_capability, after.cpu_capability);
+  }
   return notes;
 }
 

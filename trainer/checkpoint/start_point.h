@@ -15,13 +15,16 @@ namespace lmtrain {
 struct StartPoint {
   std::filesystem::path checkpoint;  // empty: the run begins at step 0 without a checkpoint
   Manifest manifest;
-  std::vector<std::filesystem::path> own_checkpoints;  // those in the run's folder; on rank 0
   int64_t step() const { return checkpoint.empty() ? 0 : manifest.state.step; }
   // Whether the checkpoint is one of the run's own.
   bool is_own(const RunFolder& folder) const {
     return checkpoint.parent_path() == folder.checkpoints();
   }
 };
+
+// Throws ConfigError where run.resume = never and the folder is there. To be asked before this job
+// makes the folder.
+void check_may_begin_in(const Config& config, const RunFolder& folder);
 
 // Finds the start point that run.resume asks for: the newest checkpoint of the run's own folder or,
 // if it has none, the checkpoint of run.resume = PATH. Throws ConfigError when run.resume does not
@@ -31,8 +34,8 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder);
 // Collective. Returns rank 0's start point on every rank. Throws CollectiveError.
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);
 
-// Throws ConfigError where train.steps is less than the steps that are done, or where it leaves none
-// to do after another run's checkpoint.
+// Throws ConfigError where train.steps is less than the steps that are done, or where it leaves
+// none to do after another run's checkpoint.
 void check_steps(const StartPoint& start, const Config& config, const RunFolder& folder);
 
 // Throws for a checkpoint with another tokenizer, other data, or a config whose fixed keys differ.

@@ -32,13 +32,23 @@ void print_state(const std::filesystem::path& path, const Manifest& manifest) {
             << "parameters        " << with_commas(num_weights(manifest)) << "\n"
             << "files             " << manifest.files.size() << ", " << human_bytes(bytes) << "\n"
             << "precision         " << s.precision << "\n"
-            << "ranks x threads   " << s.num_ranks << " x " << s.num_threads << "\n"
-            << "instruction set   " << s.cpu_capability << "\n"
+            << "ranks             " << s.num_ranks << "\n"
             << "built from        " << s.commit << ", " << s.build << "\n"
             << "tokenizer         " << s.tokenizer_hash << "\n"
             << "data fingerprint  " << s.data_fingerprint << "\n"
             << "so far            " << with_commas(s.tokens) << " tokens, "
             << human_duration(s.seconds) << ", " << fixed(s.joules / 3600, 3) << " Wh\n";
+  // Ranks that are alike in a row have one line.
+  for (size_t first = 0; first < s.ranks.size();) {
+    size_t next = first + 1;
+    while (next < s.ranks.size() && s.ranks[next] == s.ranks[first]) ++next;
+    const std::string which =
+        next == first + 1 ? cat("rank ", first) : cat("ranks ", first, " to ", next - 1);
+    std::cout << which << std::string(which.size() < 18 ? 18 - which.size() : 1, ' ')
+              << s.ranks[first].threads << " threads on " << s.ranks[first].cores << " cores, "
+              << s.ranks[first].cpu_capability << "\n";
+    first = next;
+  }
 }
 
 void print_tensors(const Manifest& manifest) {

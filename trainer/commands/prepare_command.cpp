@@ -2,14 +2,64 @@
 #include <iostream>
 #include <memory>
 
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/durable_file.h"
 #include "base/text.h"
+#include "energy/amount_text.h"
+#include "energy/power_logger.h"
+#include "energy/report.h"
+#include "energy/sensors.h"
 #include "parallel/cores.h"
 #include "trainer/commands/command.h"
 #include "trainer/config/load_config.h"
+#include "trainer/run/run_power.h"
 #include "trainer/start/run_data.h"
 
 namespace lmtrain {
 namespace {
+
+// What the preparation takes. Its ledger goes into the cache, since no run has it.
+class PreparationEnergy {
+ public:
+  explicit PreparationEnergy(const LoadedConfig& loaded) : config_(loaded.config.energy) {
+    char host[256] = {};
+    gethostname(host, sizeof host - 1);
+    RankPlace place;
+    place.host = host;
+    PowerLogger::Options options;
+    options.interval_seconds = config_.interval_seconds;
+    options.began = monotonic_seconds() - process_age_seconds();
+    power_ = std::make_unique<PowerLogger>(choose_sensors(SensorRoots{}, config_, 0, {""}), place,
+                                           phases_, options);
+    const auto now = static_cast<int64_t>(clock_seconds(CLOCK_REALTIME));
+    folder_ = std::filesystem::path(loaded.config.data.cache) / "energy" /
+              cat("prepare-", now, "-", getpid());
+    price_ = price_of_attempt(loaded);
+  }
+
+  // Ends the metering.
+  void print() {
+    make_folders(folder_);
+    power_->write_to(ledger_path(folder_, 0), {1, 0, price_});
+    power_->stop();
+    const EmissionsReport report = make_emissions_report({power_->totals()}, config_);
+    std::cout << "energy      " << energy_range_text(report.energy) << ", emissions "
+              << emissions_text(report.cost.emissions.grams)
+              << " CO2e (ledger: " << folder_.string() << ")\n";
+    for (const std::string& doubt : report.doubts) std::cout << "doubt       " << doubt << "\n";
+  }
+
+  PhaseTracker& phases() { return phases_; }
+
+ private:
+  EnergyConfig config_;
+  PhaseTracker phases_;
+  std::unique_ptr<PowerLogger> power_;
+  std::filesystem::path folder_;
+  EnergyPrice price_;
+};
 
 void print_tokens(const std::string& title, const TokenFile& file) {
   std::cout << title << file.path().string() << " (" << with_commas(file.num_tokens())
@@ -18,11 +68,14 @@ void print_tokens(const std::string& title, const TokenFile& file) {
 
 void prepare(const ConfigArguments& arguments) {
   const LoadedConfig loaded = load_config(arguments.path, arguments.settings);
+  PreparationEnergy energy(loaded);
+  const PhaseScope scope(energy.phases(), Phase::kPreparation);
   const PreparedData data = prepare_and_show(loaded.config, static_cast<int>(job_cores().size()));
   std::cout << "tokenizer   " << data.tokenizer_path.string() << " (" << data.tokenizer.vocab_size()
             << " entries)\n";
   print_tokens("training    ", data.train);
   if (data.validation) print_tokens("validation  ", *data.validation);
+  energy.print();
 }
 
 }  // namespace

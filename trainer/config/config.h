@@ -100,12 +100,19 @@ struct ScheduleConfig {
 struct EvalConfig {
   int64_t interval = 50;
   int64_t batches = 20;
+  int64_t samples = 3;
+  int64_t sample_tokens = 100;
 
   void describe(Fields& f) {
     f.integer("interval", interval, {.min = 0, .max = kMostSteps},
               "Steps between validations; 0 validates at the end only.");
     f.integer("batches", batches, {.min = 1, .max = int64_t{1} << 32},
               "Global batches of a validation, at most so many.");
+    f.integer("samples", samples, {.min = 0, .max = 1000},
+              "Samples that the model writes at the end, for the report: texts of a decoder, "
+              "predictions of an encoder.");
+    f.integer("sample_tokens", sample_tokens, {.min = 1, .max = 1 << 20},
+              "Tokens of a decoder's sample, at most so many.");
   }
 };
 
@@ -116,7 +123,10 @@ struct CheckpointConfig {
   void describe(Fields& f) {
     f.integer("interval", interval, {.min = 0, .max = kMostSteps},
               "Steps between checkpoints; 0 saves at the end only.");
-    f.integer("keep", keep, {.min = 1, .max = 1000000}, "Newest checkpoints that are kept.");
+    f.integer(
+        "keep", keep, {.min = 1, .max = 1000000},
+        "Newest checkpoints that are kept. A save needs room for one more, since none is removed "
+        "before the new one verifies.");
   }
 };
 

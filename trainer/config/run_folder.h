@@ -1,8 +1,10 @@
 // The folder of a run, DIR/NAME, and the paths of what it holds.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace lmtrain {
 
@@ -26,18 +28,31 @@ struct RunFolder {
   std::filesystem::path report() const { return path / "report.md"; }
 };
 
-// Locks a run's folder, so that no second job writes in it.
-class RunLock {
+// Holds a run's folder for this job while it lives, so that no second job writes in it.
+class HeldFolder {
  public:
-  // Throws Error with ExitCode::kHeld when another job holds it, and IoError. A file system without
-  // locks is no reason to stop, but to warn.
-  explicit RunLock(const RunFolder& folder);
-  ~RunLock();
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
+  // Makes the folder and those of checkpoints and energy. Throws Error with ExitCode::kHeld when
+  // another job holds it, and IoError. A file system without locks is no reason to stop, but to
+  // warn.
+  explicit HeldFolder(const RunFolder& folder);
+  // A job that came to nothing leaves no folder behind that was not there before.
+  ~HeldFolder();
+  // A number that only this job knows, and that its other ranks find in the folder.
+  int64_t token() const { return token_; }
+  // Throws ConfigError where this host does not see the folder that rank 0 holds.
+  static void require_same(const RunFolder& folder, int64_t token, const std::string& host);
+
+  HeldFolder(const HeldFolder&) = delete;
+  HeldFolder& operator=(const HeldFolder&) = delete;
 
  private:
-  int descriptor_;
+  void write_token() const;
+
+  const RunFolder folder_;
+  const std::vector<std::filesystem::path> new_folders_;  // that this job made, the innermost first
+  const int64_t token_;
+  int file_ = -1;
+  int itself_ = -1;  // the folder: a lock that stays when somebody deletes the file
 };
 
 }  // namespace lmtrain

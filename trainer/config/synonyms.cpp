@@ -194,6 +194,7 @@ const std::vector<Synonyms>& config_synonyms() {
       // energy
       {{"country", "country_iso_code"}, {"energy.region"}, ""},
       {{"measure_power_secs", "sampling_interval"}, {"energy.interval_seconds"}, ""},
+      {{"num_samples", "num_return_sequences"}, {"eval.samples"}, ""},
       {{"carbon_intensity", "emission_factor"}, {"energy.intensity_g_per_kwh"}, ""},
       {{"tdp", "cpu_tdp"}, {"energy.cpu_tdp_watts"}, ""},
 

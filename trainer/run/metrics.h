@@ -27,7 +27,7 @@ struct StepMetrics {
   // Chowdhery et al., "PaLM", 2022); none where it is not known.
   std::optional<double> matmul_share;
   std::optional<double> mfu;
-  double emissions_g = 0;  // of this attempt
+  double emissions_g = 0;  // of all attempts so far
 };
 
 // The results of one validation. A decoder has bits per byte; bert has the accuracy on masked
@@ -69,10 +69,10 @@ struct RunTotals {
 // Only rank 0 has one.
 class MetricsLog {
  public:
-  // Continues a file. Lines of steps after the one of `totals` are removed, because those steps will
-  // be computed again; so is an incomplete line that a crash left. A file with other damage is set
-  // aside (set_aside) and its good lines are kept. Where the lines do not make up `totals`, those
-  // count, and a warning says so. Throws IoError.
+  // Continues a file. Lines of steps after the one of `totals` are removed, because those steps
+  // will be computed again; so is an incomplete line that a crash left. A file with other damage is
+  // set aside (set_aside) and its good lines are kept. Where the lines do not make up `totals`,
+  // those count, and a warning says so. Throws IoError.
   MetricsLog(const std::filesystem::path& path, const RunTotals& totals);
 
   void step(const StepMetrics& metrics, int64_t num_steps);

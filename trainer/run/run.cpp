@@ -154,22 +154,32 @@ class Run {
   }
 
   void finish(int64_t step) {
-    launch_.world().set_timeout(0);  // rank 0 has work of its own, which may take long
     RunFacts& facts = recorder_.facts();
+    if (launch_.rank() == 0 && config_.eval.samples > 0) {
+      log_info(cat("writing ", config_.eval.samples,
+                   config_.eval.samples == 1 ? " sample" : " samples", " (eval.samples)"));
+    }
+    const auto sample = [&](Communicator* ranks) {
+      const PhaseScope scope(phases_, Phase::kSamples);
+      facts.samples =
+          sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device, ranks);
+    };
     // Where the model is cut, all of its ranks compute, and say the same.
     const bool is_cut = groups_.mesh.tensor().size() > 1 || trainer_.store().shards_weights();
-    if (launch_.rank() == 0 || is_cut)
-      facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
-                                   is_cut ? &launch_.world() : nullptr);
-    if (launch_.rank() == 0) add_baseline(facts, job_.data, config_.model.traits().objective);
+    if (is_cut) sample(&launch_.world());
+    launch_.first_works([&] {
+      if (!is_cut) sample(nullptr);
+      const PhaseScope scope(phases_, Phase::kEvaluation);
+      add_baseline(facts, job_.data, config_.model.traits().objective);
+    });
     recorder_.stop_power();
     launch_.world().barrier();
-    launch_.world().set_timeout(config_.parallel.timeout_seconds);
     const EmissionsReport report = recorder_.write_report(step, true);
-    if (launch_.rank() != 0) return;
-    write_file_durably(beginning_.folder.summary(), to_json(facts));
-    log_summary(facts, report, beginning_.folder);
-    if (groups_.trace) log_trace(*groups_.trace, beginning_.folder);
+    launch_.first_works([&] {
+      write_file_durably(beginning_.folder.summary(), to_json(facts));
+      log_summary(facts, report, beginning_.folder);
+      if (groups_.trace) log_trace(*groups_.trace, beginning_.folder);
+    });
   }
 
   const RunBeginning& beginning_;
@@ -244,8 +254,7 @@ ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& me
   const Ceilings ceilings = measure_ceilings(job, launch);
   if (launch.rank() == 0) log_beginning(job, num_parameters, ceilings, launch);
   if (launch.rank() == 0) log_data(job);
-  launch.world().set_timeout(job.config().parallel.timeout_seconds);
-  RunRecorder recorder(run, command_line, trainer.store(), ceilings, phases, launch);
+  RunRecorder recorder(run, command_line, trainer.store(), ceilings, launch);
   const StopAfterStep stop_after_step;
   return Run(run, groups, trainer, memory, recorder, phases, launch).train();
 }
@@ -254,9 +263,10 @@ ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& me
 
 ExitCode run_training(const LoadedConfig& loaded, const std::string& command_line, Launch& launch) {
   PhaseTracker phases;
+  launch.world().set_timeout(loaded.config.parallel.timeout_seconds);
   std::optional<TrainingGroups> groups;  // made within, and there until a failing job has ended
   return work_or_end_job(launch, [&] {
-    std::optional<RunBeginning> run = begin_run(loaded, launch);
+    std::optional<RunBeginning> run = begin_run(loaded, phases, launch);
     if (!run) return ExitCode::kDone;
     TrainingMemory memory(run->job.compute.device.device);
     groups.emplace(run->job, phases, launch);

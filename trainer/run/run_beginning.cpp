@@ -6,28 +6,15 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "models/cpu_capability.h"
+#include "parallel/typed_gather.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/resume_compatibility.h"
+#include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
 
 namespace lmtrain {
 namespace {
-
-const RunFolder& with_folders(const RunFolder& folder) {
-  make_folders(folder.checkpoints());
-  make_folders(folder.energy());
-  return folder;
-}
-
-// While this job prepared its data another one may have held the folder and trained on.
-void check_still_where_it_was(const RunFolder& folder, const StartPoint& start) {
-  if (list_checkpoints(folder.checkpoints()) == start.own_checkpoints) return;
-  throw Error(ExitCode::kHeld,
-              cat("another job has trained ", folder.path.string(),
-                  " while this one was starting; start it again to continue from there"));
-}
 
 // What the checkpoint knows of this run. What another run took before is not part of it.
 RunTotals totals_of(const StartPoint& start, const RunFolder& folder, const RunFacts& facts) {
@@ -39,7 +26,6 @@ RunTotals totals_of(const StartPoint& start, const RunFolder& folder, const RunF
 
 MetricsLog open_records(const RunFolder& folder, const Config& config, const StartPoint& start,
                         const RunFacts& facts) {
-  check_still_where_it_was(folder, start);
   if (config.train.trace) remove_traces(folder);
   remove_unfinished_checkpoints(folder.checkpoints());
   open_log_file(folder.log());
@@ -87,40 +73,103 @@ void say_it_has_finished(const Config& config, const RunFolder& folder) {
 }  // namespace
 
 OpenedFolder::OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start)
-    : lock_(with_folders(folder)),
-      beginning_(facts_of_beginning(folder, start)),
+    : beginning_(facts_of_beginning(folder, start)),
       metrics_(open_records(folder, config, start, beginning_)) {
   for (const std::string& note : metrics_.notes()) beginning_.notes.push_back(note);
 }
 
-std::optional<RunBeginning> begin_run(const LoadedConfig& given, Launch& launch) {
+namespace {
+
+// What a job finds out, and takes hold of, before it has its data.
+class Beginning {
+ public:
+  Beginning(const RunFolder& folder, PhaseTracker& phases, Launch& launch)
+      : folder_(folder), phases_(phases), launch_(launch) {}
+
+  // Holds the folder. Whether there is anything to do.
+  bool has_work(const LoadedConfig& loaded) {
+    launch_.together([&] {
+      if (launch_.rank() != 0) return;
+      check_may_begin_in(loaded.config, folder_);
+      held_ = std::make_unique<HeldFolder>(folder_);
+    });
+    const int64_t token = broadcast_from(launch_.world(), 0, held_ ? held_->token() : 0);
+    launch_.together([&] {
+      if (launch_.rank() != 0) HeldFolder::require_same(folder_, token, launch_.host());
+    });
+    if (!launch_.any(launch_.rank() == 0 && std::filesystem::exists(folder_.summary())))
+      return true;  // where a run has not finished, its start point is looked for under the meters
+    find_start_point(loaded.config);
+    if (!has_finished(loaded.config, folder_, start_)) return true;
+    launch_.together([&] { check_config_of_finished_run(start_, loaded.config); });
+    if (launch_.rank() == 0) say_it_has_finished(loaded.config, folder_);
+    return false;
+  }
+
+  // From here on all energy is metered, and from the end of it on it is in the ledger.
+  void start_metering(const LoadedConfig& loaded, const Compute& compute) {
+    power_ = start_power_logger(loaded.config.energy, compute, phases_, launch_);
+    find_start_point(loaded.config);
+    attempt_ = agree_on_attempt(folder_, launch_);
+    launch_.together([&] {
+      power_->write_to(ledger_path(folder_.energy(), launch_.rank()),
+                       {attempt_.number, start_.step() + 1, price_of_attempt(loaded)});
+    });
+  }
+
+  void check_with_data(const Job& job) {
+    if (start_.checkpoint.empty()) return;
+    const auto notes =
+        check_start_point(start_, job.config(), checkpoint_state(job, start_.step(), launch_));
+    if (launch_.rank() != 0) return;
+    for (const std::string& note : notes) log_warn(note);
+  }
+
+  RunBeginning open(Job job) {
+    if (!start_.checkpoint.empty()) job.companions = start_.manifest.state.companions;
+    std::unique_ptr<OpenedFolder> opened;
+    launch_.together([&] {
+      if (launch_.rank() == 0)
+        opened = std::make_unique<OpenedFolder>(folder_, job.config(), start_);
+    });
+    return RunBeginning{std::move(job),    folder_,           std::move(start_),  std::move(held_),
+                        std::move(opened), std::move(power_), std::move(attempt_)};
+  }
+
+ private:
+  void find_start_point(const Config& config) {
+    if (found_) return;
+    start_ = find_start_point_together(config, folder_, launch_);
+    launch_.together([&] { check_steps(start_, config, folder_); });
+    found_ = true;
+  }
+
+  const RunFolder& folder_;
+  PhaseTracker& phases_;
+  Launch& launch_;
+  std::unique_ptr<HeldFolder> held_;
+  bool found_ = false;
+  StartPoint start_;
+  std::unique_ptr<PowerLogger> power_;
+  NextAttempt attempt_;
+};
+
+}  // namespace
+
+std::optional<RunBeginning> begin_run(const LoadedConfig& given, PhaseTracker& phases,
+                                      Launch& launch) {
   const RunConfig& run = given.config.run;
   const RunFolder folder{std::filesystem::path(run.dir) / run.name};
-  StartPoint start;
+  Beginning beginning(folder, phases, launch);
   JobChecks checks;
-  checks.has_work = [&](const LoadedConfig& loaded) {
-    start = find_start_point_together(loaded.config, folder, launch);
-    launch.together([&] { check_steps(start, loaded.config, folder); });
-    if (!has_finished(loaded.config, folder, start)) return true;
-    launch.together([&] { check_config_of_finished_run(start, loaded.config); });
-    if (launch.rank() == 0) say_it_has_finished(loaded.config, folder);
-    return false;
+  checks.has_work = [&](const LoadedConfig& loaded) { return beginning.has_work(loaded); };
+  checks.with_compute = [&](const LoadedConfig& loaded, const Compute& compute) {
+    beginning.start_metering(loaded, compute);
   };
-  checks.with_data = [&](const Job& job) {
-    if (start.checkpoint.empty()) return;
-    const auto notes =
-        check_start_point(start, job.config(), checkpoint_state(job, start.step(), launch));
-    if (launch.rank() != 0) return;
-    for (const std::string& note : notes) log_warn(note);
-  };
-  std::optional<Job> job = start_job(given, checks, launch);
+  checks.with_data = [&](const Job& job) { beginning.check_with_data(job); };
+  std::optional<Job> job = start_job(given, checks, phases, launch);
   if (!job) return std::nullopt;
-
-  std::unique_ptr<OpenedFolder> opened;
-  launch.together([&] {
-    if (launch.rank() == 0) opened = std::make_unique<OpenedFolder>(folder, job->config(), start);
-  });
-  return RunBeginning{std::move(*job), folder, std::move(start), std::move(opened)};
+  return beginning.open(std::move(*job));
 }
 
 CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& launch) {
@@ -135,9 +184,9 @@ CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& lau
   state.precision = precision;
   state.weights_type = precision == Precision::kFp64 ? "F64" : "F32";
   state.num_ranks = launch.size();
-  state.num_threads = job.compute.num_threads;
+  state.companions = job.companions;
+  state.ranks = job.ranks;
   state.build = build_description();
-  state.cpu_capability = cpu_capability();
   state.commit = commit();
   return state;
 }

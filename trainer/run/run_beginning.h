@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "energy/power_logger.h"
 #include "energy/run_facts.h"
 #include "parallel/launch.h"
 #include "trainer/checkpoint/start_point.h"
@@ -16,12 +17,10 @@
 
 namespace lmtrain {
 
-// The run's folder as rank 0 has it while the job lasts: no other job writes in it, what an earlier
-// attempt left unfinished is gone, and the log and the metrics continue.
+// The records in the run's folder as rank 0 has them while the job lasts: what an earlier attempt
+// left unfinished is gone, and the log and the metrics continue.
 class OpenedFolder {
  public:
-  // Throws Error with ExitCode::kHeld where another job holds the folder, or has trained on from
-  // `start`.
   OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start);
 
   MetricsLog& metrics() { return metrics_; }
@@ -29,7 +28,6 @@ class OpenedFolder {
   const RunFacts& beginning() const { return beginning_; }
 
  private:
-  RunLock lock_;
   RunFacts beginning_;
   MetricsLog metrics_;
 };
@@ -38,13 +36,18 @@ struct RunBeginning {
   Job job;
   RunFolder folder;
   StartPoint start;
+  std::unique_ptr<HeldFolder> held;      // on rank 0
   std::unique_ptr<OpenedFolder> opened;  // on rank 0
+  std::unique_ptr<PowerLogger> power;    // meters since the job began
+  NextAttempt attempt;
 
   const Config& config() const { return job.config(); }
 };
 
-// Collective. Nothing where the run has finished all its steps, which is said. Throws as start_job.
-std::optional<RunBeginning> begin_run(const LoadedConfig& given, Launch& launch);
+// Collective. Nothing where the run has finished all its steps, which is said. Throws as start_job,
+// and Error with ExitCode::kHeld where another job holds the folder. `phases` outlives the result.
+std::optional<RunBeginning> begin_run(const LoadedConfig& given, PhaseTracker& phases,
+                                      Launch& launch);
 
 // What a checkpoint says of the job that saves it at this step; how much the run has taken by then
 // is left open.

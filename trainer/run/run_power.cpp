@@ -1,34 +1,40 @@
 #include "trainer/run/run_power.h"
 
+#include "base/clock.h"
 #include "energy/sensors.h"
 #include "parallel/typed_gather.h"
 
 namespace lmtrain {
+
+std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const Compute& compute,
+                                                PhaseTracker& phases, Launch& launch) {
+  const RankPlace place{launch.rank(),       launch.size(), launch.node(),
+                        launch.local_rank(), launch.host(), launch.local_size()};
+  const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
+  std::unique_ptr<PowerLogger> logger;
+  launch.together([&] {
+    PowerLogger::Options options;
+    options.interval_seconds = config.interval_seconds;
+    options.began = monotonic_seconds() - process_age_seconds();
+    logger = std::make_unique<PowerLogger>(
+        choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), place, phases, options);
+  });
+  return logger;
+}
+
 NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch) {
   NextAttempt next;
-  launch.together([&] {
-    if (launch.rank() == 0) next = next_attempt(folder.energy());
-  });
+  launch.first_works([&] { next = next_attempt(folder.energy()); });
   next.number = broadcast_from(launch.world(), 0, next.number);
   return next;
 }
 
-std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RunFolder& folder,
-                                                const Compute& compute, int64_t attempt,
-                                                int64_t first_step, PhaseTracker& phases,
-                                                Launch& launch) {
-  AttemptStart start;
-  start.attempt = attempt;
-  start.place = {launch.rank(), launch.size(), launch.node(), launch.local_rank(), launch.host()};
-  start.first_step = first_step;
-  const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
-  std::unique_ptr<PowerLogger> logger;
-  launch.together([&] {
-    logger = std::make_unique<PowerLogger>(
-        choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), start,
-        ledger_path(folder.energy(), launch.rank()), phases, config.interval_seconds);
-  });
-  return logger;
+EnergyPrice price_of_attempt(const LoadedConfig& loaded) {
+  EnergyPrice price = price_of(loaded.config.energy);
+  const auto is_set = [&](const char* key) { return loaded.positions.is_set(key); };
+  price.is_pue_assumed = !is_set("energy.pue");
+  price.is_grid_assumed = !is_set("energy.region") && !is_set("energy.intensity_g_per_kwh");
+  return price;
 }
 
 }  // namespace lmtrain

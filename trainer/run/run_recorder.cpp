@@ -35,28 +35,36 @@ RunFacts facts_of(const RunBeginning& run, const std::string& command_line, int6
 }  // namespace
 
 RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
-                         const ParameterStore& store, const Ceilings& ceilings,
-                         PhaseTracker& phases, Launch& launch)
+                         const ParameterStore& store, const Ceilings& ceilings, Launch& launch)
     : run_(run),
       launch_(launch),
       facts_(facts_of(run, command_line, store.num_logical_elements(), launch)),
       products_(products_of(store)),
       ceilings_(ceilings),
-      attempt_(agree_on_attempt(run.folder, launch)),
-      grid_(grid_intensity(run.config().energy)),
-      power_(start_power_logger(run.config().energy, run.folder, run.job.compute, attempt_.number,
-                                run.start.step() + 1, phases, launch)),
-      reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn),
-      earlier_joules_(reporter_.sum_up().energy.joules) {
-  facts_.notes.insert(facts_.notes.end(), attempt_.notes.begin(), attempt_.notes.end());
+      power_(*run.power),
+      price_(price_of_attempt(run.job.loaded)),
+      reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn) {
+  for (const std::string& note : run.attempt.notes) facts_.notes.push_back(note);
+  if (run.attempt.number == 1 && run.job.data.prepared.was_in_cache) {
+    facts_.notes.push_back(
+        cat("The text was in ", run.config().data.cache,
+            ", prepared before this run; what that took is not in its numbers."));
+  }
+  // From now on the folder tells of the run, whatever happens to it.
+  const EmissionsReport so_far = write_report(run.start.step(), false);
+  for (const AttemptEnergy& attempt : so_far.attempts) {
+    if (attempt.attempt == run.attempt.number) continue;
+    earlier_joules_ += attempt.energy.joules;
+    earlier_grams_ += attempt.energy.joules * attempt.price.grams_per_joule();
+  }
   write_provenance(run.folder, command_line, run.start, run.job.data, run.job.compute, launch);
 }
 
 MetricsLog* RunRecorder::metrics() { return run_.opened ? &run_.opened->metrics() : nullptr; }
 
 RankSignals RunRecorder::begin_step(int64_t step) {
-  power_->set_step(step + 1);
-  return {stop_signal_received(), power_->recent_watts(), power_->joules()};
+  power_.set_step(step + 1);
+  return {stop_signal_received(), power_.recent_watts(), power_.joules()};
 }
 
 void RunRecorder::end_step(int64_t step, const StepResult& result, double seconds) {
@@ -70,11 +78,11 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, double second
   m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
   targets_per_token_ = static_cast<double>(result.counts.targets) /
                        static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
-  m.attempt = attempt_.number;
+  m.attempt = run_.attempt.number;
   const double flops = m.tokens_per_second * flops_per_token();
   if (ceilings_.matmul) m.matmul_share = believed_share(flops / *ceilings_.matmul);
   if (ceilings_.data_sheet) m.mfu = flops / *ceilings_.data_sheet;
-  m.emissions_g = emissions_grams(result.signals.joules, run_.config().energy.pue, grid_.g_per_kwh);
+  m.emissions_g = earlier_grams_ + result.signals.joules * price_.grams_per_joule();
   metrics()->step(m, run_.config().train.steps);
 }
 
@@ -116,7 +124,7 @@ void RunRecorder::go_with(CheckpointState& state) {
 }
 
 void RunRecorder::after_save(int64_t step) {
-  power_->flush();
+  power_.flush();
   launch_.world().barrier();  // all ledgers are on disk
   write_report(step, false);
 }

@@ -6,8 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "base/phase.h"
-#include "energy/carbon_intensity.h"
+#include "energy/energy_price.h"
 #include "energy/power_logger.h"
 #include "energy/report.h"
 #include "energy/run_facts.h"
@@ -30,10 +29,9 @@ struct Ceilings {
 
 class RunRecorder {
  public:
-  // Collective: measures power from now on and writes provenance.json. `run`, `phases` and `launch`
-  // outlive this.
+  // Collective: writes provenance.json and a first report. `run` and `launch` outlive this.
   RunRecorder(RunBeginning& run, const std::string& command_line, const ParameterStore& store,
-              const Ceilings& ceilings, PhaseTracker& phases, Launch& launch);
+              const Ceilings& ceilings, Launch& launch);
 
   // Around a step, which counts from 0: what this rank tells the others, and what came of it.
   RankSignals begin_step(int64_t step);
@@ -50,7 +48,7 @@ class RunRecorder {
 
   // Collective, at the end of the attempt: ends the power logger, then writes the last report,
   // which rank 0 gets.
-  void stop_power() { power_->stop(); }
+  void stop_power() { power_.stop(); }
   EmissionsReport write_report(int64_t step, bool finished);
 
   // What the report says of the training; rank 0's count.
@@ -70,11 +68,11 @@ class RunRecorder {
   RunFacts facts_;
   Products products_;
   Ceilings ceilings_;
-  NextAttempt attempt_;
-  GridIntensity grid_;
-  std::unique_ptr<PowerLogger> power_;
+  PowerLogger& power_;
+  EnergyPrice price_;
   RunReporter reporter_;
-  double earlier_joules_;           // of the attempts before this one, all ranks; rank 0
+  double earlier_joules_ = 0;       // of the attempts before this one, all ranks; rank 0
+  double earlier_grams_ = 0;        // CO2e of the same
   double attempt_joules_ = 0;       // of this one, all ranks
   double targets_per_token_ = 1.0;  // of the last step
 };

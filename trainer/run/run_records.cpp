@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "data/bigram.h"
 #include "data/most_frequent_token.h"
+#include "energy/amount_text.h"
 #include "models/cpu_capability.h"
 #include "models/decoder.h"
 #include "models/encoder.h"
@@ -24,8 +25,6 @@ namespace lmtrain {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kNumSamples = 3;
 
 // The last validation beside its baseline.
 std::string what_it_means(const RunFacts& facts) {
@@ -43,8 +42,6 @@ std::string what_it_means(const RunFacts& facts) {
     text += cat(", pairs told apart ", fixed(100 * *facts.sentence_accuracy, 1), "%");
   return text;
 }
-
-std::string watt_hours(double joules) { return fixed(kwh(joules) * 1000, 2); }
 
 }  // namespace
 
@@ -88,7 +85,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
   std::vector<TextSample> samples;
   const Tokenizer& tokenizer = data.prepared.tokenizer;
   if (const auto* const encoder = dynamic_cast<const Encoder*>(&model)) {
-    const int64_t count = std::min<int64_t>(kNumSamples, data.num_validation_samples);
+    const int64_t count = std::min(config.eval.samples, data.num_validation_samples);
     for (int64_t i = 0; i < count; ++i) {
       const Batch batch = data.validation->load(std::span<const int64_t>(&i, 1));
       samples.push_back({"", show_predictions(*encoder, batch, tokenizer, device)});
@@ -96,12 +93,13 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     return samples;
   }
   const auto start = static_cast<int32_t>(data.prepared.train.header().start_token);
-  for (int i = 0; i < kNumSamples; ++i) {
+  for (int64_t i = 0; i < config.eval.samples; ++i) {
     SamplingOptions options;
+    options.max_new_tokens = config.eval.sample_tokens;
     options.seed = static_cast<uint64_t>(config.run.seed + i);
     const std::vector<int32_t> tokens =
         generate_tokens(dynamic_cast<const Decoder&>(model), config.model.max_positions, device,
-                        {start}, tokenizer, options, ranks);
+                        {start}, tokenizer.vocab_size(), {tokenizer.end_of_text()}, options, ranks);
     samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;
@@ -148,9 +146,15 @@ void log_summary(const RunFacts& facts, const EmissionsReport& report, const Run
                  fixed(*facts.last_validation_loss, 4), what_it_means(facts)));
   }
   log_info(cat(with_commas(std::llround(facts.tokens_per_second.value_or(0))), " tokens/s over ",
-               human_duration(facts.seconds), ", energy ", watt_hours(report.energy.joules),
-               " Wh (", watt_hours(report.energy.low), " to ", watt_hours(report.energy.high),
-               "), emissions ", fixed(report.emissions_kg() * 1000, 2), " gCO2e"));
+               human_duration(facts.seconds), ", energy ", energy_range_text(report.energy),
+               ", emissions ", emissions_text(report.cost.emissions.grams), " CO2e"));
+  for (const SharedNode& node : report.shared_nodes) {
+    log_info(cat("node ", node.host, " worked for others too: of its ",
+                 energy_text(node.node_joules), " this run is given ", energy_text(node.joules),
+                 " by its ", fixed(100 * node.share.cpu, 1), "% of the CPU time and ",
+                 fixed(100 * node.share.memory, 1), "% of the memory"));
+  }
+  for (const std::string& doubt : report.doubts) log_warn(cat("energy: ", doubt));
   log_info(cat("report: ", folder.report().string()));
 }
 

@@ -1,5 +1,7 @@
 #include "trainer/run/run_report.h"
 
+#include <algorithm>
+
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -31,41 +33,77 @@ std::vector<EnergyTotals> RunReporter::collect() {
   return totals;
 }
 
-EmissionsReport RunReporter::sum_up() { return report_of(collect()); }
-
-EmissionsReport RunReporter::report_of(const std::vector<EnergyTotals>& totals) {
-  if (world_.rank() != 0) return {};
-  return unless_damaged([&] { return make_emissions_report(totals, config_); });
-}
-
 EmissionsReport RunReporter::write(const RunFacts& facts) {
-  const std::vector<EnergyTotals> totals = collect();
+  std::vector<EnergyTotals> totals = collect();
   if (world_.rank() != 0) return {};
-  EmissionsReport report = report_of(totals);
+  EmissionsReport report =
+      unless_damaged([&] { return make_emissions_report(std::move(totals), config_, repricing_); });
   try {
     write_file_durably(folder_.facts(), to_json(facts));
     write_emissions_json(folder_.emissions(), report, facts);
-    write_report_markdown(folder_.report(), report, totals, facts);
+    write_report_markdown(folder_.report(), report, facts);
   } catch (const IoError& error) {
     log_warn(cat("the report could not be written: ", error.what()));
   }
   return report;
 }
 
-void rewrite_report(const RunFolder& folder) {
-  if (!std::filesystem::exists(folder.facts())) {
-    throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json"));
-  }
+namespace {
+
+bool has_ledger(const RunFolder& folder) {
+  std::error_code error;
+  return std::filesystem::exists(ledger_path(folder.energy(), 0), error);
+}
+
+RunFacts facts_of(const RunFolder& folder) {
   RunFacts facts;
+  if (!std::filesystem::exists(folder.facts())) {
+    // It was killed while its text was prepared.
+    facts.name = folder.path.filename();
+    return facts;
+  }
   try {
-    facts = parse_run_facts(read_file(folder.facts()));
+    return parse_run_facts(read_file(folder.facts()));
   } catch (const DataError& error) {
     throw DataError(cat(folder.facts().string(), ": ", error.what(),
                         "; start the run again, and it writes this file anew"));
   }
+}
+
+Repricing repricing_of(const std::vector<std::string>& settings) {
+  for (const std::string& setting : settings) {
+    const std::string key = setting.substr(0, setting.find('='));
+    const std::vector<std::string> prices = {"energy.region", "energy.pue",
+                                             "energy.intensity_g_per_kwh"};
+    if (std::ranges::find(prices, key) == prices.end()) {
+      throw ConfigError(cat("report takes a new price only (", join(prices, ", "), "), not ", key));
+    }
+  }
+  const LoadedConfig loaded = load_config("", settings);
+  const EnergyConfig& config = loaded.config.energy;
+  Repricing repricing;
+  if (loaded.positions.is_set("energy.pue")) repricing.pue = config.pue;
+  if (loaded.positions.is_set("energy.region") ||
+      loaded.positions.is_set("energy.intensity_g_per_kwh")) {
+    repricing.grid = grid_intensity(config);
+  }
+  return repricing;
+}
+
+}  // namespace
+
+void rewrite_report(const RunFolder& folder, const std::vector<std::string>& settings) {
+  if (!std::filesystem::exists(folder.facts()) && !has_ledger(folder)) {
+    throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json and no ",
+                        "energy ledger"));
+  }
+  const Repricing repricing = repricing_of(settings);
+  const RunFacts facts = facts_of(folder);
+  EnergyConfig config;
+  if (std::filesystem::exists(folder.config()))
+    config = load_config(folder.config(), {}).config.energy;
   const std::unique_ptr<Communicator> alone = make_single_communicator();
-  RunReporter reporter(folder, load_config(folder.config(), {}).config.energy, *alone,
-                       OnDamagedLedger::kThrow);
+  RunReporter reporter(folder, config, *alone, OnDamagedLedger::kThrow, repricing);
   reporter.write(facts);
 }
 

@@ -19,15 +19,14 @@ enum class OnDamagedLedger { kThrow, kWarn };
 class RunReporter {
  public:
   RunReporter(RunFolder folder, EnergyConfig config, Communicator& world,
-              OnDamagedLedger on_damaged)
+              OnDamagedLedger on_damaged, Repricing repricing = {})
       : folder_(std::move(folder)),
         config_(std::move(config)),
+        repricing_(std::move(repricing)),
         world_(world),
         on_damaged_(on_damaged),
         ledgers_(folder_.energy(), world.rank(), world.size()) {}
 
-  // Collective. Returns the sum of all ledgers so far on rank 0, and an empty report on the others.
-  EmissionsReport sum_up();
   // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json and report.md with
   // its own `facts`. A full disk only causes a warning. Returns the report on rank 0.
   EmissionsReport write(const RunFacts& facts);
@@ -36,16 +35,18 @@ class RunReporter {
   template <class Work>
   auto unless_damaged(Work work) -> decltype(work());
   std::vector<EnergyTotals> collect();
-  EmissionsReport report_of(const std::vector<EnergyTotals>& totals);
 
   RunFolder folder_;
   EnergyConfig config_;
+  Repricing repricing_;
   Communicator& world_;
   OnDamagedLedger on_damaged_;
   RunLedgers ledgers_;
 };
 
-// For `lmtrain report`: writes the report again from the folder alone, in this process.
-void rewrite_report(const RunFolder& folder);
+// For `lmtrain report`: writes the report again from the folder alone, in this process; of a run
+// that was killed before its first step too. With `settings` ("energy.pue=1.2") at another price,
+// beside the one that it had. Throws ConfigError for any setting that is not a price.
+void rewrite_report(const RunFolder& folder, const std::vector<std::string>& settings);
 
 }  // namespace lmtrain

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/cpu_capability.h"
+#include "parallel/typed_gather.h"
 #include "trainer/planning/choose_layout.h"
 #include "trainer/planning/feasibility.h"
 
@@ -15,9 +17,24 @@ void resolve_vocabulary(Job& job) {
   if (rows == 0) rows = job.num_tokens;
 }
 
+std::vector<RankCompute> compute_of_ranks(const Compute& compute, Launch& launch) {
+  struct Counts {
+    int64_t threads = 0;
+    int64_t cores = 0;
+  };
+  const std::vector<Counts> counts = gather_all(
+      launch.world(), Counts{compute.num_threads, static_cast<int64_t>(compute.cores.size())});
+  const std::vector<std::string> capabilities = gather_texts(launch.world(), cpu_capability());
+  std::vector<RankCompute> ranks;
+  for (size_t i = 0; i < counts.size(); ++i)
+    ranks.push_back({counts[i].threads, counts[i].cores, capabilities[i]});
+  return ranks;
+}
+
 }  // namespace
 
-std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks, Launch& launch) {
+std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
+                             PhaseTracker& phases, Launch& launch) {
   LoadedConfig loaded = given;
   const Config& config = loaded.config;
   std::optional<InitialModel> initial;
@@ -27,12 +44,16 @@ std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
     compute = set_up_compute(config.parallel, launch);
     choose_layout(loaded, *compute, launch);
   }
-  launch.together([&] { check_before_data(loaded, launch.size()); });
+  launch.together([&] { check_before_data(loaded, launch.size(), launch.rank() == 0); });
   if (checks.has_work && !checks.has_work(loaded)) return std::nullopt;
 
   if (!compute) compute = set_up_compute(config.parallel, launch);
-  RunData data = open_run_data(config, compute->num_threads * launch.local_size(), launch);
-  Job job{std::move(loaded), std::move(initial), std::move(*compute), std::move(data)};
+  if (checks.with_compute) checks.with_compute(loaded, *compute);
+  RunData data = open_run_data(config, compute->num_threads * launch.local_size(), phases, launch);
+  std::vector<RankCompute> ranks = compute_of_ranks(*compute, launch);
+  Companions companions = initial ? initial->companions : Companions();
+  Job job{std::move(loaded),     std::move(initial), std::move(*compute),
+          std::move(companions), std::move(ranks),   std::move(data)};
   launch.together([&] {
     resolve_vocabulary(job);
     check_before_training(job.loaded, job.config(), job.num_tokens, job.data.train->num_samples(),

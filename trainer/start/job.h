@@ -6,10 +6,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
+#include "base/phase.h"
 #include "parallel/compute.h"
 #include "parallel/launch.h"
 #include "parallel/mesh.h"
+#include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/load_config.h"
 #include "trainer/interchange/interchange.h"
 #include "trainer/start/run_data.h"
@@ -21,6 +24,8 @@ struct Job {
   LoadedConfig loaded;
   std::optional<InitialModel> initial;  // where model.init_from is set
   Compute compute;
+  Companions companions;           // of the model's folder of transformers, where it began with one
+  std::vector<RankCompute> ranks;  // of all ranks
   RunData data;
   int64_t num_tokens = 0;  // of the vocabulary, without padding
 
@@ -32,13 +37,16 @@ struct JobChecks {
   // Collective, once the config has been checked, before this rank takes a device and reads data:
   // whether there is anything to do. Without it there is.
   std::function<bool(const LoadedConfig&)> has_work;
+  // Collective, once this rank has its device, before any data are read.
+  std::function<void(const LoadedConfig&, const Compute&)> with_compute;
   // The last check, on every rank alike; an error on any rank ends the job on all.
   std::function<void(const Job&)> with_data;
 };
 
 // Collective. Nothing where `has_work` says so. Throws CollectiveError for what all ranks know of,
 // and other exceptions for what only this rank does.
-std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks, Launch& launch);
+std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
+                             PhaseTracker& phases, Launch& launch);
 
 // The groups of the job's ranks. `device_world` is null where tensors are on the CPU.
 Mesh make_mesh(const ParallelConfig& config, Communicator* device_world, Launch& launch);

@@ -105,11 +105,10 @@ RunData open_loaders(const Config& config, PreparedData prepared) {
 
 }  // namespace
 
-RunData open_run_data(const Config& config, int num_threads, Launch& launch) {
+RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phases, Launch& launch) {
+  const PhaseScope scope(phases, Phase::kPreparation);
   std::optional<PreparedData> prepared;
-  launch.together([&] {
-    if (launch.rank() == 0) prepared.emplace(prepare_and_show(config, num_threads));
-  });
+  launch.first_works([&] { prepared.emplace(prepare_and_show(config, num_threads)); });
   const PreparedKeys keys =
       broadcast_from(launch.world(), 0, prepared ? prepared->keys : PreparedKeys{});
   std::optional<RunData> data;

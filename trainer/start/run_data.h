@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/phase.h"
 #include "data/loader.h"
 #include "data/prepare.h"
 #include "parallel/launch.h"
@@ -33,7 +34,7 @@ PreparedData prepare_and_show(const Config& config, int num_threads);
 
 // Collective. Rank 0 prepares what the cache lacks, with `num_threads` threads, while the others
 // wait; then all ranks open the same files. Throws CollectiveError where any rank fails.
-RunData open_run_data(const Config& config, int num_threads, Launch& launch);
+RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phases, Launch& launch);
 
 // For a decoder: how many bytes of text the labels of the validation samples stand for.
 int64_t count_validation_bytes(const RunData& data);

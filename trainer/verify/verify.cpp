@@ -230,7 +230,8 @@ bool print_verdict(const LayoutRun& cut, const Reference& one, const Config& con
 ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& launch) {
   JobChecks checks;
   checks.with_data = [&](const Job& job) { check_for_one_rank(job, launch); };
-  const std::optional<Job> job = start_job(given, checks, launch);
+  PhaseTracker phases;
+  const std::optional<Job> job = start_job(given, checks, phases, launch);
   const Config& config = job->config();
   const LayoutRunInput input = input_of(*job, num_steps);
   if (launch.rank() == 0) print_subject(*job, num_steps, launch);

@@ -122,6 +122,11 @@ struct WrongValues {
     return {"abc", "'0.5'", "true", "[0.5]", "{a: 0.5}", "~",    ".5",    "5.", "010",
             "0x1", "inf",   ".inf", "-.inf", "nan",      ".nan", "1e999", "1_0"};
   }
+  std::vector<std::string> operator()(const OptionalRealField& field) const {
+    std::vector<std::string> values = {"abc", cat("'", field.none, "'"), field.none + "s"};
+    for (const std::string& value : (*this)(RealField{})) values.push_back(value);
+    return values;
+  }
   std::vector<std::string> operator()(const BooleanField&) const {
     return {"yes", "1", "'true'", "True", "[true]", "{a: true}", "~"};
   }
@@ -170,13 +175,23 @@ TEST_F(EveryKey, WrongTypesAreRefusedWithThePlace) {
   }
 }
 
-// Defect: an integer so large that its products overflow, and what they count is empty: a validation
-// of no batch, without a word.
+// Defect: an integer so large that its products overflow, and what they count is empty: a
+// validation of no batch, without a word.
 TEST_F(EveryKey, IntegersHaveLimits) {
   for (const Described& key : all_) {
     const auto* const integer = std::get_if<IntegerField>(&key.field.kind);
     EXPECT_TRUE(integer == nullptr || integer->limits.max <= int64_t{1} << 62) << key.dotted();
   }
+}
+
+void check_real_limits(const std::string& key, const RealLimits& limits,
+                       const std::function<bool(const std::string&)>& accepts) {
+  ASSERT_TRUE(std::isfinite(limits.min)) << key;
+  EXPECT_EQ(accepts(shortest(limits.min)), !limits.min_excluded) << key;
+  EXPECT_FALSE(accepts(shortest(limits.min - 1e-3))) << key;
+  if (!std::isfinite(limits.max)) return;
+  EXPECT_EQ(accepts(shortest(limits.max)), !limits.max_excluded) << key;
+  EXPECT_FALSE(accepts(shortest(limits.max * 1.001))) << key;
 }
 
 // Defect: a documented limit that is not checked, or refuses the limit itself.
@@ -193,14 +208,10 @@ TEST_F(EveryKey, LimitsAreChecked) {
         EXPECT_FALSE(accepts(std::to_string(field->limits.max + 1))) << key.dotted();
       }
     } else if (const auto* real = std::get_if<RealField>(&key.field.kind)) {
-      const RealLimits& limits = real->limits;
-      ASSERT_TRUE(std::isfinite(limits.min)) << key.dotted();
-      EXPECT_EQ(accepts(shortest(limits.min)), !limits.min_excluded) << key.dotted();
-      EXPECT_FALSE(accepts(shortest(limits.min - 1e-3))) << key.dotted();
-      if (std::isfinite(limits.max)) {
-        EXPECT_EQ(accepts(shortest(limits.max)), !limits.max_excluded) << key.dotted();
-        EXPECT_FALSE(accepts(shortest(limits.max * 1.001))) << key.dotted();
-      }
+      check_real_limits(key.dotted(), real->limits, accepts);
+    } else if (const auto* optional = std::get_if<OptionalRealField>(&key.field.kind)) {
+      EXPECT_TRUE(accepts(optional->none)) << key.dotted();
+      check_real_limits(key.dotted(), optional->limits, accepts);
     } else if (const auto* choice = std::get_if<ChoiceField>(&key.field.kind)) {
       for (const std::string& value : choice->choices) EXPECT_TRUE(accepts(value)) << key.dotted();
     }

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Defect: energy that a run spends before its first step, or before it is killed, is in no ledger; an attempt that is priced
+# anew by where the next one runs; a report that cannot be had of a run that was killed.
+LMTRAIN=$1
+. "$(dirname "$0")/lib.sh"
+
+# json FILE EXPRESSION: prints a value of it; d is the document.
+json() { python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$@"; }
+holds() { [ "$(json "$1" "bool($2)")" = True ] || fail "$2 does not hold in $1"; }
+
+# Fresh text: its preparation is in the ledger, and nearly all of the time that the process took.
+for ((i = 0; i < 600; ++i)); do cat text/corpus; done > text/more
+begin=$(date +%s.%N)
+expect 0 "report" config.yaml run.name=fresh train.steps=6 tokenizer.vocab_size=600
+seconds=$(python3 -c "print($(date +%s.%N) - $begin)")
+holds runs/fresh/emissions.json "d['phases']['preparation']['kwh'] > 0.05 * d['energy_kwh']['value']"
+holds runs/fresh/emissions.json "d['phases']['samples']['kwh'] > 0"
+holds runs/fresh/emissions.json "0 <= $seconds - d['seconds'] < 1.0"
+holds runs/fresh/emissions.json "all(0.5 * d['seconds'] < x['covered_seconds'] <= d['seconds'] for x in d['devices'])"
+rm text/more
+
+# `prepare` has a ledger too; a run that finds the text prepared says so.
+expect 0 "^energy  *[0-9.]* [a-zA-Z]* (.*) *, emissions .* CO2e (ledger: cache/energy/prepare-" prepare config.yaml
+expect 0 "report" config.yaml run.name=cached train.steps=5
+grep -q "prepared before this run; what that took is not in its numbers" runs/cached/report.md || fail "no word of the cache"
+grep -q "nobody set energy.pue" runs/cached/report.md || fail "no word of the assumed PUE"
+grep -q "nobody set energy.region" runs/cached/report.md && fail "a region that is set is no assumption"
+
+# A price belongs to its attempt.
+expect 0 "report" config.yaml run.name=moved train.steps=10 energy.region=POL energy.pue=1.5
+first=$(json runs/moved/emissions.json "d['emissions_kg_co2e']['value']")
+expect 0 "report" config.yaml run.name=moved train.steps=12 energy.region=FRA energy.pue=1.0
+holds runs/moved/emissions.json "abs(d['attempts'][0]['kg_co2e'] - $first) < 1e-3 * $first"
+holds runs/moved/emissions.json "abs(sum(a['kg_co2e'] for a in d['attempts']) - d['emissions_kg_co2e']['value']) < 1e-6 * $first"
+holds runs/moved/emissions.json "[a['pue'] for a in d['attempts']] == [1.5, 1.0]"
+cp runs/moved/emissions.json priced.json
+# Another price, openly and beside the run's own.
+expect 0 report.md report runs/moved energy.intensity_g_per_kwh=0
+holds runs/moved/emissions.json "d['emissions_kg_co2e']['value'] == 0"
+holds runs/moved/emissions.json "d['before_repricing']['emissions_kg_co2e'] == json.load(open('priced.json'))['emissions_kg_co2e']"
+grep -q "Before this other price was asked for" runs/moved/report.md || fail "the report hides the run's own price"
+expect 64 "takes a new price only" report runs/moved train.steps=3
+expect 64 "energy.pue" report runs/moved energy.pue=0.5
+expect 0 report.md report runs/moved
+cmp runs/moved/emissions.json priced.json || fail "the report without another price is not what it was"
+
+# Killed before its first save: there is a report, and a new one can be had.
+"$LMTRAIN" config.yaml run.name=killed train.steps=100000 checkpoint.interval=0 > killed.log 2>&1 &
+job=$!
+for ((i = 0; i < 600; ++i)); do
+  grep -q '"step":20,' runs/killed/metrics.jsonl 2> grep.log && break
+  sleep 0.05
+done
+kill -KILL "$job"
+wait "$job" 2> wait.log || true
+[ -e runs/killed/report.md ] || fail "a killed run has no report"
+expect 0 report.md report runs/killed
+holds runs/killed/emissions.json "d['energy_kwh']['value'] > 0 and not d['attempts'][0]['ended_in_order']"
+# Killed while its text was prepared: only the ledger is there.
+mkdir -p runs/early/energy
+cp runs/killed/energy/rank-00000.jsonl runs/early/energy/
+expect 0 report.md report runs/early
+grep -q "Not begun to train" runs/early/report.md || fail "a report of training that never was"
+mkdir runs/empty
+expect 65 "no energy ledger" report runs/empty
