@@ -44,8 +44,9 @@ EnergyPrice price_from_json(const nlohmann::json& value) {
                 static_cast<int>(integer_field(value, "year")),
                 text_field(value, "source")};
   price.is_grid_assumed = boolean_field(value, "grid_assumed");
-  if (!(price.pue >= 1.0) || !(price.grid.g_per_kwh >= 0.0))
-    throw DataError("a price has a PUE below 1 or a negative intensity");
+  const bool is_possible = price.pue >= 1.0 && price.pue <= 10.0 && price.grid.g_per_kwh >= 0.0 &&
+                           price.grid.g_per_kwh <= 5000.0;
+  if (!is_possible) throw DataError("a price has a PUE or an intensity that cannot be");
   return price;
 }
 

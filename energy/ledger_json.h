@@ -50,6 +50,7 @@ inline AttemptStart start_from_json(const nlohmann::json& value) {
                  integer_field(value, "local_rank"),
                  text_field(value, "host"),
                  value.contains("local_size") ? integer_field(value, "local_size") : 1};
+  if (start.attempt < 1 || start.place.local_size < 1) throw DataError("the start is impossible");
   start.wall_seconds = number_field(value, "wall");
   start.first_step = integer_field(value, "first_step");
   if (value.contains("price")) start.price = price_from_json(value["price"]);

@@ -1,4 +1,6 @@
 // Writes and parses the lines of the ledger.
+#include <algorithm>
+
 #include "energy/ledger.h"
 #include "energy/ledger_json.h"
 
@@ -29,6 +31,8 @@ Reading parse_reading(const json& value) {
                   json_number(value[2], "read"), json_number(value[3], "read"), ""};
   if (has_doubt) reading.doubt = value[4].get<std::string>();
   if (reading.joules < 0.0 || reading.seconds < 0.0) throw DataError("a reading is negative");
+  if (reading.high < 0.0 || reading.low > reading.high)
+    throw DataError("a reading has ends that are none");
   return reading;
 }
 
@@ -65,6 +69,12 @@ EnergySample parse_sample(const json& line) {
   sample.phase_seconds = phases_from_json(json_field(line, "phase"));
   for (const json& value : array_field(line, "read"))
     sample.readings.push_back(parse_reading(value));
+  const bool is_possible =
+      sample.seconds >= 0.0 && sample.cpu_seconds >= 0.0 && sample.memory_bytes >= 0.0 &&
+      (!sample.node ||
+       (sample.node->busy_cpu_seconds >= 0.0 && sample.node->memory_bytes >= 0.0)) &&
+      std::ranges::all_of(sample.phase_seconds, [](double seconds) { return seconds >= 0.0; });
+  if (!is_possible) throw DataError("a sample has a time or a use below 0");
   return sample;
 }
 

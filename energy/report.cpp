@@ -167,6 +167,7 @@ void add_attempt(EmissionsReport& report, const EnergyTotals& totals, const Ener
   AttemptEnergy& attempt = find_or_add(report.attempts, same, fresh);
   // By the clock of the first rank's host: those of others may be wrong.
   if (start.place.rank == 0) attempt.wall_seconds = start.wall_seconds;
+  attempt.has_own_price = start.price.has_value();
   if (start.price) attempt.original_price = *start.price;
   attempt.seconds = std::max(attempt.seconds, totals.seconds);
   attempt.last_step = std::max(attempt.last_step, totals.last_step);
@@ -183,8 +184,19 @@ std::optional<int64_t> resumed_step(const EmissionsReport& report, int64_t attem
   return step;
 }
 
+// Whether an attempt came to a step; one that ended before has nothing to compute again.
+bool has_computed(const std::vector<EnergyTotals>& all, int64_t attempt) {
+  return std::ranges::any_of(all, [&](const EnergyTotals& totals) {
+    return totals.start.attempt == attempt &&
+           totals.phase_seconds[static_cast<size_t>(Phase::kForward)] +
+                   totals.phase_seconds[static_cast<size_t>(Phase::kBackward)] >
+               0.0;
+  });
+}
+
 void add_waste(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
   for (AttemptEnergy& attempt : report.attempts) {
+    if (!has_computed(all, attempt.attempt)) continue;
     const std::optional<int64_t> step = resumed_step(report, attempt.attempt);
     // An attempt that ended in order at the step at which the next one began wasted nothing.
     if (!step || *step > attempt.last_step) continue;
@@ -318,6 +330,12 @@ void add_doubts_and_remarks(EmissionsReport& report) {
         "modelled energy is not from a sensor; lmtrain doctor says why no sensor is used");
   }
   if (report.energy.joules <= 0.0) report.remarks.push_back("no energy was metered");
+  for (const AttemptEnergy& attempt : report.attempts) {
+    if (attempt.has_own_price) continue;
+    report.remarks.push_back(cat("attempt ", attempt.attempt,
+                                 " was recorded by a version that kept no price; the run's config "
+                                 "gives it, whatever it was then"));
+  }
   const auto any = [&](bool EnergyPrice::*assumed) {
     return std::ranges::any_of(report.attempts,
                                [&](const AttemptEnergy& one) { return one.price.*assumed; });

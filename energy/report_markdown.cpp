@@ -69,8 +69,9 @@ std::string intro(const RunFacts& facts) {
 }
 
 std::string training_rows(const RunFacts& facts) {
-  std::string rows = row({"Steps", with_commas(facts.steps)}) +
-                     row({"Tokens", with_commas(facts.tokens)}) +
+  const char* const until = facts.finished ? "" : ", up to the last save";
+  std::string rows = row({cat("Steps", until), with_commas(facts.steps)}) +
+                     row({cat("Tokens", until), with_commas(facts.tokens)}) +
                      row({"Time training", human_duration(facts.seconds)});
   if (facts.inherited) {
     const Inherited& from = *facts.inherited;

@@ -62,6 +62,7 @@ Companions read_companions(const fs::path& folder) {
   for (const std::string name : kNames) {
     const fs::path path = folder / name;
     if (!fs::exists(path)) continue;
+    if (!fs::is_regular_file(path)) throw DataError(cat(path.string(), " is no file"));
     std::string text = read_file(path, kMaxBytes);
     if (name.ends_with(".json")) parse(path.string(), text);
     if (find_invalid_utf8(text) != text.size()) throw DataError(cat(path.string(), ": not UTF-8"));

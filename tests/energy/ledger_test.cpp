@@ -124,6 +124,7 @@ TEST_F(Ledger, RefusesLinesThatAreNoRecords) {
   EXPECT_THROW(parse_ledger_line(changed("\"step\":5", "\"step\":5.5")), DataError);
   EXPECT_THROW(parse_ledger_line(changed("forward", "foreword")), DataError);
   EXPECT_THROW(parse_ledger_line(changed("\"wall\"", "\"wool\"")), DataError);
+  EXPECT_THROW(parse_ledger_line(changed("\"memory\":0.0", "\"memory\":-1.0")), DataError);
   EXPECT_THROW(parse_ledger_line("{}"), DataError);
   EXPECT_THROW(parse_ledger_line("[1]"), DataError);
 }

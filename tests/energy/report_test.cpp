@@ -146,6 +146,22 @@ TEST(Report, KeepsEarlierAttemptsAndWhatWasComputedAgain) {
   EXPECT_DOUBLE_EQ(report.seconds, 20.0);
 }
 
+// Defect: preparing text, killed before the first step, charged as steps computed again.
+TEST(Report, WhoComputedNothingComputesNothingAgain) {
+  EnergyTotals prepared(
+      FakeRank{.sensors = {kPackage}, .watts = {1.0}, .first_step = 1}.totals().start);
+  EnergySample sample;
+  sample.seconds = 5.0;
+  sample.step = 1;
+  sample.phase_seconds[static_cast<size_t>(Phase::kPreparation)] = 5.0;
+  sample.readings = {reading_within(5.0, 500.0, 0.1)};
+  prepared.add(sample);
+  const std::vector<EnergyTotals> totals = {
+      prepared,
+      FakeRank{.attempt = 2, .sensors = {kPackage}, .watts = {100.0}, .first_step = 1}.totals()};
+  EXPECT_EQ(make_emissions_report(totals, {}).wasted_joules(), 0.0);
+}
+
 // Defect: the last step of a run that stopped in order after a save counted as wasted.
 TEST(Report, AnOrderlyStopWastesNothing) {
   const std::vector<EnergyTotals> totals = {
@@ -167,7 +183,8 @@ TEST(Report, GapsWidenTheIntervalAndLowerTheCoverage) {
   EXPECT_DOUBLE_EQ(report.energy.high, 1100.0 + 1000.0);
   EXPECT_DOUBLE_EQ(report.missing_share, 0.5);
   EXPECT_DOUBLE_EQ(report.measured_share, 0.5);
-  ASSERT_EQ(report.remarks.size(), 1u);
+  ASSERT_EQ(report.remarks.size(), 2u);
+  EXPECT_NE(report.remarks[1].find("kept no price"), std::string::npos);
   EXPECT_NE(report.remarks[0].find("10.0 of 20.0 s: Permission denied"), std::string::npos);
 }
 

@@ -90,6 +90,10 @@ expect 64 "run.resume" config.yaml run.name=f train.steps=35 run.resume=runs/b
 expect 64 "has 30 steps behind it" config.yaml run.name=f train.steps=20
 expect 64 "has 20 steps behind it" config.yaml run.name=ff train.steps=20 run.resume=runs/e
 [ ! -e runs/ff ] || fail "a refused run.resume left a folder behind"
+mkdir -p own/test
+echo mine > own/test/notes
+expect 66 "no checkpoint at runs/nothing" config.yaml run.dir=own run.resume=runs/nothing
+[ "$(ls -A own/test)" = notes ] || fail "a refused run left its own in the user's folder: $(ls -A own/test)"
 # A schedule that rises again: said, with settings that go on from the present rate.
 expect 0 "it rises again after its decay had begun. To go on .* optimizer.lr=" config.yaml run.name=f train.steps=60
 

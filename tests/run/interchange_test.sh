@@ -130,6 +130,9 @@ broken() {
   rm -rf broken
   cp -r gpt2.out broken
 }
+broken; sed -i 's/"resid_pdrop": [0-9.]*/"resid_pdrop": 2/' broken/config.json
+expect 65 "model.dropout" import broken out
+expect 65 "model.dropout" from.yaml model.init_from=broken run.name=x
 broken; sed -i 's/"n_layer": 2/"n_layer": 3/' broken/config.json
 expect 65 "transformer.h.2" import broken out
 broken; sed -i 's/"n_layer": 2/"n_layer": 1/' broken/config.json

@@ -1,5 +1,6 @@
 #include "trainer/config/run_folder.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -26,10 +27,13 @@ namespace fs = std::filesystem;
 
 fs::path lock_of(const RunFolder& folder) { return folder.path / ".lock"; }
 
-// The folder and its parents that are not there, the innermost first.
-std::vector<fs::path> missing_folders(const fs::path& folder) {
+// What a job makes in and above the folder that is not there yet, the innermost first.
+std::vector<fs::path> missing_paths(const RunFolder& folder) {
   std::vector<fs::path> missing;
-  for (fs::path at = folder; !at.empty() && !fs::exists(at); at = at.parent_path())
+  for (const fs::path& path : {folder.checkpoints(), folder.energy(), lock_of(folder)}) {
+    if (!fs::exists(fs::symlink_status(path))) missing.push_back(path);
+  }
+  for (fs::path at = folder.path; !at.empty() && !fs::exists(at); at = at.parent_path())
     missing.push_back(at);
   return missing;
 }
@@ -45,30 +49,37 @@ int try_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB) == 0 
 }  // namespace
 
 HeldFolder::HeldFolder(const RunFolder& folder)
-    : folder_(folder), new_folders_(missing_folders(folder.path)), token_(new_token()) {
-  make_folders(folder.checkpoints());
-  make_folders(folder.energy());
-  const fs::path path = lock_of(folder);
+    : folder_(folder), made_(missing_paths(folder)), token_(new_token()) {
+  try {
+    take();
+  } catch (...) {
+    leave();
+    throw;
+  }
+}
+
+void HeldFolder::take() {
+  make_folders(folder_.checkpoints());
+  make_folders(folder_.energy());
+  const fs::path path = lock_of(folder_);
   file_ = open(path.c_str(), O_CREAT | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0644);
   if (file_ < 0) throw IoError(cat("cannot open ", path.string(), ": ", std::strerror(errno)));
-  itself_ = open(folder.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  itself_ = open(folder_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const int of_itself = itself_ < 0 ? errno : try_lock(itself_);
   const int error = of_itself == EWOULDBLOCK ? of_itself : try_lock(file_);
   const bool has_no_locks = error == ENOSYS || error == ENOLCK || error == EOPNOTSUPP;
-  if (error == 0 || has_no_locks) {
-    if (has_no_locks && of_itself != 0) {
-      log_warn(cat("cannot lock ", path.string(), ": ", std::strerror(error),
-                   "; see to it that no second job writes in this folder"));
-    }
-    write_token();
-    return;
+  if (error == EWOULDBLOCK) {
+    made_.clear();  // what is there is the other job's
+    throw Error(ExitCode::kHeld, cat("another job is writing in ", folder_.path.string(),
+                                     "; wait for it or choose another run.name"));
   }
-  close(file_);
-  if (itself_ >= 0) close(itself_);
-  if (error != EWOULDBLOCK)
+  if (error != 0 && !has_no_locks)
     throw IoError(cat("cannot lock ", path.string(), ": ", std::strerror(error)));
-  throw Error(ExitCode::kHeld, cat("another job is writing in ", folder.path.string(),
-                                   "; wait for it or choose another run.name"));
+  if (has_no_locks && of_itself != 0) {
+    log_warn(cat("cannot lock ", path.string(), ": ", std::strerror(error),
+                 "; see to it that no second job writes in this folder"));
+  }
+  write_token();
 }
 
 void HeldFolder::write_token() const {
@@ -95,18 +106,22 @@ void HeldFolder::require_same(const RunFolder& folder, int64_t token, const std:
                         "folder on a file system that all hosts share"));
 }
 
-HeldFolder::~HeldFolder() {
+HeldFolder::~HeldFolder() { leave(); }
+
+void HeldFolder::leave() noexcept {
   std::error_code ignored;
-  if (!new_folders_.empty() && !fs::exists(folder_.metrics(), ignored)) {
-    std::vector<fs::path> made;
-    for (const fs::path& ledger : fs::directory_iterator(folder_.energy(), ignored))
-      made.push_back(ledger);
-    for (const fs::path& path : {folder_.checkpoints(), folder_.energy(), lock_of(folder_)})
-      made.push_back(path);
-    made.insert(made.end(), new_folders_.begin(), new_folders_.end());
-    for (const fs::path& path : made) fs::remove(path, ignored);  // a folder that holds more stays
+  if (!fs::exists(folder_.metrics(), ignored)) {
+    // The ledgers of a job that came to nothing, where no other has been before it.
+    if (std::ranges::find(made_, folder_.energy()) != made_.end()) {
+      std::vector<fs::path> ledgers;
+      for (fs::directory_iterator at(folder_.energy(), ignored), end; at != end;
+           at.increment(ignored))
+        ledgers.push_back(at->path());
+      for (const fs::path& ledger : ledgers) fs::remove(ledger, ignored);
+    }
+    for (const fs::path& path : made_) fs::remove(path, ignored);  // what holds more stays
   }
-  close(file_);
+  if (file_ >= 0) close(file_);
   if (itself_ >= 0) close(itself_);
 }
 

@@ -46,10 +46,12 @@ class HeldFolder {
   HeldFolder& operator=(const HeldFolder&) = delete;
 
  private:
+  void take();
+  void leave() noexcept;
   void write_token() const;
 
   const RunFolder folder_;
-  const std::vector<std::filesystem::path> new_folders_;  // that this job made, the innermost first
+  std::vector<std::filesystem::path> made_;  // by this job, the innermost first
   const int64_t token_;
   int file_ = -1;
   int itself_ = -1;  // the folder: a lock that stays when somebody deletes the file

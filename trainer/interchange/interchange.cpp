@@ -183,6 +183,21 @@ Tokenizer beginning_with(int32_t token, const Tokenizer& tokenizer) {
   return Tokenizer::parse(file.dump(), kTokenizerFile);
 }
 
+// Throws DataError for a value that a config could not hold, so that no checkpoint is made that
+// cannot be read.
+void check_limits(const ModelConfig& model, const std::string& place) {
+  Config config;
+  config.model = model;
+  try {
+    parse_config(print_config(config, ConfigText::kValues), place);
+  } catch (const ConfigError& error) {
+    const std::string text = error.what();
+    const size_t key = text.find("model.");
+    throw DataError(cat(place, ": as lmtrain's settings, ",
+                        key == std::string::npos ? text : text.substr(key)));
+  }
+}
+
 // Keys of the model that training may choose, whatever the weights were made with.
 bool is_free(const std::string& key) {
   return key == "model.init_from" || key == "model.head" || key == "model.vocab_size" ||
@@ -199,6 +214,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
       parse_python_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
   complete_head(model, SafetensorsFolder(folder));
+  check_limits(model.config, path.string());
   if (const auto problem = find_problem(model.config))
     throw DataError(cat(path.string(), ": ", problem->text));
   return model;
@@ -333,7 +349,13 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   const bool names_tokenizer = is_set("tokenizer.path") || is_set("tokenizer.vocab_size");
   if (!names_tokenizer) config.tokenizer.path = initial.folder.string();
   // Another tokenizer has other ids, which these files know nothing of.
-  if (names_tokenizer && config.tokenizer.path != initial.folder) initial.companions.clear();
+  const bool is_other = names_tokenizer && fs::weakly_canonical(config.tokenizer.path) !=
+                                               fs::weakly_canonical(initial.folder);
+  if (is_other && !initial.companions.empty()) {
+    log_info(cat("the tokenizer is not that of ", config.model.init_from,
+                 ", whose end tokens, sampling and chat template are left behind"));
+    initial.companions.clear();
+  }
   return initial;
 }
 

@@ -81,6 +81,11 @@ Repricing repricing_of(const std::vector<std::string>& settings) {
   }
   const LoadedConfig loaded = load_config("", settings);
   const EnergyConfig& config = loaded.config.energy;
+  const bool names_region = loaded.positions.is_set("energy.region");
+  if (loaded.positions.is_set("energy.intensity_g_per_kwh") && !config.intensity_g_per_kwh &&
+      !names_region) {
+    throw ConfigError("energy.intensity_g_per_kwh=region: name the region too (energy.region=...)");
+  }
   Repricing repricing;
   if (loaded.positions.is_set("energy.pue")) repricing.pue = config.pue;
   if (loaded.positions.is_set("energy.region") ||
