@@ -45,6 +45,7 @@ struct TokenFiles {
   std::optional<TokenFile> validation;
   std::vector<int64_t> train_documents;  // number of each source
   std::vector<int64_t> validation_documents;
+  bool were_there = true;  // in the cache, undamaged
 };
 
 // Opens the cached tokenizer. Throws DataError or IoError when the entry is damaged.
@@ -168,7 +169,7 @@ std::vector<int64_t> read_document_counts(const fs::path& path, int64_t total) {
 
 TokenFiles open_token_files(const fs::path& folder, bool with_validation,
                             const Tokenizer& tokenizer) {
-  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt, {}, {}};
+  TokenFiles files = {TokenFile::open(folder / kTrainFile), std::nullopt, {}, {}, true};
   require_tokenizer(files.train, tokenizer);
   files.train_documents =
       read_document_counts(folder / kTrainSourcesFile, files.train.header().num_documents);
@@ -234,13 +235,18 @@ TokenFiles obtain_token_files(const Sources& sources, const DataConfig& data, ui
     if (files.validation) files.validation->verify();
     return files;
   };
-  return open_or_make(data.cache, tokens_entry(key), open, [&](const fs::path& folder) {
+  bool were_there = true;
+  const auto make = [&](const fs::path& folder) {
+    were_there = false;
     tokenise(sources.files, tokenizer,
              {options.use, data.validation_fraction, data.has_pairs(), sources.utf8,
               options.num_threads, special_tokens_of(data)},
              folder, [&](double fraction) { options.progress("tokenising", fraction); });
     require_unchanged(sources, data, options.runs);
-  });
+  };
+  TokenFiles files = open_or_make(data.cache, tokens_entry(key), open, make);
+  files.were_there = were_there;
+  return files;
 }
 
 void require_both_parts(const TokenFiles& files, double validation_fraction) {
@@ -277,7 +283,7 @@ PreparedData assemble(PreparedKeys keys, const fs::path& cache, Tokenizer tokeni
           std::move(files.validation),
           std::move(files.train_documents),
           std::move(files.validation_documents),
-          false};
+          files.were_there};
 }
 
 }  // namespace
@@ -292,14 +298,11 @@ PreparedData prepare(const DataConfig& data, const TokenizerConfig& config,
   require_text_where_needed(sources, data, config);
   auto [tokenizer_key, tokenizer] = obtain_tokenizer(sources, data, config, options);
   PreparedKeys keys = {tokenizer_key, key_of_tokens(sources, data, tokenizer, options.use), 0, 0};
-  const bool was_in_cache = CacheEntry(data.cache, tokens_entry(keys.tokens_key)).exists();
   TokenFiles files = obtain_token_files(sources, data, keys.tokens_key, tokenizer, options);
   require_enough(files, data);
   keys.train_fingerprint = files.train.fingerprint();
   keys.validation_fingerprint = files.validation ? files.validation->fingerprint() : 0;
-  PreparedData prepared = assemble(keys, data.cache, std::move(tokenizer), std::move(files));
-  prepared.was_in_cache = was_in_cache;
-  return prepared;
+  return assemble(keys, data.cache, std::move(tokenizer), std::move(files));
 }
 
 PreparedData open_prepared(const DataConfig& data, const PreparedKeys& keys) {

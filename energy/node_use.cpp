@@ -28,20 +28,12 @@ std::optional<CpuTicks> parse_cpu_ticks(const std::string& stat) {
 std::optional<NodeUse> read_node_use(const std::filesystem::path& procfs) {
   const std::optional<CpuTicks> ticks =
       parse_cpu_ticks(read_system_text(procfs / "stat").text.value_or(""));
-  std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
-  std::map<std::string, double> kibibytes;
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    std::string name;
-    double value = 0.0;
-    if (words >> name >> value) kibibytes[name] = value;
-  }
-  const auto total = kibibytes.find("MemTotal:");
-  const auto available = kibibytes.find("MemAvailable:");
-  if (!ticks || total == kibibytes.end() || available == kibibytes.end()) return std::nullopt;
+  const std::map<std::string, int64_t> memory = read_meminfo(procfs);
+  const auto total = memory.find("MemTotal");
+  const auto available = memory.find("MemAvailable");
+  if (!ticks || total == memory.end() || available == memory.end()) return std::nullopt;
   return NodeUse{ticks->busy / static_cast<double>(sysconf(_SC_CLK_TCK)),
-                 1024.0 * (total->second - available->second)};
+                 static_cast<double>(total->second - available->second)};
 }
 
 double own_memory_bytes(const std::filesystem::path& procfs) {

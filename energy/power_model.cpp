@@ -109,21 +109,18 @@ double memory_watts(const fs::path& procfs) {
 }
 
 int64_t node_memory_bytes(const fs::path& procfs) {
-  std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
-  std::string name;
-  int64_t kibibytes = 0;
-  lines >> name >> kibibytes;
-  return name == "MemTotal:" ? kibibytes * 1024 : 0;
+  const std::map<std::string, int64_t> memory = read_meminfo(procfs);
+  const auto total = memory.find("MemTotal");
+  return total == memory.end() ? 0 : total->second;
 }
 
 std::vector<FoundSensor> model_sensors(const SensorSearch& search) {
   const fs::path procfs = search.roots.procfs;
-  const EnergyConfig config = search.config;
-  const CpuDesignPower design = cpu_design_power(procfs, config);
+  const CpuDesignPower design = cpu_design_power(procfs, search.config);
   const double gigabytes = static_cast<double>(node_memory_bytes(procfs)) * 1e-9;
   return {model_sensor(cat("modelled from the load; ", fixed(design.watts, 1), " W at full load (",
                            design.source, "); energy.cpu_tdp_watts sets it"),
-                       [=] { return make_cpu_model_meter(procfs, config); }),
+                       [=] { return std::make_unique<CpuModelMeter>(procfs / "stat", design); }),
           model_sensor(cat("modelled from the size, ", fixed(gigabytes, 1), " GB"),
                        [=] { return make_memory_model_meter(procfs); })};
 }

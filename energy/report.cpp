@@ -123,7 +123,8 @@ void share_nodes(EmissionsReport& report) {
 }
 
 // Gives each rank the energy of its GPU and its part of the other energy of its node, by CPU time.
-void add_ranks(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
+void add_ranks(EmissionsReport& report) {
+  const std::vector<EnergyTotals>& all = report.totals;
   struct Node {
     EnergyRange energy;
     double cpu_seconds = 0.0;
@@ -185,8 +186,8 @@ std::optional<int64_t> resumed_step(const EmissionsReport& report, int64_t attem
 }
 
 // Whether an attempt came to a step; one that ended before has nothing to compute again.
-bool has_computed(const std::vector<EnergyTotals>& all, int64_t attempt) {
-  return std::ranges::any_of(all, [&](const EnergyTotals& totals) {
+bool has_computed(const EmissionsReport& report, int64_t attempt) {
+  return std::ranges::any_of(report.totals, [&](const EnergyTotals& totals) {
     return totals.start.attempt == attempt &&
            totals.phase_seconds[static_cast<size_t>(Phase::kForward)] +
                    totals.phase_seconds[static_cast<size_t>(Phase::kBackward)] >
@@ -194,14 +195,14 @@ bool has_computed(const std::vector<EnergyTotals>& all, int64_t attempt) {
   });
 }
 
-void add_waste(EmissionsReport& report, const std::vector<EnergyTotals>& all) {
+void add_waste(EmissionsReport& report) {
   for (AttemptEnergy& attempt : report.attempts) {
-    if (!has_computed(all, attempt.attempt)) continue;
+    if (!has_computed(report, attempt.attempt)) continue;
     const std::optional<int64_t> step = resumed_step(report, attempt.attempt);
     // An attempt that ended in order at the step at which the next one began wasted nothing.
     if (!step || *step > attempt.last_step) continue;
     if (attempt.stopped && *step == attempt.last_step) continue;
-    for (const EnergyTotals& totals : all) {
+    for (const EnergyTotals& totals : report.totals) {
       if (totals.start.attempt != attempt.attempt) continue;
       attempt.wasted_joules += totals.series.joules_from_step(totals.start.first_step, *step);
     }
@@ -383,9 +384,9 @@ EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const En
   std::sort(report.attempts.begin(), report.attempts.end(),
             [](const AttemptEnergy& a, const AttemptEnergy& b) { return a.attempt < b.attempt; });
   for (const AttemptEnergy& attempt : report.attempts) report.seconds += attempt.seconds;
-  add_ranks(report, report.totals);
+  add_ranks(report);
   add_nodes(report);
-  add_waste(report, report.totals);
+  add_waste(report);
   add_gaps(report);
   add_totals(report);
   add_costs(report, repricing);

@@ -53,14 +53,14 @@ size_t num_bins(const std::vector<EnergyTotals>& totals) {
 
 }  // namespace
 
-std::vector<std::array<double, kNumDeviceKinds>> power_over_time(
-    const std::vector<EnergyTotals>& totals, const EmissionsReport& report, size_t num_bins) {
+std::vector<std::array<double, kNumDeviceKinds>> power_over_time(const EmissionsReport& report,
+                                                                 size_t num_bins) {
   std::vector<std::array<double, kNumDeviceKinds>> watts(num_bins);
   const double width = report.seconds / static_cast<double>(num_bins);
   const auto bin_of = [&](double time) {
     return std::min(num_bins - 1, static_cast<size_t>(time / width));
   };
-  for (const EnergyTotals& one : totals) {
+  for (const EnergyTotals& one : report.totals) {
     const double offset = begin_of(report, one.start.attempt);
     double begin = offset;
     for (const EnergySeries::Point& point : one.series.points()) {
@@ -89,10 +89,9 @@ std::string loss_chart(const RunFacts& facts) {
 }
 
 std::string power_chart(const EmissionsReport& report) {
-  const std::vector<EnergyTotals>& totals = report.totals;
   if (report.seconds <= 0.0 || report.energy.joules <= 0.0) return "";
-  const size_t bins = num_bins(totals);
-  const auto watts = power_over_time(totals, report, bins);
+  const size_t bins = num_bins(report.totals);
+  const auto watts = power_over_time(report, bins);
   const TimeUnit unit = time_unit(report.seconds);
   const char* note = report.attempts.size() > 1 ? " (without the pauses between attempts)" : "";
   StackedChart chart{"Power", cat(unit.name, " of running", note), "watts", {}, {}};

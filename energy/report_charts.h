@@ -15,7 +15,7 @@ std::string power_chart(const EmissionsReport& report);
 std::string phase_chart(const EmissionsReport& report);
 
 // The mean watts of each kind of device in `num_bins` equal parts of the run's `seconds`.
-std::vector<std::array<double, kNumDeviceKinds>> power_over_time(
-    const std::vector<EnergyTotals>& totals, const EmissionsReport& report, size_t num_bins);
+std::vector<std::array<double, kNumDeviceKinds>> power_over_time(const EmissionsReport& report,
+                                                                 size_t num_bins);
 
 }  // namespace lmtrain

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <sstream>
 #include <system_error>
 
 #include <fcntl.h>
@@ -51,6 +52,20 @@ SystemNumber read_system_number(const std::filesystem::path& path) {
   const std::optional<uint64_t> value = parse_whole_number(*file.text);
   if (value) return {value, ""};
   return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is not a number")};
+}
+
+std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs) {
+  std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
+  std::map<std::string, int64_t> bytes;
+  std::string line;
+  while (std::getline(lines, line)) {  // "MemTotal:       15625000 kB"
+    std::istringstream words(line);
+    std::string name;
+    int64_t kibibytes = 0;
+    if (words >> name >> kibibytes && name.ends_with(':'))
+      bytes[name.substr(0, name.size() - 1)] = kibibytes * 1024;
+  }
+  return bytes;
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {

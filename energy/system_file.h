@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ struct SystemNumber {
 };
 // Reads a file that holds one whole number, which is not negative, and nothing else.
 SystemNumber read_system_number(const std::filesystem::path& path);
+
+// The values of PROCFS/meminfo in bytes, by name ("MemTotal"). Empty when it cannot be read.
+std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs);
 
 // The entries of a folder by name; hwmon2 comes before hwmon10. Empty when it cannot be read.
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder);

@@ -3,8 +3,8 @@
 # With --check it writes nothing and fails when the committed file is out of date.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/compiled_table.sh
 source=energy/carbon_intensity.csv
-target=energy/carbon_table.cpp
 
 make_table() {
   awk -F, '
@@ -28,11 +28,4 @@ make_table() {
   ' "$source"
 }
 
-made=$(mktemp)
-trap 'rm -f "$made"' EXIT
-make_table > "$made"
-if [ "${1:-}" = --check ]; then
-  cmp "$made" "$target"
-else
-  cat "$made" > "$target"
-fi
+write_or_check energy/carbon_table.cpp "$@"

@@ -3,7 +3,7 @@
 # energy/processor_families.csv. With --check it writes nothing and fails when the committed file is out of date.
 set -eu
 cd "$(dirname "$0")/.."
-target=energy/processor_table.cpp
+. scripts/compiled_table.sh
 
 make_table() {
   awk -F, '
@@ -41,11 +41,4 @@ make_table() {
   ' energy/processors.csv energy/processor_families.csv
 }
 
-made=$(mktemp)
-trap 'rm -f "$made"' EXIT
-make_table > "$made"
-if [ "${1:-}" = --check ]; then
-  cmp "$made" "$target"
-else
-  cat "$made" > "$target"
-fi
+write_or_check energy/processor_table.cpp "$@"

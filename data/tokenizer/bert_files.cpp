@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr int64_t kMaxFileBytes = INT64_C(64) << 20;
-constexpr int kMaxDepth = 32;
 constexpr const char* kVocabulary = "vocab.txt";
 constexpr const char* kConfig = "tokenizer_config.json";
 
@@ -43,13 +42,11 @@ Json read_vocabulary(const fs::path& path) {
   return vocabulary;
 }
 
-// Reads tokenizer_config.json, which transformers writes; most of its keys do
-// not affect the tokens.
-Json read_normalizer(const fs::path& path) {
+// As tokenizer_config.json says; most of its keys do not affect the tokens.
+Json read_normalizer(const fs::path& folder) {
+  const Json file = read_tokenizer_config(folder);
   Json normalizer = {{"type", "BertNormalizer"}};
-  if (!fs::exists(path)) return normalizer;
-  const Json file = parse_strict_json(read_file(path, kMaxFileBytes), path.string(), kMaxDepth);
-  JsonObject config(file, path.string());
+  JsonObject config(file, (folder / kConfig).string());
   normalizer["lowercase"] = config.boolean("do_lower_case", true);
   normalizer["handle_chinese_chars"] = config.boolean("tokenize_chinese_chars", true);
   const Json* strip_accents = config.find("strip_accents");
@@ -86,7 +83,7 @@ TokenizerPipeline load_bert_files(const fs::path& folder) {
   const Json vocabulary = read_vocabulary(folder / kVocabulary);
   Json document = {{"version", "1.0"},
                    {"added_tokens", added_tokens(vocabulary)},
-                   {"normalizer", read_normalizer(folder / kConfig)},
+                   {"normalizer", read_normalizer(folder)},
                    {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
                    {"post_processor", post_processor(vocabulary)},
                    {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}},

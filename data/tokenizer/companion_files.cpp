@@ -58,7 +58,7 @@ struct CompanionToken {
 std::vector<CompanionToken> companion_tokens(const fs::path& folder) {
   std::vector<CompanionToken> tokens;
   const fs::path config_path = folder / kConfig;
-  const Json config = read_object(config_path);
+  const Json config = read_tokenizer_config(folder);
   if (config.contains("added_tokens_decoder")) {
     const std::string place = cat(config_path.string(), ".added_tokens_decoder");
     const JsonObject is_an_object(config["added_tokens_decoder"], place);
@@ -98,8 +98,10 @@ bool contradicts(const Json& asked, bool found) { return asked.is_boolean() && a
 
 }  // namespace
 
+Json read_tokenizer_config(const fs::path& folder) { return read_object(folder / kConfig); }
+
 std::string tokenizer_class_of(const fs::path& folder) {
-  const Json config = read_object(folder / kConfig);
+  const Json config = read_tokenizer_config(folder);
   std::string name;
   if (config.contains("tokenizer_class") && config["tokenizer_class"].is_string()) {
     name = config["tokenizer_class"].get<std::string>();
@@ -145,7 +147,7 @@ void merge_added_tokens(Json& document, const fs::path& folder) {
 
 void require_agreement(const Json& document, const fs::path& folder) {
   const fs::path path = folder / kConfig;
-  const Json config = read_object(path);
+  const Json config = read_tokenizer_config(folder);
   const auto of = [&](const char* key) { return config.contains(key) ? config[key] : Json(); };
   const auto refuse = [&](const char* key, const Json& found) {
     throw DataError(cat(path.string(), ": ", key, " is ", show_value(of(key)),

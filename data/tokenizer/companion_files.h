@@ -10,6 +10,9 @@
 
 namespace lmtrain {
 
+// tokenizer_config.json of the folder; an empty object where there is none. Throws DataError.
+nlohmann::json read_tokenizer_config(const std::filesystem::path& folder);
+
 // The class of transformers that reads the folder's tokenizer, without "Fast" at its end:
 // "Qwen2Tokenizer". "" where neither tokenizer_config.json nor config.json's model_type tells it.
 std::string tokenizer_class_of(const std::filesystem::path& folder);

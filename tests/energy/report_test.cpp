@@ -222,7 +222,7 @@ TEST(Report, ThePowerPictureHoldsAllEnergy) {
       FakeRank{.sensors = {kPackage}, .watts = {100.0}, .seconds = 10}.totals(),
       FakeRank{.attempt = 2, .sensors = {kGpu}, .watts = {300.0}, .seconds = 4}.totals()};
   const EmissionsReport report = make_emissions_report(totals, {});
-  const auto watts = power_over_time(totals, report, 3);
+  const auto watts = power_over_time(report, 3);
   double joules = 0.0;
   for (const auto& bin : watts) {
     for (const double power : bin) joules += power * 14.0 / 3.0;

@@ -8,9 +8,7 @@
 #include "base/durable_file.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
-#include "energy/power_logger.h"
 #include "energy/report.h"
-#include "energy/sensors.h"
 #include "parallel/cores.h"
 #include "trainer/commands/command.h"
 #include "trainer/config/load_config.h"
@@ -28,11 +26,7 @@ class PreparationEnergy {
     gethostname(host, sizeof host - 1);
     RankPlace place;
     place.host = host;
-    PowerLogger::Options options;
-    options.interval_seconds = config_.interval_seconds;
-    options.began = monotonic_seconds() - process_age_seconds();
-    power_ = std::make_unique<PowerLogger>(choose_sensors(SensorRoots{}, config_, 0, {""}), place,
-                                           phases_, options);
+    power_ = start_power_logger(config_, place, {""}, phases_);
     const auto now = static_cast<int64_t>(clock_seconds(CLOCK_REALTIME));
     folder_ = std::filesystem::path(loaded.config.data.cache) / "energy" /
               cat("prepare-", now, "-", getpid());

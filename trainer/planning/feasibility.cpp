@@ -26,12 +26,11 @@ constexpr size_t kMaxNameLength = 100;
 // Said first: what else is wrong with a head that cannot be trained does not matter.
 void check_head(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
-  if (!c.model.has_language_head()) {
-    throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
-                          "model.head = ", c.model.head, " cannot be trained",
-                          c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
-                          "; make it language_model, or in bert pretraining with data.pairs"));
-  }
+  if (c.model.has_language_head()) return;
+  throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
+                        "model.head = ", c.model.head, " cannot be trained",
+                        c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
+                        "; make it language_model, or in bert pretraining with data.pairs"));
 }
 
 void check_model(const LoadedConfig& loaded) {

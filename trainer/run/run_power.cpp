@@ -6,19 +6,24 @@
 
 namespace lmtrain {
 
+std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RankPlace& place,
+                                                const std::vector<std::string>& gpu_of_local_rank,
+                                                PhaseTracker& phases) {
+  PowerLogger::Options options;
+  options.interval_seconds = config.interval_seconds;
+  options.began = monotonic_seconds() - process_age_seconds();
+  return std::make_unique<PowerLogger>(
+      choose_sensors(SensorRoots{}, config, static_cast<int>(place.local_rank), gpu_of_local_rank),
+      place, phases, options);
+}
+
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const Compute& compute,
                                                 PhaseTracker& phases, Launch& launch) {
   const RankPlace place{launch.rank(),       launch.size(), launch.node(),
                         launch.local_rank(), launch.host(), launch.local_size()};
   const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
   std::unique_ptr<PowerLogger> logger;
-  launch.together([&] {
-    PowerLogger::Options options;
-    options.interval_seconds = config.interval_seconds;
-    options.began = monotonic_seconds() - process_age_seconds();
-    logger = std::make_unique<PowerLogger>(
-        choose_sensors(SensorRoots{}, config, launch.local_rank(), gpus), place, phases, options);
-  });
+  launch.together([&] { logger = start_power_logger(config, place, gpus, phases); });
   return logger;
 }
 

@@ -14,6 +14,12 @@
 
 namespace lmtrain {
 
+// Starts the logger of the rank at `place`, for an attempt that began when the process did.
+// `gpu_of_local_rank` is that of SensorSearch.
+std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RankPlace& place,
+                                                const std::vector<std::string>& gpu_of_local_rank,
+                                                PhaseTracker& phases);
+
 // Collective. Starts this rank's logger, for an attempt that began when the process did. The ranks
 // agree on which of them owns which sensor.
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const Compute& compute,
