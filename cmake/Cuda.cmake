@@ -24,11 +24,6 @@ find_package(CUDAToolkit REQUIRED)
 include(CudaLibraries)
 lmtrain_require_found()
 
-foreach(library ${LMTRAIN_CUDART} ${NCCL_LIBRARY})
-  get_filename_component(folder ${library} DIRECTORY)
-  list(APPEND CMAKE_INSTALL_RPATH ${folder})
-endforeach()
-
 function(lmtrain_add_cuda)
   set(options -Xcompiler=-Wall,-Wextra)
   if(LMTRAIN_WARNINGS_AS_ERRORS)

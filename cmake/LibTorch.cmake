@@ -38,5 +38,4 @@ target_link_libraries(lmtrain::torch INTERFACE
   ${LIBTORCH}/lib/libtorch_cpu.so ${LIBTORCH}/lib/libc10.so)
 # The wheel's own libraries (CUPTI, CUDA runtime) lie in sibling packages and are found through RPATHs of
 # libtorch itself; at link time they need not resolve.
-target_link_options(lmtrain::torch INTERFACE -Wl,--allow-shlib-undefined
-  -Wl,--disable-new-dtags -Wl,-rpath,${LIBTORCH}/lib)
+target_link_options(lmtrain::torch INTERFACE -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags)

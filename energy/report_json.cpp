@@ -132,10 +132,12 @@ ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
   if (facts.tokens > 0) {
     const auto tokens = static_cast<double>(facts.tokens);
     json["tokens"] = facts.tokens;
-    json["joules_per_token"] = report.energy.joules / tokens;
-    json["g_co2e_per_million_tokens"] = report.cost.emissions.grams / (tokens * 1e-6);
+    if (!facts.has_lost_energy) {
+      json["joules_per_token"] = report.energy.joules / tokens;
+      json["g_co2e_per_million_tokens"] = report.cost.emissions.grams / (tokens * 1e-6);
+    }
   }
-  if (facts.flops > 0.0 && report.energy.joules > 0.0) {
+  if (facts.flops > 0.0 && report.energy.joules > 0.0 && !facts.has_lost_energy) {
     json["flops_per_joule"] = facts.flops / report.energy.joules;
   }
   json["shared_nodes"] = shared_nodes_json(report);

@@ -148,6 +148,11 @@ std::string energy_rows(const EmissionsReport& report, const RunFacts& facts) {
                  cat("facility ", energy_range_text(report.original_cost->facility), ", emissions ",
                      emissions_range_text(report.original_cost->emissions))});
   }
+  if (facts.has_lost_energy) {
+    rows += row(
+        {"Energy per token", "not known, because a part of the energy was lost (see the remarks)"});
+    return rows;
+  }
   if (facts.tokens > 0) {
     const auto tokens = static_cast<double>(facts.tokens);
     rows += row({"Energy per token", cat(three_digits(joules / tokens), " J")});

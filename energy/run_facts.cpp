@@ -21,6 +21,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("steps", facts.steps);
   visit("tokens", facts.tokens);
   visit("flops", facts.flops);
+  visit("has_lost_energy", facts.has_lost_energy);
   visit("num_parameters", facts.num_parameters);
   visit("model", facts.model);
   visit("precision", facts.precision);
@@ -88,7 +89,10 @@ class Read {
   explicit Read(const json& object) : object_(object) {}
 
   void operator()(const char* key, std::string& value) const { value = text_field(object_, key); }
-  void operator()(const char* key, bool& value) const { value = boolean_field(object_, key); }
+  void operator()(const char* key, bool& value) const {
+    if (!object_.contains(key)) return;  // written by an earlier version
+    value = boolean_field(object_, key);
+  }
   void operator()(const char* key, double& value) const { value = number_field(object_, key); }
   void operator()(const char* key, int64_t& value) const { value = integer_field(object_, key); }
   void operator()(const char* key, std::optional<double>& value) const {

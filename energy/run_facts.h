@@ -42,9 +42,10 @@ struct RunFacts {
   bool finished = false;
   double seconds = 0.0;  // of training in all attempts
   std::optional<Inherited> inherited;
-  int64_t steps = 0;   // done, each counted once
-  int64_t tokens = 0;  // trained on, each step counted once
-  double flops = 0.0;  // floating-point operations for those tokens
+  int64_t steps = 0;             // done, each counted once
+  int64_t tokens = 0;            // trained on, each step counted once
+  double flops = 0.0;            // floating-point operations for those tokens
+  bool has_lost_energy = false;  // a ledger was lost: more was used than the report knows
   int64_t num_parameters = 0;
   std::string model;      // "gpt2, 6 layers, 6 heads, width 384"
   std::string precision;  // "bf16"

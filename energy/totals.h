@@ -115,7 +115,8 @@ class RunLedgers {
 
 // 1 + the last attempt in any ledger of the folder. One rank calls this before any rank opens its
 // ledger, and tells the others. A ledger that is damaged or cannot be read is set aside
-// (set_aside), with a warning and a sentence in `notes`: a record must not stop a run.
+// (set_aside), with a warning and a sentence in `notes`, which is empty where no energy was lost: a
+// record must not stop a run.
 struct NextAttempt {
   int64_t number = 1;
   std::vector<std::string> notes;

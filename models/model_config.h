@@ -89,6 +89,7 @@ struct ModelConfig {
   std::vector<std::string> labels;
   NormPosition norm_position = NormPosition::kAuto;
   int64_t num_segments = 0;
+  bool pooler = true;
   bool qk_norm = false;
   int64_t sliding_window = 0;
   RopeConfig rope;
@@ -159,7 +160,7 @@ struct ModelConfig {
              "or with one label a number; "
              "token_classification: a label of each token; "
              "question_answering: the first and last token of an answer; "
-             "none: nothing, there is no such layer but bert's pooler, as in an imported encoder. "
+             "none: nothing, there is no such layer but a pooler, as in an imported encoder. "
              "Models with the last four are imported and exported, and lmtrain predict asks them; "
              "they cannot be trained yet.");
     f.texts("labels", labels,
@@ -170,6 +171,9 @@ struct ModelConfig {
     f.integer("num_segments", num_segments, {.min = 0, .max = 16},
               "bert, roberta: kinds of segment that tokens are told apart by; "
               "0 takes 2 in bert, 1 in roberta.");
+    f.boolean("pooler", pooler,
+              "bert, roberta with head: none: whether there is a pooler, a layer on the first "
+              "token; false in transformers' models of add_pooling_layer=False.");
     f.boolean("qk_norm", qk_norm,
               "llama: RMSNorm of each head's queries and keys before rotation (as in Qwen3).");
     f.integer("sliding_window", sliding_window, {.min = 0, .max = 1 << 24},

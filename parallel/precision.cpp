@@ -1,5 +1,7 @@
 #include "parallel/precision.h"
 
+#include <stdexcept>
+
 namespace lmtrain {
 
 at::ScalarType compute_type_of(Precision precision) {
@@ -9,13 +11,15 @@ at::ScalarType compute_type_of(Precision precision) {
     case Precision::kFp32:
       return at::kFloat;
     case Precision::kFp64:
+      return at::kDouble;
+    case Precision::kAuto:
       break;
   }
-  return at::kDouble;
+  throw std::logic_error("train.precision = auto was not resolved");
 }
 
 at::ScalarType master_type_of(Precision precision) {
-  return precision == Precision::kFp64 ? at::kDouble : at::kFloat;
+  return compute_type_of(precision) == at::kDouble ? at::kDouble : at::kFloat;
 }
 
 int64_t compute_element_bytes(Precision precision) {

@@ -1,4 +1,5 @@
-// The number types in which a run computes and optimises (train.precision).
+// The number types in which a run computes and optimises (train.precision). Jobs turn kAuto into one
+// of the others when they start; the functions below refuse it.
 #pragma once
 
 #include <array>
@@ -9,9 +10,9 @@
 
 namespace lmtrain {
 
-enum class Precision { kBf16, kFp32, kFp64 };
+enum class Precision { kBf16, kFp32, kFp64, kAuto };
 constexpr auto choice_names(Precision) {
-  return std::to_array<std::string_view>({"bf16", "fp32", "fp64"});
+  return std::to_array<std::string_view>({"bf16", "fp32", "fp64", "auto"});
 }
 
 // The type that layers compute with, and the type of master weights, gradients and moments.

@@ -55,12 +55,14 @@ def bert_models():
     yield "bert", transformers.BertForPreTraining(config)
     yield "bert-masked", transformers.BertForMaskedLM(config)
     yield "bert-bare", transformers.BertModel(config)
+    yield "bert-without-pooler-bare", transformers.BertModel(config, add_pooling_layer=False)
     yield "megatron-bert", transformers.MegatronBertForPreTraining(megatron)
     yield "megatron-bert-masked", transformers.MegatronBertForMaskedLM(megatron)
     yield "megatron-bert-bare", transformers.MegatronBertModel(megatron)
     roberta = transformers.RobertaConfig(**BERT | {"max_position_embeddings": 130}, type_vocab_size=1)
     yield "roberta", transformers.RobertaForMaskedLM(roberta)
     yield "roberta-bare", transformers.RobertaModel(roberta)
+    yield "roberta-without-pooler-bare", transformers.RobertaModel(roberta, add_pooling_layer=False)
     distilbert = transformers.DistilBertConfig(
         vocab_size=VOCAB, max_position_embeddings=128, dim=64, n_layers=3, n_heads=4, hidden_dim=160, dropout=0.0,
         attention_dropout=0.0)
@@ -97,8 +99,9 @@ class Checks:
                               text=True).stdout
 
     def load(self, name, kind):
+        without = {"add_pooling_layer": False} if "without-pooler" in name else {}
         model, loading = kind.from_pretrained(
-            self.folder / name, dtype="auto", output_loading_info=True)
+            self.folder / name, dtype="auto", output_loading_info=True, **without)
         wrong = {key: value for key, value in loading.items() if value}
         assert not wrong, f"{name}: transformers reports {wrong}"
         return model.eval()

@@ -36,5 +36,7 @@ if [ -z "$name" ]; then
   done
   set -- "$@" "run.name=$name"
 fi
+# A mistake in the arguments is said here, where nothing of mpirun's follows it.
+build/lmtrain config configs/quickstart.yaml "$@" > /dev/null
 say "mpirun -n 2 build/lmtrain configs/quickstart.yaml $*"
 exec mpirun -n 2 build/lmtrain configs/quickstart.yaml "$@"

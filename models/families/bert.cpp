@@ -20,8 +20,8 @@ ModelTraits traits(const ModelConfig& model) {
   ModelTraits traits = bert_like_traits(model);
   traits.has_norm_after = has_norm_after(model);
   traits.num_segments = num_segments(model);
-  traits.has_pooler = model.head == HeadKind::kPretraining || model.head == HeadKind::kNone ||
-                      model.classifies_texts();
+  traits.has_pooler = model.head == HeadKind::kPretraining || model.classifies_texts() ||
+                      (model.head == HeadKind::kNone && model.pooler);
   return traits;
 }
 
@@ -83,9 +83,14 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
 }
 
 // Google's own files hold both heads, although they name the class of one.
-HeadKind head_of_files(const SafetensorsFolder& files) {
+HeadKind head_of(const SafetensorsFolder& files) {
   if (files.contains("cls.seq_relationship.weight")) return HeadKind::kPretraining;
   return files.contains("cls.predictions.bias") ? HeadKind::kLanguageModel : HeadKind::kNone;
+}
+
+void read_files(const SafetensorsFolder& files, ModelConfig& model) {
+  model.head = head_of(files);
+  if (model.head == HeadKind::kNone) model.pooler = have_pooler(files, "bert.");
 }
 
 }  // namespace
@@ -95,15 +100,15 @@ ModelFamily bert_family() {
           .summary =
               "bidirectional encoder, LayerNorm, learned positions and segments, "
               "exact GELU, biases, trained by masked tokens",
-          .own_keys = {"norm_position", "num_segments"},
+          .own_keys = {"norm_position", "num_segments", "pooler"},
           .traits = traits,
-          .find_problem = find_untied_problem,
+          .find_problem = find_bert_like_problem,
           .model_types = {"bert", "megatron-bert"},
           .classes = classes,
           .read_json = read_json,
           .write_json = write_json,
           .tensor_map = tensor_map,
-          .head_of_files = head_of_files};
+          .read_files = read_files};
 }
 
 }  // namespace lmtrain

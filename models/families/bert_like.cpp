@@ -106,4 +106,18 @@ void add_bert_like_encoder(TensorMap& map, const ModelConfig& model, const std::
     add_block(map, model, cat("blocks.", i), cat(root, blocks, i), names);
 }
 
+std::optional<ModelProblem> find_bert_like_problem(const ModelConfig& model) {
+  if (!model.pooler && model.head != HeadKind::kNone) {
+    return ModelProblem{{"model.pooler", "model.head"},
+                        cat("model.pooler = false is for model.head = none; with model.head = ",
+                            model.head, " leave it out")};
+  }
+  return find_untied_problem(model);
+}
+
+bool have_pooler(const SafetensorsFolder& files, const std::string& root) {
+  const std::string name = "pooler.dense.weight";
+  return files.contains(name) || files.contains(root + name);
+}
+
 }  // namespace lmtrain

@@ -2,6 +2,7 @@
 // exact GELU and biases, trained by masked tokens.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "models/families/family.h"
@@ -14,6 +15,11 @@ ModelTraits bert_like_traits(const ModelConfig& model);
 // positions and segments.
 void read_bert_like_json(ConfigJson& from, ModelConfig& model);
 nlohmann::json bert_like_json(const std::string& model_type, const ModelConfig& model);
+
+// model.pooler has a meaning with head: none alone; and embeddings are tied.
+std::optional<ModelProblem> find_bert_like_problem(const ModelConfig& model);
+// Whether the files of an encoder, with or without `root` before its names, hold a pooler.
+bool have_pooler(const SafetensorsFolder& files, const std::string& root);
 
 // What transformers calls the parts of a block, behind the block's own name.
 struct BertLikeNames {

@@ -27,8 +27,8 @@ struct HuggingfaceModel {
 // DataError, naming the key, for another type and for a setting that lmtrain's models do not have.
 // Messages begin with `place`.
 HuggingfaceModel model_from_json(const nlohmann::json& json, const std::string& place);
-// Corrects the head by what the files hold, where a family's classes do not tell it.
-void complete_head(HuggingfaceModel& model, const SafetensorsFolder& files);
+// Completes what config.json does not tell, which tensors the files hold.
+void complete_by_files(HuggingfaceModel& model, const SafetensorsFolder& files);
 
 // The ids of special tokens; an id below 0 means none.
 struct TokenIds {

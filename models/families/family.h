@@ -49,9 +49,8 @@ struct ModelFamily {
   nlohmann::json (*write_json)(const ModelConfig& model) = nullptr;
   // Returns the names and places of all tensors. `num_tokens` is the unpadded vocabulary.
   TensorMap (*tensor_map)(const ModelConfig& model, int64_t num_tokens) = nullptr;
-  // Returns the language head that the files hold, where their class does not tell it; null where
-  // the class does.
-  HeadKind (*head_of_files)(const SafetensorsFolder& files) = nullptr;
+  // Completes the config, which has no label head, by what only the files tell; may be null.
+  void (*read_files)(const SafetensorsFolder& files, ModelConfig& model) = nullptr;
 };
 
 // Each family has a function here and a source file in this folder; families.cpp lists them.

@@ -128,10 +128,10 @@ HuggingfaceModel model_from_json(const json& value, const std::string& place) {
   return model;
 }
 
-void complete_head(HuggingfaceModel& model, const SafetensorsFolder& files) {
+void complete_by_files(HuggingfaceModel& model, const SafetensorsFolder& files) {
   const ModelFamily& family = family_of(model.config);
-  if (family.head_of_files == nullptr || model.config.has_label_head()) return;
-  model.config.head = family.head_of_files(files);
+  if (family.read_files == nullptr || model.config.has_label_head()) return;
+  family.read_files(files, model.config);
 }
 
 json model_to_json(const ModelConfig& config, int64_t num_tokens, const TokenIds& ids,

@@ -18,7 +18,7 @@ ModelTraits traits(const ModelConfig& model) {
   ModelTraits traits = bert_like_traits(model);
   traits.first_position = kFirstPosition;
   traits.num_segments = num_segments(model);
-  traits.has_pooler = model.head == HeadKind::kNone || model.classifies_texts();
+  traits.has_pooler = (model.head == HeadKind::kNone && model.pooler) || model.classifies_texts();
   return traits;
 }
 
@@ -57,7 +57,8 @@ void add_heads(TensorMap& map, const ModelConfig& model, int64_t num_tokens) {
     add_norm(map, model, "head.norm", "lm_head.layer_norm");
     map.add_whole("head.bias", "lm_head.bias", num_tokens);
   }
-  if (model.head == HeadKind::kNone) add_linear(map, "pooler", "pooler.dense", model.hidden_size);
+  if (model.head == HeadKind::kNone && model.pooler)
+    add_linear(map, "pooler", "pooler.dense", model.hidden_size);
   if (model.classifies_texts()) add_linear(map, "pooler", "classifier.dense", model.hidden_size);
   if (model.has_label_head())
     add_label_head(map, model, model.classifies_texts() ? "classifier.out_proj" : "classifier");
@@ -77,19 +78,24 @@ TensorMap tensor_map(const ModelConfig& model, int64_t num_tokens) {
   return map;
 }
 
+void read_files(const SafetensorsFolder& files, ModelConfig& model) {
+  if (model.head == HeadKind::kNone) model.pooler = have_pooler(files, "roberta.");
+}
+
 }  // namespace
 
 ModelFamily roberta_family() {
   return {.kind = "roberta",
           .summary = "bert without a sentence head, positions from 2, one segment",
-          .own_keys = {"num_segments"},
+          .own_keys = {"num_segments", "pooler"},
           .traits = traits,
-          .find_problem = find_untied_problem,
+          .find_problem = find_bert_like_problem,
           .model_types = {"roberta"},
           .classes = classes,
           .read_json = read_json,
           .write_json = write_json,
-          .tensor_map = tensor_map};
+          .tensor_map = tensor_map,
+          .read_files = read_files};
 }
 
 }  // namespace lmtrain

@@ -1,6 +1,7 @@
 // What holds for every family of the list, whatever it computes.
 #include "models/families/families.h"
 
+#include <algorithm>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -8,7 +9,9 @@
 
 #include "base/config_value.h"
 #include "base/error.h"
+#include "models/huggingface/safetensors.h"
 #include "models/model_sizes.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {
@@ -24,8 +27,12 @@ std::vector<ConfigValue> values_of(ModelConfig model) {
   return config_values(fields);
 }
 
-// Small models of a family: with each of its heads, and with a head of its own table where it
-// allows one.
+bool is_own_key(const ModelFamily& family, std::string_view key) {
+  return std::ranges::find(family.own_keys, key) != family.own_keys.end();
+}
+
+// Small models of a family: with each of its heads, without a pooler where it may lack one, and
+// with a head of its own table where it allows one.
 std::vector<ModelConfig> models_of(const ModelFamily& family) {
   ModelConfig model;
   model.kind = family.kind;
@@ -43,6 +50,11 @@ std::vector<ModelConfig> models_of(const ModelFamily& family) {
     model.head = one.head;
     model.labels.clear();
     if (model.has_label_head() && !model.answers_questions()) model.labels = {"no", "yes"};
+    if (model.head == HeadKind::kNone && is_own_key(family, "pooler")) {
+      model.pooler = false;
+      models.push_back(model);
+      model.pooler = true;
+    }
     for (const Embeddings embeddings : {Embeddings::kAuto, Embeddings::kUntied}) {
       model.embeddings = embeddings;
       if (!find_problem(model).has_value()) models.push_back(model);
@@ -88,10 +100,40 @@ TEST_P(Families, EveryParameterLiesInTheFilesAndComesBack) {
 TEST_P(Families, ConfigJsonComesBack) {
   for (const ModelConfig& model : models_of(GetParam())) {
     const nlohmann::json json = model_to_json(model, kTokens, {}, "float32");
-    const HuggingfaceModel back = model_from_json(json, "config.json");
+    HuggingfaceModel back = model_from_json(json, "config.json");
+    back.config.pooler = model.pooler;  // which the files tell
     EXPECT_EQ(back.num_tokens, kTokens);
     for (const ConfigChange& change : config_changes(values_of(model), values_of(back.config)))
       ADD_FAILURE() << change.key << ": " << change.before << ", now " << change.now;
+  }
+}
+
+// Defect: an encoder without a pooler is refused for the lack of it, or is given one.
+TEST(FilesOfTransformers, TellWhetherAnEncoderHasAPooler) {
+  for (const std::string kind : {"bert", "roberta"}) {
+    for (const bool has_pooler : {true, false}) {
+      ModelConfig model;
+      model.kind = kind;
+      model.head = HeadKind::kNone;
+      model.num_layers = 1;
+      model.num_heads = 2;
+      model.hidden_size = model.feed_forward_size = 8;
+      model.pooler = has_pooler;
+      NamedTensors ours;
+      const auto store = declared_parameters(model, kTokens);
+      for (const Parameter* parameter : store->parameters())
+        ours[parameter->spec().name] = at::zeros(parameter->spec().logical_shape);
+      const TemporaryFolder folder;
+      write_safetensors(folder / "model.safetensors",
+                        to_huggingface(tensor_map_of(model, kTokens).parts, ours));
+      HuggingfaceModel read =
+          model_from_json(model_to_json(model, kTokens, {}, "float32"), "config.json");
+      complete_by_files(read, SafetensorsFolder(folder.path()));
+      EXPECT_EQ(read.config.head, HeadKind::kNone);
+      EXPECT_EQ(read.config.pooler, has_pooler) << kind;
+      model.head = HeadKind::kLanguageModel;
+      EXPECT_EQ(find_problem(model).has_value(), !has_pooler);
+    }
   }
 }
 

@@ -100,7 +100,11 @@ expect 0 "it rises again after its decay had begun. To go on .* optimizer.lr=" c
 # Damaged records are set aside, the run goes on, and the report says so.
 echo '{"name": 5}' > runs/f/facts.json
 sed -i '3s/.*/{"step":"three","loss":1}/' runs/f/metrics.jsonl
+sed -i '2s/.*/damage/' runs/f/energy/rank-00000.jsonl
 expect 0 "facts.json.damaged" config.yaml run.name=f train.steps=62
+grep -q "rank-00000.jsonl.damaged" runs/f/report.md || fail "the report does not tell of the damaged ledger"
+grep -q "Energy per token | not known" runs/f/report.md || fail "energy per token, though a part of the energy was lost"
+grep -q joules_per_token runs/f/emissions.json && fail "joules per token, though a part of the energy was lost"
 grep -q "metrics.jsonl.damaged" runs/f/report.md || fail "the report does not tell of the damaged metrics"
 grep -q "facts.json.damaged" runs/f/report.md || fail "the report does not tell of the damaged facts"
 
@@ -134,6 +138,18 @@ expect 0 "report" config.yaml run.name=i train.steps=5
   expect 74 "step-00000010" config.yaml run.name=i train.steps=10
 )
 expect 0 "continuing from runs/i/checkpoints/step-00000005" config.yaml run.name=i train.steps=10
+
+# A folder that is moved while the run goes on: 74 at the next save, which is not written to another folder.
+"$LMTRAIN" config.yaml run.name=moved train.steps=100000 checkpoint.interval=5 > out.log 2>&1 &
+moved=$!
+for ((i = 0; i < 600; ++i)); do
+  [ ! -e runs/moved/checkpoints/step-00000005/manifest.json ] || break
+  sleep 0.1
+done
+mv runs/moved runs/elsewhere
+code=0
+wait "$moved" || code=$?
+[ "$code" = 74 ] && grep -q "runs/moved was moved or removed .* it is now .*runs/elsewhere" out.log || fail "a moved folder, $code: $(tail -3 out.log)"
 
 # Output that cannot be written: 74. A pipe that is closed, and a limit on files, do not end a run.
 code=0

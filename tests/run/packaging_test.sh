@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Defect: an installation that find_package(lmtrain) cannot use; a source folder that add_subdirectory cannot; another
+# Defect: an installation that find_package(lmtrain) cannot use, or a program of it that loads libraries from the source
+# folder, which may go; a source folder that add_subdirectory cannot; another
 # project that gets lmtrain's -Werror, warnings, tests or install rules along with its libraries.
 LMTRAIN=$1
 source=$2
@@ -33,6 +34,10 @@ configure example example-build
 grep -q "$PWD/prefix/include/lmtrain" example-build/build.ninja || fail "the example does not include the installed headers"
 refuses "-Wall|$source/base" example-build/build.ninja
 cmake --build example-build > build.log 2>&1 || fail "building the example: $(tail -20 build.log)"
+# Nothing of the source folder is needed any more.
+{ ldd prefix/bin/lmtrain; readelf -d prefix/bin/lmtrain; } > libraries
+grep -q "libtorch_cpu.so => /" libraries || fail "the installed program finds no LibTorch: $(grep torch libraries)"
+refuses "$source/|$build/" libraries
 "$PWD/prefix/bin/lmtrain" config.yaml train.steps=5 > run.log 2>&1 || fail "the installed program: $(tail -3 run.log)"
 for seed in 1 7; do
   "$LMTRAIN" generate runs/test --prompt "the of" --seed "$seed" > "program.$seed"

@@ -1,5 +1,6 @@
 #include "trainer/checkpoint/checkpoint.h"
 
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -267,6 +268,18 @@ std::map<std::string, at::Tensor> read_weights(const fs::path& checkpoint,
     readers.read(stored, tensor);
   }
   return weights;
+}
+
+void verify_values(const fs::path& checkpoint, const Manifest& manifest) {
+  TensorReaders readers(checkpoint);
+  for (const auto& stored : manifest.tensors) {
+    at::Tensor tensor = at::empty(stored.shape, master_type_of(manifest.state.precision));
+    readers.read(stored, tensor);
+    // A sum in fp64 is finite where all its fp32 terms are.
+    if (std::isfinite(tensor.sum(at::kDouble).item<double>())) continue;
+    throw CheckpointError(cat(checkpoint.string(), ": ", stored.group, "/", stored.name,
+                              " has values that are not finite (NaN or infinity)"));
+  }
 }
 
 void load_tensors(const fs::path& checkpoint, const Manifest& manifest, ParameterStore& store,

@@ -114,17 +114,25 @@ Manifest read_manifest(const std::filesystem::path& checkpoint);
 // Checks the sizes and checksums of all files. Throws CheckpointError naming the file, what was
 // expected and what was found.
 void verify_files(const std::filesystem::path& checkpoint, const Manifest& manifest);
+// Reads all tensors. Throws CheckpointError naming one whose values are not all finite: training
+// from it would end at the first step.
+void verify_values(const std::filesystem::path& checkpoint, const Manifest& manifest);
 
 // Returns the step folders that have a manifest, newest first. Throws IoError, with the system's
 // reason, where a folder cannot be looked into: what cannot be listed is not empty.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& checkpoints);
-// Returns the newest checkpoint that verifies, and logs a warning for each newer one that does not.
+
+// What a checkpoint must pass to be chosen: verify_files, or verify_values as well.
+enum class CheckpointCheck { kFiles, kFilesAndValues };
+// Returns the newest checkpoint that passes, and logs a warning for each newer one that does not.
 // Returns an empty path when there are no checkpoints. Throws CheckpointError when there are some
-// and none verifies.
-std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints);
+// and none passes.
+std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints,
+                                        CheckpointCheck check);
 // Resolves the path that a user gave: a checkpoint's folder, or a run's folder, which stands for
 // its newest checkpoint.
-std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
+std::filesystem::path resolve_checkpoint(const std::filesystem::path& path,
+                                         CheckpointCheck check = CheckpointCheck::kFiles);
 
 // Reads this rank's part of the weights, and of the optimizer state if `with_optimizer`, for any
 // layout. The store must be allocated; the caller must call its refresh_compute() afterwards.

@@ -112,7 +112,8 @@ json to_json(const Manifest& manifest) {
 }
 
 Precision precision_named(const std::string& name) {
-  if (const auto precision = choice_of<Precision>(name)) return *precision;
+  const auto precision = choice_of<Precision>(name);
+  if (precision && *precision != Precision::kAuto) return *precision;
   throw CheckpointError(cat("names a precision that this version does not know: '", name, "'"));
 }
 
@@ -264,14 +265,19 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
 
 namespace {
 
-bool verifies(const fs::path& checkpoint) {
+void verify(const fs::path& checkpoint, const Manifest& manifest, CheckpointCheck check) {
+  verify_files(checkpoint, manifest);
+  if (check == CheckpointCheck::kFilesAndValues) verify_values(checkpoint, manifest);
+}
+
+bool verifies(const fs::path& checkpoint, CheckpointCheck check) {
   try {
     const Manifest manifest = read_manifest(checkpoint);
     if (manifest.state.step != step_of(checkpoint)) {
       throw CheckpointError(cat(checkpoint.string(), " is named for another step than the ",
                                 manifest.state.step, " of its manifest"));
     }
-    verify_files(checkpoint, manifest);
+    verify(checkpoint, manifest, check);
     return true;
   } catch (const Error& error) {
     log_warn(cat("passing over a checkpoint: ", error.what()));
@@ -281,10 +287,10 @@ bool verifies(const fs::path& checkpoint) {
 
 }  // namespace
 
-fs::path newest_checkpoint(const fs::path& checkpoints) {
+fs::path newest_checkpoint(const fs::path& checkpoints, CheckpointCheck check) {
   const std::vector<fs::path> found = list_checkpoints(checkpoints);
   for (const fs::path& checkpoint : found) {
-    if (verifies(checkpoint)) return checkpoint;
+    if (verifies(checkpoint, check)) return checkpoint;
   }
   if (found.empty()) return {};
   throw CheckpointError(cat(
@@ -292,13 +298,13 @@ fs::path newest_checkpoint(const fs::path& checkpoints) {
       " can be used (the warnings say why); restore one, or start anew under another run.name"));
 }
 
-fs::path resolve_checkpoint(const fs::path& path) {
+fs::path resolve_checkpoint(const fs::path& path, CheckpointCheck check) {
   if (is_there(path / "manifest.json")) {
-    verify_files(path, read_manifest(path));
+    verify(path, read_manifest(path), check);
     return path;
   }
   for (const fs::path& folder : {path / "checkpoints", path}) {
-    fs::path newest = newest_checkpoint(folder);
+    fs::path newest = newest_checkpoint(folder, check);
     if (!newest.empty()) return newest;
   }
   if (is_there(path / "config.json")) {
@@ -329,7 +335,8 @@ void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep,
       std::error_code ignored;
       fs::remove(checkpoint / "manifest.json", ignored);  // from here on it is no checkpoint
       fs::remove_all(checkpoint, ignored);
-    } else if (verified.contains(checkpoint) || verifies(checkpoint)) {
+    } else if (verified.contains(checkpoint) ||
+               verifies(checkpoint, CheckpointCheck::kFilesAndValues)) {
       verified.insert(checkpoint);
       ++num_good;
     }

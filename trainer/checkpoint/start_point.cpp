@@ -1,6 +1,7 @@
 #include "trainer/checkpoint/start_point.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -68,11 +69,11 @@ void check_may_begin_in(const Config& config, const RunFolder& folder) {
 StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   const ResumeSetting resume = parse_resume(config.run.resume);
   StartPoint start;
-  start.checkpoint = newest_checkpoint(folder.checkpoints());
+  start.checkpoint = newest_checkpoint(folder.checkpoints(), CheckpointCheck::kFilesAndValues);
   if (start.checkpoint.empty()) require_no_earlier_training(folder);
   if (resume.from == ResumeFrom::kPath) {
     if (start.checkpoint.empty()) {
-      start.checkpoint = resolve_checkpoint(resume.path);
+      start.checkpoint = resolve_checkpoint(resume.path, CheckpointCheck::kFilesAndValues);
     } else {
       check_began_with(resume.path, folder);
     }
@@ -86,6 +87,25 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
                               "start a run from them with model.init_from"));
   }
   return start;
+}
+
+std::optional<Precision> precision_of_start(const Config& config, const RunFolder& folder) {
+  std::vector<fs::path> candidates = list_checkpoints(folder.checkpoints());
+  const ResumeSetting resume = parse_resume(config.run.resume);
+  if (candidates.empty() && resume.from == ResumeFrom::kPath) {
+    const fs::path path = resume.path;
+    candidates = {path};
+    for (const fs::path& within : {path / "checkpoints", path})
+      std::ranges::copy(list_checkpoints(within), std::back_inserter(candidates));
+  }
+  for (const fs::path& checkpoint : candidates) {
+    try {
+      return read_manifest(checkpoint).state.precision;
+    } catch (const Error&) {
+      continue;  // find_start_point says why it passes over it
+    }
+  }
+  return std::nullopt;
 }
 
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder,

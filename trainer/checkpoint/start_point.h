@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ void check_may_begin_in(const Config& config, const RunFolder& folder);
 // if it has none, the checkpoint of run.resume = PATH. Throws ConfigError when run.resume does not
 // allow that start point, and CheckpointError.
 StartPoint find_start_point(const Config& config, const RunFolder& folder);
+
+// The precision that find_start_point's checkpoint was trained in, by the newest manifest that can be
+// read and without a check of its files. Nothing where the run begins without a checkpoint.
+std::optional<Precision> precision_of_start(const Config& config, const RunFolder& folder);
 
 // Collective. Returns rank 0's start point on every rank. Throws CollectiveError.
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);

@@ -13,6 +13,7 @@
 #include "parallel/precision.h"
 #include "trainer/commands/command.h"
 #include "trainer/interchange/interchange.h"
+#include "trainer/planning/choose_precision.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 
@@ -28,9 +29,14 @@ struct Options {
   size_t most = 12;
 };
 
+// Every known machine has GPUs, which are faster in bf16.
+Precision resolved_precision(const Options& options, Precision precision) {
+  if (precision != Precision::kAuto) return precision;
+  return options.machine == kThisNode ? faster_precision(at::kCPU) : Precision::kBf16;
+}
+
 MachineSpec machine_of(const Options& options, const Config& config) {
   if (options.machine != kThisNode) return known_machine(options.machine);
-  at::set_num_threads(static_cast<int>(job_cores().size()));
   return cores_of_node(
       measure_matmul_ceiling(compute_type_of(config.train.precision), at::kCPU).flops,
       available_memory().bytes, options.ranks);
@@ -67,6 +73,8 @@ void show_layouts(const Options& options) {
   const Config& config = loaded.config;
   if (const auto problem = find_problem(config.model))
     throw ConfigError(cat(loaded.name, ": ", problem->text));
+  if (options.machine == kThisNode) at::set_num_threads(static_cast<int>(job_cores().size()));
+  loaded.config.train.precision = resolved_precision(options, config.train.precision);
   const int64_t vocab_size =
       std::max(planned_vocab_size(config), initial ? initial->num_tokens : 0);
   const MachineSpec machine = machine_of(options, config);

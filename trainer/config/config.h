@@ -58,8 +58,11 @@ struct TrainConfig {
     f.integer("micro_batch_size", micro_batch_size, {.min = 1, .max = 1 << 20},
               "Sequences that one rank computes at once.")
         .warned_on_resume();
-    f.choice("precision", precision,
-             "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64).")
+    f.choice(
+         "precision", precision,
+         "Compute precision; master weights, gradients and moments are fp32 (fp64 in fp64). auto "
+         "takes the faster of bf16 and fp32, measured at the start, and a checkpoint's when "
+         "there is one.")
         .fixed_on_resume();
     f.real("clip_grad_norm", clip_grad_norm, {.min = 0.0},
            "Largest global gradient norm; 0 turns clipping off.")

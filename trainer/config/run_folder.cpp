@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/durable_file.h"
@@ -104,6 +105,20 @@ void HeldFolder::require_same(const RunFolder& folder, int64_t token, const std:
   throw ConfigError(cat("run.dir: ", host, " does not see ", fs::absolute(folder.path).string(),
                         " as rank 0 has it; all ranks write checkpoints there, so it must be one "
                         "folder on a file system that all hosts share"));
+}
+
+void HeldFolder::require_in_place() const {
+  struct stat held = {};
+  struct stat there = {};
+  if (itself_ < 0 || fstat(itself_, &held) != 0) return;
+  const bool is_same = stat(folder_.path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+                       held.st_ino == there.st_ino;
+  if (is_same) return;
+  std::error_code ignored;
+  throw IoError(cat("the run's folder ", folder_.path.string(),
+                    " was moved or removed while the run went on; it is now ",
+                    fs::read_symlink(cat("/proc/self/fd/", itself_), ignored).string(),
+                    ". Put it back, and the same command continues"));
 }
 
 HeldFolder::~HeldFolder() { leave(); }

@@ -37,6 +37,9 @@ class HeldFolder {
   explicit HeldFolder(const RunFolder& folder);
   // A job that came to nothing leaves no folder behind that was not there before.
   ~HeldFolder();
+  // Throws IoError where the folder's path does not lead to it any more, because somebody has moved
+  // or removed it: what is written by the path then is lost to the run.
+  void require_in_place() const;
   // A number that only this job knows, and that its other ranks find in the folder.
   int64_t token() const { return token_; }
   // Throws ConfigError where this host does not see the folder that rank 0 holds.

@@ -22,7 +22,7 @@ LoadedModel load_model(const std::string& path) {
   loaded.start_token = start_token_of(loaded.manifest.state, loaded.tokenizer);
   loaded.end_tokens = end_tokens_of(loaded.manifest.state, loaded.tokenizer);
   loaded.store =
-      std::make_unique<ParameterStore>(compute_type_of(loaded.config.train.precision), at::kCPU);
+      std::make_unique<ParameterStore>(compute_type_of(loaded.manifest.state.precision), at::kCPU);
   loaded.model = make_model(loaded.config.model, loaded.manifest.state.num_tokens, *loaded.store,
                             *loaded.alone);
   loaded.store->allocate(0, StoreUse::kInference);

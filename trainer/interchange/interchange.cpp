@@ -213,7 +213,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const json value =
       parse_python_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());
-  complete_head(model, SafetensorsFolder(folder));
+  complete_by_files(model, SafetensorsFolder(folder));
   check_limits(model.config, path.string());
   if (const auto problem = find_problem(model.config))
     throw DataError(cat(path.string(), ": ", problem->text));

@@ -140,6 +140,7 @@ class Run {
   void save(int64_t step, bool must) {
     memory_.note_once(planned_memory().training(), launch_);
     const PhaseScope scope(phases_, Phase::kCheckpoint);
+    require_folder_in_place();
     CheckpointState state = checkpoint_state(job_, step, launch_);
     recorder_.go_with(state);
     const bool saved = saver_.save(trainer_.store(), groups_.mesh.tensor(), state,
@@ -153,7 +154,14 @@ class Run {
                                        launch_.local_size(), job_.compute.device.device.is_cpu()));
   }
 
+  void require_folder_in_place() {
+    launch_.together([&] {
+      if (beginning_.held) beginning_.held->require_in_place();
+    });
+  }
+
   void finish(int64_t step) {
+    require_folder_in_place();
     RunFacts& facts = recorder_.facts();
     if (launch_.rank() == 0 && config_.eval.samples > 0) {
       log_info(cat("writing ", config_.eval.samples,

@@ -43,6 +43,7 @@ RunFacts facts_of_beginning(const RunFolder& folder, const StartPoint& start) {
     facts.started = before->started;
     facts.inherited = before->inherited;
     facts.notes = before->notes;
+    facts.has_lost_energy = before->has_lost_energy;
   }
   if (facts.started.empty()) facts.started = utc_now();
   if (start.checkpoint.empty() || is_own) return facts;
@@ -162,6 +163,9 @@ std::optional<RunBeginning> begin_run(const LoadedConfig& given, PhaseTracker& p
   const RunFolder folder{std::filesystem::path(run.dir) / run.name};
   Beginning beginning(folder, phases, launch);
   JobChecks checks;
+  checks.precision_of_checkpoint = [&](const Config& config) {
+    return precision_of_start(config, folder);
+  };
   checks.has_work = [&](const LoadedConfig& loaded) { return beginning.has_work(loaded); };
   checks.with_compute = [&](const LoadedConfig& loaded, const Compute& compute) {
     beginning.start_metering(loaded, compute);

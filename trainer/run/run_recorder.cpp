@@ -45,6 +45,7 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       price_(price_of_attempt(run.job.loaded)),
       reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn) {
   for (const std::string& note : run.attempt.notes) facts_.notes.push_back(note);
+  facts_.has_lost_energy |= !run.attempt.notes.empty();
   if (run.attempt.number == 1 && run.job.data.prepared.was_in_cache) {
     facts_.notes.push_back(
         cat("The text was in ", run.config().data.cache,

@@ -5,6 +5,7 @@
 #include "models/cpu_capability.h"
 #include "parallel/typed_gather.h"
 #include "trainer/planning/choose_layout.h"
+#include "trainer/planning/choose_precision.h"
 #include "trainer/planning/feasibility.h"
 
 namespace lmtrain {
@@ -40,8 +41,14 @@ std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
   std::optional<InitialModel> initial;
   launch.together([&] { initial = adopt_initial_model(loaded); });
   std::optional<Compute> compute;
-  if (config.parallel.layout == LayoutMode::kAuto) {
+  if (config.train.precision == Precision::kAuto || config.parallel.layout == LayoutMode::kAuto) {
     compute = set_up_compute(config.parallel, launch);
+    std::optional<Precision> of_checkpoint;
+    launch.together([&] {
+      if (checks.precision_of_checkpoint && launch.rank() == 0)
+        of_checkpoint = checks.precision_of_checkpoint(config);
+    });
+    choose_precision(loaded.config, of_checkpoint, *compute, launch);
     choose_layout(loaded, *compute, launch);
   }
   launch.together([&] { check_before_data(loaded, launch.size(), launch.rank() == 0); });

@@ -12,6 +12,7 @@
 #include "parallel/compute.h"
 #include "parallel/launch.h"
 #include "parallel/mesh.h"
+#include "parallel/precision.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/load_config.h"
 #include "trainer/interchange/interchange.h"
@@ -20,7 +21,8 @@
 namespace lmtrain {
 
 struct Job {
-  // Resolved: the model of model.init_from adopted, the layout chosen, the vocabulary known.
+  // Resolved: the model of model.init_from adopted, precision and layout chosen, the vocabulary
+  // known.
   LoadedConfig loaded;
   std::optional<InitialModel> initial;  // where model.init_from is set
   Compute compute;
@@ -34,6 +36,8 @@ struct Job {
 
 // What one kind of job checks besides.
 struct JobChecks {
+  // On rank 0: the precision of the checkpoint that the job goes on from, where there is one.
+  std::function<std::optional<Precision>(const Config&)> precision_of_checkpoint;
   // Collective, once the config has been checked, before this rank takes a device and reads data:
   // whether there is anything to do. Without it there is.
   std::function<bool(const LoadedConfig&)> has_work;

@@ -1,5 +1,7 @@
 #include "trainer/checkpoint/checkpoint.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -53,12 +55,20 @@ struct Store {
 class Checkpoints : public testing::Test {
  protected:
   fs::path save(int64_t step, uint64_t seed, const StateNames& names_for = of_both) {
+    return save(step, Store(seed, names_for).store);
+  }
+  fs::path save(int64_t step, const ParameterStore& store) {
     CheckpointState state;
     state.step = step;
     state.tokens = 100 * step;
-    Store of(seed, names_for);
-    EXPECT_EQ(save_checkpoint(folder_.path(), of.store, *alone_, state, "{}", *alone_), "");
+    EXPECT_EQ(save_checkpoint(folder_.path(), store, *alone_, state, "{}", *alone_), "");
     return checkpoint_path(folder_.path(), step);
+  }
+  fs::path newest(CheckpointCheck check = CheckpointCheck::kFilesAndValues) const {
+    return newest_checkpoint(folder_.path(), check);
+  }
+  static fs::path newest(const fs::path& checkpoints) {
+    return newest_checkpoint(checkpoints, CheckpointCheck::kFilesAndValues);
   }
   static void damage(const fs::path& checkpoint) {
     const fs::path file = checkpoint / "rank-00000-0.h5";
@@ -114,19 +124,35 @@ TEST_F(Checkpoints, HoldTheStateThatTheOptimizerKeeps) {
 
 // Defect: a damaged checkpoint that is taken, or one that stops the search for an older one.
 TEST_F(Checkpoints, TheNewestThatVerifiesWins) {
-  EXPECT_EQ(newest_checkpoint(folder_.path()), "");
+  EXPECT_EQ(newest(), "");
   const fs::path first = save(1, 1);
   const fs::path second = save(2, 2);
-  EXPECT_EQ(newest_checkpoint(folder_.path()), second);
+  EXPECT_EQ(newest(), second);
   damage(second);
-  EXPECT_EQ(newest_checkpoint(folder_.path()), first);
+  EXPECT_EQ(newest(), first);
   EXPECT_EQ(resolve_checkpoint(first), first);
   EXPECT_NE(message_of<CheckpointError>([&] { resolve_checkpoint(second); }).find("XXH3"),
             std::string::npos);
   damage(first);
-  EXPECT_NE(
-      message_of<CheckpointError>([&] { newest_checkpoint(folder_.path()); }).find("none of the 2"),
-      std::string::npos);
+  EXPECT_NE(message_of<CheckpointError>([&] { newest(); }).find("none of the 2"),
+            std::string::npos);
+}
+
+// Defect: a checkpoint whose files are whole and whose numbers are not, which ends a resume at its
+// first step although an older one is good.
+TEST_F(Checkpoints, WhoseValuesAreNotFiniteArePassedOver) {
+  const fs::path good = save(1, 1);
+  Store broken(2);
+  const fs::path newer = save(2, broken.store);
+  broken.store.units()[0]->state()[1].shard[5] = std::numeric_limits<float>::quiet_NaN();
+  const fs::path newest_of_all = save(3, broken.store);
+  EXPECT_EQ(newest(), newer);
+  EXPECT_EQ(newest(CheckpointCheck::kFiles), newest_of_all);
+  broken.store.units()[0]->master()[0] = std::numeric_limits<float>::infinity();
+  save(2, broken.store);
+  EXPECT_EQ(newest(), good);
+  EXPECT_EQ(message_of<CheckpointError>([&] { verify_values(newer, read_manifest(newer)); }),
+            newer.string() + ": weights/table has values that are not finite (NaN or infinity)");
 }
 
 // Defect: what a killed save left counts or stays; a file of the user's that lies there is removed.
@@ -135,7 +161,7 @@ TEST_F(Checkpoints, WhatAKilledSaveLeftIsRemovedAndNothingElse) {
   folder_.write("step-00000002/rank-00000-0.h5", "half");
   folder_.write("notes.txt", "mine");
   folder_.write("best/model", "mine too");
-  EXPECT_EQ(newest_checkpoint(folder_.path()), kept);
+  EXPECT_EQ(newest(), kept);
   remove_unfinished_checkpoints(folder_.path());
   EXPECT_FALSE(fs::exists(folder_ / "step-00000002"));
   EXPECT_TRUE(fs::exists(folder_ / "notes.txt"));
@@ -209,12 +235,12 @@ TEST_F(Checkpoints, EveryByteOfAManifestIsCovered) {
     std::string text = good;
     text[at] = static_cast<char>(text[at] ^ (1 << (at % 8)));
     folder_.write("step-00000002/manifest.json", text);
-    ASSERT_EQ(newest_checkpoint(folder_.path()), first) << "byte " << at;
+    ASSERT_EQ(newest(), first) << "byte " << at;
   }
   folder_.write("step-00000002/manifest.json", "");
-  EXPECT_EQ(newest_checkpoint(folder_.path()), first);
+  EXPECT_EQ(newest(), first);
   folder_.write("step-00000002/manifest.json", good);
-  EXPECT_EQ(newest_checkpoint(folder_.path()), second);
+  EXPECT_EQ(newest(), second);
 }
 
 // Defect: the user's own copies, notes and links among the checkpoints are trained from or removed.
@@ -226,7 +252,7 @@ TEST_F(Checkpoints, WhatIsTheUsersIsNeitherTakenNorRemoved) {
   folder_.write("step-notes/notes.txt", "mine");
   folder_.write("archive/step-00000012/manifest.json", read_file(second / "manifest.json"));
   fs::create_directory_symlink(folder_ / "archive/step-00000012", folder_ / "step-00000012");
-  EXPECT_EQ(newest_checkpoint(folder_.path()), second);
+  EXPECT_EQ(newest(), second);
   std::set<fs::path> verified;
   remove_old_checkpoints(folder_.path(), 1, verified);
   remove_unfinished_checkpoints(folder_.path());
@@ -240,8 +266,8 @@ TEST_F(Checkpoints, WhatIsTheUsersIsNeitherTakenNorRemoved) {
 // Defect: what cannot be listed counts as empty, and a run begins at step 0 over its checkpoints.
 TEST_F(Checkpoints, WhatCannotBeListedIsNotEmpty) {
   const std::string path = folder_.write("checkpoints", "a file");
-  EXPECT_NE(message_of<IoError>([&] { newest_checkpoint(path); }).find(path), std::string::npos);
-  EXPECT_EQ(newest_checkpoint(folder_ / "nowhere"), "");
+  EXPECT_NE(message_of<IoError>([&] { newest(path); }).find(path), std::string::npos);
+  EXPECT_EQ(newest(folder_ / "nowhere"), "");
 }
 
 // Defect: a save of a step that has a checkpoint removes that before the new one is there.
@@ -256,7 +282,7 @@ TEST_F(Checkpoints, ASaveOfTheSameStepReplacesAtTheEnd) {
   folder_.write("step-00000003.new/rank-00000-0.h5", "half");
   remove_unfinished_checkpoints(folder_.path());
   EXPECT_FALSE(fs::exists(path.string() + ".new"));
-  EXPECT_EQ(newest_checkpoint(folder_.path()), path);
+  EXPECT_EQ(newest(), path);
 }
 
 // Defect: a save goes through a link that has the name of its step, or removes it.
@@ -269,7 +295,7 @@ TEST_F(Checkpoints, ASaveWhereALinkLiesIsAbandoned) {
   EXPECT_NE(save_checkpoint(folder_.path(), of.store, *alone_, state, "{}", *alone_).find("a link"),
             std::string::npos);
   EXPECT_TRUE(fs::is_symlink(checkpoint_path(folder_.path(), 4)));
-  EXPECT_EQ(newest_checkpoint(folder_.path()), path);
+  EXPECT_EQ(newest(), path);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ struct ReferenceModel {
         expected(folder / "expected.safetensors"),
         store(type, kTestDevice) {
     const SafetensorsFolder files(folder);
-    complete_head(reference, files);
+    complete_by_files(reference, files);
     config = reference.config;
     config.vocab_size += 3;  // padded rows must change nothing
     config.dropout = 0.0;
