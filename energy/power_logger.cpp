@@ -159,9 +159,13 @@ void PowerLogger::sample(double now) {
   joules_.store(joules, std::memory_order_relaxed);
   const double span = now - watts_begin_;
   if (span < 0.5 * interval_) return;
-  watts_.store(std::max(0.0, joules - watts_joules_) / span, std::memory_order_relaxed);
+  // The job's share of its node is known better with each sample, and changes what earlier samples
+  // are counted for. The power is that of the last span alone, by the share of now.
+  const double of_node = totals_.joules();
+  const double share = of_node > 0.0 ? joules / of_node : 1.0;
+  watts_.store(std::max(0.0, of_node - node_joules_) * share / span, std::memory_order_relaxed);
   watts_begin_ = now;
-  watts_joules_ = joules;
+  node_joules_ = of_node;
 }
 
 void PowerLogger::keep(const LedgerRecord& record) {

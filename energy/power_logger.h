@@ -92,7 +92,7 @@ class PowerLogger {
   double observed_;  // the time of the last look at the phase
   double meter_seconds_ = 0.0;
   double watts_begin_ = 0.0;
-  double watts_joules_ = 0.0;
+  double node_joules_ = 0.0;  // at watts_begin_, of which the job has a share
 
   std::atomic<int64_t> step_;
   std::atomic<double> watts_{0.0};

@@ -185,7 +185,7 @@ std::optional<int64_t> resumed_step(const EmissionsReport& report, int64_t attem
   return step;
 }
 
-// Whether an attempt came to a step; one that ended before has nothing to compute again.
+// Whether an attempt came to compute; one that ended before has nothing to compute again.
 bool has_computed(const EmissionsReport& report, int64_t attempt) {
   return std::ranges::any_of(report.totals, [&](const EnergyTotals& totals) {
     return totals.start.attempt == attempt &&
@@ -197,7 +197,9 @@ bool has_computed(const EmissionsReport& report, int64_t attempt) {
 
 void add_waste(EmissionsReport& report) {
   for (AttemptEnergy& attempt : report.attempts) {
-    if (!has_computed(report, attempt.attempt)) continue;
+    attempt.has_computed =
+        attempt.last_step > attempt.first_step || has_computed(report, attempt.attempt);
+    if (!attempt.has_computed) continue;
     const std::optional<int64_t> step = resumed_step(report, attempt.attempt);
     // An attempt that ended in order at the step at which the next one began wasted nothing.
     if (!step || *step > attempt.last_step) continue;

@@ -69,7 +69,8 @@ struct AttemptEnergy {
   double seconds = 0.0;
   int64_t first_step = 0;
   int64_t last_step = 0;
-  bool stopped = false;  // whether it ended in order; false if it crashed or still runs
+  bool has_computed = false;  // whether it came to a step at all
+  bool stopped = false;       // whether it ended in order; false if it crashed or still runs
   EnergyRange energy;
   double wasted_joules = 0.0;  // spent on steps that a later attempt computed again
   EnergyPrice price;           // that the numbers of the report are made with

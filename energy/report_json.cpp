@@ -79,18 +79,19 @@ ordered_json devices_json(const EmissionsReport& report) {
 ordered_json attempts_json(const EmissionsReport& report) {
   ordered_json list = ordered_json::array();
   for (const AttemptEnergy& attempt : report.attempts) {
-    list.push_back({{"attempt", attempt.attempt},
-                    {"ranks", attempt.num_ranks},
-                    {"started_unix_seconds", attempt.wall_seconds},
-                    {"seconds", attempt.seconds},
-                    {"first_step", attempt.first_step},
-                    {"last_step", attempt.last_step},
-                    {"ended_in_order", attempt.stopped},
-                    {"kwh", kwh_json(attempt.energy)},
-                    {"pue", attempt.price.pue},
-                    {"g_co2e_per_kwh", attempt.price.grid.g_per_kwh},
-                    {"kg_co2e", attempt.energy.joules * attempt.price.grams_per_joule() / 1000.0},
-                    {"wasted_kwh", kwh(attempt.wasted_joules)}});
+    list.push_back(
+        {{"attempt", attempt.attempt},
+         {"ranks", attempt.num_ranks},
+         {"started_unix_seconds", attempt.wall_seconds},
+         {"seconds", attempt.seconds},
+         {"first_step", attempt.has_computed ? ordered_json(attempt.first_step) : ordered_json()},
+         {"last_step", attempt.has_computed ? ordered_json(attempt.last_step) : ordered_json()},
+         {"ended_in_order", attempt.stopped},
+         {"kwh", kwh_json(attempt.energy)},
+         {"pue", attempt.price.pue},
+         {"g_co2e_per_kwh", attempt.price.grid.g_per_kwh},
+         {"kg_co2e", attempt.energy.joules * attempt.price.grams_per_joule() / 1000.0},
+         {"wasted_kwh", kwh(attempt.wasted_joules)}});
   }
   return list;
 }

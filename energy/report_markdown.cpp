@@ -212,17 +212,22 @@ std::string phase_table(const EmissionsReport& report) {
   return text + "\n";
 }
 
+std::string steps_text(const AttemptEnergy& attempt) {
+  if (!attempt.has_computed) return "none";
+  if (attempt.first_step == attempt.last_step) return std::to_string(attempt.first_step);
+  return cat(attempt.first_step, " to ", attempt.last_step);
+}
+
 std::string attempt_table(const EmissionsReport& report) {
   std::string text = "### By attempt\n\n";
   text += table_head({"attempt", "started (UTC)", "ranks", "steps", "time", "energy",
                       "of it on steps computed again", "ended in order", "price"});
   for (const AttemptEnergy& attempt : report.attempts) {
-    text +=
-        row({std::to_string(attempt.attempt), utc(attempt.wall_seconds),
-             std::to_string(attempt.num_ranks), cat(attempt.first_step, " to ", attempt.last_step),
-             human_duration(attempt.seconds), energy_range_text(attempt.energy),
-             energy_text(attempt.wasted_joules), attempt.stopped ? "yes" : "no",
-             price_text(attempt.price)});
+    text += row({std::to_string(attempt.attempt), utc(attempt.wall_seconds),
+                 std::to_string(attempt.num_ranks), steps_text(attempt),
+                 human_duration(attempt.seconds), energy_range_text(attempt.energy),
+                 energy_text(attempt.wasted_joules), attempt.stopped ? "yes" : "no",
+                 price_text(attempt.price)});
   }
   return text + "\n";
 }

@@ -77,6 +77,7 @@ NextAttempt next_attempt(const fs::path& folder) {
     const AddToAttempts add{attempts};
     try {
       LedgerReader(path).read_new([&](const LedgerRecord& record) { std::visit(add, record); });
+      if (attempts.empty()) throw DataError("it holds no attempt");
     } catch (const Error& problem) {
       const fs::path aside = set_aside(path);
       log_warn(cat("the ledger ", path.string(), " is set aside as ", aside.string(), ": ",

@@ -56,6 +56,7 @@ ExitCode with_output_written(ExitCode code) {
   std::cout.flush();
   const bool is_written = std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (is_written || code != ExitCode::kDone) return code;
+  if (errno == EPIPE) return ExitCode::kIo;  // the reader has what it wanted (`| head -1`)
   log_error(cat("standard output could not be written",
                 errno == 0 ? "" : cat(": ", std::strerror(errno))));
   return ExitCode::kIo;

@@ -108,6 +108,17 @@ grep -q joules_per_token runs/f/emissions.json && fail "joules per token, though
 grep -q "metrics.jsonl.damaged" runs/f/report.md || fail "the report does not tell of the damaged metrics"
 grep -q "facts.json.damaged" runs/f/report.md || fail "the report does not tell of the damaged facts"
 
+# A ledger of which nothing can be read, and metrics of another type.
+head -c 5000 /dev/urandom > runs/f/energy/rank-00000.jsonl
+sed -i '4s/.*/{"step":4,"tokens":"a","time":"b"}/' runs/f/metrics.jsonl
+expect 0 "rank-00000.jsonl is set aside" config.yaml run.name=f train.steps=63
+grep -q "metrics.jsonl.damaged-2" runs/f/report.md || fail "the report does not tell of the second damage to the metrics"
+grep -q '"a"' runs/f/metrics.jsonl && fail "a damaged line stays in the metrics"
+# A start that is refused computed no step.
+expect 64 "run.seed" config.yaml run.name=f train.steps=64 run.seed=9
+"$LMTRAIN" report runs/f > out.log 2>&1
+grep -qE '^\| [0-9]+ \|.*\| none \|' runs/f/report.md || fail "a refused start has steps: $(grep -A12 'By attempt' runs/f/report.md)"
+
 # Another job holds the folder.
 exec {fd}>> runs/f/.lock
 flock "$fd"
@@ -122,6 +133,11 @@ rm runs/f/summary.json
 rm runs/f/checkpoints/*/manifest.json
 expect 66 "without its checkpoints" config.yaml run.name=f train.steps=64
 ls runs/f/checkpoints/*/rank-*.h5 > out.log || fail "the tensors of a run without manifests were removed"
+# Nor where the record of the run is gone too, and only its metrics tell of it.
+mv runs/f/facts.json away
+expect 66 "without its checkpoints" config.yaml run.name=f train.steps=64
+ls runs/f/checkpoints/*/rank-*.h5 > out.log || fail "the tensors of a run without manifests and facts were removed"
+mv away runs/f/facts.json
 # No step at all is a run too.
 expect 0 "report" config.yaml run.name=g train.steps=0
 expect 0 "has finished" config.yaml run.name=g train.steps=0
@@ -157,6 +173,8 @@ code=0
 [ "$code" = 74 ] || fail "exit code $code of help on a full disk"
 { "$LMTRAIN" config.yaml run.name=piped train.steps=30 2>&1 || echo "$?" > code; } | head -1 > out.log
 [ ! -e code ] && [ -e runs/piped/summary.json ] || fail "a closed pipe ended training with $(cat code)"
+{ "$LMTRAIN" config config.yaml 2> err.log; true; } | head -1 > out.log
+[ ! -s err.log ] || fail "a reader that has enough is a mistake: $(cat err.log)"
 # A planted link is not written through.
 mkdir -p runs/linked
 ln -s "$work/victim" runs/linked/metrics.jsonl
@@ -177,7 +195,7 @@ expect 64 "did you mean 'config'?" confg
 expect 64 "the config comes before it" train.steps=5 config.yaml
 expect 64 "did you mean 'optimizer.lr'?" config.yaml learning_rate=0.1
 expect 64 "'train.global_batch_size' or 'train.micro_batch_size'" train config.yaml batch_size=8
-expect 64 "did you mean '--max-tokens'?" generate runs/b --max-new-tokens 5
+expect 64 "did you mean '--max-new-tokens'?" generate runs/b --n-predict 5
 expect 64 "lmtrain generate --help" generate
 expect 64 "lmtrain CONFIG" --config config.yaml
 code=0

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/manifest_json.h"
+#include "trainer/config/load_config.h"
 
 namespace lmtrain {
 namespace {
@@ -34,6 +35,7 @@ constexpr std::string_view kEnd = "\",\n";
 bool is_there(const fs::path& path) {
   std::error_code error;
   const bool found = fs::exists(path, error);
+  if (error == std::errc::not_a_directory) return false;
   if (error) refuse_listing(path, error);
   return found;
 }
@@ -124,7 +126,13 @@ void check_values(const Manifest& manifest) {
     if (!holds) throw CheckpointError(cat("holds ", problem));
   };
   require(s.step >= 0, cat("step ", s.step));
-  require(s.num_tokens >= 0, cat("a vocabulary of ", s.num_tokens, " tokens"));
+  constexpr int64_t kMostTokens = int64_t{1} << 24;  // as model.vocab_size
+  require(s.num_tokens > 0 && s.num_tokens <= kMostTokens,
+          cat("a vocabulary of ", s.num_tokens, " tokens"));
+  const int64_t start = s.start_token.value_or(-1);
+  require(start >= -1 && start < s.num_tokens,
+          cat("the start token ", start, ", which is not of its vocabulary"));
+  require(!manifest.tensors.empty(), "no tensors");
   require(s.tokens >= 0 && s.seconds >= 0 && s.joules >= 0, "totals below 0");
   std::set<std::string> files;
   for (const auto& file : manifest.files) {
@@ -184,7 +192,6 @@ Manifest manifest_from_json(const json& from) {
     manifest.tensors.push_back(
         {tensor.at("group"), tensor.at("name"), tensor.at("shape"), tensor.at("file")});
   }
-  check_values(manifest);
   return manifest;
 }
 
@@ -221,15 +228,22 @@ Manifest parse_manifest(std::string_view text) {
   if (!has_checksum && value.at("format") != kFormatWithoutChecksum)
     throw CheckpointError(
         "is damaged: it lacks its checksum, or has another format than this version reads");
-  return manifest_from_json(value);
+  Manifest manifest = manifest_from_json(value);
+  check_values(manifest);
+  return manifest;
 }
 
 Manifest read_manifest(const fs::path& checkpoint) {
   const fs::path path = checkpoint / "manifest.json";
   try {
+    std::error_code ignored;
+    if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
+      throw CheckpointError("is not a file");
     return parse_manifest(read_file(path, kMaxManifestBytes));
-  } catch (const json::exception& error) {
-    throw CheckpointError(cat(path.string(), " is damaged: ", error.what()));
+  } catch (const json::exception&) {
+    throw CheckpointError(cat(path.string(),
+                              " is damaged: it is not JSON, or a value is missing or of another "
+                              "type"));
   } catch (const Error& error) {
     throw CheckpointError(cat(path.string(), ": ", error.what()));
   }
@@ -277,6 +291,7 @@ bool verifies(const fs::path& checkpoint, CheckpointCheck check) {
       throw CheckpointError(cat(checkpoint.string(), " is named for another step than the ",
                                 manifest.state.step, " of its manifest"));
     }
+    parse_config(manifest.state.config, (checkpoint / "manifest.json").string());
     verify(checkpoint, manifest, check);
     return true;
   } catch (const Error& error) {

@@ -77,7 +77,7 @@ Command add_inspect(CLI::App& program) {
   app->add_flag("--tensors", options->tensors, "List all tensors");
   return {.app = app,
           .examples = {"lmtrain inspect runs/quickstart",
-                       "lmtrain inspect runs/quickstart/checkpoints/step-00000600 --tensors"},
+                       "lmtrain inspect runs/quickstart/checkpoints/step-00000780 --tensors"},
           .synonyms = {checkpoint_words(), {{"list", "verbose", "v"}, {"--tensors"}, ""}},
           .run = run_with(options, inspect)};
 }

@@ -352,8 +352,8 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   const bool is_other = names_tokenizer && fs::weakly_canonical(config.tokenizer.path) !=
                                                fs::weakly_canonical(initial.folder);
   if (is_other && !initial.companions.empty()) {
-    log_info(cat("the tokenizer is not that of ", config.model.init_from,
-                 ", whose end tokens, sampling and chat template are left behind"));
+    log_info(cat("the end tokens, sampling and chat template of ", config.model.init_from,
+                 " are left behind, because its tokenizer is not the run's"));
     initial.companions.clear();
   }
   return initial;

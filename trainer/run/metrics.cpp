@@ -97,9 +97,13 @@ struct MetricsLine {
 };
 
 // Throws json::exception where a value has another type than it must have.
-MetricsLine parse_line(const json& record) {
+// Nothing for what is no line of a step or a validation.
+std::optional<MetricsLine> parse_line(const json& record) {
+  const bool has_step =
+      record.is_object() && record.contains("step") && record["step"].is_number_integer();
+  if (!has_step) return std::nullopt;
   MetricsLine line;
-  line.step = record.at("step").get<int64_t>();
+  line.step = record["step"].get<int64_t>();
   if (record.contains("validation_loss")) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
@@ -109,6 +113,8 @@ MetricsLine parse_line(const json& record) {
     line.tokens = record.value("tokens", int64_t{0});
     if (record.contains("matmul_share")) line.matmul_share = record["matmul_share"].get<double>();
     if (record.contains("mfu")) line.mfu = record["mfu"].get<double>();
+  } else {
+    return std::nullopt;
   }
   return line;
 }
@@ -125,13 +131,17 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
     ++number;
     const bool is_torn = lines.eof();  // without its line break: what a crash leaves
     const json record = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    MetricsLine line;
+    std::optional<MetricsLine> parsed;
     try {
-      line = parse_line(record);
-    } catch (const json::exception&) {
+      parsed = parse_line(record);
+    } catch (const json::exception&) {  // a value of another type
+      parsed.reset();
+    }
+    if (!parsed) {
       if (!is_torn) damaged.push_back(number);
       continue;
     }
+    const MetricsLine& line = *parsed;
     if (line.step > last_step) continue;
     kept += text + "\n";
     if (line.validation) {

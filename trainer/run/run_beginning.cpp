@@ -30,8 +30,10 @@ MetricsLog open_records(const RunFolder& folder, const Config& config, const Sta
   remove_unfinished_checkpoints(folder.checkpoints());
   open_log_file(folder.log());
   std::filesystem::remove(folder.summary());  // a larger train.steps extends a finished run
+  MetricsLog metrics(folder.metrics(), totals_of(start, folder, facts));
+  // After the metrics are cut: what is found beside this config's interval of saves is its own.
   write_file_durably(folder.config(), print_config(config));
-  return MetricsLog(folder.metrics(), totals_of(start, folder, facts));
+  return metrics;
 }
 
 // What earlier attempts of this run knew of its beginning; or where another run's checkpoint gave

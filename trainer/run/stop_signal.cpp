@@ -49,6 +49,10 @@ void catch_stop_signals() {
   action.sa_handler = on_request;
   action.sa_flags = SA_RESTART;
   for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
+  // The terminal is gone; under nohup the signal is ignored, and stays so.
+  struct sigaction before = {};
+  sigaction(SIGHUP, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 StopAfterStep::StopAfterStep() { after_step = 1; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "models/cpu_capability.h"
 #include "parallel/typed_gather.h"
 #include "trainer/planning/choose_layout.h"
@@ -16,6 +18,20 @@ void resolve_vocabulary(Job& job) {
   job.num_tokens = std::max(of_tokenizer, job.initial ? job.initial->num_tokens : 0);
   int64_t& rows = job.loaded.config.model.vocab_size;
   if (rows == 0) rows = job.num_tokens;
+}
+
+// Embeddings belong to the tokens for which they were learned.
+void warn_of_other_tokens(const Job& job) {
+  if (!job.initial || !has_tokenizer(job.initial->folder)) return;
+  const Tokenizer& now = job.data.prepared.tokenizer;
+  const Tokenizer then = Tokenizer::load(job.initial->folder);
+  bool is_same = now.vocab_size() == then.vocab_size();
+  for (int32_t id = 0; is_same && id < now.vocab_size(); ++id)
+    is_same = now.token_text(id) == then.token_text(id);
+  if (is_same) return;
+  log_warn(cat("the embeddings of ", job.config().model.init_from,
+               " were learned for the tokens of another tokenizer; leave the section tokenizer out "
+               "to take the model's own"));
 }
 
 std::vector<RankCompute> compute_of_ranks(const Compute& compute, Launch& launch) {
@@ -65,6 +81,7 @@ std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
     resolve_vocabulary(job);
     check_before_training(job.loaded, job.config(), job.num_tokens, job.data.train->num_samples(),
                           launch.size(), launch.local_size(), job.compute.device.free_memory_bytes);
+    if (launch.rank() == 0) warn_of_other_tokens(job);
     if (checks.with_data) checks.with_data(job);
   });
   return job;

@@ -4,9 +4,11 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "tests/temporary_folder.h"
 
 namespace lmtrain {
@@ -61,6 +63,8 @@ class Checkpoints : public testing::Test {
     CheckpointState state;
     state.step = step;
     state.tokens = 100 * step;
+    state.num_tokens = 5;
+    state.config = "run: {name: test}";
     EXPECT_EQ(save_checkpoint(folder_.path(), store, *alone_, state, "{}", *alone_), "");
     return checkpoint_path(folder_.path(), step);
   }
@@ -218,7 +222,12 @@ TEST_F(Checkpoints, ImpossibleManifestsAreRefused) {
             std::string::npos);
   EXPECT_NE(with("\"step\": 1", "\"step\": \"x\"").find("damaged"), std::string::npos);
   EXPECT_NE(with("\"step\": 1", "\"step\": -1").find("step -1"), std::string::npos);
-  EXPECT_NE(with("\"num_tokens\": 0", "\"num_tokens\": -5").find("-5 tokens"), std::string::npos);
+  for (const char* number : {"-5", "0", "1000000000000000"}) {
+    EXPECT_NE(with("\"num_tokens\": 5", cat("\"num_tokens\": ", number)).find(" tokens"),
+              std::string::npos);
+  }
+  EXPECT_NE(with("\"start_token\": null", "\"start_token\": 5").find("start token"),
+            std::string::npos);
   EXPECT_NE(with("{", "[").find("damaged"), std::string::npos);
   EXPECT_NE(with("\"format\": ", "\"format\": 9").find("format"), std::string::npos);
   write_file_durably(path / "manifest.json", good);
@@ -241,6 +250,23 @@ TEST_F(Checkpoints, EveryByteOfAManifestIsCovered) {
   EXPECT_EQ(newest(), first);
   folder_.write("step-00000002/manifest.json", good);
   EXPECT_EQ(newest(), second);
+}
+
+// Defect: a newer checkpoint whose files are whole, but of which no run can be made, ends a resume;
+// one that is not a file at all holds it up for ever.
+TEST_F(Checkpoints, OfWhichNoRunCanBeMadeArePassedOver) {
+  const fs::path good = save(1, 1);
+  CheckpointState state;
+  state.step = 2;
+  state.num_tokens = 5;
+  state.config = "run: [";
+  Store of(2);
+  EXPECT_EQ(save_checkpoint(folder_.path(), of.store, *alone_, state, "{}", *alone_), "");
+  EXPECT_EQ(newest(), good);
+  const fs::path manifest = checkpoint_path(folder_.path(), 2) / "manifest.json";
+  fs::remove(manifest);
+  ASSERT_EQ(mkfifo(manifest.c_str(), 0600), 0);
+  EXPECT_EQ(newest(), good);
 }
 
 // Defect: the user's own copies, notes and links among the checkpoints are trained from or removed.
