@@ -2,8 +2,6 @@
 //
 // CHECKPOINT is a checkpoint's folder, or a run's folder for its newest. The text is that of
 // `lmtrain generate CHECKPOINT --prompt PROMPT --seed SEED`.
-#include "trainer/inference/generate.h"
-
 #include <cstdint>
 #include <exception>
 #include <iostream>
@@ -13,6 +11,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "models/decoder.h"
+#include "trainer/inference/engine.h"
 #include "trainer/inference/loaded_model.h"
 
 namespace {
@@ -28,11 +27,11 @@ std::string continuation(const std::string& checkpoint, const std::string& promp
   loaded.tokenizer.encode(prompt, tokens);
   if (tokens.empty()) throw lmtrain::DataError("the prompt is empty");
 
-  lmtrain::SamplingOptions options;
+  lmtrain::DecodingOptions options;
   options.seed = seed;
-  const std::vector<int32_t> generated =
-      lmtrain::generate_tokens(*decoder, loaded.config.model.max_positions, at::kCPU, tokens,
-                               loaded.tokenizer.vocab_size(), loaded.end_tokens, options);
+  options.end_tokens = loaded.end_tokens;
+  lmtrain::Engine engine(*decoder, {.num_tokens = loaded.tokenizer.vocab_size()});
+  const std::vector<int32_t> generated = lmtrain::generate_tokens(engine, tokens, options);
   return lmtrain::shown_as_utf8(loaded.tokenizer.decode(generated));
 }
 

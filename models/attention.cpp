@@ -67,8 +67,9 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const AttentionContext
 
 at::Tensor SelfAttention::mix(const at::Tensor& qkv, const AttentionContext& context,
                               const DropoutSite& dropout) const {
-  const int64_t samples = context.mask.end.size(0);
-  const int64_t positions = context.mask.end.size(1);
+  // The rows of a cached pass are one sample here, whatever sequences they belong to.
+  const int64_t samples = context.cached ? 1 : context.mask.end.size(0);
+  const int64_t positions = qkv.size(0) / samples;
   // The view has four dims: backward joins the three gradients by LibTorch's fast kernel, which
   // takes no more.
   const auto parts =
@@ -84,6 +85,11 @@ at::Tensor SelfAttention::mix(const at::Tensor& qkv, const AttentionContext& con
   if (context.rotary) {
     q = rotate(q, *context.rotary);
     k = rotate(k, *context.rotary);
+  }
+  if (context.cached) {
+    const auto of_rows = [&](const at::Tensor& t) { return t[0].flatten(1, 2); };
+    return cached_attention(of_rows(q), of_rows(k), of_rows(by_position(parts[2])), *context.cached)
+        .flatten(1, 2);
   }
   const auto heads_first = [&](const at::Tensor& t) { return t.flatten(2, 3).transpose(1, 2); };
   const at::Tensor mixed = attention(heads_first(q), heads_first(k),

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "models/attention_mask.h"
+#include "models/cached_attention.h"
 #include "models/dropout.h"
 #include "models/linear.h"
 #include "models/model_config.h"
@@ -17,8 +18,9 @@ namespace lmtrain {
 
 // The inputs of attention that all blocks of a micro-batch share.
 struct AttentionContext {
-  AttentionMask mask;
+  AttentionMask mask;  // of samples of equal length; undefined where tokens are cached
   std::optional<RotaryTables> rotary;  // where positions are rotary
+  std::optional<CachedPass> cached;    // where new tokens go on from a key-value cache
 };
 
 class SelfAttention {
@@ -34,8 +36,8 @@ class SelfAttention {
                         const DropoutContext& dropout, int64_t site) const;
 
  private:
-  // Computes attention between the two projections. qkv: [samples * positions, outputs of this
-  // rank]; returns [samples * positions, query heads of this rank * head size].
+  // Computes attention between the two projections. qkv: [rows, outputs of this rank]; returns
+  // [rows, query heads of this rank * head size].
   at::Tensor mix(const at::Tensor& qkv, const AttentionContext& context,
                  const DropoutSite& dropout) const;
 

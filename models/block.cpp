@@ -70,10 +70,11 @@ DropoutContext dropout_of_rows(DropoutContext dropout, const at::Tensor& ids,
 }
 
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
-                      const AttentionContext& context, const DropoutContext& dropout) {
+                      AttentionContext context, const DropoutContext& dropout) {
   int64_t site = kEmbeddingDropoutSite + 1;
-  for (const TransformerBlock& block : blocks) {
-    x = block(x, context, dropout, site);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (context.cached) context.cached->layer = static_cast<int64_t>(i);
+    x = blocks[i](x, context, dropout, site);
     site += TransformerBlock::kDropoutSites;
   }
   return x;

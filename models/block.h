@@ -59,7 +59,7 @@ DropoutContext dropout_of_rows(DropoutContext dropout, const at::Tensor& ids,
                                const TensorAxis& axis);
 // Runs the blocks one after the other.
 at::Tensor run_blocks(const std::deque<TransformerBlock>& blocks, at::Tensor x,
-                      const AttentionContext& context, const DropoutContext& dropout);
+                      AttentionContext context, const DropoutContext& dropout);
 
 // Makes a norm of the residual stream: LayerNorm or RMSNorm, as the model's traits say, over the
 // rows that the axis leaves to this rank.

@@ -61,8 +61,34 @@ at::Tensor Decoder::hidden(const ModelInput& input) const {
       .view({input.ids.size(0), input.ids.size(1), -1});
 }
 
-at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input) const {
-  AttentionContext context{input.mask, {}};
+KeyValueCache Decoder::make_cache(int64_t num_slots) const {
+  return {config(),      *tensor_axis_.group,
+          num_slots,     config().max_positions,
+          compute_type_, embedding_unit_.master().device()};
+}
+
+at::Tensor Decoder::hidden(const at::Tensor& ids, const std::vector<TokenSpan>& spans,
+                           KeyValueCache& cache) const {
+  const int64_t multiple = multiple_of_rows();
+  const int64_t rows = (ids.numel() + multiple - 1) / multiple * multiple;
+  std::vector<int64_t> positions;
+  for (const TokenSpan& span : spans) {
+    for (int64_t i = span.first; i < span.end(); ++i)
+      positions.push_back(i + config().traits().first_position);
+  }
+  positions.resize(static_cast<size_t>(rows), config().traits().first_position);
+  ModelInput input;
+  const at::Device device = embedding_unit_.master().device();
+  input.ids = at::constant_pad_nd(ids, {0, rows - ids.numel()}).unsqueeze(0).to(device);
+  input.positions = at::tensor(positions, at::kLong).unsqueeze(0).to(device);
+  const at::Tensor x =
+      own_rows_of_hidden(input, CachedPass{&cache, &spans, 0, config().traits().attention_window});
+  return gathered_for_all(x, tensor_axis_).narrow(0, 0, ids.numel());
+}
+
+at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input,
+                                       const std::optional<CachedPass>& cached) const {
+  AttentionContext context{input.mask, {}, cached};
   if (position_table_ == nullptr)
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);

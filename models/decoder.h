@@ -32,6 +32,13 @@ class Decoder : public Model {
 
   // Returns what the head reads, [samples, positions, hidden].
   at::Tensor hidden(const ModelInput& input) const;
+  // Makes a cache for so many sequences of at most max_positions tokens.
+  KeyValueCache make_cache(int64_t num_slots) const;
+  // Returns what the head reads for new tokens of sequences whose earlier tokens are in the cache,
+  // [rows, hidden], without gradients. The cache takes in the new ones. ids: int64 [rows], on the
+  // CPU, those of all spans one after the other.
+  at::Tensor hidden(const at::Tensor& ids, const std::vector<TokenSpan>& spans,
+                    KeyValueCache& cache) const;
   // samples * positions of an input must be a multiple of this.
   int64_t multiple_of_rows() const { return tensor_axis_.cuts_rows ? tensor_axis_.size() : 1; }
   // To be called only where the model has a language head.
@@ -40,7 +47,8 @@ class Decoder : public Model {
  private:
   at::Tensor embedded(const ModelInput& input) const;
   // Returns this rank's rows of what hidden() gathers, [rows, hidden].
-  at::Tensor own_rows_of_hidden(const ModelInput& input) const;
+  at::Tensor own_rows_of_hidden(const ModelInput& input,
+                                const std::optional<CachedPass>& cached = std::nullopt) const;
 
   std::unique_ptr<Communicator> whole_ =
       make_single_communicator();  // for layers that are never cut

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/few_rows.h"
 #include "models/functions.h"
 #include "models/row_sum.h"
 
@@ -11,6 +12,24 @@ namespace {
 // Views the weight as this rank's matrix [outputs, inputs].
 at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.size(-1)}); }
 
+using Product = at::Tensor (*)(const at::Tensor& x, const at::Tensor& weight,
+                               const at::Tensor& bias);
+
+// `product` multiplies this rank's parts.
+at::Tensor multiplied(Product product, const at::Tensor& x, const Parameter& weight,
+                      const Parameter* bias, LinearCut cut, const TensorAxis& axis) {
+  const at::Tensor b = bias == nullptr ? at::Tensor() : bias->weight().view({-1});
+  const at::Tensor w = matrix(weight.weight());
+  if (cut == LinearCut::kColumn) return product(gather_rows(x, axis), w, b);
+  if (axis.size() == 1) return product(x, w, b);
+  at::Tensor y = sum_rows(product(x, w, {}), axis);
+  return b.defined() ? y.add_(b) : y;
+}
+
+at::Tensor learned_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::linear(x, weight, bias);
+}
+
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Parameter* weight,
                             Parameter* bias, LinearCut cut, const TensorAxis& axis) {
@@ -19,12 +38,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     save_pointer(context, "bias", bias);
     save_axis(context, axis);
     context->saved_data["cut"] = static_cast<int64_t>(cut);
-    const at::Tensor b = bias == nullptr ? at::Tensor() : bias->weight().view({-1});
-    const at::Tensor w = matrix(weight->weight());
-    if (cut == LinearCut::kColumn) return at::linear(gather_rows(x, axis), w, b);
-    if (axis.size() == 1) return at::linear(x, w, b);
-    at::Tensor y = sum_rows(at::linear(x, w), axis);
-    return b.defined() ? y.add_(b) : y;
+    return multiplied(learned_product, x, *weight, bias, cut, axis);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -111,6 +125,12 @@ Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& na
       tensor_axis_(tensor_axis) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  if (!at::GradMode::is_enabled()) {
+    const Product product = [](const at::Tensor& rows, const at::Tensor& w, const at::Tensor& b) {
+      return inferred_linear(rows, w, b, rows.scalar_type());
+    };
+    return multiplied(product, x, weight_, bias_, cut_, tensor_axis_);
+  }
   return LinearFunction::apply(x, &weight_, bias_, cut_, tensor_axis_);
 }
 

@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 
 #include "models/cuda_kernels.h"
+#include "models/few_rows.h"
 #include "models/functions.h"
 #include "models/kernels/kernels.h"
 #include "models/row_sum.h"
@@ -236,9 +237,9 @@ VocabLoss VocabHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
 }
 
 at::Tensor VocabHead::logits(const at::Tensor& hidden) const {
-  at::Tensor local = at::matmul(hidden, table_.weight().t());
-  if (bias_ != nullptr) local.add_(bias_->weight());
-  const at::Tensor wide = local.to(accumulate_type(local.scalar_type()));
+  const at::Tensor wide =
+      inferred_linear(hidden, table_.weight(), bias_ == nullptr ? at::Tensor() : bias_->weight(),
+                      accumulate_type(hidden.scalar_type()));
   const std::vector<at::Tensor> parts = gather_parts(*tensor_axis_.group, wide);
   const at::Tensor all = parts.size() == 1 ? parts[0] : at::cat(parts, -1);
   return all.narrow(-1, 0, table_.spec().logical_shape[0]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
+#include <sys/mman.h>
 
 #include "parallel/parameter_kernels.h"
 
@@ -25,6 +26,22 @@ void add_in_pieces(at::Tensor to, const at::Tensor& from) {
     const int64_t count = std::min(piece, to.numel() - at);
     to.narrow(0, at, count).add_(from.narrow(0, at, count));
   }
+}
+
+// Zeros for weights that are read from end to end for every token: in pages of 2 MB where the system
+// has them, so that the processor fetches ahead over many rows.
+at::Tensor zeros_in_large_pages(int64_t numel, const at::TensorOptions& options) {
+  at::Tensor zeros = at::empty({numel}, options);
+  if (zeros.is_cpu()) {
+    constexpr uintptr_t kPage = uintptr_t{2} << 20;
+    const auto begin = reinterpret_cast<uintptr_t>(zeros.data_ptr());
+    const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
+    const uintptr_t end = (begin + zeros.nbytes()) / kPage * kPage;
+    // Where it cannot be done, ordinary pages do.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
+    if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+  }
+  return zeros.zero_();
 }
 
 }  // namespace
@@ -202,6 +219,7 @@ void ParameterStore::lay_out(ParameterUnit& unit) {
 }
 
 void ParameterStore::allocate(uint64_t seed, StoreUse use) {
+  if (use == StoreUse::kInference) master_type_ = compute_type_;
   const auto options = at::TensorOptions().dtype(master_type_).device(device_);
   const bool is_sharded = sharding_.num_shards() > 1;
   for (const auto& unit : units_) {
@@ -214,7 +232,10 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
       unit->compute_shard_ =
           shares ? unit->master_ : at::zeros({unit->shard_numel_}, options.dtype(compute_type_));
     } else {
-      unit->bind_compute(at::zeros({unit->numel_}, options.dtype(compute_type_)));
+      const auto of_compute = options.dtype(compute_type_);
+      unit->bind_compute(use == StoreUse::kInference
+                             ? zeros_in_large_pages(unit->numel_, of_compute)
+                             : at::zeros({unit->numel_}, of_compute));
       unit->master_ =
           shares ? unit->shard_of(unit->compute_) : at::zeros({unit->shard_numel_}, options);
     }

@@ -43,7 +43,8 @@ inline constexpr char kGradient[] = "gradient";  // reduced
 // Names of the state buffers that an optimizer keeps for a parameter.
 using StateNames = std::function<std::vector<std::string>(const ParameterSpec&)>;
 
-// For inference a store has no gradients, and its weights are zeros until loaded.
+// For inference a store has no gradients, its weights exist once, in the compute type, and they are
+// zeros until loaded.
 enum class StoreUse { kTraining, kInference };
 
 // How the units of a store are cut over the data axis.

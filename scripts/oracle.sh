@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Computes the reference fixtures afresh with PyTorch, transformers and tokenizers, and compares them with
 # the committed ones, which the tests hold lmtrain to; then compares lmtrain itself with tokenizers on larger
-# texts, and its import and export with transformers. The packages (several GB) go into .deps/oracle.
+# texts, its import and export and what it generates with transformers. The packages (several GB) go into .deps/oracle.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -16,4 +16,6 @@ say "scripts/make_reference.py against tests/fixtures/models"
 "$oracle/bin/python" scripts/make_reference.py --check tests/fixtures/models
 say "scripts/check_interchange.py: import and export against transformers"
 "$oracle/bin/python" scripts/check_interchange.py build/lmtrain
+say "scripts/check_generation.py: generated ids against transformers' generate"
+"$oracle/bin/python" scripts/check_generation.py build/lmtrain
 say "the fixtures agree with PyTorch"

@@ -104,12 +104,48 @@ struct AttentionKernels {
                                 int64_t stride);
 };
 
+// y[r, n] = x[r] . weights[n] for the outputs first <= n < end of all rows.
+template <class T>
+struct FewRows {
+  // [num_rows, width]. For bf16 the even and then the odd elements of every 32, but for a rest of
+  // less than 32 at the end of a row.
+  const float* x;
+  int64_t num_rows, width;
+  const T* weights;  // [outputs, width]
+  int64_t first, end;
+  float* y;  // [num_rows, outputs], whose rows' starts lie `stride` elements apart
+  int64_t stride;
+};
+
+// Attention of one head of one query to the keys first <= key < end, at least one. width is a
+// multiple of 16.
+template <class T>
+struct CachedQuery {
+  const float* query;  // [width]
+  const T* keys;       // [end, width]
+  const T* values;     // [end, width]
+  int64_t first, end, width;
+  float scale;    // of scores
+  float* scores;  // [end - first], overwritten
+  float* result;  // [width]
+};
+
+// What a model computes for few tokens at once (models/few_rows.cpp, models/cached_attention.cpp).
+// A row's result does not depend on the other rows.
+struct DecodingKernels {
+  void (*products_bf16)(const FewRows<uint16_t>& job);
+  void (*products_fp32)(const FewRows<float>& job);
+  void (*attend_bf16)(const CachedQuery<uint16_t>& query);
+  void (*attend_fp32)(const CachedQuery<float>& query);
+};
+
 struct CpuKernels {
   const char* instruction_set;
   CrossEntropyKernels cross_entropy;
   GeluKernels gelu;
   RowSumKernels row_sum;
   AttentionKernels attention;
+  DecodingKernels decoding;
 };
 
 // Returns the kernels of the best instruction set that this processor has.

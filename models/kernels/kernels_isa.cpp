@@ -4,13 +4,14 @@
 
 #include "models/kernels/attention_kernels.h"
 #include "models/kernels/cross_entropy_kernels.h"
+#include "models/kernels/decoding_kernels.h"
 #include "models/kernels/gelu_kernels.h"
 #include "models/kernels/row_sum_kernels.h"
 
 namespace lmtrain {
 namespace {
 
-constexpr CpuKernels kKernels = {LMTRAIN_ISA_NAME, kCrossEntropy, kGelu, kRowSum, kAttention};
+constexpr CpuKernels kKernels = {LMTRAIN_ISA_NAME, kCrossEntropy, kGelu, kRowSum, kAttention, kDecoding};
 
 }  // namespace
 

@@ -35,6 +35,15 @@ inline Floats load(const uint16_t* from) {
   return x;
 }
 
+inline float load_one(const float* from) { return *from; }
+
+inline float load_one(const uint16_t* from) {
+  const uint32_t wide = static_cast<uint32_t>(*from) << 16;
+  float x;
+  __builtin_memcpy(&x, &wide, sizeof x);
+  return x;
+}
+
 inline Words load_words(const void* from) {
   Words x;
   __builtin_memcpy(&x, from, sizeof x);

@@ -75,7 +75,7 @@ std::string tiny(int unused) {
 CPP
 configure tiny tiny-build -DLMTRAIN_SOURCE="$source" -DLIBTORCH="$(cached LIBTORCH)"
 commands=tiny-build/compile_commands.json
-grep -q "$source/trainer/inference/generate.cpp" "$commands" || fail "lmtrain's sources are not in the build of tiny"
+grep -q "$source/trainer/inference/engine.cpp" "$commands" || fail "lmtrain's sources are not in the build of tiny"
 refuses "-Werror" "$commands"
 cmake --build tiny-build --target CMakeFiles/tiny.dir/tiny.cpp.o > build.log 2>&1 || fail "tiny.cpp: $(tail -20 build.log)"
 ctest --test-dir tiny-build -N > ctest.log

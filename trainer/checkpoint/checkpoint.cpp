@@ -296,7 +296,7 @@ void load_tensors(const fs::path& checkpoint, const Manifest& manifest, Paramete
                                 "; it is of another model",
                                 item.buffer == kWeights ? "" : " or optimizer"));
     }
-    at::Tensor stored = at::empty(spec.logical_shape, store.master_type());
+    at::Tensor stored = at::empty(spec.logical_shape, master_type_of(manifest.state.precision));
     readers.read(*found->second, stored);
     set_from_logical(*item.parameter, item.buffer, stored);
   }

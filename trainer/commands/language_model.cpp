@@ -1,24 +1,21 @@
 #include "trainer/commands/language_model.h"
 
+#include "base/choice.h"
 #include "base/error.h"
 #include "base/text.h"
 
 namespace lmtrain {
 
-namespace {
-
-int32_t token_named(const Tokenizer& tokenizer, const std::string& name) {
+int32_t token_named(const Tokenizer& tokenizer, const std::string& name, const char* option) {
   const int32_t id = tokenizer.special_token(name);
   if (id >= 0) return id;
   if (const auto number = parse_integer(name);
       number && *number >= 0 && *number < tokenizer.vocab_size())
     return static_cast<int32_t>(*number);
-  throw DataError(cat("--start-token ", name, " is neither a special token of the tokenizer (",
+  throw DataError(cat(option, " ", name, " is neither a special token of the tokenizer (",
                       join(tokenizer.special_tokens(), ", "), ") nor an id below ",
                       tokenizer.vocab_size()));
 }
-
-}  // namespace
 
 void add_start_options(CLI::App* app, StartOptions& options) {
   CLI::Option* const token = app->add_option(
@@ -41,12 +38,27 @@ void add_special_tokens_option(CLI::App* app, SpecialTokens& special_tokens) {
       "text)");
 }
 
+void add_precision_option(CLI::App* app, Precision& precision) {
+  std::map<std::string, Precision> names;
+  for (const Precision one :
+       {Precision::kAuto, Precision::kBf16, Precision::kFp32, Precision::kFp64})
+    names[std::string(name_of(one))] = one;
+  app->add_option("--precision", precision,
+                  "Compute in bf16, which takes half the memory of fp32, in fp32 or in fp64; auto: "
+                  "as the model was trained")
+      ->transform(CLI::CheckedTransformer(names))
+      ->default_str("auto");
+}
+
+Synonyms precision_words() { return {{"dtype", "torch_dtype", "type"}, {"--precision"}, ""}; }
+
 std::vector<int32_t> with_start(const LoadedModel& loaded, const StartOptions& options,
                                 const std::string& text, SpecialTokens special_tokens) {
   std::vector<int32_t> tokens;
-  const int32_t start = options.none            ? -1
-                        : options.token.empty() ? loaded.start_token
-                                                : token_named(loaded.tokenizer, options.token);
+  const int32_t start = options.none ? -1
+                        : options.token.empty()
+                            ? loaded.start_token
+                            : token_named(loaded.tokenizer, options.token, "--start-token");
   if (start >= 0) tokens.push_back(start);
   loaded.tokenizer.encode(text, tokens, special_tokens);
   return tokens;

@@ -21,8 +21,15 @@ struct StartOptions {
 void add_start_options(CLI::App* app, StartOptions& options);
 Synonyms start_words();
 
+// The id of a special token's name, or a number that is one. Throws DataError naming the option.
+int32_t token_named(const Tokenizer& tokenizer, const std::string& name, const char* option);
+
 // --special-tokens: whether the text of special tokens in a prompt stands for them.
 void add_special_tokens_option(CLI::App* app, SpecialTokens& special_tokens);
+
+// --precision: of the model; auto is that of its training.
+void add_precision_option(CLI::App* app, Precision& precision);
+Synonyms precision_words();
 
 // Ids of `text` behind its start token, where it has one. Throws DataError for a token that the
 // tokenizer does not have.

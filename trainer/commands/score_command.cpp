@@ -9,8 +9,8 @@
 #include "models/encoder.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
-#include "trainer/inference/generate.h"
 #include "trainer/inference/masked_predictions.h"
+#include "trainer/inference/score.h"
 
 namespace lmtrain {
 namespace {
@@ -20,6 +20,7 @@ struct Options {
   std::string text;
   StartOptions start;
   SpecialTokens special_tokens = SpecialTokens::kAsText;
+  Precision precision = Precision::kAuto;
 };
 
 void require_positions(const LoadedModel& loaded, size_t num_tokens, size_t limit) {
@@ -59,7 +60,7 @@ void score_with_encoder(const LoadedModel& loaded, const Encoder& model, const O
 }
 
 void score(const Options& options) {
-  const LoadedModel loaded = load_model(options.checkpoint);
+  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
   if (const auto* const encoder = dynamic_cast<const Encoder*>(loaded.model.get())) {
     score_with_encoder(loaded, *encoder, options);
     return;
@@ -86,11 +87,14 @@ Command add_score(CLI::App& program) {
   app->add_option("--text", options->text, "Text to score")->required();
   add_start_options(app, options->start);
   add_special_tokens_option(app, options->special_tokens);
-  return {
-      .app = app,
-      .examples = {"lmtrain score runs/quickstart --text \"Love is blind.\""},
-      .synonyms = {checkpoint_words(), start_words(), {{"input", "prompt", "t"}, {"--text"}, ""}},
-      .run = run_with(options, score)};
+  add_precision_option(app, options->precision);
+  return {.app = app,
+          .examples = {"lmtrain score runs/quickstart --text \"Love is blind.\""},
+          .synonyms = {checkpoint_words(),
+                       start_words(),
+                       precision_words(),
+                       {{"input", "prompt", "t"}, {"--text"}, ""}},
+          .run = run_with(options, score)};
 }
 
 }  // namespace lmtrain

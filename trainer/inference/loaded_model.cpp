@@ -1,11 +1,10 @@
 #include "trainer/inference/loaded_model.h"
 
-#include "parallel/precision.h"
 #include "trainer/config/load_config.h"
 
 namespace lmtrain {
 
-LoadedModel load_model(const std::string& path) {
+LoadedModel load_model(const std::string& path, Precision precision) {
   const std::filesystem::path checkpoint = resolve_checkpoint(path);
   Manifest manifest = read_manifest(checkpoint);
   Config config =
@@ -21,8 +20,8 @@ LoadedModel load_model(const std::string& path) {
                      nullptr};
   loaded.start_token = start_token_of(loaded.manifest.state, loaded.tokenizer);
   loaded.end_tokens = end_tokens_of(loaded.manifest.state, loaded.tokenizer);
-  loaded.store =
-      std::make_unique<ParameterStore>(compute_type_of(loaded.manifest.state.precision), at::kCPU);
+  if (precision == Precision::kAuto) precision = loaded.manifest.state.precision;
+  loaded.store = std::make_unique<ParameterStore>(compute_type_of(precision), at::kCPU);
   loaded.model = make_model(loaded.config.model, loaded.manifest.state.num_tokens, *loaded.store,
                             *loaded.alone);
   loaded.store->allocate(0, StoreUse::kInference);

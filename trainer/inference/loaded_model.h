@@ -7,6 +7,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "models/model.h"
 #include "parallel/parameter_store.h"
+#include "parallel/precision.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/config.h"
 
@@ -24,8 +25,9 @@ struct LoadedModel {
   std::unique_ptr<Model> model;
 };
 
-// `path` is what resolve_checkpoint takes. The model computes in the precision of its training,
-// also in bf16 on the CPU, so that scores equal those of training. Throws CheckpointError.
-LoadedModel load_model(const std::string& path);
+// `path` is what resolve_checkpoint takes. The weights exist once, in the type of `precision`; auto
+// is that of the training, also in bf16 on the CPU, so that scores equal those of training. Throws
+// CheckpointError.
+LoadedModel load_model(const std::string& path, Precision precision = Precision::kAuto);
 
 }  // namespace lmtrain

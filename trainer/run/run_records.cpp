@@ -18,7 +18,7 @@
 #include "models/cpu_capability.h"
 #include "models/decoder.h"
 #include "models/encoder.h"
-#include "trainer/inference/generate.h"
+#include "trainer/inference/engine.h"
 #include "trainer/inference/masked_predictions.h"
 
 namespace lmtrain {
@@ -93,13 +93,14 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     return samples;
   }
   const auto start = static_cast<int32_t>(data.prepared.train.header().start_token);
+  Engine engine(dynamic_cast<const Decoder&>(model),
+                {.num_tokens = tokenizer.vocab_size(), .ranks = ranks});
   for (int64_t i = 0; i < config.eval.samples; ++i) {
-    SamplingOptions options;
+    DecodingOptions options;
     options.max_new_tokens = config.eval.sample_tokens;
+    options.end_tokens = {tokenizer.end_of_text()};
     options.seed = static_cast<uint64_t>(config.run.seed + i);
-    const std::vector<int32_t> tokens =
-        generate_tokens(dynamic_cast<const Decoder&>(model), config.model.max_positions, device,
-                        {start}, tokenizer.vocab_size(), {tokenizer.end_of_text()}, options, ranks);
+    const std::vector<int32_t> tokens = generate_tokens(engine, {start}, options);
     samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;

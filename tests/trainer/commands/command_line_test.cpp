@@ -177,11 +177,11 @@ TEST(CommandLines, NameTheNearestCommand) {
 // Defect: an option of another program is refused without the one that is meant.
 TEST(CommandLines, LeadOptionsOfOtherProgramsToTheRightOne) {
   const std::vector<std::pair<std::string, std::string>> expected = {
-      {"lmtrain generate runs/x --max-new-tokens 5",
-       "lmtrain generate has no option '--max-new-tokens'; did you mean '--max-tokens'?\n"
+      {"lmtrain generate runs/x --n-predict 5",
+       "lmtrain generate has no option '--n-predict'; did you mean '--max-new-tokens'?\n"
        "lmtrain generate --help says more"},
       {"lmtrain generate runs/x --max_tokens=5", "did you mean '--max-tokens'?"},
-      {"lmtrain generate runs/x --num-samples 5", "each --seed writes another"},
+      {"lmtrain generate runs/x --num-samples 5", "did you mean '--num-return-sequences'?"},
       {"lmtrain generate --model runs/x", "CHECKPOINT is written without an option"},
       {"lmtrain generate runs/x --input a", "did you mean '--prompt'?"},
       {"lmtrain --config x.yaml", "lmtrain CONFIG\n"},
@@ -204,7 +204,7 @@ TEST(CommandLines, SayWhatIsMissing) {
   EXPECT_EQ(error_of("lmtrain generate"),
             "lmtrain generate: CHECKPOINT is required\nlmtrain generate --help says more");
   EXPECT_NE(error_of("lmtrain score runs/x").find("--text is required"), std::string::npos);
-  EXPECT_NE(error_of("lmtrain generate runs/x --max-tokens 0").find("--max-tokens"),
+  EXPECT_NE(error_of("lmtrain generate runs/x --max-tokens 0").find("--max-new-tokens"),
             std::string::npos);
   EXPECT_NE(error_of("lmtrain generate runs/x --top-k a").find("--top-k"), std::string::npos);
 }

@@ -1,0 +1,64 @@
+#include "models/few_rows.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "models/kernels/kernels.h"
+
+namespace lmtrain {
+namespace {
+
+bool suits(const at::Tensor& rows, const at::Tensor& weight) {
+  const at::ScalarType type = weight.scalar_type();
+  return rows.is_cpu() && rows.size(0) <= kMostFewRows &&
+         (type == at::kBFloat16 || type == at::kFloat) && rows.scalar_type() == type &&
+         weight.is_contiguous();
+}
+
+template <class T>
+void multiply(void (*kernel)(const FewRows<T>&), const at::Tensor& x, const at::Tensor& weight,
+              const at::Tensor& y) {
+  FewRows<T> job = {
+      x.data_ptr<float>(), x.size(0), x.size(1), static_cast<const T*>(weight.data_ptr()), 0, 0,
+      y.data_ptr<float>(), y.size(1)};
+  constexpr int64_t kBlock = 16;  // outputs
+  const int64_t blocks = (y.size(1) + kBlock - 1) / kBlock;
+  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+    FewRows<T> part = job;
+    part.first = begin * kBlock;
+    part.end = std::min(y.size(1), end * kBlock);
+    kernel(part);
+  });
+}
+
+// The order in which the kernel of bf16 reads rows (FewRows::x).
+at::Tensor evens_first(const at::Tensor& rows) {
+  constexpr int64_t kAtOnce = 32;
+  const int64_t whole = rows.size(1) / kAtOnce * kAtOnce;
+  const at::Tensor pairs = rows.narrow(1, 0, whole).view({rows.size(0), -1, kAtOnce / 2, 2});
+  const at::Tensor ordered = pairs.transpose(2, 3).reshape({rows.size(0), whole});
+  if (whole == rows.size(1)) return ordered;
+  return at::cat({ordered, rows.narrow(1, whole, rows.size(1) - whole)}, 1);
+}
+
+}  // namespace
+
+at::Tensor inferred_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                           at::ScalarType result) {
+  const at::Tensor rows = x.reshape({-1, x.size(-1)});
+  if (!suits(rows, weight)) return at::linear(x, weight, bias).to(result);
+  const at::Tensor wide = rows.to(at::kFloat).contiguous();
+  at::Tensor y = at::empty({rows.size(0), weight.size(0)}, wide.options());
+  const DecodingKernels& kernels = cpu_kernels().decoding;
+  if (weight.scalar_type() == at::kFloat) {
+    multiply(kernels.products_fp32, wide, weight, y);
+  } else {
+    multiply(kernels.products_bf16, evens_first(wide), weight, y);
+  }
+  if (bias.defined()) y.add_(bias);
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = weight.size(0);
+  return y.to(result).view(shape);
+}
+
+}  // namespace lmtrain
