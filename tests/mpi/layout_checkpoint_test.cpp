@@ -105,6 +105,7 @@ TEST(LayoutCheckpoint, LoadsInEveryOtherLayout) {
       EXPECT_TRUE(at::equal(state, first)) << kind << " layout " << i;
       CheckpointState facts;
       facts.step = static_cast<int64_t>(i) + 1;
+      facts.num_tokens = config.vocab_size;
       ASSERT_EQ(save_checkpoint(shared, saved.store(), saved.mesh().tensor(), facts, "{}",
                                 mpi_launch().world()),
                 "");
