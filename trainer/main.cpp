@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string_view>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -50,13 +51,18 @@ ExitCode run_and_report(const CommandLine& line) {
   }
 }
 
+bool reader_is_gone() {
+  pollfd output = {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 // A command whose output could not be written whole has failed, whatever it did.
 ExitCode with_output_written(ExitCode code) {
   errno = 0;
   std::cout.flush();
   const bool is_written = std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (is_written || code != ExitCode::kDone) return code;
-  if (errno == EPIPE) return ExitCode::kIo;  // the reader has what it wanted (`| head -1`)
+  if (reader_is_gone()) return ExitCode::kIo;  // it has what it wanted (`| head -1`)
   log_error(cat("standard output could not be written",
                 errno == 0 ? "" : cat(": ", std::strerror(errno))));
   return ExitCode::kIo;
