@@ -74,6 +74,11 @@ expect 65 "eos_token_id" import chat chat.no
 [ "$("$LMTRAIN" score gpt2.in --text "<|endoftext|> the" | grep -o ',' | wc -l)" -gt 10 ] || fail "a special token was found unasked"
 expect 0 '"ids":\[0,0,' score gpt2.in --text "<|endoftext|> the" --special-tokens
 
+# Embeddings belong to the tokens for which they were learned.
+expect 0 "learned for the tokens of another tokenizer" from.yaml model.init_from=gpt2.out run.name=other train.steps=1 tokenizer.vocab_size=290
+expect 0 "report" from.yaml model.init_from=gpt2.out run.name=same train.steps=1 tokenizer.vocab_size=300
+grep -q "another tokenizer" out.log && fail "the same tokens are called another tokenizer's: $(grep another out.log)"
+
 expect 64 "model.num_layers = 3" from.yaml model.init_from=gpt2.out model.num_layers=3 run.name=x
 expect 66 "init_from" from.yaml model.init_from=nowhere run.name=x
 [ ! -e runs/x ] || fail "a refused init_from left a folder behind"
