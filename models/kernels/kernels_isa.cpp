@@ -11,7 +11,8 @@
 namespace lmtrain {
 namespace {
 
-constexpr CpuKernels kKernels = {LMTRAIN_ISA_NAME, kCrossEntropy, kGelu, kRowSum, kAttention, kDecoding};
+constexpr CpuKernels kKernels = {LMTRAIN_ISA_NAME, kCrossEntropy, kGelu,
+                                 kRowSum,          kAttention,    kDecoding};
 
 }  // namespace
 
