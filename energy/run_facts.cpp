@@ -10,6 +10,16 @@ namespace {
 
 using nlohmann::json;
 
+// A flag that records of earlier versions lack; bool or const bool.
+template <class Flag>
+struct NewFlag {
+  Flag& value;
+};
+template <class Flag>
+NewFlag<Flag> new_flag(Flag& value) {
+  return {value};
+}
+
 // Visits every field, for writing as well as for reading.
 template <class Facts, class Visitor>
 void visit_fields(Facts& facts, const Visitor& visit) {
@@ -21,7 +31,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("steps", facts.steps);
   visit("tokens", facts.tokens);
   visit("flops", facts.flops);
-  visit("has_lost_energy", facts.has_lost_energy);
+  visit("has_lost_energy", new_flag(facts.has_lost_energy));
   visit("num_parameters", facts.num_parameters);
   visit("model", facts.model);
   visit("precision", facts.precision);
@@ -54,6 +64,9 @@ class Write {
   template <class Value>
   void operator()(const char* key, const Value& value) const {
     object_[key] = value;
+  }
+  void operator()(const char* key, const NewFlag<const bool>& flag) const {
+    object_[key] = flag.value;
   }
   void operator()(const char* key, const std::optional<double>& value) const {
     if (value) object_[key] = *value;
@@ -89,9 +102,9 @@ class Read {
   explicit Read(const json& object) : object_(object) {}
 
   void operator()(const char* key, std::string& value) const { value = text_field(object_, key); }
-  void operator()(const char* key, bool& value) const {
-    if (!object_.contains(key)) return;  // written by an earlier version
-    value = boolean_field(object_, key);
+  void operator()(const char* key, bool& value) const { value = boolean_field(object_, key); }
+  void operator()(const char* key, const NewFlag<bool>& flag) const {
+    if (object_.contains(key)) flag.value = boolean_field(object_, key);
   }
   void operator()(const char* key, double& value) const { value = number_field(object_, key); }
   void operator()(const char* key, int64_t& value) const { value = integer_field(object_, key); }

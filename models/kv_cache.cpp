@@ -10,7 +10,7 @@ KeyValueCache::KeyValueCache(const ModelConfig& config, const Communicator& tens
     : num_slots_(num_slots), capacity_(capacity) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
     layers_.push_back(
-        at::zeros({2, num_slots, config.kv_heads() / tensor.size(), capacity, config.head_width()},
+        at::empty({2, num_slots, config.kv_heads() / tensor.size(), capacity, config.head_width()},
                   at::TensorOptions().dtype(type).device(device)));
   }
 }

@@ -477,6 +477,14 @@ TEST(RunFacts, SurviveTheFile) {
   EXPECT_EQ(back.validation_loss[1].value, 7.6);
   EXPECT_EQ(back.samples[0].text, " upon ``` a time");
   EXPECT_THROW(parse_run_facts("{}"), DataError);
+  // Earlier versions did not know of lost energy; whether the run has finished all of them did.
+  const auto without = [&](const std::string& key) {
+    nlohmann::json object = nlohmann::json::parse(to_json(facts));
+    object.erase(key);
+    return object.dump();
+  };
+  EXPECT_NO_THROW(parse_run_facts(without("has_lost_energy")));
+  EXPECT_THROW(parse_run_facts(without("finished")), DataError);
   RunFacts torn;
   torn.samples = {{"", "caf\xc3"}};  // a character cut in half
   EXPECT_NO_THROW(parse_run_facts(to_json(torn)));
