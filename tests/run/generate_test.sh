@@ -47,6 +47,9 @@ run --prompt "the of" --num-beams 4 --num-return-sequences 3 --max-new-tokens 8 
 expect 64 "more than the 2 of --num-beams" generate runs/test --num-beams 2 --num-return-sequences 3
 expect 64 "cannot be combined" generate runs/test --num-beams 2 --stop x
 
+long=$(printf 'the of and %.0s' {1..30})
+expect 65 "more than the 32 positions" generate runs/test --num-beams 2 --prompt "$long"
+
 # In other types: a model of fp32 weights in bf16, and in fp64.
 run --prompt "the of" --precision fp64 --temperature 0 --max-new-tokens 5 > wide
 run --prompt "the of" --precision fp32 --temperature 0 --max-new-tokens 5 | diff wide - || fail "fp32 and fp64 differ at once"

@@ -7,6 +7,9 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "base/error.h"
+#include "base/text.h"
+
 namespace lmtrain {
 namespace {
 
@@ -200,6 +203,11 @@ class BeamSearch {
 std::vector<BeamText> beam_search(const Decoder& model, int64_t num_tokens,
                                   const std::vector<int32_t>& prompt,
                                   const DecodingOptions& decoding, const BeamOptions& options) {
+  const int64_t most = model.config().max_positions;
+  if (static_cast<int64_t>(prompt.size()) > most) {
+    throw DataError(cat("the prompt has ", prompt.size(), " tokens, more than the ", most,
+                        " positions of the model; beam search needs a shorter one"));
+  }
   const at::NoGradGuard no_gradients;
   return BeamSearch(model, num_tokens, prompt, decoding, options).run();
 }

@@ -31,6 +31,7 @@ struct BeamText {
 
 // Returns num_beams texts or fewer, the best first. Of the decoding options it takes the limits of
 // length, penalties, bans, biases and end tokens. A text ends at the model's last position.
+// Throws DataError for a prompt that is longer.
 std::vector<BeamText> beam_search(const Decoder& model, int64_t num_tokens,
                                   const std::vector<int32_t>& prompt,
                                   const DecodingOptions& decoding, const BeamOptions& options);
