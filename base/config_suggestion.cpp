@@ -1,7 +1,6 @@
 #include "base/config_suggestion.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 #include <utility>
 
@@ -39,10 +38,9 @@ Names names_of(const Fields& section) {
 std::string plain_word(const std::string& word) {
   std::string plain;
   for (const char c : word.substr(std::min(word.size(), word.find_first_not_of('-')))) {
-    const auto byte = static_cast<unsigned char>(c);
-    plain += c == '-' ? '_' : static_cast<char>(std::tolower(byte));
+    plain += c == '-' ? '_' : c;
   }
-  return plain;
+  return in_lower_case(plain);
 }
 
 // Returns the names in the section `prefix`.

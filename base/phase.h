@@ -20,9 +20,10 @@ enum class Phase : int {
   kOptimizer,
   kCheckpoint,
   kEvaluation,
-  kSamples,  // of the model's text, at the end
+  kSamples,    // of the model's text, in training
+  kInference,  // with a trained model
 };
-inline constexpr int kNumPhases = 10;
+inline constexpr int kNumPhases = 11;
 std::string_view phase_name(Phase phase);
 
 class Trace;

@@ -36,6 +36,15 @@ std::string human_duration(double seconds);
 // "12,345,678".
 std::string with_commas(int64_t value);
 
+// "1 document", "2,000 documents".
+std::string counted(int64_t count, std::string_view noun);
+
+// With ASCII letters in lower or upper case.
+std::string in_lower_case(std::string_view text);
+std::string in_upper_case(std::string_view text);
+
+// The finite number that `text` is, with nothing around it; nothing where it is none.
+std::optional<double> parse_number(std::string_view text);
 // The decimal integer that `text` is, with nothing around it; nothing where it is none or does not
 // fit.
 std::optional<int64_t> parse_integer(std::string_view text);

@@ -64,14 +64,13 @@ double DocumentReader::fraction_done() const {
 
 void warn_of_invalid_text(const Utf8Gate& gate) {
   if (gate.num_replaced() > 0) {
-    log_warn(cat(with_commas(gate.num_replaced()),
-                 " documents were not UTF-8; what was invalid became U+FFFD (data.utf8); first: ",
+    log_warn(cat(counted(gate.num_replaced(), "document"),
+                 " not in UTF-8; what was invalid became U+FFFD (data.utf8); first: ",
                  join(gate.first_places(), "; ")));
   }
   if (gate.num_skipped() > 0) {
-    log_warn(cat(with_commas(gate.num_skipped()),
-                 " documents were not UTF-8 and were left out (data.utf8); first: ",
-                 join(gate.first_places(), "; ")));
+    log_warn(cat(counted(gate.num_skipped(), "document"),
+                 " not in UTF-8, left out (data.utf8); first: ", join(gate.first_places(), "; ")));
   }
 }
 

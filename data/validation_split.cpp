@@ -55,9 +55,8 @@ size_t cut_place(const Document& document, size_t at) {
   return at;
 }
 
-void log_tail(const Counted& counted, int source, double fraction) {
-  log_info(cat("data.sources[", source, "] holds ", counted.documents,
-               counted.documents == 1 ? " document" : " documents",
+void log_tail(const Counted& found, int source, double fraction) {
+  log_info(cat("data.sources[", source, "] holds ", counted(found.documents, "document"),
                ", too few to choose from: the last ", shortest(fraction),
                " of its text is for validation (data.validation_fraction)"));
 }

@@ -3,7 +3,6 @@
 // one. Each die that software sees as a GPU has a folder, which is tied to its PCI address.
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "base/text.h"
 #include "energy/file_meter.h"
@@ -99,9 +98,7 @@ std::vector<size_t> metered_by(const std::vector<Die>& dies) {
 // The place among `dies` that a selector names.
 std::optional<size_t> find_die(const std::vector<Die>& dies, const std::string& selector) {
   if (!selects_amd_gpu(selector)) return std::nullopt;
-  std::string name = selector.substr(kAmdSelector.size());
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = in_lower_case(selector.substr(kAmdSelector.size()));
   const std::optional<uint64_t> index = parse_whole_number(name);
   for (size_t i = 0; i < dies.size(); ++i) {
     const bool has_id = !dies[i].unique_id.empty() && name == "gpu-" + dies[i].unique_id;

@@ -1,19 +1,12 @@
 #include "energy/carbon_intensity.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/error.h"
 #include "base/text.h"
 
 namespace lmtrain {
 namespace {
-
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return result;
-}
 
 std::string code_and_name(const GridIntensity& grid) {
   return cat(grid.code, " (", grid.name, ")");
@@ -25,7 +18,7 @@ std::string suggestion(const std::string& wanted) {
   std::vector<std::string> names;
   std::vector<std::string> codes;
   for (const GridIntensity& grid : carbon_table()) {
-    names.push_back(upper(grid.name));
+    names.push_back(in_upper_case(grid.name));
     codes.push_back(grid.code);
   }
   const auto entry = [](const std::vector<std::string>& keys, const std::string& key) {
@@ -47,7 +40,7 @@ std::string suggestion(const std::string& wanted) {
 }  // namespace
 
 const GridIntensity& find_grid_intensity(std::string_view region) {
-  const std::string wanted = upper(region);
+  const std::string wanted = in_upper_case(region);
   for (const GridIntensity& grid : carbon_table()) {
     if (!wanted.empty() && (wanted == grid.code || wanted == grid.iso2)) return grid;
   }

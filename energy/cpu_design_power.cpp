@@ -53,12 +53,6 @@ CpuInfo read_cpu_info(const std::filesystem::path& procfs) {
   return info;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 bool is_of_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '-';
 }
@@ -78,11 +72,11 @@ bool names(std::string_view model, std::string_view name) {
 
 // The longest name in the table that `model` contains, or null.
 const KnownProcessor* find_processor(const std::string& model) {
-  const std::string wanted = lower(model);
+  const std::string wanted = in_lower_case(model);
   const KnownProcessor* best = nullptr;
   for (const KnownProcessor& known : known_processors()) {
     const bool is_longer = best == nullptr || known.name.size() > best->name.size();
-    if (is_longer && names(wanted, lower(known.name))) best = &known;
+    if (is_longer && names(wanted, in_lower_case(known.name))) best = &known;
   }
   return best;
 }

@@ -239,6 +239,18 @@ std::string remarks_list(const EmissionsReport& report, const RunFacts& facts) {
   return text.empty() ? "" : "### Remarks\n\n" + text + "\n";
 }
 
+std::string task_table(const RunFacts& facts) {
+  if (facts.tasks.empty()) return "";
+  std::string text =
+      "## Tasks\n\n" + table_head({"Task", "Measure", "First", "Last", "Best", "At step"});
+  for (const TaskCurve& task : facts.tasks) {
+    text += row({task.name, task.measure, fixed(task.points.front().value, 4),
+                 fixed(task.points.back().value, 4), fixed(task.best().value, 4),
+                 with_commas(task.best().step)});
+  }
+  return text + "\n";
+}
+
 std::string sample_blocks(const RunFacts& facts) {
   std::string text;
   for (const TextSample& sample : facts.samples) text += fenced(sample.prompt + sample.text);
@@ -273,6 +285,7 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
   std::string text = intro(facts);
   text += table_head({"", ""}) + training_rows(facts) + energy_rows(report, facts) + "\n";
   text += picture("loss", "Training and validation loss by step", loss_chart(facts));
+  text += task_table(facts);
   text += sample_blocks(facts);
   text += "## Energy\n\n";
   text += picture("power", "Power over time by kind of device", power_chart(report));

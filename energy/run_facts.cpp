@@ -1,5 +1,7 @@
 #include "energy/run_facts.h"
 
+#include <algorithm>
+
 #include "base/durable_file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -50,6 +52,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("train_loss", facts.train_loss);
   visit("validation_loss", facts.validation_loss);
   visit("validation_by_source", facts.validation_by_source);
+  visit("tasks", facts.tasks);
   visit("samples", facts.samples);
   visit("notes", facts.notes);
   visit("software", facts.software);
@@ -86,6 +89,15 @@ class Write {
     json& list = object_[key] = json::array();
     for (const SourceLoss& one : losses)
       list.push_back({{"source", one.source}, {"loss", one.loss}});
+  }
+  void operator()(const char* key, const std::vector<TaskCurve>& tasks) const {
+    for (const TaskCurve& one : tasks) {
+      json task = {
+          {"name", one.name}, {"measure", one.measure}, {"lower_is_better", one.lower_is_better}};
+      const Write write(task);
+      write("points", one.points);
+      object_[key].push_back(std::move(task));
+    }
   }
   void operator()(const char* key, const std::vector<TextSample>& samples) const {
     json& list = object_[key] = json::array();
@@ -137,6 +149,19 @@ class Read {
     for (const json& one : array_field(object_, key))
       losses.push_back({text_field(one, "source"), number_field(one, "loss")});
   }
+  void operator()(const char* key, std::vector<TaskCurve>& tasks) const {
+    if (!object_.contains(key)) return;  // there were none
+    for (const json& one : array_field(object_, key)) {
+      TaskCurve task{text_field(one, "name"),
+                     text_field(one, "measure"),
+                     boolean_field(one, "lower_is_better"),
+                     {}};
+      const Read read(one);
+      read("points", task.points);
+      if (task.points.empty()) throw DataError("a task without points");
+      tasks.push_back(std::move(task));
+    }
+  }
   void operator()(const char* key, std::vector<TextSample>& samples) const {
     for (const json& one : array_field(object_, key)) {
       samples.push_back({text_field(one, "prompt"), text_field(one, "text")});
@@ -148,6 +173,12 @@ class Read {
 };
 
 }  // namespace
+
+const CurvePoint& TaskCurve::best() const {
+  const auto less = [](const CurvePoint& a, const CurvePoint& b) { return a.value < b.value; };
+  return lower_is_better ? *std::ranges::min_element(points, less)
+                         : *std::ranges::max_element(points, less);
+}
 
 std::string to_json(const RunFacts& facts) {
   json object = json::object();

@@ -27,6 +27,17 @@ struct TextSample {
   std::string text;
 };
 
+// How a task of eval.tasks went while the model was trained.
+struct TaskCurve {
+  std::string name;
+  std::string measure;  // "accuracy"
+  bool lower_is_better = false;
+  std::vector<CurvePoint> points;
+
+  // The best point; there is at least one.
+  const CurvePoint& best() const;
+};
+
 // What it took to make the checkpoint of another run from which this run began. The numbers of this
 // run do not include it.
 struct Inherited {
@@ -65,6 +76,7 @@ struct RunFacts {
   std::vector<CurvePoint> train_loss;
   std::vector<CurvePoint> validation_loss;
   std::vector<SourceLoss> validation_by_source;  // of the last validation; empty with one source
+  std::vector<TaskCurve> tasks;
   std::vector<TextSample> samples;
   std::vector<std::string> notes;  // on the run's records, such as damage, a sentence each
   std::string software;            // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"

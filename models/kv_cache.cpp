@@ -7,18 +7,12 @@ namespace lmtrain {
 KeyValueCache::KeyValueCache(const ModelConfig& config, const Communicator& tensor,
                              int64_t num_slots, int64_t capacity, at::ScalarType type,
                              at::Device device)
-    : num_slots_(num_slots), capacity_(capacity) {
+    : capacity_(capacity) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
     layers_.push_back(
         at::empty({2, num_slots, config.kv_heads() / tensor.size(), capacity, config.head_width()},
                   at::TensorOptions().dtype(type).device(device)));
   }
-}
-
-int64_t KeyValueCache::bytes() const {
-  int64_t total = 0;
-  for (const at::Tensor& layer : layers_) total += static_cast<int64_t>(layer.nbytes());
-  return total;
 }
 
 at::Tensor KeyValueCache::keys(int64_t layer, int64_t slot) const {

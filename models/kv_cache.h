@@ -30,9 +30,7 @@ class KeyValueCache {
   KeyValueCache(const ModelConfig& config, const Communicator& tensor, int64_t num_slots,
                 int64_t capacity, at::ScalarType type, at::Device device);
 
-  int64_t num_slots() const { return num_slots_; }
   int64_t capacity() const { return capacity_; }
-  int64_t bytes() const;
 
   // Views of a layer's part for one slot: [key heads of this rank, capacity, head size].
   at::Tensor keys(int64_t layer, int64_t slot) const;
@@ -42,7 +40,6 @@ class KeyValueCache {
   void copy(int64_t from, int64_t to, int64_t length);
 
  private:
-  int64_t num_slots_;
   int64_t capacity_;
   std::vector<at::Tensor> layers_;  // [keys and values, slots, heads, capacity, head size]
 };

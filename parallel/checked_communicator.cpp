@@ -1,7 +1,6 @@
 #include "parallel/checked_communicator.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -34,10 +33,7 @@ Call call_of(OperationKind kind, const at::Tensor& tensor, int64_t option = kNon
 
 // Returns a name such as "float" or "bfloat16".
 std::string type_text(int64_t type) {
-  std::string name = at::toString(static_cast<at::ScalarType>(type));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return name;
+  return in_lower_case(at::toString(static_cast<at::ScalarType>(type)));
 }
 
 std::string option_text(const Call& call) {

@@ -54,9 +54,9 @@ constexpr int kMostThreadsPerCore = 4;
 void require_few_threads(const Compute& compute) {
   const auto cores = static_cast<int>(compute.cores.size());
   if (compute.num_threads <= kMostThreadsPerCore * cores) return;
-  throw ConfigError(cat("parallel.threads = ", compute.num_threads, ", but this rank has ", cores,
-                        cores == 1 ? " core" : " cores", "; make it at most ",
-                        kMostThreadsPerCore * cores, ", or 0 for one thread on each core"));
+  throw ConfigError(cat("parallel.threads = ", compute.num_threads, ", but this rank has ",
+                        counted(cores, "core"), "; make it at most ", kMostThreadsPerCore * cores,
+                        ", or 0 for one thread on each core"));
 }
 
 // A library whose pool gets too few threads waits for the others for ever, so that they are asked

@@ -12,8 +12,8 @@
 
 #include <ATen/ATen.h>
 #include <mpi.h>
-#include <unistd.h>
 
+#include "base/host_name.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "parallel/mpi_communicator.h"
@@ -53,12 +53,6 @@ std::string boot_id() {
 }
 
 int exit_status = 0;  // for a handler of exit(), which has no argument
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 }  // namespace
 

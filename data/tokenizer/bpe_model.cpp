@@ -117,12 +117,14 @@ BpeModel::BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges
     const char bytes[] = {static_cast<char>(byte)};
     const std::string character = write_byte_alphabet({bytes, 1});
     const auto found = id_of_token.find(character);
-    if (found == id_of_token.end()) {
-      throw DataError(cat(place, ".vocab: no token ", show_text(character), " for the byte ", byte,
-                          ": text that holds it could not be encoded"));
+    if (found != id_of_token.end()) {
+      token_of_byte_[static_cast<size_t>(byte)] = found->second;
+    } else {
+      bytes_without_token_ += bytes[0];
     }
-    token_of_byte_[static_cast<size_t>(byte)] = found->second;
   }
+  if (bytes_without_token_.size() == 256)
+    throw DataError(cat(place, ".vocab: no byte is a token, so that no text can be encoded"));
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
     const auto [left, right] = merges_[rank];
     const std::string whole =
@@ -151,6 +153,18 @@ void BpeModel::encode_word(std::string_view word, std::vector<int32_t>& ids) con
       return;
     }
   }
+  if (word.find_first_of(bytes_without_token_) == std::string_view::npos) {
+    encode_bytes(word, ids);
+    return;
+  }
+  std::string known;
+  for (const char byte : word) {
+    if (bytes_without_token_.find(byte) == std::string::npos) known += byte;
+  }
+  encode_bytes(known, ids);
+}
+
+void BpeModel::encode_bytes(std::string_view word, std::vector<int32_t>& ids) const {
   if (word.size() <= kMaxShortWord) {
     encode_short(word, ids);
   } else {

@@ -61,8 +61,10 @@ struct BpeMerge {
 // in Llama 3, whose vocabulary holds words that no merges lead to). kByMerges: by the merges alone.
 enum class WholeWords { kByMerges, kFirst };
 
-// Throws DataError unless all ids are in range, each byte of the byte alphabet is a token, and the
-// text of each merge (left, then right) is a token. The message begins with `place`.
+// A byte without a token is left out of the words that hold it, as the tokenizers package leaves it
+// out; vocabularies that were trained without the whole byte alphabet have some. Throws DataError
+// unless all ids are in range, some byte is a token, and the text of each merge (left, then right)
+// is a token. The message begins with `place`.
 class BpeModel : public TokenModel {
  public:
   BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges, WholeWords whole_words,
@@ -74,12 +76,14 @@ class BpeModel : public TokenModel {
   std::string to_json() const override;
 
  private:
+  void encode_bytes(std::string_view word, std::vector<int32_t>& ids) const;
   void encode_short(std::string_view word, std::vector<int32_t>& ids) const;
   void encode_long(std::string_view word, std::vector<int32_t>& ids) const;
 
   std::vector<std::string> tokens_;
   std::vector<BpeMerge> merges_;  // by rank
-  std::array<int32_t, 256> token_of_byte_;
+  std::array<int32_t, 256> token_of_byte_{};
+  std::string bytes_without_token_;
   // The ids of whole words by their bytes; empty for kByMerges.
   std::unordered_map<std::string, int32_t> whole_words_;
   MergeTable table_;

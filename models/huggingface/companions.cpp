@@ -37,9 +37,8 @@ json parse(const std::string& name, const std::string& text) {
 
 // An empty object where the file is not among them.
 json object_of(const Companions& companions, const std::string& name) {
-  const auto at = companions.find(name);
-  if (at == companions.end()) return json::object();
-  json value = parse(name, at->second);
+  json value = companion_json(companions, name);
+  if (value.is_null()) return json::object();
   const JsonObject is_an_object(value, name);
   return value;
 }
@@ -69,6 +68,11 @@ Companions read_companions(const fs::path& folder) {
     companions[name] = std::move(text);
   }
   return companions;
+}
+
+json companion_json(const Companions& companions, const std::string& name) {
+  const auto at = companions.find(name);
+  return at == companions.end() ? json() : parse(name, at->second);
 }
 
 void check_companions(const Companions& companions) {

@@ -27,6 +27,9 @@ Companions read_companions(const std::filesystem::path& folder);
 // those.
 void check_companions(const Companions& companions);
 
+// What a file of JSON holds, null where it is not among them. Throws DataError.
+nlohmann::json companion_json(const Companions& companions, const std::string& name);
+
 // The tokens any of which ends a text: eos_token_id of generation_config.json, else of config.json.
 // Empty where neither says so; ids that are not below `num_tokens` are left out. Throws DataError
 // for what is no id.

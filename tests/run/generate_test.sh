@@ -45,7 +45,9 @@ run --prompt "the of" --num-beams 4 --num-return-sequences 3 --max-new-tokens 8 
 [ "$(field score < beams.jsonl)" = "$(field score < beams.jsonl | sort -gr)" ] || fail "beams are not in the order of their scores"
 [ "$(wc -l < beams.jsonl)" = 3 ] || fail "not three beams"
 expect 64 "more than the 2 of --num-beams" generate runs/test --num-beams 2 --num-return-sequences 3
-expect 64 "cannot be combined" generate runs/test --num-beams 2 --stop x
+run --prompt "the of" --num-beams 4 --max-new-tokens 30 --stop " $word" --json > stopped.jsonl
+field text < stopped.jsonl | grep -q " $word" && fail "beams go on behind a stop"
+expect 64 "came with no chat template" generate runs/test --chat --prompt hello
 
 long=$(printf 'the of and %.0s' {1..30})
 expect 65 "more than the 32 positions" generate runs/test --num-beams 2 --prompt "$long"

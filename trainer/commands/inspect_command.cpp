@@ -45,8 +45,9 @@ void print_state(const std::filesystem::path& path, const Manifest& manifest) {
     const std::string which =
         next == first + 1 ? cat("rank ", first) : cat("ranks ", first, " to ", next - 1);
     std::cout << which << std::string(which.size() < 18 ? 18 - which.size() : 1, ' ')
-              << s.ranks[first].threads << " threads on " << s.ranks[first].cores << " cores, "
-              << s.ranks[first].cpu_capability << "\n";
+              << counted(s.ranks[first].threads, "thread") << " on "
+              << counted(s.ranks[first].cores, "core") << ", " << s.ranks[first].cpu_capability
+              << "\n";
     first = next;
   }
 }

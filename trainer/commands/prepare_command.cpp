@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/durable_file.h"
+#include "base/host_name.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/report.h"
@@ -22,10 +23,8 @@ namespace {
 class PreparationEnergy {
  public:
   explicit PreparationEnergy(const LoadedConfig& loaded) : config_(loaded.config.energy) {
-    char host[256] = {};
-    gethostname(host, sizeof host - 1);
     RankPlace place;
-    place.host = host;
+    place.host = host_name();
     power_ = start_power_logger(config_, place, {""}, phases_);
     const auto now = static_cast<int64_t>(clock_seconds(CLOCK_REALTIME));
     folder_ = std::filesystem::path(loaded.config.data.cache) / "energy" /

@@ -14,6 +14,7 @@
 #include "parallel/parallel_config.h"
 #include "parallel/precision.h"
 #include "trainer/config/optimizer_config.h"
+#include "trainer/config/task_config.h"
 
 namespace lmtrain {
 
@@ -105,6 +106,9 @@ struct EvalConfig {
   int64_t batches = 20;
   int64_t samples = 3;
   int64_t sample_tokens = 100;
+  std::vector<std::string> prompts;
+  std::vector<TaskConfig> tasks;
+  int64_t tasks_interval = 0;
 
   void describe(Fields& f) {
     f.integer("interval", interval, {.min = 0, .max = kMostSteps},
@@ -116,6 +120,11 @@ struct EvalConfig {
               "predictions of an encoder.");
     f.integer("sample_tokens", sample_tokens, {.min = 1, .max = 1 << 20},
               "Tokens of a decoder's sample, at most so many.");
+    f.texts("prompts", prompts,
+            "Texts that the samples go on from, in turn; without any, each begins a new text.");
+    f.list("tasks", tasks, "Files of tasks on which the model is evaluated, as by lmtrain eval.");
+    f.integer("tasks_interval", tasks_interval, {.min = 0, .max = kMostSteps},
+              "Steps between evaluations on the tasks; 0 evaluates at the end only.");
   }
 };
 

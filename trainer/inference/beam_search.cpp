@@ -29,12 +29,13 @@ struct Continuation {
 class BeamSearch {
  public:
   BeamSearch(const Decoder& model, int64_t num_tokens, const std::vector<int32_t>& prompt,
-             const DecodingOptions& decoding, const BeamOptions& options)
+             const DecodingOptions& decoding, const BeamOptions& options, const TextEnds& text_ends)
       : model_(model),
         num_tokens_(num_tokens),
         num_prompt_tokens_(prompt.size()),
         decoding_(decoding),
         options_(options),
+        text_ends_(text_ends),
         most_new_tokens_(
             std::min(decoding.max_new_tokens,
                      model.config().max_positions + 1 - static_cast<int64_t>(prompt.size()))),
@@ -54,8 +55,16 @@ class BeamSearch {
 
  private:
   bool ends(const Continuation& one) const {
-    return num_new_ == most_new_tokens_ ||
-           std::ranges::find(decoding_.end_tokens, one.token) != decoding_.end_tokens.end();
+    const auto& end_tokens = decoding_.end_tokens;
+    if (num_new_ == most_new_tokens_ ||
+        std::ranges::find(end_tokens, one.token) != end_tokens.end())
+      return true;
+    if (!text_ends_) return false;
+    const std::vector<int32_t>& before = beams_[one.beam].tokens;
+    std::vector<int32_t> tokens(before.begin() + static_cast<std::ptrdiff_t>(num_prompt_tokens_),
+                                before.end());
+    tokens.push_back(one.token);
+    return text_ends_(tokens);
   }
 
   at::Tensor logits_of(const std::vector<int32_t>& tokens, const std::vector<TokenSpan>& spans) {
@@ -190,6 +199,7 @@ class BeamSearch {
   size_t num_prompt_tokens_;
   const DecodingOptions& decoding_;
   const BeamOptions& options_;
+  const TextEnds& text_ends_;
   int64_t most_new_tokens_;
   KeyValueCache cache_;
   int64_t num_new_ = 0;
@@ -202,14 +212,15 @@ class BeamSearch {
 
 std::vector<BeamText> beam_search(const Decoder& model, int64_t num_tokens,
                                   const std::vector<int32_t>& prompt,
-                                  const DecodingOptions& decoding, const BeamOptions& options) {
+                                  const DecodingOptions& decoding, const BeamOptions& options,
+                                  const TextEnds& text_ends) {
   const int64_t most = model.config().max_positions;
   if (static_cast<int64_t>(prompt.size()) > most) {
     throw DataError(cat("the prompt has ", prompt.size(), " tokens, more than the ", most,
                         " positions of the model; beam search needs a shorter one"));
   }
   const at::NoGradGuard no_gradients;
-  return BeamSearch(model, num_tokens, prompt, decoding, options).run();
+  return BeamSearch(model, num_tokens, prompt, decoding, options, text_ends).run();
 }
 
 }  // namespace lmtrain

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "models/decoder.h"
@@ -29,11 +30,15 @@ struct BeamText {
   double score = 0;
 };
 
+// Whether new tokens, those behind the prompt, end a text by what they say.
+using TextEnds = std::function<bool(const std::vector<int32_t>& new_tokens)>;
+
 // Returns num_beams texts or fewer, the best first. Of the decoding options it takes the limits of
-// length, penalties, bans, biases and end tokens. A text ends at the model's last position.
-// Throws DataError for a prompt that is longer.
+// length, penalties, bans, biases and end tokens. A text ends at the model's last position too, and
+// where `text_ends`, which may be empty, says so. Throws DataError for a prompt that is longer.
 std::vector<BeamText> beam_search(const Decoder& model, int64_t num_tokens,
                                   const std::vector<int32_t>& prompt,
-                                  const DecodingOptions& decoding, const BeamOptions& options);
+                                  const DecodingOptions& decoding, const BeamOptions& options,
+                                  const TextEnds& text_ends = {});
 
 }  // namespace lmtrain

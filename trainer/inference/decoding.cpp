@@ -118,12 +118,17 @@ ChosenToken choose_token(const at::Tensor& logits, const DecodingOptions& option
   const at::Tensor wide = logits.to(at::kDouble).cpu().contiguous();
   const double* const data = wide.data_ptr<double>();
   std::vector<double> processed(data, data + wide.numel());
+  const std::vector<int32_t> best =
+      options.num_top > 0 ? likeliest(processed, options.num_top) : std::vector<int32_t>();
   const double log_sum = wide.logsumexp(0).item<double>();
   process_logits(options, tokens, num_prompt_tokens, processed);
   const PhiloxKey key = purpose_key(options.seed, "sample");
   const double uniform = uniform_number(key, tokens.size() - num_prompt_tokens);
   const int32_t token = sample_token(processed, options, uniform);
-  return {token, data[token] - log_sum};
+  ChosenToken chosen{token, data[token] - log_sum, {}};
+  for (size_t i = 0; i < best.size() && static_cast<int64_t>(i) < options.num_top; ++i)
+    chosen.top.push_back({best[i], data[best[i]] - log_sum});
+  return chosen;
 }
 
 }  // namespace lmtrain

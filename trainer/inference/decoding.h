@@ -29,12 +29,19 @@ struct DecodingOptions {
   std::map<int32_t, double> logit_bias;  // is added to the logits of these tokens
   std::vector<int32_t> end_tokens;       // any of which ends the text
   uint64_t seed = 1;
+  int64_t num_top = 0;  // likeliest tokens to name at each place
+};
+
+struct RankedToken {
+  int32_t token = 0;
+  double log_probability = 0;
 };
 
 // A token and its log-probability under the model, before the options change anything.
 struct ChosenToken {
   int32_t token = 0;
   double log_probability = 0;
+  std::vector<RankedToken> top;  // num_top of the options, the likeliest first
 };
 
 // Changes `logits`, [vocabulary] in fp64, by everything in the options that precedes temperature.

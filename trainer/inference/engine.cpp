@@ -110,20 +110,20 @@ std::vector<NewToken> Engine::read(const std::vector<Text*>& texts) {
     hidden = model_.hidden(ids_of(last, 0, last.size()), spans, cache_);
   }
   const at::Tensor logits = model_.head().logits(hidden).narrow(1, 0, options_.num_tokens);
-  const std::vector<ChosenToken> chosen = choose(logits, texts);
+  std::vector<ChosenToken> chosen = choose(logits, texts);
   std::vector<NewToken> tokens;
   for (size_t i = 0; i < texts.size(); ++i) {
     Text& text = *texts[i];
     const auto& ends = text.options.end_tokens;
-    NewToken token = {text.number, chosen[i], std::nullopt};
-    text.tokens.push_back(chosen[i].token);
+    NewToken token = {text.number, std::move(chosen[i]), std::nullopt};
+    text.tokens.push_back(token.chosen.token);
     const auto num_new = static_cast<int64_t>(text.tokens.size() - text.num_prompt_tokens);
-    if (std::ranges::find(ends, chosen[i].token) != ends.end()) {
+    if (std::ranges::find(ends, token.chosen.token) != ends.end()) {
       token.finished = FinishReason::kEndToken;
     } else if (num_new >= text.options.max_new_tokens) {
       token.finished = FinishReason::kLength;
     }
-    tokens.push_back(token);
+    tokens.push_back(std::move(token));
   }
   return tokens;
 }

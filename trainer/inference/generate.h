@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,19 +10,42 @@
 #include "trainer/inference/beam_search.h"
 #include "trainer/inference/engine.h"
 #include "trainer/inference/loaded_model.h"
+#include "trainer/inference/text_stream.h"
 
 namespace lmtrain {
 
-struct Prompt {
-  std::vector<int32_t> tokens;  // at least one
-  int64_t max_new_tokens = 0;
+// A text to be written.
+struct TextRequest {
+  std::vector<int32_t> prompt;  // at least one token
+  DecodingOptions decoding;
+  std::vector<std::string> stops;  // texts before which it ends
 };
 
-struct TextOptions {
-  DecodingOptions decoding;        // but max_new_tokens, which each prompt has
-  std::vector<std::string> stops;  // texts before which the text ends
-  int64_t num_texts = 1;           // of each prompt, with seeds counted from decoding.seed
-  int64_t batch_size = 8;          // texts under way at once
+// What a pass has given one text.
+struct TextPiece {
+  int64_t text = 0;  // as TextGenerator::add returned it
+  std::string more;  // what is certain by now and was not before; may be empty
+  ChosenToken token;
+  bool is_end_token = false;  // which is no part of the text
+  std::string finish_reason;  // "stop": by an end token or a stop; "length"; "": it goes on
+};
+
+// Writes many texts at once: the engine with stops, and with text in place of tokens.
+class TextGenerator {
+ public:
+  TextGenerator(const LoadedModel& loaded, const Decoder& model, int64_t num_slots);
+
+  int64_t add(TextRequest request);  // returns the text's number
+  void cancel(int64_t text);
+  bool is_idle() const { return engine_.is_idle(); }
+  const EngineTimes& times() const { return engine_.times(); }
+  // One pass of the engine.
+  std::vector<TextPiece> step();
+
+ private:
+  const LoadedModel& loaded_;
+  Engine engine_;
+  std::map<int64_t, TextStream> streams_;
 };
 
 struct GeneratedText {
@@ -33,7 +57,7 @@ struct GeneratedText {
   // the penalties.
   double log_probability = 0;
   std::optional<double> score;  // of beam search
-  std::string finish_reason;    // "stop": by an end token or a stop; "length"
+  std::string finish_reason;    // "stop" or "length"
 };
 
 struct TextListener {
@@ -42,16 +66,16 @@ struct TextListener {
   std::function<void(const GeneratedText&)> on_end;
 };
 
-// Goes on from each prompt. Texts end in the order in which they happen to. Returns how long the
-// passes took.
+// Writes `num_texts` texts for each request, with seeds counted from its own, `num_slots` at once.
+// They end in the order in which they happen to. Returns how long the passes took.
 EngineTimes generate_texts(const LoadedModel& loaded, const Decoder& model,
-                           const std::vector<Prompt>& prompts, const TextOptions& options,
-                           const TextListener& listener);
+                           const std::vector<TextRequest>& requests, int64_t num_texts,
+                           int64_t num_slots, const TextListener& listener);
 
-// The best options.num_texts texts of one prompt by beam search, the best first. Stops are not
-// looked for.
+// The best `num_texts` texts of a request by beam search, the best first. A beam ends before a stop
+// as before an end token.
 std::vector<GeneratedText> search_texts(const LoadedModel& loaded, const Decoder& model,
-                                        const Prompt& prompt, const TextOptions& options,
+                                        const TextRequest& request, int64_t num_texts,
                                         const BeamOptions& beams);
 
 }  // namespace lmtrain

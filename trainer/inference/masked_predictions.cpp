@@ -13,8 +13,6 @@
 namespace lmtrain {
 namespace {
 
-constexpr int64_t kCopiesAtOnce = 16;
-
 std::string_view without_space(std::string_view token) {
   if (token.starts_with(' ')) token.remove_prefix(1);
   return token;
@@ -22,28 +20,26 @@ std::string_view without_space(std::string_view token) {
 
 }  // namespace
 
-std::vector<double> score_masked_tokens(const Encoder& model, const Tokenizer& tokenizer,
-                                        const std::vector<int32_t>& tokens, at::Device device) {
+std::vector<FilledMask> fill_masks(const Encoder& model, const Tokenizer& tokenizer,
+                                   const EncodedText& text, int64_t num_top) {
   const at::NoGradGuard no_gradients;
-  std::vector<int64_t> whole = {tokenizer.class_token()};
-  whole.insert(whole.end(), tokens.begin(), tokens.end());
-  whole.push_back(tokenizer.separator_token());
-  const at::Tensor text = at::tensor(whole, at::kLong);
-  const auto num_tokens = static_cast<int64_t>(tokens.size());
-  std::vector<double> scores;
-  for (int64_t first = 0; first < num_tokens; first += kCopiesAtOnce) {
-    const int64_t count = std::min(kCopiesAtOnce, num_tokens - first);
-    const at::Tensor masked = at::arange(first + 1, first + 1 + count, at::kLong);
-    const at::Tensor ids =
-        text.expand({count, text.size(0)}).scatter(1, masked.unsqueeze(1), tokenizer.mask_token());
-    const at::Tensor hidden = model.hidden(make_input(model.config(), {.ids = ids.to(device)}));
-    const at::Tensor rows =
-        as_rows(hidden).index_select(0, (at::arange(count) * text.size(0) + masked).to(device));
-    const at::Tensor found = model.log_probabilities(rows).to(at::kDouble).cpu();
-    for (int64_t i = 0; i < count; ++i)
-      scores.push_back(found[i][whole[static_cast<size_t>(first + i + 1)]].item<double>());
+  std::vector<FilledMask> filled;
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < text.ids.size(); ++i) {
+    if (text.ids[i] != tokenizer.mask_token()) continue;
+    filled.push_back({i, {}});
+    rows.push_back(static_cast<int64_t>(i));
   }
-  return scores;
+  if (rows.empty()) return filled;
+  constexpr size_t kFirst[] = {0};
+  const at::Tensor hidden = as_rows(model.hidden(padded_input(model.config(), {text}, kFirst)));
+  const at::Tensor found =
+      model.log_probabilities(hidden.index_select(0, at::tensor(rows, at::kLong)))
+          .narrow(1, 0, tokenizer.vocab_size());
+  const std::vector<int32_t> masks(filled.size(), tokenizer.mask_token());
+  const std::vector<ScoredToken> ranked = ranked_tokens(found, masks, num_top);
+  for (size_t i = 0; i < filled.size(); ++i) filled[i].top = ranked[i].top;
+  return filled;
 }
 
 std::string show_predictions(const Encoder& model, const Batch& batch, const Tokenizer& tokenizer,

@@ -8,14 +8,19 @@
 #include "data/batch.h"
 #include "data/tokenizer/tokenizer.h"
 #include "models/encoder.h"
+#include "trainer/inference/encoded_text.h"
+#include "trainer/inference/score.h"
 
 namespace lmtrain {
 
-// Returns the log-probability of each token of a text when only that token is masked
-// (pseudo-log-likelihood; Salazar et al., "Masked Language Model Scoring", 2020). `tokens` are
-// those of the text without special tokens, at most max_positions - 2.
-std::vector<double> score_masked_tokens(const Encoder& model, const Tokenizer& tokenizer,
-                                        const std::vector<int32_t>& tokens, at::Device device);
+// Returns, for each mask token of a text that encode_text made, the tokens that stand there most
+// likely, the likeliest first.
+struct FilledMask {
+  size_t place = 0;  // in the text's ids
+  std::vector<RankedToken> top;
+};
+std::vector<FilledMask> fill_masks(const Encoder& model, const Tokenizer& tokenizer,
+                                   const EncodedText& text, int64_t num_top);
 
 // Returns the text of a batch of one sample. Each masked token is replaced by the most likely token
 // in guillemets, with the true token added when the two differ.

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <span>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/loaded_model.h"
 
 namespace lmtrain {
@@ -22,17 +23,20 @@ struct AnswerSpan {
 // al., 2019, section 4.2). `logits` is [positions, 2], fp32 or fp64, on the CPU; end > begin.
 AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int64_t longest);
 
-// Returns {"ids", "logits"} and more keys that depend on the head:
-//   label of the text        "label" and "probability", or "value"
-//   label of each token      "labels"
-//   answer to a question     "answer", "first", "last" and "score"; `text` is the question and
-//                            `pair` the passage
-//   bert's pretraining       "label", which is "together" or "apart" for the two texts, and
-//                            "probability"
-// Throws ConfigError for a model with another head and for a question without a passage, DataError
-// for a text that is empty or longer than the model's positions.
-nlohmann::json predict_labels(const LoadedModel& loaded, const std::string& text,
-                              const std::string& pair,
-                              SpecialTokens special_tokens = SpecialTokens::kAsText);
+// Throws ConfigError where the model's head says nothing of labels, and for a text without the
+// pair that it needs.
+void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& texts);
+
+// Returns for each of the texts that are read at once {.., "logits", "ids"}, where the first keys
+// depend on the head:
+//   label of the text        "label", "label_id", "probability" and "probabilities" by label; or
+//                            "value" of a regression
+//   label of each token      "labels", "label_ids"
+//   answer to a question     "answer", "first", "last" and "score"; the text is the question and
+//                            its pair the passage
+//   bert's pretraining       as for a text; the labels are "together" and "apart"
+std::vector<nlohmann::ordered_json> predict_labels(const LoadedModel& loaded,
+                                                   const std::vector<EncodedText>& texts,
+                                                   std::span<const size_t> places);
 
 }  // namespace lmtrain

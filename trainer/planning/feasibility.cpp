@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -263,6 +264,32 @@ void check_region(const LoadedConfig& loaded) {
   }
 }
 
+// A task that fails after hours of training would be found out too late.
+void check_tasks(const LoadedConfig& loaded) {
+  const std::vector<TaskConfig>& tasks = loaded.config.eval.tasks;
+  const bool is_decoder = loaded.config.model.traits().predicts_next_token();
+  std::set<std::string> names;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const std::string key = cat("eval.tasks[", i, "]");
+    const std::string place = place_of(loaded, {key + ".path", "eval.tasks"});
+    const std::string file = fs::path(tasks[i].path).stem().string();
+    if (!fs::is_regular_file(tasks[i].path)) {
+      throw ConfigError(cat(place, key, ".path = ",
+                            tasks[i].path.empty() ? "nothing" : tasks[i].path, " is no file"));
+    }
+    if (!names.insert(tasks[i].name.empty() ? file : tasks[i].name).second)
+      throw ConfigError(cat(place, key, " has the name of an earlier task; set its name"));
+    if (!is_decoder && tasks[i].task != TaskKind::kPairs) {
+      throw ConfigError(cat(place, key, ".task = ", tasks[i].task,
+                            " is for models that predict the next token; an encoder has pairs"));
+    }
+  }
+  if (tasks.empty() && loaded.positions.is_set("eval.tasks_interval")) {
+    throw ConfigError(cat(place_of(loaded, {"eval.tasks_interval"}),
+                          "eval.tasks_interval has no effect without eval.tasks; leave it out"));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> schedule_notes(const Config& config) {
@@ -297,6 +324,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_sources(loaded);
   if (prepares_text) check_texts(loaded);
   check_region(loaded);
+  check_tasks(loaded);
   for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
 }
 

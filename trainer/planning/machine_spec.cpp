@@ -46,9 +46,9 @@ MachineSpec machine_of(const Accelerator& a, const std::string& description) {
 // Letters and digits that stand together, in lower case.
 std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words = {""};
-  for (const unsigned char letter : text) {
-    if (std::isalnum(letter) != 0) {
-      words.back() += static_cast<char>(std::tolower(letter));
+  for (const char letter : in_lower_case(text)) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) != 0) {
+      words.back() += letter;
     } else {
       words.emplace_back();
     }

@@ -89,6 +89,7 @@ namespace {
 struct MetricsLine {
   int64_t step = 0;
   std::optional<ValidationMetrics> validation;
+  std::optional<TaskMetrics> task;
   std::optional<double> loss;
   double seconds = 0;
   int64_t tokens = 0;
@@ -104,7 +105,10 @@ std::optional<MetricsLine> parse_line(const json& record) {
   if (!has_step) return std::nullopt;
   MetricsLine line;
   line.step = record["step"].get<int64_t>();
-  if (record.contains("validation_loss")) {
+  if (record.contains("task")) {
+    line.task = TaskMetrics{record["task"], record.at("measure"), record.at("value"),
+                            record.at("lower_is_better"), nullptr};
+  } else if (record.contains("validation_loss")) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
   } else if (record.contains("loss")) {
@@ -144,7 +148,9 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
     const MetricsLine& line = *parsed;
     if (line.step > last_step) continue;
     kept += text + "\n";
-    if (line.validation) {
+    if (line.task) {
+      add_task_point(line.step, *line.task);
+    } else if (line.validation) {
       last_validation_ = *line.validation;
       validation_loss_.push_back({line.step, last_validation_.loss});
     } else if (line.loss) {
@@ -249,6 +255,30 @@ void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
   validation_loss_.push_back({step, metrics.loss});
   last_validation_ = metrics;
   log_info(validation_text(step, metrics));
+}
+
+void MetricsLog::task(int64_t step, const TaskMetrics& metrics) {
+  nlohmann::ordered_json record = {{"step", step},
+                                   {"task", metrics.name},
+                                   {"measure", metrics.measure},
+                                   {"value", metrics.value},
+                                   {"lower_is_better", metrics.lower_is_better}};
+  for (const auto& [key, value] : metrics.numbers.items()) record[key] = value;
+  write(record.dump());
+  add_task_point(step, metrics);
+  const TaskCurve& curve = *std::ranges::find(tasks_, metrics.name, &TaskCurve::name);
+  log_info(cat("step ", step, "  task ", metrics.name, "  ", metrics.measure, " ",
+               fixed(metrics.value, 4), "  best ", fixed(curve.best().value, 4), " at step ",
+               curve.best().step));
+}
+
+void MetricsLog::add_task_point(int64_t step, const TaskMetrics& metrics) {
+  auto curve = std::ranges::find(tasks_, metrics.name, &TaskCurve::name);
+  if (curve == tasks_.end()) {
+    tasks_.push_back({metrics.name, metrics.measure, metrics.lower_is_better, {}});
+    curve = tasks_.end() - 1;
+  }
+  curve->points.push_back({step, metrics.value});
 }
 
 void MetricsLog::write(const std::string& line) {

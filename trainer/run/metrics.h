@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "base/durable_file.h"
 #include "energy/run_facts.h"
 #include "trainer/step/trainer.h"
@@ -45,6 +47,15 @@ struct ValidationMetrics {
 ValidationMetrics validation_metrics(const EvaluationResult& result, bool predicts_next_token,
                                      int64_t validation_bytes);
 
+// How a task of eval.tasks went: the number that stands for it, and all of them.
+struct TaskMetrics {
+  std::string name;
+  std::string measure;
+  double value = 0;
+  bool lower_is_better = false;
+  nlohmann::ordered_json numbers;
+};
+
 // A mean over training time.
 struct TimeMean {
   double sum = 0;
@@ -77,12 +88,14 @@ class MetricsLog {
 
   void step(const StepMetrics& metrics, int64_t num_steps);
   void validation(int64_t step, const ValidationMetrics& metrics);
+  void task(int64_t step, const TaskMetrics& metrics);
   // Forces all lines to disk. Called before the checkpoint that belongs to them becomes valid.
   void sync() { file_->sync(); }
 
   // What the file holds so far, including the lines of earlier attempts.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
+  const std::vector<TaskCurve>& tasks() const { return tasks_; }
   // The last one.
   const ValidationMetrics& last_validation() const { return last_validation_; }
   double seconds() const { return seconds_; }  // of all steps
@@ -98,6 +111,7 @@ class MetricsLog {
  private:
   void read(const std::filesystem::path& path, int64_t last_step);
   void write(const std::string& line);
+  void add_task_point(int64_t step, const TaskMetrics& metrics);
   // How long so many steps take, by the median of recent ones.
   double seconds_of(int64_t num_steps) const;
 
@@ -107,6 +121,7 @@ class MetricsLog {
   std::deque<double> recent_seconds_;  // of steps of this attempt
   std::vector<CurvePoint> train_loss_;
   std::vector<CurvePoint> validation_loss_;
+  std::vector<TaskCurve> tasks_;
   ValidationMetrics last_validation_;
   double seconds_ = 0;
   int64_t tokens_ = 0;

@@ -108,6 +108,7 @@ class Run {
       return last || (interval > 0 && now % interval == 0);
     };
     if (due(config_.eval.interval)) validate(now);
+    if (due(config_.eval.tasks_interval)) evaluate_tasks(now);
     if (stopped || due(config_.checkpoint.interval)) {
       save(now, /*must=*/stopped || last);
       if (groups_.trace) write_trace(*groups_.trace, beginning_.folder, launch_.rank());
@@ -137,6 +138,25 @@ class Run {
     recorder_.validation(step, metrics);
   }
 
+  // Where the model is cut, all ranks compute it together; else rank 0 does alone.
+  void with_model(const std::function<void(Communicator*)>& work) {
+    const bool is_cut = groups_.mesh.tensor().size() > 1 || trainer_.store().shards_weights();
+    if (is_cut) {
+      work(&launch_.world());
+    } else {
+      launch_.first_works([&] { work(nullptr); });
+    }
+  }
+
+  void evaluate_tasks(int64_t step) {
+    const PhaseScope scope(phases_, Phase::kEvaluation);
+    for (const TaskConfig& task : config_.eval.tasks) {
+      with_model([&](Communicator* ranks) {
+        recorder_.task(step, evaluate_on(task, trainer_.model(), job_, ranks));
+      });
+    }
+  }
+
   void save(int64_t step, bool must) {
     memory_.note_once(planned_memory().training(), launch_);
     const PhaseScope scope(phases_, Phase::kCheckpoint);
@@ -164,19 +184,14 @@ class Run {
     require_folder_in_place();
     RunFacts& facts = recorder_.facts();
     if (launch_.rank() == 0 && config_.eval.samples > 0) {
-      log_info(cat("writing ", config_.eval.samples,
-                   config_.eval.samples == 1 ? " sample" : " samples", " (eval.samples)"));
+      log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
     }
-    const auto sample = [&](Communicator* ranks) {
+    with_model([&](Communicator* ranks) {
       const PhaseScope scope(phases_, Phase::kSamples);
       facts.samples =
           sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device, ranks);
-    };
-    // Where the model is cut, all of its ranks compute, and say the same.
-    const bool is_cut = groups_.mesh.tensor().size() > 1 || trainer_.store().shards_weights();
-    if (is_cut) sample(&launch_.world());
+    });
     launch_.first_works([&] {
-      if (!is_cut) sample(nullptr);
       const PhaseScope scope(phases_, Phase::kEvaluation);
       add_baseline(facts, job_.data, config_.model.traits().objective);
     });
@@ -227,17 +242,16 @@ std::string ceiling_text(const Ceilings& ceilings) {
 
 void log_beginning(const Job& job, int64_t num_parameters, const Ceilings& ceilings,
                    const Launch& launch) {
-  log_info(cat(
-      job.config().model.kind, " of ", with_commas(num_parameters), " parameters, ",
-      with_commas(job.data.prepared.train.num_tokens()), " training tokens, ", launch.size(),
-      launch.size() == 1 ? " rank of " : " ranks of ", job.compute.num_threads,
-      job.compute.num_threads == 1 ? " thread on " : " threads on ", job.compute.device.description,
-      ", ", job.config().train.precision, ", ", ceiling_text(ceilings)));
+  log_info(cat(job.config().model.kind, " of ", with_commas(num_parameters), " parameters, ",
+               with_commas(job.data.prepared.train.num_tokens()), " training tokens, ",
+               counted(launch.size(), "rank"), " of ", counted(job.compute.num_threads, "thread"),
+               " on ", job.compute.device.description, ", ", job.config().train.precision, ", ",
+               ceiling_text(ceilings)));
 }
 
 std::string documents_text(const TokenFile& file) {
-  return cat(with_commas(file.header().num_documents), " documents of ",
-             with_commas(file.num_tokens()), " tokens");
+  return cat(counted(file.header().num_documents, "document"), " of ",
+             counted(file.num_tokens(), "token"));
 }
 
 // How much text there is, and how often the run reads it.

@@ -110,6 +110,10 @@ void RunRecorder::validation(int64_t step, const ValidationMetrics& result) {
   if (metrics() != nullptr) metrics()->validation(step, result);
 }
 
+void RunRecorder::task(int64_t step, const TaskMetrics& result) {
+  if (metrics() != nullptr) metrics()->task(step, result);
+}
+
 bool RunRecorder::has_validated(int64_t step) const {
   const bool mine = run_.opened && !run_.opened->metrics().validation_loss().empty() &&
                     run_.opened->metrics().validation_loss().back().step == step;
@@ -143,6 +147,7 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.flops = static_cast<double>(facts_.tokens) * flops_per_token();
   facts_.train_loss = metrics()->train_loss();
   facts_.validation_loss = metrics()->validation_loss();
+  facts_.tasks = metrics()->tasks();
   fill_quality();
   fill_speed();
 }

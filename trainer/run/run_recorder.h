@@ -37,6 +37,7 @@ class RunRecorder {
   RankSignals begin_step(int64_t step);
   void end_step(int64_t step, const StepResult& result, double seconds);
   void validation(int64_t step, const ValidationMetrics& metrics);
+  void task(int64_t step, const TaskMetrics& metrics);
   // Collective: whether a validation of that step is on record.
   bool has_validated(int64_t step) const;
 

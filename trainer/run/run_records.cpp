@@ -18,6 +18,7 @@
 #include "models/cpu_capability.h"
 #include "models/decoder.h"
 #include "models/encoder.h"
+#include "trainer/evaluation/tasks.h"
 #include "trainer/inference/engine.h"
 #include "trainer/inference/masked_predictions.h"
 
@@ -80,6 +81,20 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }
 
+TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& job,
+                        Communicator* ranks) {
+  const Tokenizer& tokenizer = job.data.prepared.tokenizer;
+  const TaskResult result = evaluate_task(
+      {.model = model,
+       .tokenizer = tokenizer,
+       .start_token = static_cast<int32_t>(job.data.prepared.train.header().start_token),
+       .end_tokens = {tokenizer.end_of_text()},
+       .device = job.compute.device.device,
+       .ranks = ranks},
+      task);
+  return {name_of_task(task), result.measure, result.value, result.lower_is_better, result.numbers};
+}
+
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
                                      at::Device device, Communicator* ranks) {
   std::vector<TextSample> samples;
@@ -100,8 +115,13 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     options.max_new_tokens = config.eval.sample_tokens;
     options.end_tokens = {tokenizer.end_of_text()};
     options.seed = static_cast<uint64_t>(config.run.seed + i);
-    const std::vector<int32_t> tokens = generate_tokens(engine, {start}, options);
-    samples.push_back({"", shown_as_utf8(tokenizer.decode(tokens))});
+    const std::vector<std::string>& prompts = config.eval.prompts;
+    const std::string prompt =
+        prompts.empty() ? "" : prompts[static_cast<size_t>(i) % prompts.size()];
+    std::vector<int32_t> before = {start};
+    tokenizer.encode(prompt, before);
+    const std::vector<int32_t> tokens = generate_tokens(engine, before, options);
+    samples.push_back({prompt, shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;
 }

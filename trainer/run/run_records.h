@@ -12,6 +12,8 @@
 #include "trainer/checkpoint/start_point.h"
 #include "trainer/config/config.h"
 #include "trainer/config/run_folder.h"
+#include "trainer/run/metrics.h"
+#include "trainer/start/job.h"
 #include "trainer/start/run_data.h"
 #include "trainer/step/trainer.h"
 
@@ -26,8 +28,12 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                       const StartPoint& start, const RunData& data, const Compute& compute,
                       Launch& launch);
 
-// Samples for the reader of the report. A decoder writes texts from the start token on, with
-// seeds counted from config.run.seed; bert shows validation text with its predictions of the masked
+// A task of config.eval.tasks on the model as it is. `ranks` as below.
+TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& job,
+                        Communicator* ranks);
+
+// Samples for the reader of the report. A decoder writes texts that go on from config.eval.prompts,
+// or from the start token, with seeds counted from config.run.seed; bert shows validation text with its predictions of the masked
 // tokens. `ranks` are those that compute the model together, null where rank 0 does alone.
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
                                      at::Device device, Communicator* ranks);

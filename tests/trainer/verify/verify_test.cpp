@@ -25,8 +25,9 @@ TEST(Verdict, AnUpdateWithABoundIsHeldToIt) {
 
 TEST(Verdict, SaysWhichWeightsItCouldNotCompare) {
   const double unbounded = std::numeric_limits<double>::infinity();
-  for (const LayoutVerdict& judged : {judge_each(weights_apart(5.6e-3, unbounded), {}, Precision::kFp64),
-                            judge(weights_apart(5.6e-3, unbounded), {}, Precision::kFp64)}) {
+  for (const LayoutVerdict& judged :
+       {judge_each(weights_apart(5.6e-3, unbounded), {}, Precision::kFp64),
+        judge(weights_apart(5.6e-3, unbounded), {}, Precision::kFp64)}) {
     EXPECT_TRUE(judged.is_equal);
     EXPECT_EQ(
         judged.reason,

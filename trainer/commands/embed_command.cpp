@@ -1,0 +1,149 @@
+// embed: texts as vectors.
+#include <iostream>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "trainer/commands/command.h"
+#include "trainer/commands/language_model.h"
+#include "trainer/commands/result_lines.h"
+#include "trainer/commands/text_arguments.h"
+#include "trainer/inference/embed.h"
+
+namespace lmtrain {
+namespace {
+
+enum class Normalising { kAuto, kYes, kNo };
+constexpr auto choice_names(Normalising) {
+  return std::to_array<std::string_view>({"auto", "true", "false"});
+}
+
+struct Options {
+  std::string checkpoint;
+  TextArguments texts;
+  EncodingOptions encoding = {.truncation = Truncation::kLongestFirst};
+  std::optional<Pooling> pooling;
+  Normalising normalising = Normalising::kAuto;
+  std::optional<std::string> prefix;
+  std::string file;
+  bool is_similar = false;
+  int64_t batch_size = 16;
+  Precision precision = Precision::kAuto;
+  EnergyOptions energy;
+};
+
+SentencePooling pooling_of(const Options& options, const LoadedModel& loaded) {
+  SentencePooling pooling = pooling_of(loaded);
+  if (options.pooling) pooling.poolings = {*options.pooling};
+  if (options.normalising != Normalising::kAuto)
+    pooling.normalises = options.normalising == Normalising::kYes;
+  if (options.prefix) pooling.prompt = *options.prefix;
+  return pooling;
+}
+
+// Cosines of the vectors, a row for each text.
+void print_similarities(const at::Tensor& vectors, const std::vector<TextPair>& texts) {
+  const at::Tensor unit = vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  const at::Tensor cosines = unit.mm(unit.t()).to(at::kDouble);
+  constexpr size_t kWidth = 8;
+  for (int64_t row = 0; row < cosines.size(0); ++row) {
+    for (int64_t column = 0; column < cosines.size(1); ++column) {
+      const std::string text = fixed(cosines[row][column].item<double>(), 4);
+      std::cout << std::string(kWidth - std::min(kWidth, text.size()), ' ') << text;
+    }
+    std::cout << "  " << texts[static_cast<size_t>(row)].text << "\n";
+  }
+}
+
+void embed(const Options& options) {
+  const bool prints_vectors = options.file.empty() && !options.is_similar;
+  std::vector<TextPair> texts = texts_of(options.texts);
+  const auto energy = start_metering(options.energy);
+  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  const SentencePooling pooling = pooling_of(options, loaded);
+  const int64_t positions = loaded.config.model.max_positions;
+  std::vector<TextPair> prefixed = texts;
+  for (TextPair& text : prefixed) text.text = pooling.prompt + text.text;
+  const std::vector<EncodedText> inputs =
+      encoded(loaded, prefixed, options.encoding,
+              std::min(positions, pooling.max_tokens.value_or(positions)));
+  ResultLines lines(texts.size(), energy.get());
+  std::vector<at::Tensor> vectors(texts.size());
+  in_batches(lengths_of(inputs), options.batch_size, [&](std::span<const size_t> places) {
+    const at::Tensor found = embed_texts(loaded, inputs, places, pooling);
+    for (size_t i = 0; i < places.size(); ++i) {
+      const at::Tensor vector = found[static_cast<int64_t>(i)].contiguous();
+      vectors[places[i]] = vector;
+      const at::Tensor wide = vector.to(at::kDouble);
+      const std::vector<double> numbers(wide.data_ptr<double>(),
+                                        wide.data_ptr<double>() + wide.numel());
+      const auto num_tokens = static_cast<int64_t>(inputs[places[i]].ids.size());
+      if (prints_vectors) {
+        lines.add(
+            places[i],
+            json_line(
+                {{"index", places[i]}, {"text", texts[places[i]].text}, {"embedding", numbers}}),
+            num_tokens);
+      } else {
+        lines.count(num_tokens);
+      }
+    }
+  });
+  if (!options.file.empty()) write_npy(options.file, at::stack(vectors));
+  if (options.is_similar) print_similarities(at::stack(vectors), texts);
+  lines.finish();
+}
+
+void add_vector_options(CLI::App* app, Options& options) {
+  std::map<std::string, Pooling> names;
+  for (const Pooling one : all_values<Pooling>()) names[std::string(name_of(one))] = one;
+  app->add_option_function<Pooling>(
+         "--pooling", [&options](const Pooling& pooling) { options.pooling = pooling; },
+         "How tokens become one vector (default: as the files of sentence-transformers say that "
+         "came with the model, else mean for encoders and lasttoken for decoders)")
+      ->transform(CLI::CheckedTransformer(names));
+  std::map<std::string, Normalising> choices;
+  for (const Normalising one : all_values<Normalising>()) choices[std::string(name_of(one))] = one;
+  app->add_option("--normalize", options.normalising,
+                  "Whether vectors have length 1; auto: as those files say")
+      ->transform(CLI::CheckedTransformer(choices))
+      ->default_str("auto");
+  app->add_option("--prefix", options.prefix,
+                  "Put this before each text, such as \"query: \" (default: the prompt that those "
+                  "files name, if any)");
+}
+
+}  // namespace
+
+Command add_embed(CLI::App& program) {
+  CLI::App* const app = program.add_subcommand("embed", "Turn texts into vectors");
+  const auto options = std::make_shared<Options>();
+  add_checkpoint_argument(app, options->checkpoint);
+  add_text_arguments(app, options->texts, TakesPairs::kNo);
+  add_vector_options(app, *options);
+  app->add_option(
+      "--out", options->file,
+      "Write the vectors to this file as numpy's .npy, a row for each text, in place of "
+      "lines of JSON");
+  app->add_flag("--similar", options->is_similar,
+                "Print the cosines of all pairs of texts in place of the vectors");
+  add_encoding_options(app, options->encoding);
+  add_batch_option(app, options->batch_size);
+  add_precision_option(app, options->precision);
+  add_energy_options(app, options->energy);
+  std::vector<Synonyms> words = text_words(TakesPairs::kNo);
+  words.push_back(checkpoint_words());
+  words.push_back(precision_words());
+  words.push_back({{"output", "npy", "o"}, {"--out"}, ""});
+  words.push_back({{"normalise", "normalize_embeddings"}, {"--normalize"}, ""});
+  words.push_back({{"similarity", "cosine"}, {"--similar"}, ""});
+  return {.app = app,
+          .examples = {"lmtrain embed my-encoder --text \"A cat.\" --text \"A dog.\" --similar",
+                       "lmtrain embed my-encoder --texts sentences.txt --out vectors.npy"},
+          .synonyms = std::move(words),
+          .run = run_with(options, embed)};
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,80 @@
+#include "trainer/commands/result_lines.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "trainer/config/config.h"
+
+namespace lmtrain {
+
+void add_energy_options(CLI::App* app, EnergyOptions& options) {
+  CLI::Option* const energy = app->add_flag(
+      "--energy", options.is_wanted,
+      "Add the energy and the emissions of this call: as a last line of JSON, {\"energy\": ..}, or "
+      "for plain text on standard error");
+  app->add_option("--region", options.region,
+                  "Country or region of the grid, as energy.region in a config (default WORLD)")
+      ->needs(energy);
+}
+
+std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options) {
+  if (!options.is_wanted) return nullptr;
+  EnergyConfig config;
+  if (!options.region.empty()) config.region = options.region;
+  return std::make_unique<CallEnergy>(config);
+}
+
+std::string json_line(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+ResultLines::ResultLines(size_t num_lines, CallEnergy* energy)
+    : num_lines_(num_lines), energy_(energy), begin_(monotonic_seconds()) {
+  if (energy_ != nullptr) energy_->begin_inference();
+}
+
+void ResultLines::add(size_t place, std::string line, int64_t num_tokens) {
+  num_tokens_ += num_tokens;
+  ++num_added_;
+  waiting_[place] = std::move(line);
+  for (; !waiting_.empty() && waiting_.begin()->first == num_written_; ++num_written_) {
+    std::cout << waiting_.begin()->second << "\n" << std::flush;
+    waiting_.erase(waiting_.begin());
+  }
+  show_progress();
+}
+
+void ResultLines::count(int64_t num_tokens) {
+  ++num_added_;
+  add_tokens(num_tokens);
+}
+
+void ResultLines::add_tokens(int64_t num_tokens) {
+  num_tokens_ += num_tokens;
+  show_progress();
+}
+
+void ResultLines::show_progress() const {
+  const double seconds = std::max(1e-9, monotonic_seconds() - begin_);
+  show_progress_line(cat(num_added_, "/", counted(static_cast<int64_t>(num_lines_), "text"), "  ",
+                         fixed(static_cast<double>(num_tokens_) / seconds, 1), " tokens/s"));
+}
+
+void ResultLines::finish() {
+  show_progress_line("");
+  const double seconds = std::max(1e-9, monotonic_seconds() - begin_);
+  if (num_lines_ > 1) {
+    log_info(cat(counted(static_cast<int64_t>(num_lines_), "text"), " of ",
+                 counted(num_tokens_, "token"), " in ", fixed(seconds, 3),
+                 " s: ", fixed(static_cast<double>(num_lines_) / seconds, 1), " texts/s, ",
+                 fixed(static_cast<double>(num_tokens_) / seconds, 1), " tokens/s"));
+  }
+  if (energy_ == nullptr) return;
+  std::cout << json_line({{"energy", energy_->summary(num_tokens_)}}) << "\n";
+}
+
+}  // namespace lmtrain

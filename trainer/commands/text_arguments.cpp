@@ -1,0 +1,89 @@
+#include "trainer/commands/text_arguments.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "trainer/commands/language_model.h"
+
+namespace lmtrain {
+
+void add_text_arguments(CLI::App* app, TextArguments& arguments, TakesPairs pairs) {
+  const bool takes_pairs = pairs == TakesPairs::kYes;
+  app->add_option("--text", arguments.texts, "Text, or several");
+  if (takes_pairs) {
+    app->add_option("--pair", arguments.pairs,
+                    "Second text of each --text: a passage that holds the answer, say");
+  }
+  app->add_option("--texts", arguments.file,
+                  takes_pairs ? "File of texts: one a line; with the ending .tsv a text, a tab and "
+                                "its pair; with .jsonl objects with \"text\" and \"pair\""
+                              : "File of texts: one a line, or with the ending .jsonl objects with "
+                                "\"text\"");
+}
+
+std::vector<Synonyms> text_words(TakesPairs pairs) {
+  std::vector<Synonyms> words = {
+      {{"input", "prompt", "sentence", "question", "premise", "sentence1", "t"}, {"--text"}, ""},
+      {{"file", "input_file", "inputs"}, {"--texts"}, ""}};
+  if (pairs == TakesPairs::kYes) {
+    words.push_back(
+        {{"text_pair", "context", "passage", "hypothesis", "sentence2"}, {"--pair"}, ""});
+  }
+  return words;
+}
+
+std::vector<TextPair> texts_of(const TextArguments& arguments) {
+  if (!arguments.pairs.empty() && arguments.pairs.size() != arguments.texts.size()) {
+    throw ConfigError(cat("--text is given ", arguments.texts.size(), " times and --pair ",
+                          arguments.pairs.size(), " times; give each text its pair"));
+  }
+  std::vector<TextPair> texts;
+  for (size_t i = 0; i < arguments.texts.size(); ++i)
+    texts.push_back({arguments.texts[i], arguments.pairs.empty() ? "" : arguments.pairs[i]});
+  if (!arguments.file.empty()) {
+    const std::vector<TextPair> more = read_texts(arguments.file, {.text = "text", .pair = "pair"});
+    texts.insert(texts.end(), more.begin(), more.end());
+  }
+  if (texts.empty()) throw ConfigError("there is no text: give --text or --texts");
+  return texts;
+}
+
+void add_encoding_options(CLI::App* app, EncodingOptions& options) {
+  std::map<std::string, Truncation> names;
+  for (const Truncation one : all_values<Truncation>()) names[std::string(name_of(one))] = one;
+  app->add_option("--truncation", options.truncation,
+                  "What to do with a text that is too long: do_not_truncate refuses it, "
+                  "longest_first cuts the longer of the two, only_first and only_second cut one")
+      ->transform(CLI::CheckedTransformer(names))
+      ->default_str(std::string(name_of(options.truncation)));
+  app->add_option("--max-length", options.max_tokens,
+                  "Tokens of a text at most, special ones included; 0: as many as the model holds")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  add_special_tokens_option(app, options.special_tokens);
+}
+
+std::vector<EncodedText> encoded(const LoadedModel& loaded, const std::vector<TextPair>& texts,
+                                 EncodingOptions options, int64_t limit) {
+  if (options.max_tokens > limit) {
+    throw ConfigError(cat("--max-length ", options.max_tokens, " is more than the ", limit,
+                          " tokens that the model holds"));
+  }
+  if (options.max_tokens == 0) options.max_tokens = limit;
+  std::vector<EncodedText> result;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    try {
+      result.push_back(encode_text(loaded.tokenizer, texts[i], options));
+    } catch (const DataError& error) {
+      throw DataError(cat("text ", i + 1, " of ", texts.size(), ": ", error.what()));
+    }
+  }
+  return result;
+}
+
+void add_batch_option(CLI::App* app, int64_t& batch_size) {
+  app->add_option("--batch-size", batch_size, "Texts that are read at once")
+      ->check(CLI::Range(1, 1 << 12))
+      ->capture_default_str();
+}
+
+}  // namespace lmtrain

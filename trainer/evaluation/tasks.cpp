@@ -1,0 +1,28 @@
+#include "trainer/evaluation/tasks.h"
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+namespace lmtrain {
+
+std::string name_of_task(const TaskConfig& task) {
+  return task.name.empty() ? std::filesystem::path(task.path).stem().string() : task.name;
+}
+
+TaskResult evaluate_task(const TaskModel& model, const TaskConfig& options,
+                         const ItemListener& listener) {
+  switch (options.task) {
+    case TaskKind::kPerplexity:
+      return evaluate_perplexity(model, options, listener);
+    case TaskKind::kChoice:
+      return evaluate_choice(model, options, listener);
+    case TaskKind::kPairs:
+      return evaluate_pairs(model, options, listener);
+    case TaskKind::kGenerate:
+      break;
+  }
+  return evaluate_generation(model, options, listener);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,69 @@
+#include "trainer/inference/call_energy.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/host_name.h"
+#include "base/text.h"
+#include "energy/amount_text.h"
+#include "energy/sensors.h"
+
+namespace lmtrain {
+namespace {
+
+// Shorter than in training, since a call may take less than a second.
+constexpr double kInterval = 0.1;
+
+}  // namespace
+
+CallEnergy::CallEnergy(const EnergyConfig& config) : price_(price_of(config)) {
+  PowerLogger::Options options;
+  options.interval_seconds = kInterval;
+  options.began = monotonic_seconds() - process_age_seconds();
+  const RankPlace place{.rank = 0, .num_ranks = 1, .node = 0, .local_rank = 0, .host = host_name()};
+  logger_ = std::make_unique<PowerLogger>(choose_sensors(SensorRoots{}, config, 0, {""}), place,
+                                          phases_, options);
+}
+
+void CallEnergy::begin_inference() {
+  inference_ = std::make_unique<PhaseScope>(phases_, Phase::kInference);
+}
+
+bool CallEnergy::is_measured() const {
+  const EnergyTotals totals = logger_->totals();
+  return !totals.sensors.empty() && std::ranges::all_of(totals.sensors, [](const auto& sensor) {
+    return sensor.info.quality == Quality::kMeasured;
+  });
+}
+
+nlohmann::ordered_json CallEnergy::summary(int64_t num_tokens) {
+  read_meters();
+  const EnergyTotals totals = logger_->totals();
+  const double of_node = totals.joules();
+  const double share = of_node > 0 ? totals.own_joules() / of_node : 1.0;
+  const double joules = totals.joules_in(Phase::kInference) * share;
+  return {{"joules", joules},
+          {"startup_joules", totals.own_joules() - joules},
+          {"seconds", totals.phase_seconds[static_cast<size_t>(Phase::kInference)]},
+          {"startup_seconds", totals.phase_seconds[static_cast<size_t>(Phase::kStartup)]},
+          {"tokens", num_tokens},
+          {"joules_per_token", joules / static_cast<double>(std::max<int64_t>(1, num_tokens))},
+          {"grams_co2e", joules * price_.grams_per_joule()},
+          {"quality", is_measured() ? "measured" : "modelled"},
+          {"pue", price_.pue},
+          {"grid", describe(price_.grid)}};
+}
+
+std::string CallEnergy::sentence(const nlohmann::ordered_json& summary) {
+  const auto number = [&](const char* key) { return summary.at(key).get<double>(); };
+  return cat(three_digits(number("joules")), " J in ", three_digits(number("seconds")), " s (",
+             summary.at("quality").get<std::string>(), "), ",
+             three_digits(number("joules_per_token")), " J per token, ",
+             emissions_text(number("grams_co2e")), " CO2e (", summary.at("grid").get<std::string>(),
+             "); before that ", three_digits(number("startup_joules")),
+             " J to start and load the model");
+}
+
+}  // namespace lmtrain

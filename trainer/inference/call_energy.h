@@ -1,0 +1,44 @@
+// The energy of using a model: what one command, or a server, spends from its start on, by the same
+// meters as training. Loading the model counts as start-up, the rest as inference.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/phase.h"
+#include "energy/energy_price.h"
+#include "energy/power_logger.h"
+
+namespace lmtrain {
+
+class CallEnergy {
+ public:
+  // Starts the meters; the time since the process began counts too.
+  explicit CallEnergy(const EnergyConfig& config);
+
+  // Ends start-up: from now on all is inference.
+  void begin_inference();
+  // What this process has spent, in J, as far as the meters have been read.
+  double joules() const { return logger_->joules(); }
+  // Reads the meters now.
+  void read_meters() { logger_->flush(); }
+  bool is_measured() const;
+  const EnergyPrice& price() const { return price_; }
+
+  // {"joules", "startup_joules", "seconds", "joules_per_token", "grams_co2e", "quality", "grid",
+  // ...}. Reads the meters.
+  nlohmann::ordered_json summary(int64_t num_tokens);
+  // The same in a sentence.
+  static std::string sentence(const nlohmann::ordered_json& summary);
+
+ private:
+  EnergyPrice price_;
+  PhaseTracker phases_;
+  std::unique_ptr<PowerLogger> logger_;
+  std::unique_ptr<PhaseScope> inference_;
+};
+
+}  // namespace lmtrain
