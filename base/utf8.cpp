@@ -29,6 +29,21 @@ size_t character_length(std::string_view text) {
   return overlong || surrogate || too_large ? 0 : length;
 }
 
+// Bytes at the front that one U+FFFD stands for: the longest beginning of a character, else one
+// (Unicode 15, section 3.9, "substitution of maximal subparts", as Python decodes).
+size_t invalid_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0xC2 || first > 0xF4 || text.size() < 2) return 1;
+  const unsigned low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+  const unsigned high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < low || byte(1) > high) return 1;
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  size_t count = 2;
+  while (count < length && count < text.size() && (byte(count) & 0xC0U) == 0x80U) ++count;
+  return count;
+}
+
 }  // namespace
 
 size_t find_invalid_utf8(std::string_view text) {
@@ -52,7 +67,8 @@ std::string shown_as_utf8(std::string_view text) {
     shown += text.substr(0, valid);
     if (valid == text.size()) return shown;
     shown += kReplacementCharacter;
-    text.remove_prefix(valid + 1);
+    text.remove_prefix(valid);
+    text.remove_prefix(invalid_length(text));
   }
 }
 

@@ -14,8 +14,9 @@ inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+
 // the whole text is valid.
 size_t find_invalid_utf8(std::string_view text);
 
-// Returns the text with U+FFFD in place of each byte that is not part of a valid character, for
-// showing the output of a byte-level model.
+// Returns the text with U+FFFD in place of what is no character, one for each beginning of a
+// character that is not completed and for each other byte, as Python decodes: for showing the output
+// of a byte-level model.
 std::string shown_as_utf8(std::string_view text);
 
 }  // namespace lmtrain

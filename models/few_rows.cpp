@@ -61,4 +61,22 @@ at::Tensor inferred_linear(const at::Tensor& x, const at::Tensor& weight, const 
   return y.to(result).view(shape);
 }
 
+at::Tensor inferred_linear(const at::Tensor& x, const Int8Matrix& weight, const at::Tensor& bias,
+                           at::ScalarType result) {
+  const at::Tensor rows = x.reshape({-1, x.size(-1)});
+  if (!rows.is_cpu() || rows.size(0) > kMostFewRows || rows.scalar_type() == at::kDouble) {
+    const at::Tensor wide =
+        weight.values.to(x.scalar_type()).mul_(weight.scales.to(x.scalar_type()).unsqueeze(1));
+    return at::linear(x, wide, bias).to(result);
+  }
+  const at::Tensor wide = rows.to(at::kFloat).contiguous();
+  at::Tensor y = at::empty({rows.size(0), weight.values.size(0)}, wide.options());
+  multiply(cpu_kernels().decoding.products_int8, wide, weight.values, y);
+  y.mul_(weight.scales);
+  if (bias.defined()) y.add_(bias);
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = weight.values.size(0);
+  return y.to(result).view(shape);
+}
+
 }  // namespace lmtrain

@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "parallel/parameter_store.h"
+
 namespace lmtrain {
 
 // The most rows for which the kernel is taken. A longer product is computed by LibTorch.
@@ -14,6 +16,11 @@ inline constexpr int64_t kMostFewRows = 32;
 // inputs] in the same type; bias: [outputs] or undefined. On the CPU in bf16 and fp32, few rows are
 // computed each by itself, with sums in fp32; everything else by LibTorch.
 at::Tensor inferred_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                           at::ScalarType result);
+
+// The same for a matrix in 8 bits, whose values are widened as they are read. More rows than a few,
+// and everything that is not on the CPU, are computed by LibTorch from a widened copy.
+at::Tensor inferred_linear(const at::Tensor& x, const Int8Matrix& weight, const at::Tensor& bias,
                            at::ScalarType result);
 
 }  // namespace lmtrain

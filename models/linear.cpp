@@ -12,22 +12,15 @@ namespace {
 // Views the weight as this rank's matrix [outputs, inputs].
 at::Tensor matrix(const at::Tensor& weight) { return weight.view({-1, weight.size(-1)}); }
 
-using Product = at::Tensor (*)(const at::Tensor& x, const at::Tensor& weight,
-                               const at::Tensor& bias);
-
-// `product` multiplies this rank's parts.
-at::Tensor multiplied(Product product, const at::Tensor& x, const Parameter& weight,
-                      const Parameter* bias, LinearCut cut, const TensorAxis& axis) {
+// `product(x, bias)` multiplies this rank's parts.
+template <class Product>
+at::Tensor multiplied(const Product& product, const at::Tensor& x, const Parameter* bias,
+                      LinearCut cut, const TensorAxis& axis) {
   const at::Tensor b = bias == nullptr ? at::Tensor() : bias->weight().view({-1});
-  const at::Tensor w = matrix(weight.weight());
-  if (cut == LinearCut::kColumn) return product(gather_rows(x, axis), w, b);
-  if (axis.size() == 1) return product(x, w, b);
-  at::Tensor y = sum_rows(product(x, w, {}), axis);
+  if (cut == LinearCut::kColumn) return product(gather_rows(x, axis), b);
+  if (axis.size() == 1) return product(x, b);
+  at::Tensor y = sum_rows(product(x, at::Tensor()), axis);
   return b.defined() ? y.add_(b) : y;
-}
-
-at::Tensor learned_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::linear(x, weight, bias);
 }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
@@ -38,7 +31,10 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     save_pointer(context, "bias", bias);
     save_axis(context, axis);
     context->saved_data["cut"] = static_cast<int64_t>(cut);
-    return multiplied(learned_product, x, *weight, bias, cut, axis);
+    const auto product = [weight](const at::Tensor& rows, const at::Tensor& b) {
+      return at::linear(rows, matrix(weight->weight()), b);
+    };
+    return multiplied(product, x, bias, cut, axis);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -126,10 +122,13 @@ Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& na
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (!at::GradMode::is_enabled()) {
-    const Product product = [](const at::Tensor& rows, const at::Tensor& w, const at::Tensor& b) {
-      return inferred_linear(rows, w, b, rows.scalar_type());
+    const auto product = [this](const at::Tensor& rows, const at::Tensor& b) {
+      const Int8Matrix* const int8 = weight_.int8();
+      return int8 != nullptr
+                 ? inferred_linear(rows, *int8, b, rows.scalar_type())
+                 : inferred_linear(rows, matrix(weight_.weight()), b, rows.scalar_type());
     };
-    return multiplied(product, x, weight_, bias_, cut_, tensor_axis_);
+    return multiplied(product, x, bias_, cut_, tensor_axis_);
   }
   return LinearFunction::apply(x, &weight_, bias_, cut_, tensor_axis_);
 }

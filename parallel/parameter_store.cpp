@@ -253,6 +253,33 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   for (const auto& unit : units_) finish_gather(*unit);
 }
 
+void ParameterStore::keep_in_int8() {
+  constexpr double kLargest = 127;
+  for (const auto& unit : units_) {
+    const auto& parameters = unit->parameters_;
+    if (std::ranges::all_of(parameters,
+                            [](const auto& one) { return one->spec_.matrices.empty(); }))
+      continue;
+    for (const auto& parameter : parameters) {
+      if (parameter->spec_.matrices.empty()) {
+        parameter->compute_ = parameter->compute_.clone();
+        continue;
+      }
+      const at::Tensor weight =
+          parameter->compute_.view({-1, parameter->compute_.size(-1)}).to(at::kFloat);
+      const at::Tensor scales = weight.abs().amax(1).div_(kLargest).clamp_min_(1e-30);
+      at::Tensor values =
+          zeros_in_large_pages(weight.numel(), at::TensorOptions().dtype(at::kChar).device(device_))
+              .view(weight.sizes());
+      values.copy_((weight / scales.unsqueeze(1)).round_().clamp_(-kLargest, kLargest));
+      parameter->int8_ = Int8Matrix{values, scales};
+      parameter->compute_ = at::Tensor();
+    }
+    unit->master_ = at::Tensor();
+    unit->compute_ = at::Tensor();
+  }
+}
+
 void ParameterStore::allocate_state(const StateNames& names_for) {
   for (const auto& unit : units_) {
     std::vector<std::string> names;

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,13 @@ struct Sharding {
   int num_shards() const { return data != nullptr && stage > 0 ? data->size() : 1; }
 };
 
+// A matrix in 8 bits: element [r, c] is values[r, c] * scales[r] (one scale for each output
+// channel; Dettmers et al., "LLM.int8()", 2022).
+struct Int8Matrix {
+  at::Tensor values;  // int8 [rows, columns]
+  at::Tensor scales;  // fp32 [rows]
+};
+
 class ParameterUnit;
 
 // A handle to one parameter of the store.
@@ -72,6 +80,8 @@ class Parameter {
   // This rank's part of the tensor axis, in the compute type. Fetch it anew for each use and do not
   // keep it.
   const at::Tensor& weight() const;
+  // The weight where the store keeps it in 8 bits and weight() is undefined; else null.
+  const Int8Matrix* int8() const { return int8_ ? &*int8_ : nullptr; }
   // This rank's part of the gradient. It is there while backward adds to it, or where gradients are
   // not sharded.
   const at::Tensor& gradient() const { return gradient_; }
@@ -115,6 +125,7 @@ class Parameter {
   std::vector<std::string> state_;
   bool gradient_is_set_ = false;
   at::Tensor compute_, gradient_;
+  std::optional<Int8Matrix> int8_;
 };
 
 // A state buffer of a unit. It covers the elements from the first parameter that it is kept for to
@@ -198,6 +209,11 @@ class ParameterStore {
   void allocate(uint64_t seed, StoreUse use = StoreUse::kTraining);
   // To be called after allocate(), for training: makes the optimizer's state, all zeros.
   void allocate_state(const StateNames& names_for);
+
+  // For inference, once the weights are loaded: keeps the hidden matrices (ParameterSpec::matrices)
+  // in 8 bits alone, each value rounded to the nearest of 255 steps between the largest of its row
+  // and its negative.
+  void keep_in_int8();
 
   const std::vector<std::unique_ptr<ParameterUnit>>& units() const { return units_; }
   // All parameters, in the order of their declaration.

@@ -3,13 +3,14 @@
 # Installs what it needs; the machine should do nothing else. Arguments go to bench.py:
 #   bench.sh [--size gpt2-124m|small|ranks|ranks-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
 #   bench.sh --before PROGRAM ...    against another lmtrain instead, such as one built before a change
+#   bench.sh generate [--rounds N]   what a trained model is used for, against transformers
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
   -h | --help)
-    sed -n '2,6s/^# \{0,1\}//p' "$0"
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac
@@ -19,6 +20,11 @@ build cpu lmtrain
 if [ "${1:-}" = --tokenizers ]; then
   with_lock oracle install_oracle
   exec "$oracle/bin/python" scripts/bench_tokenizers.py build/lmtrain
+fi
+if [ "${1:-}" = generate ]; then
+  shift
+  with_lock oracle install_oracle
+  exec "$oracle/bin/python" scripts/bench_generate.py build/lmtrain "$@"
 fi
 scripts/make_corpus.sh fortunes
 scripts/make_corpus.sh debian

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Computes the reference fixtures afresh with PyTorch, transformers and tokenizers, and compares them with
 # the committed ones, which the tests hold lmtrain to; then compares lmtrain itself with tokenizers on larger
-# texts, its import and export and what it generates with transformers. The packages (several GB) go into .deps/oracle.
+# texts, its import and export and what it is used for with transformers and others. The packages (several GB) go into
+# .deps/oracle.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -18,4 +19,12 @@ say "scripts/check_interchange.py: import and export against transformers"
 "$oracle/bin/python" scripts/check_interchange.py build/lmtrain
 say "scripts/check_generation.py: generated ids against transformers' generate"
 "$oracle/bin/python" scripts/check_generation.py build/lmtrain
+say "scripts/check_chat_template.py: chat templates against jinja2"
+"$oracle/bin/python" scripts/check_chat_template.py --check tests/fixtures/chat_templates.json
+say "scripts/check_commands.py: embed, predict, fill-mask and score against sentence-transformers and transformers"
+"$oracle/bin/python" scripts/check_commands.py build/lmtrain
+say "scripts/check_evaluation.py: tasks against lm-evaluation-harness and textbook formulas"
+"$oracle/bin/python" scripts/check_evaluation.py build/lmtrain
+say "scripts/check_server.py: the server with the openai package, lm-evaluation-harness and a browser"
+"$oracle/bin/python" scripts/check_server.py build/lmtrain
 say "the fixtures agree with PyTorch"

@@ -89,6 +89,9 @@ class LongWord {
   Queue queue_;
 };
 
+// Printable ASCII and the line break: without one of these a vocabulary is damaged.
+bool is_of_plain_text(int byte) { return (byte >= 0x20 && byte < 0x7F) || byte == '\n'; }
+
 }  // namespace
 
 MergeTable::MergeTable(size_t num_merges) {
@@ -119,12 +122,13 @@ BpeModel::BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges
     const auto found = id_of_token.find(character);
     if (found != id_of_token.end()) {
       token_of_byte_[static_cast<size_t>(byte)] = found->second;
+    } else if (is_of_plain_text(byte)) {
+      throw DataError(cat(place, ".vocab: no token ", show_text(character), " for the byte ", byte,
+                          ": text that holds it could not be encoded"));
     } else {
       bytes_without_token_ += bytes[0];
     }
   }
-  if (bytes_without_token_.size() == 256)
-    throw DataError(cat(place, ".vocab: no byte is a token, so that no text can be encoded"));
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
     const auto [left, right] = merges_[rank];
     const std::string whole =

@@ -62,9 +62,10 @@ struct BpeMerge {
 enum class WholeWords { kByMerges, kFirst };
 
 // A byte without a token is left out of the words that hold it, as the tokenizers package leaves it
-// out; vocabularies that were trained without the whole byte alphabet have some. Throws DataError
-// unless all ids are in range, some byte is a token, and the text of each merge (left, then right)
-// is a token. The message begins with `place`.
+// out: some vocabularies have none for control characters and for bytes that UTF-8 never has.
+// Throws DataError unless all ids are in range, the bytes of printable ASCII and the line break are
+// tokens, and the text of each merge (left, then right) is a token. The message begins with
+// `place`.
 class BpeModel : public TokenModel {
  public:
   BpeModel(std::vector<std::string> tokens, std::vector<BpeMerge> merges, WholeWords whole_words,

@@ -21,15 +21,20 @@ constexpr int64_t kMaxBytes = int64_t{4} << 20;
 constexpr int kMaxDepth = 32;
 constexpr const char* kConfig = "config.json";
 constexpr const char* kGeneration = "generation_config.json";
-constexpr std::array<const char*, 9> kNames = {kConfig,
-                                               kGeneration,
-                                               "tokenizer_config.json",
-                                               "special_tokens_map.json",
-                                               "chat_template.jinja",
-                                               "modules.json",
-                                               "1_Pooling/config.json",
-                                               "sentence_bert_config.json",
-                                               "config_sentence_transformers.json"};
+constexpr std::array<const char*, 14> kNames = {kConfig,
+                                                kGeneration,
+                                                "tokenizer_config.json",
+                                                "special_tokens_map.json",
+                                                "chat_template.jinja",
+                                                "modules.json",
+                                                "1_Pooling/config.json",
+                                                "sentence_bert_config.json",
+                                                "sentence_roberta_config.json",
+                                                "sentence_distilbert_config.json",
+                                                "sentence_xlm-roberta_config.json",
+                                                "sentence_camembert_config.json",
+                                                "sentence_albert_config.json",
+                                                "config_sentence_transformers.json"};
 
 json parse(const std::string& name, const std::string& text) {
   return parse_python_json(text, name, kMaxDepth);

@@ -1,6 +1,7 @@
 #include "models/huggingface/sentence_pooling.h"
 
 #include <algorithm>
+#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -15,7 +16,12 @@ using nlohmann::json;
 
 constexpr const char* kModules = "modules.json";
 constexpr const char* kPooling = "1_Pooling/config.json";
-constexpr const char* kLength = "sentence_bert_config.json";
+constexpr const char* kTokenizer = "tokenizer_config.json";
+// The newest name first.
+constexpr std::array<const char*, 6> kLengths = {
+    "sentence_bert_config.json",       "sentence_roberta_config.json",
+    "sentence_distilbert_config.json", "sentence_xlm-roberta_config.json",
+    "sentence_camembert_config.json",  "sentence_albert_config.json"};
 constexpr const char* kPrompts = "config_sentence_transformers.json";
 
 Pooling pooling_called(const std::string& name) {
@@ -44,8 +50,11 @@ std::vector<Pooling> poolings_of(const json& config) {
       }
       poolings.push_back(pooling_called(name));
     }
+    std::ranges::sort(poolings);  // the order of these keys does not count
   }
-  std::ranges::sort(poolings);
+  const bool says_nothing = std::ranges::none_of(
+      config.items(), [](const auto& item) { return item.key().starts_with("pooling_mode"); });
+  if (says_nothing) poolings = {Pooling::kMean};  // what the package then takes
   if (poolings.empty()) throw DataError(cat(kPooling, " names no pooling"));
   return poolings;
 }
@@ -55,6 +64,24 @@ std::string kind_of_module(const json& entry) {
   const JsonObject is_an_object(entry, kModules);
   const std::string type = json_text(entry.value("type", json()), cat(kModules, ": type"));
   return type.substr(type.rfind('.') + 1);
+}
+
+// As the package finds it: its own file first, else what the tokenizer says. Numbers that stand for
+// "no limit" are no limit.
+std::optional<int64_t> max_tokens_of(const Companions& companions) {
+  for (const char* const name : kLengths) {
+    const json config = companion_json(companions, name);
+    if (!config.is_object()) continue;
+    if (config.value("do_lower_case", json(false)) == true)
+      throw DataError(cat(name, ": do_lower_case is true, which lmtrain does not have"));
+    const json length = config.value("max_seq_length", json());
+    if (!length.is_null()) return json_integer(length, 1, INT32_MAX, cat(name, ": max_seq_length"));
+  }
+  const json tokenizer = companion_json(companions, kTokenizer);
+  if (!tokenizer.is_object()) return std::nullopt;
+  const json length = tokenizer.value("model_max_length", json());
+  const bool is_limit = length.is_number_integer() && length.get<int64_t>() > 0;
+  return is_limit ? std::optional(length.get<int64_t>()) : std::nullopt;
 }
 
 std::string prompt_of(const json& config) {
@@ -90,14 +117,14 @@ std::optional<SentencePooling> sentence_pooling_of(const Companions& companions)
     }
   }
   if (pooling.poolings.empty()) throw DataError(cat(kModules, " has no Pooling"));
-  const json length = companion_json(companions, kLength);
-  if (length.is_object() && length.contains("max_seq_length") &&
-      length["max_seq_length"].is_number())
-    pooling.max_tokens =
-        json_integer(length["max_seq_length"], 1, INT32_MAX, cat(kLength, ": max_seq_length"));
-  if (length.is_object() && length.value("do_lower_case", json(false)) == true)
-    throw DataError(cat(kLength, ": do_lower_case is true, which lmtrain does not have"));
+  pooling.max_tokens = max_tokens_of(companions);
   pooling.prompt = prompt_of(companion_json(companions, kPrompts));
+  const json config = companion_json(companions, kPooling);
+  if (!pooling.prompt.empty() && config.value("include_prompt", json(true)) == false) {
+    throw DataError(cat(kPooling,
+                        ": include_prompt is false, and lmtrain pools the prompt's tokens "
+                        "too; give --prefix \"\" and no prompt"));
+  }
   return pooling;
 }
 

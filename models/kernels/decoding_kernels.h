@@ -17,6 +17,11 @@ inline void load_weights(const float* from, Floats* to) {
   to[1] = load(from + kLanes);
 }
 
+inline void load_weights(const int8_t* from, Floats* to) {
+  to[0] = load(from);
+  to[1] = load(from + kLanes);
+}
+
 inline void load_weights(const uint16_t* from, Floats* to) {
   const Words pairs = load_words(from);
   const Words even = pairs << 16;
@@ -107,8 +112,8 @@ void attend(const CachedQuery<T>& query) {
     store(query.result + d, load(query.result + d) * (1.0F / total));
 }
 
-inline constexpr DecodingKernels kDecoding = {products<uint16_t>, products<float>, attend<uint16_t>,
-                                              attend<float>};
+inline constexpr DecodingKernels kDecoding = {products<uint16_t>, products<float>, products<int8_t>,
+                                              attend<uint16_t>, attend<float>};
 
 }  // namespace
 }  // namespace lmtrain

@@ -135,6 +135,7 @@ struct CachedQuery {
 struct DecodingKernels {
   void (*products_bf16)(const FewRows<uint16_t>& job);
   void (*products_fp32)(const FewRows<float>& job);
+  void (*products_int8)(const FewRows<int8_t>& job);
   void (*attend_bf16)(const CachedQuery<uint16_t>& query);
   void (*attend_fp32)(const CachedQuery<float>& query);
 };

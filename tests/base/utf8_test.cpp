@@ -34,10 +34,18 @@ TEST(Utf8, EveryLengthAndPlaceOfABadByte) {
 }
 
 // Defect: bytes that break a terminal or a reader of logs, or valid text that is changed.
-TEST(Utf8, IsShownWithAReplacementForEachStrayByte) {
+TEST(Utf8, IsShownWithAReplacementForEachInvalidPart) {
   EXPECT_EQ(shown_as_utf8("a\xC3\xA9z"), "a\xC3\xA9z");
   EXPECT_EQ(shown_as_utf8(""), "");
-  EXPECT_EQ(shown_as_utf8("\xADx\xF0\x9F"), "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD");
+  // As bytes.decode("utf-8", "replace") of Python.
+  const std::string sign = "\xEF\xBF\xBD";
+  EXPECT_EQ(shown_as_utf8("\xADx\xF0\x9F"), sign + "x" + sign);
+  EXPECT_EQ(shown_as_utf8("\xE5\xAE\xE6\x91"
+                          "c"),
+            sign + sign + "c");
+  EXPECT_EQ(shown_as_utf8("\xED\xA0\x80"), sign + sign + sign);
+  EXPECT_EQ(shown_as_utf8("\xF4\x90\x80\x80"), sign + sign + sign + sign);
+  EXPECT_EQ(shown_as_utf8("\xC0\xAF"), sign + sign);
 }
 
 }  // namespace

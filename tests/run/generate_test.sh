@@ -56,6 +56,21 @@ expect 65 "more than the 32 positions" generate runs/test --num-beams 2 --prompt
 run --prompt "the of" --precision fp64 --temperature 0 --max-new-tokens 5 > wide
 run --prompt "the of" --precision fp32 --temperature 0 --max-new-tokens 5 | diff wide - || fail "fp32 and fp64 differ at once"
 
+# In 8 bits, and cut over two ranks: about the same probabilities, one output.
+run --prompt "the of" --temperature 0 --max-new-tokens 12 --json > whole.jsonl
+run --prompt "the of" --temperature 0 --max-new-tokens 12 --json --int8 > int8.jsonl
+mpirun -n 2 "$LMTRAIN" generate runs/test --prompt "the of" --temperature 0 --max-new-tokens 12 --json > cut.jsonl 2> err.log ||
+  fail "two ranks: $(cat err.log)"
+[ "$(wc -l < cut.jsonl)" = 1 ] || fail "every rank writes the text"
+python3 -c 'import json
+whole, int8, cut = (json.load(open(name + ".jsonl")) for name in ("whole", "int8", "cut"))
+assert whole["ids"] == cut["ids"] and abs(whole["log_probability"] - cut["log_probability"]) < 0.05, (whole, cut)
+assert whole != int8 and abs(whole["log_probability"] - int8["log_probability"]) < 1, (whole, int8)' ||
+  fail "8 bits or two ranks write another text"
+code=0
+mpirun -n 3 "$LMTRAIN" generate runs/test --prompt a > out.log 2>&1 || code=$?
+grep -q "cannot be cut over 3 ranks" out.log || fail "three ranks of two heads: $(head -3 out.log)"
+
 echo '{"text": 1}' > wrong.jsonl
 expect 65 "wrong.jsonl:1" generate runs/test --prompts wrong.jsonl
 expect 74 "nowhere" generate runs/test --prompts nowhere

@@ -241,12 +241,13 @@ TEST(TokenizerJson, RefusesContradictions) {
        "model.vocab: must be an object, is a list"},
       {"no vocab", [](Json& f) { f["model"].erase("vocab"); }, "model: the key 'vocab' is missing"},
       {"no merges", [](Json& f) { f["model"].erase("merges"); }, "'merges' is missing"},
-      {"no byte",
+      {"missing byte",
        [](Json& f) {
-         f["model"]["vocab"] = {{"other", 0}};
-         f["model"]["merges"] = Json::array();
+         const int id = f["model"]["vocab"]["!"];
+         f["model"]["vocab"].erase("!");
+         f["model"]["vocab"]["other"] = id;
        },
-       "no byte is a token"},
+       "no token '!' for the byte 33"},
       {"unknown part", set_merge({"zzz", "a"}), "merges[1]: 'zzz' is not in the vocabulary"},
       {"unknown whole", set_merge({"!", "!"}), "merges[1]: makes '!!', which is not"},
       {"empty part", set_merge({"", "!"}), "merges[1]: '' is not in the vocabulary"},
@@ -309,14 +310,16 @@ TEST(TokenizerJson, HarmlessSpellingsAreTheSameTokenizer) {
 TEST(TokenizerJson, LeavesOutBytesWithoutToken) {
   Json file = small_file();
   const Tokenizer whole = Tokenizer::parse(file.dump(), "x.json");
-  const int id = file["model"]["vocab"]["!"];
-  file["model"]["vocab"].erase("!");
+  const std::string bell = "\xC4\x87";  // of the byte 7 in the byte alphabet
+  const int id = file["model"]["vocab"][bell];
+  file["model"]["vocab"].erase(bell);
   file["model"]["vocab"]["other"] = id;
   const Tokenizer without = Tokenizer::parse(file.dump(), "x.json");
   std::vector<int32_t> ids;
-  without.encode("!t!he!", ids);
+  without.encode("\at\ahe\a", ids);
   std::vector<int32_t> expected;
-  whole.encode("the", expected);
+  whole.encode("t", expected);  // as words of their own
+  whole.encode("he", expected);
   EXPECT_EQ(ids, expected);
 }
 

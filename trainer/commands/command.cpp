@@ -1,5 +1,7 @@
 #include "trainer/commands/command.h"
 
+#include "base/text.h"
+
 namespace lmtrain {
 namespace {
 
@@ -26,6 +28,12 @@ Synonyms config_words() {
   return {{"config", "config_file", "config_path", "cfg", "yaml"},
           {},
           "CONFIG is written without an option"};
+}
+
+std::string complain_of_choice(const std::string& word, const std::vector<std::string>& names) {
+  const std::string nearest = nearest_name(word, names);
+  return cat("'", word, "' is none of ", join(names, ", "),
+             nearest.empty() ? "" : "; " + suggestion_text({nearest}, ""));
 }
 
 void add_checkpoint_argument(CLI::App* app, std::string& checkpoint) {

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/choice.h"
 #include "base/config_suggestion.h"
 #include "base/error.h"
 
@@ -50,6 +51,27 @@ void add_config_arguments(CLI::App* app, ConfigArguments& arguments,
 bool takes_settings(const CLI::App* app);
 // Options by which other trainers take the file.
 Synonyms config_words();
+
+// "'x' is none of a, b; did you mean 'a'?"
+std::string complain_of_choice(const std::string& word, const std::vector<std::string>& names);
+
+// An option whose value is one of the names of an enum (base/choice.h).
+template <Choice E>
+CLI::Option* add_choice(CLI::App* app, const std::string& name, const std::function<void(E)>& set,
+                        const std::string& text) {
+  return app
+      ->add_option_function<std::string>(
+          name, [set](const std::string& word) { set(*choice_of<E>(word)); }, text)
+      ->check([](const std::string& word) {
+        return choice_of<E>(word) ? std::string() : complain_of_choice(word, all_names<E>());
+      });
+}
+template <Choice E>
+CLI::Option* add_choice(CLI::App* app, const std::string& name, E& value, const std::string& text) {
+  return add_choice<E>(
+             app, name, [&value](E chosen) { value = chosen; }, text)
+      ->default_str(std::string(name_of(value)));
+}
 
 // The argument of every command that reads a checkpoint.
 void add_checkpoint_argument(CLI::App* app, std::string& checkpoint);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/commands/rank_job.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/commands/text_arguments.h"
 #include "trainer/inference/embed.h"
@@ -30,7 +31,7 @@ struct Options {
   std::string file;
   bool is_similar = false;
   int64_t batch_size = 16;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   EnergyOptions energy;
 };
 
@@ -57,11 +58,12 @@ void print_similarities(const at::Tensor& vectors, const std::vector<TextPair>& 
   }
 }
 
-void embed(const Options& options) {
+void embed(const Options& options, Launch& launch) {
   const bool prints_vectors = options.file.empty() && !options.is_similar;
-  std::vector<TextPair> texts = texts_of(options.texts);
-  const auto energy = start_metering(options.energy);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  if (!options.file.empty()) require_folder_of(options.file);
+  const std::vector<TextPair> texts = texts_of(options.texts);
+  const auto energy = start_metering(options.energy, launch);
+  const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   const SentencePooling pooling = pooling_of(options, loaded);
   const int64_t positions = loaded.config.model.max_positions;
   std::vector<TextPair> prefixed = texts;
@@ -91,25 +93,18 @@ void embed(const Options& options) {
       }
     }
   });
-  if (!options.file.empty()) write_npy(options.file, at::stack(vectors));
+  if (!options.file.empty() && launch.rank() == 0) write_npy(options.file, at::stack(vectors));
   if (options.is_similar) print_similarities(at::stack(vectors), texts);
   lines.finish();
 }
 
 void add_vector_options(CLI::App* app, Options& options) {
-  std::map<std::string, Pooling> names;
-  for (const Pooling one : all_values<Pooling>()) names[std::string(name_of(one))] = one;
-  app->add_option_function<Pooling>(
-         "--pooling", [&options](const Pooling& pooling) { options.pooling = pooling; },
-         "How tokens become one vector (default: as the files of sentence-transformers say that "
-         "came with the model, else mean for encoders and lasttoken for decoders)")
-      ->transform(CLI::CheckedTransformer(names));
-  std::map<std::string, Normalising> choices;
-  for (const Normalising one : all_values<Normalising>()) choices[std::string(name_of(one))] = one;
-  app->add_option("--normalize", options.normalising,
-                  "Whether vectors have length 1; auto: as those files say")
-      ->transform(CLI::CheckedTransformer(choices))
-      ->default_str("auto");
+  add_choice<Pooling>(
+      app, "--pooling", [&options](Pooling pooling) { options.pooling = pooling; },
+      "How tokens become one vector (default: as the files of sentence-transformers say that came "
+      "with the model, else mean for encoders and lasttoken for decoders)");
+  add_choice(app, "--normalize", options.normalising,
+             "Whether vectors have length 1; auto: as those files say");
   app->add_option("--prefix", options.prefix,
                   "Put this before each text, such as \"query: \" (default: the prompt that those "
                   "files name, if any)");
@@ -131,7 +126,7 @@ Command add_embed(CLI::App& program) {
                 "Print the cosines of all pairs of texts in place of the vectors");
   add_encoding_options(app, options->encoding);
   add_batch_option(app, options->batch_size);
-  add_precision_option(app, options->precision);
+  add_model_options(app, options->model);
   add_energy_options(app, options->energy);
   std::vector<Synonyms> words = text_words(TakesPairs::kNo);
   words.push_back(checkpoint_words());
@@ -143,7 +138,7 @@ Command add_embed(CLI::App& program) {
           .examples = {"lmtrain embed my-encoder --text \"A cat.\" --text \"A dog.\" --similar",
                        "lmtrain embed my-encoder --texts sentences.txt --out vectors.npy"},
           .synonyms = std::move(words),
-          .run = run_with(options, embed)};
+          .run = run_on_ranks(options, embed)};
 }
 
 }  // namespace lmtrain

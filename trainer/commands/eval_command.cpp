@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/commands/rank_job.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/evaluation/tasks.h"
 
@@ -19,20 +20,22 @@ struct Options {
   std::string file;
   std::string items_file;
   TaskConfig task;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   EnergyOptions energy;
 };
 
-void evaluate(const Options& options) {
-  const auto energy = start_metering(options.energy);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+void evaluate(const Options& options, Launch& launch) {
+  const auto energy = start_metering(options.energy, launch);
+  const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   if (energy) energy->begin_inference();
+  if (!options.items_file.empty()) require_folder_of(options.items_file);
   TaskConfig task = options.task;
   task.path = options.file;
   const TaskModel model{.model = *loaded.model,
                         .tokenizer = loaded.tokenizer,
                         .start_token = loaded.start_token,
-                        .end_tokens = loaded.end_tokens};
+                        .end_tokens = loaded.end_tokens,
+                        .ranks = loaded.ranks};
   const double begin = monotonic_seconds();
   std::string items;
   const TaskResult result =
@@ -42,7 +45,8 @@ void evaluate(const Options& options) {
         if (!item.is_null()) items += json_line(item) + "\n";
       });
   show_progress_line("");
-  if (!options.items_file.empty()) write_file_durably(options.items_file, items);
+  if (!options.items_file.empty() && launch.rank() == 0)
+    write_file_durably(options.items_file, items);
   nlohmann::ordered_json line = {{"task", name_of(task.task)},
                                  {"file", options.file},
                                  {"checkpoint", loaded.checkpoint.string()}};
@@ -52,13 +56,6 @@ void evaluate(const Options& options) {
   std::cout << json_line(line) << "\n";
 }
 
-template <Choice E>
-CLI::Option* add_choice(CLI::App* app, const char* name, E& value, const char* text) {
-  std::map<std::string, E> names;
-  for (const E one : all_values<E>()) names[std::string(name_of(one))] = one;
-  return app->add_option(name, value, text)->transform(CLI::CheckedTransformer(names));
-}
-
 void add_task_options(CLI::App* app, TaskConfig& task) {
   add_choice(app, "--task", task.task,
              "perplexity: how well a text is predicted (a text file, or .jsonl with \"text\"); "
@@ -66,7 +63,8 @@ void add_task_options(CLI::App* app, TaskConfig& task) {
              "and \"answer\"); pairs: which of two sentences is likelier (.jsonl in the form of "
              "BLiMP or CrowS-Pairs, or with \"first\" and \"second\"); generate: whether the right "
              "answer is written (.jsonl with \"prompt\" and \"answer\" or \"answers\")")
-      ->required();
+      ->required()
+      ->default_str("");
   app->add_option("--limit", task.limit, "Items to read at most; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -84,12 +82,12 @@ void add_task_options(CLI::App* app, TaskConfig& task) {
       ->default_str("a space");
   add_choice(app, "--pair-tokens", task.pair_tokens,
              "pairs: whether all tokens of the sentences count or those that both share; auto: "
-             "shared for encoders, all for decoders")
-      ->default_str("auto");
+             "shared for encoders, all for decoders");
   app->add_option("--max-new-tokens", task.max_new_tokens, "generate: new tokens at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app->add_option("--stop", task.stops, "generate: end before this text, or one of several")
+      ->check(not_empty)
       ->default_str("a line break");
 }
 
@@ -104,7 +102,7 @@ Command add_eval(CLI::App& program) {
   add_task_options(app, options->task);
   app->add_option("--items", options->items_file,
                   "Write how each item went to this file, a line of JSON for each");
-  add_precision_option(app, options->precision);
+  add_model_options(app, options->model);
   add_energy_options(app, options->energy);
   return {.app = app,
           .examples = {"lmtrain eval runs/quickstart text.txt --task perplexity --stride 64",
@@ -115,7 +113,7 @@ Command add_eval(CLI::App& program) {
                        {{"tasks", "kind", "t"}, {"--task"}, ""},
                        {{"num_items", "max_samples", "n"}, {"--limit"}, ""},
                        {{"max_length", "context"}, {"--window"}, ""}},
-          .run = run_with(options, evaluate)};
+          .run = run_on_ranks(options, evaluate)};
 }
 
 }  // namespace lmtrain

@@ -6,6 +6,7 @@
 #include "data/masked_loader.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/commands/rank_job.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/commands/text_arguments.h"
 #include "trainer/inference/masked_predictions.h"
@@ -18,7 +19,7 @@ struct Options {
   std::string checkpoint;
   TextArguments texts;
   int64_t num_top = 5;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   EnergyOptions energy;
 };
 
@@ -43,10 +44,10 @@ nlohmann::ordered_json candidates_of(const LoadedModel& loaded, const EncodedTex
   return candidates;
 }
 
-void fill_mask(const Options& options) {
+void fill_mask(const Options& options, Launch& launch) {
   const std::vector<TextPair> texts = texts_of(options.texts);
-  const auto energy = start_metering(options.energy);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  const auto energy = start_metering(options.energy, launch);
+  const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   const Encoder& encoder = encoder_of(loaded);
   require_masking_tokens(loaded.tokenizer, loaded.checkpoint.string());
   const std::vector<EncodedText> inputs =
@@ -82,7 +83,7 @@ Command add_fill_mask(CLI::App& program) {
   app->add_option("--top", options->num_top, "Tokens to name for each mask")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  add_precision_option(app, options->precision);
+  add_model_options(app, options->model);
   add_energy_options(app, options->energy);
   std::vector<Synonyms> words = text_words(TakesPairs::kNo);
   words.push_back(checkpoint_words());
@@ -92,7 +93,7 @@ Command add_fill_mask(CLI::App& program) {
           .examples = {"lmtrain fill-mask my-bert --text \"Paris is the [MASK] of France.\"",
                        "lmtrain fill-mask my-bert --texts sentences.txt --top 1"},
           .synonyms = std::move(words),
-          .run = run_with(options, fill_mask)};
+          .run = run_on_ranks(options, fill_mask)};
 }
 
 }  // namespace lmtrain

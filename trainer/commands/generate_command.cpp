@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "trainer/commands/generate_options.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/commands/rank_job.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/inference/chat.h"
 #include "trainer/inference/generate.h"
@@ -50,7 +51,8 @@ std::vector<std::string> prompts_of(const GenerateOptions& options) {
     for (TextPair& more : read_texts(options.prompt_file, {.text = "prompt", .pair = ""}))
       prompts.push_back(std::move(more.text));
   }
-  if (prompts.empty() && options.is_chat) throw ConfigError("--chat wants --prompt: what the user says");
+  if (prompts.empty() && options.is_chat)
+    throw ConfigError("--chat wants --prompt: what the user says");
   if (prompts.empty()) prompts.push_back("");
   return prompts;
 }
@@ -187,11 +189,11 @@ void write_lines(const LoadedModel& loaded, const Decoder& decoder, const Genera
   log_info(times_text(times));
 }
 
-void generate(const GenerateOptions& options) {
+void generate(const GenerateOptions& options, Launch& launch) {
   require_sense_of_beams(options);
   const std::vector<std::string> prompts = prompts_of(options);
-  const auto energy = start_metering(options.energy);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  const auto energy = start_metering(options.energy, launch);
+  const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   const Decoder& decoder = decoder_of(loaded);
   const std::vector<TextRequest> requests = requests_of(loaded, options, prompts);
   if (prompts.size() == 1 && options.num_texts == 1 && !options.as_json) {
@@ -213,7 +215,7 @@ Command add_generate(CLI::App& program) {
                        "lmtrain generate runs/quickstart --temperature 0 --max-new-tokens 20",
                        "lmtrain generate runs/quickstart --prompts prompts.jsonl --stop \"\\n\""},
           .synonyms = generate_words(),
-          .run = run_with(options, generate)};
+          .run = run_on_ranks(options, generate)};
 }
 
 }  // namespace lmtrain

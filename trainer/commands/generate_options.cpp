@@ -34,9 +34,7 @@ void add_length_options(CLI::App* app, GenerateOptions& options) {
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   app->add_option("--stop", options.stops, "End before this text, or before one of several")
-      ->check([](const std::string& text) {
-        return text.empty() ? std::string("an empty text stops nothing") : std::string();
-      });
+      ->check(not_empty);
   app->add_option("--stop-token", options.stop_tokens,
                   "End at this special token or id too, or at one of several");
 }
@@ -102,14 +100,9 @@ void add_beam_options(CLI::App* app, GenerateOptions& options) {
                   "Beams are compared by their log-probability over their length to this power")
       ->check(CLI::Range(-100.0, 100.0))
       ->capture_default_str();
-  const std::map<std::string, EarlyStopping> names = {{"false", EarlyStopping::kWhenHopeless},
-                                                      {"true", EarlyStopping::kWhenFull},
-                                                      {"never", EarlyStopping::kNever}};
-  app->add_option("--early-stopping", options.beams.early_stopping,
-                  "true: end once --num-beams texts have ended; false: once no beginning looks "
-                  "better than them; never: once none can be")
-      ->transform(CLI::CheckedTransformer(names))
-      ->default_str("false");
+  add_choice(app, "--early-stopping", options.beams.early_stopping,
+             "true: end once --num-beams texts have ended; false: once no beginning looks better "
+             "than them; never: once none can be");
 }
 
 void add_output_options(CLI::App* app, GenerateOptions& options) {
@@ -128,7 +121,7 @@ void add_output_options(CLI::App* app, GenerateOptions& options) {
 
 void add_generate_options(CLI::App* app, GenerateOptions& options) {
   add_checkpoint_argument(app, options.checkpoint);
-  add_precision_option(app, options.precision);
+  add_model_options(app, options.model);
   add_prompt_options(app, options);
   add_length_options(app, options);
   add_sampling_options(app, options);

@@ -20,7 +20,7 @@ struct GenerateOptions {
   std::string system;    // what the system says before
   StartOptions start;
   SpecialTokens special_tokens = SpecialTokens::kAsText;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   DecodingOptions decoding;
   std::vector<std::string> stops;
   int64_t num_texts = 1;  // of each prompt

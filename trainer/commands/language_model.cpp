@@ -1,6 +1,5 @@
 #include "trainer/commands/language_model.h"
 
-#include "base/choice.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -38,19 +37,40 @@ void add_special_tokens_option(CLI::App* app, SpecialTokens& special_tokens) {
       "text)");
 }
 
-void add_precision_option(CLI::App* app, Precision& precision) {
-  std::map<std::string, Precision> names;
-  for (const Precision one :
-       {Precision::kAuto, Precision::kBf16, Precision::kFp32, Precision::kFp64})
-    names[std::string(name_of(one))] = one;
-  app->add_option("--precision", precision,
-                  "Compute in bf16, which takes half the memory of fp32, in fp32 or in fp64; auto: "
-                  "as the model was trained")
-      ->transform(CLI::CheckedTransformer(names))
-      ->default_str("auto");
+void add_model_options(CLI::App* app, ModelOptions& options) {
+  add_choice(
+      app, "--precision", options.precision,
+      "Compute in bf16, which takes half the memory of fp32, in fp32 or in fp64; auto: as the "
+      "model was trained");
+  app->add_flag(
+      "--int8", options.int8,
+      "Keep the matrices of the blocks in 8 bits, which halves what is read of them for a "
+      "token in bf16, at a small loss of quality (docs/performance.md)");
 }
 
-Synonyms precision_words() { return {{"dtype", "torch_dtype", "type"}, {"--precision"}, ""}; }
+Synonyms precision_words() {
+  return {
+      {"dtype", "torch_dtype", "type", "quantize", "load_in_8bit"}, {"--precision", "--int8"}, ""};
+}
+
+std::string not_empty(const std::string& text) {
+  return text.empty() ? "an empty text stops nothing" : "";
+}
+
+void require_folder_of(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw IoError(cat("cannot write ", file.string(), ": there is no folder ", folder.string()));
+}
+
+LoadedModel load_on_ranks(const std::string& checkpoint, const ModelOptions& options,
+                          Launch& launch) {
+  std::optional<LoadedModel> loaded;
+  launch.together([&] {
+    loaded.emplace(load_model(checkpoint, options, launch.size() > 1 ? &launch.world() : nullptr));
+  });
+  return std::move(*loaded);
+}
 
 std::vector<int32_t> with_start(const LoadedModel& loaded, const StartOptions& options,
                                 const std::string& text, SpecialTokens special_tokens) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "models/decoder.h"
+#include "parallel/launch.h"
 #include "trainer/commands/command.h"
 #include "trainer/inference/loaded_model.h"
 
@@ -27,9 +29,20 @@ int32_t token_named(const Tokenizer& tokenizer, const std::string& name, const c
 // --special-tokens: whether the text of special tokens in a prompt stands for them.
 void add_special_tokens_option(CLI::App* app, SpecialTokens& special_tokens);
 
-// --precision: of the model; auto is that of its training.
-void add_precision_option(CLI::App* app, Precision& precision);
+// --precision and --int8.
+void add_model_options(CLI::App* app, ModelOptions& options);
 Synonyms precision_words();
+
+// A check of CLI11: a stop that is no text is refused.
+std::string not_empty(const std::string& text);
+
+// Throws IoError where the folder of a file that is to be written is not there: that is said before
+// the work, not after it.
+void require_folder_of(const std::filesystem::path& file);
+
+// Loads the model on all ranks of the job, over which it is cut where there are several.
+LoadedModel load_on_ranks(const std::string& checkpoint, const ModelOptions& options,
+                          Launch& launch);
 
 // Ids of `text` behind its start token, where it has one. Throws DataError for a token that the
 // tokenizer does not have.

@@ -3,6 +3,7 @@
 
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/commands/rank_job.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/commands/text_arguments.h"
 #include "trainer/inference/predict.h"
@@ -15,14 +16,14 @@ struct Options {
   TextArguments texts;
   EncodingOptions encoding;
   int64_t batch_size = 16;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   EnergyOptions energy;
 };
 
-void predict(const Options& options) {
+void predict(const Options& options, Launch& launch) {
   const std::vector<TextPair> texts = texts_of(options.texts);
-  const auto energy = start_metering(options.energy);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  const auto energy = start_metering(options.energy, launch);
+  const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   require_labels(loaded, texts);
   const std::vector<EncodedText> inputs =
       encoded(loaded, texts, options.encoding, loaded.config.model.max_positions);
@@ -48,7 +49,7 @@ Command add_predict(CLI::App& program) {
   add_text_arguments(app, options->texts, TakesPairs::kYes);
   add_encoding_options(app, options->encoding);
   add_batch_option(app, options->batch_size);
-  add_precision_option(app, options->precision);
+  add_model_options(app, options->model);
   add_energy_options(app, options->energy);
   std::vector<Synonyms> words = text_words(TakesPairs::kYes);
   words.push_back(checkpoint_words());
@@ -57,9 +58,9 @@ Command add_predict(CLI::App& program) {
           .examples = {"lmtrain predict my-classifier --text \"A fine film.\"",
                        "lmtrain predict my-reader --text \"Who came?\" --pair \"Then Ann came.\"",
                        "lmtrain predict my-classifier --texts reviews.jsonl --truncation "
-                       "longest_first > labels.jsonl"},
+                       "longest_first"},
           .synonyms = std::move(words),
-          .run = run_with(options, predict)};
+          .run = run_on_ranks(options, predict)};
 }
 
 }  // namespace lmtrain

@@ -1,10 +1,28 @@
 #include "trainer/commands/rank_job.h"
 
+#include <cstdio>
+#include <iostream>
+
 #include "base/log.h"
 #include "parallel/rank_work.h"
 #include "trainer/commands/alike.h"
 
 namespace lmtrain {
+namespace {
+
+class Nowhere : public std::streambuf {
+ protected:
+  int overflow(int byte) override { return byte == EOF ? 0 : byte; }
+};
+
+}  // namespace
+
+SilentUnlessFirst::SilentUnlessFirst(const Launch& launch) : before_(std::cout.rdbuf()) {
+  static Nowhere nowhere;
+  if (launch.rank() != 0) std::cout.rdbuf(&nowhere);
+}
+
+SilentUnlessFirst::~SilentUnlessFirst() { std::cout.rdbuf(before_); }
 
 ExitCode run_as_rank(const std::function<ExitCode(Launch&)>& work) {
   Launch launch(nullptr, nullptr);

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/config/config.h"
@@ -21,11 +22,15 @@ void add_energy_options(CLI::App* app, EnergyOptions& options) {
       ->needs(energy);
 }
 
-std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options) {
+std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options, const Launch& launch) {
   if (!options.is_wanted) return nullptr;
+  if (launch.num_nodes() > 1)
+    throw ConfigError("--energy meters the ranks of one node, and this job has several nodes");
   EnergyConfig config;
   if (!options.region.empty()) config.region = options.region;
-  return std::make_unique<CallEnergy>(config);
+  return std::make_unique<CallEnergy>(
+      config, RankPlace{launch.rank(), launch.size(), launch.node(), launch.local_rank(),
+                        launch.host(), launch.local_size()});
 }
 
 std::string json_line(const nlohmann::ordered_json& value) {

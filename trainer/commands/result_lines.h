@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "parallel/launch.h"
 #include "trainer/commands/command.h"
 #include "trainer/inference/call_energy.h"
 #include "trainer/inference/loaded_model.h"
@@ -22,8 +23,8 @@ struct EnergyOptions {
 };
 void add_energy_options(CLI::App* app, EnergyOptions& options);
 // Meters from now on, where that is wanted. Call it before the model is loaded. A region that is
-// not known is refused.
-std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options);
+// not known is refused, and so are ranks of several nodes: each node has meters of its own.
+std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options, const Launch& launch);
 
 // One line of JSON; bytes that are no UTF-8 become U+FFFD.
 std::string json_line(const nlohmann::ordered_json& value);

@@ -10,6 +10,7 @@
 #include "data/masked_loader.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/commands/rank_job.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/commands/text_arguments.h"
 #include "trainer/inference/score.h"
@@ -28,7 +29,7 @@ struct Options {
   int64_t num_top = 0;
   bool as_table = false;
   int64_t batch_size = 8;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   EnergyOptions energy;
 };
 
@@ -137,10 +138,10 @@ class Output {
   ResultLines lines_;
 };
 
-void score(const Options& options) {
+void score(const Options& options, Launch& launch) {
   const std::vector<TextPair> texts = texts_of(options.texts);
-  const auto energy = start_metering(options.energy);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  const auto energy = start_metering(options.energy, launch);
+  const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   require_language_head(loaded);
   Output output(loaded, options, texts.size(), energy.get());
   if (const auto* const encoder = dynamic_cast<const Encoder*>(loaded.model.get())) {
@@ -187,7 +188,7 @@ Command add_score(CLI::App& program) {
   add_start_options(app, options->start);
   add_special_tokens_option(app, options->special_tokens);
   add_batch_option(app, options->batch_size);
-  add_precision_option(app, options->precision);
+  add_model_options(app, options->model);
   add_energy_options(app, options->energy);
   std::vector<Synonyms> words = text_words(TakesPairs::kNo);
   words.push_back(checkpoint_words());
@@ -197,9 +198,9 @@ Command add_score(CLI::App& program) {
   return {.app = app,
           .examples = {"lmtrain score runs/quickstart --text \"Love is blind.\"",
                        "lmtrain score runs/quickstart --text \"Love is blind.\" --top 5 --table",
-                       "lmtrain score runs/quickstart --texts sentences.txt > scores.jsonl"},
+                       "lmtrain score runs/quickstart --texts sentences.txt"},
           .synonyms = std::move(words),
-          .run = run_with(options, score)};
+          .run = run_on_ranks(options, score)};
 }
 
 }  // namespace lmtrain

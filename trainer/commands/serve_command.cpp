@@ -1,4 +1,6 @@
 // serve: a model behind an HTTP server.
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -6,9 +8,11 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "models/few_rows.h"
+#include "parallel/launch.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/language_model.h"
 #include "trainer/serving/api_server.h"
@@ -20,7 +24,7 @@ constexpr const char* kKeyVariable = "LMTRAIN_API_KEY";
 
 struct Options {
   std::string checkpoint;
-  Precision precision = Precision::kAuto;
+  ModelOptions model;
   ServerOptions server;
   std::string key_file;
   std::string region;
@@ -39,6 +43,7 @@ std::string key_of(const Options& options) {
   }
   const std::string& host = options.server.host;
   const bool is_loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
+  if (host.empty()) throw ConfigError("--host is empty; 0.0.0.0 listens on all addresses");
   if (key.empty() && !is_loopback) {
     throw ConfigError(cat("--host ", host,
                           " lets other machines in: give a key that clients must "
@@ -88,15 +93,25 @@ class DrainOnSignal {
       });
       again.detach();
       server.drain(drain_seconds);
+      // A client that sends a byte now and then would keep its thread, and this process, for ever.
+      for (int i = 0; i < 100 && !has_ended_; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (has_ended_) return;
+      log_warn("some clients had not ended their requests; their connections are dropped");
+      std::_Exit(static_cast<int>(ExitCode::kDone));
     });
   }
+  void note_end() { has_ended_ = true; }
 
  private:
   sigset_t signals_;
+  std::atomic<bool> has_ended_{false};
   std::thread thread_;
 };
 
 void serve(const Options& options) {
+  if (Launch::was_started_by_launcher())
+    throw ConfigError("serve runs in one process; start it without mpirun or srun");
   ServerOptions server_options = options.server;
   server_options.key = key_of(options);
   if (server_options.model_name.empty())
@@ -104,8 +119,10 @@ void serve(const Options& options) {
   DrainOnSignal signals;
   EnergyConfig energy_config;
   if (!options.region.empty()) energy_config.region = options.region;
-  CallEnergy energy(energy_config);
-  const LoadedModel loaded = load_model(options.checkpoint, options.precision);
+  RankPlace place;
+  place.host = host_name();
+  CallEnergy energy(energy_config, place);
+  const LoadedModel loaded = load_model(options.checkpoint, options.model);
   energy.begin_inference();
   ApiServer server(loaded, energy, server_options);
   const std::string address = server.bind();
@@ -113,6 +130,7 @@ void serve(const Options& options) {
   log_info(cat("serving ", server_options.model_name, " at ", address, "/ (API at ", address,
                "/v1); Ctrl-C ends it"));
   server.serve();
+  signals.note_end();
   log_info(cat("ended; ", CallEnergy::sentence(energy.summary(server.num_written_tokens()))));
 }
 
@@ -163,7 +181,7 @@ Command add_serve(CLI::App& program) {
   app->add_option("--model-name", options->server.model_name,
                   "Name by which clients ask for the model (default: that of the folder)");
   add_limits(app, *options);
-  add_precision_option(app, options->precision);
+  add_model_options(app, options->model);
   app->add_option("--region", options->region,
                   "Country or region of the grid, as energy.region in a config (default WORLD)");
   return {

@@ -48,13 +48,9 @@ std::vector<TextPair> texts_of(const TextArguments& arguments) {
 }
 
 void add_encoding_options(CLI::App* app, EncodingOptions& options) {
-  std::map<std::string, Truncation> names;
-  for (const Truncation one : all_values<Truncation>()) names[std::string(name_of(one))] = one;
-  app->add_option("--truncation", options.truncation,
-                  "What to do with a text that is too long: do_not_truncate refuses it, "
-                  "longest_first cuts the longer of the two, only_first and only_second cut one")
-      ->transform(CLI::CheckedTransformer(names))
-      ->default_str(std::string(name_of(options.truncation)));
+  add_choice(app, "--truncation", options.truncation,
+             "What to do with a text that is too long: do_not_truncate refuses it, longest_first "
+             "cuts the longer of the two, only_first and only_second cut one");
   app->add_option("--max-length", options.max_tokens,
                   "Tokens of a text at most, special ones included; 0: as many as the model holds")
       ->check(CLI::Range(0, 1 << 20))

@@ -49,13 +49,35 @@ int64_t num_characters(const std::string& text) {
       text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; });
 }
 
-// Context and continuation are tokenised together; spaces at the end of the context belong to the
-// continuation. The oldest tokens of a text that is too long are left out.
+// The size of a text without the white space at its end, as Python's rstrip takes it off.
+size_t size_without_space(std::string_view text) {
+  static const std::vector<std::string_view> kSpaces = {
+      " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\x1C",   "\x1D",
+      "\x1E",   "\x1F",   "\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002",
+      "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200A",
+      "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
+  for (;;) {
+    const auto space =
+        std::ranges::find_if(kSpaces, [&](std::string_view one) { return text.ends_with(one); });
+    if (space == kSpaces.end()) return text.size();
+    text.remove_suffix(space->size());
+  }
+}
+
+// Context and continuation are tokenised together; white space at the end of the context belongs to
+// the continuation. Where nothing precedes a text, the end token does. The oldest tokens of a text that is too long are left out.
 TextToScore text_to_score(const TaskModel& model, const std::string& context,
                           const std::string& continuation) {
-  const size_t end = context.find_last_not_of(" \t\n") + 1;
-  const std::vector<int32_t> before = tokens_of(model, context.substr(0, end));
-  TextToScore text{tokens_of(model, context + continuation), std::max<size_t>(1, before.size())};
+  const auto encoded = [&](const std::string& part) {
+    std::vector<int32_t> tokens = tokens_of(model, part);
+    if (model.start_token < 0 && size_without_space(context) == 0)
+      tokens.insert(tokens.begin(), model.tokenizer.end_of_text());
+    return tokens;
+  };
+  const std::vector<int32_t> before = encoded(context.substr(0, size_without_space(context)));
+  if (before.empty() || before[0] < 0)
+    throw DataError("a context is empty, and the tokenizer has no end token to stand before it");
+  TextToScore text{encoded(context + continuation), before.size()};
   const auto most = static_cast<size_t>(model.model.config().max_positions) + 1;
   if (text.tokens.size() > most) {
     const size_t excess = text.tokens.size() - most;

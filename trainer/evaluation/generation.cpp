@@ -20,7 +20,8 @@ struct Item {
 Item item_of(JsonObject& object) {
   Item item{object.text("prompt"), {}};
   if (const nlohmann::json* const answers = object.find("answers")) {
-    if (!answers->is_array() || answers->empty()) object.fail("answers", "is no list of texts");
+    if (!answers->is_array() || answers->empty())
+      object.fail("answers", "is no list of one text or more");
     for (const auto& answer : *answers)
       item.answers.push_back(json_text(answer, cat(object.place(), ": answers")));
   } else {
@@ -72,7 +73,7 @@ TaskResult evaluate_generation(const TaskModel& model, const TaskConfig& options
     exact.push_back(std::ranges::any_of(
         items[i].answers, [&](const std::string& answer) { return text == trimmed(answer); }));
     contained.push_back(std::ranges::any_of(items[i].answers, [&](const std::string& answer) {
-      return text.find(trimmed(answer)) != std::string::npos;
+      return !trimmed(answer).empty() && text.find(trimmed(answer)) != std::string::npos;
     }));
     if (listener)
       listener(i + 1, items.size(), {{"text", text}, {"is_exact", exact.back() == 1.0}});

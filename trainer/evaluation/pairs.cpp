@@ -26,6 +26,7 @@ constexpr std::array<const char*, 3> kGroupKeys = {"bias_type", "UID", "group"};
 
 struct Pair {
   std::array<std::string, 2> sentences;
+  std::array<std::vector<int32_t>, 2> tokens;
   std::string group;  // "" without one
 };
 
@@ -66,7 +67,9 @@ class PairScorer {
     require_masking_tokens(model.tokenizer, "task pairs");
   }
 
-  std::array<double, 2> scores(const Pair& pair) const {
+  // Throws DataError naming file and line for a sentence that the model does not hold.
+  std::array<std::vector<int32_t>, 2> tokens_of_pair(const Pair& pair,
+                                                     const JsonObject& object) const {
     std::array<std::vector<int32_t>, 2> tokens;
     for (size_t i = 0; i < 2; ++i) {
       if (encoder_ != nullptr) {
@@ -77,11 +80,14 @@ class PairScorer {
       const size_t most =
           static_cast<size_t>(model_.model.config().max_positions) - (encoder_ != nullptr ? 2 : 0);
       if (tokens[i].size() > most || tokens[i].empty()) {
-        throw DataError(cat("a sentence of a pair has ", tokens[i].size(),
-                            " tokens; the model holds 1 to ", most, ": ",
-                            pair.sentences[i].substr(0, 40)));
+        throw DataError(cat(object.place(), ": the ", i == 0 ? "first" : "second", " sentence has ",
+                            tokens[i].size(), " tokens; the model holds 1 to ", most));
       }
     }
+    return tokens;
+  }
+
+  std::array<double, 2> scores(const std::array<std::vector<int32_t>, 2>& tokens) const {
     const std::array<std::vector<size_t>, 2> places = places_of(tokens);
     if (encoder_ != nullptr) {
       return {
@@ -98,13 +104,32 @@ class PairScorer {
  private:
   std::array<std::vector<size_t>, 2> places_of(
       const std::array<std::vector<int32_t>, 2>& tokens) const {
-    if (shared_alone_) return matching_places(tokens[0], tokens[1]);
+    if (shared_alone_) return shared_places(tokens);
     std::array<std::vector<size_t>, 2> all;
     for (size_t i = 0; i < 2; ++i) {
       all[i].resize(tokens[i].size());
       std::iota(all[i].begin(), all[i].end(), size_t{0});
     }
     return all;
+  }
+
+  // With what stands around both sentences, as CrowS-Pairs matches them: of blocks that are equally
+  // long it may decide which one is taken.
+  static std::array<std::vector<size_t>, 2> shared_places(
+      std::array<std::vector<int32_t>, 2> tokens) {
+    constexpr int32_t kClass = -1;
+    constexpr int32_t kSeparator = -2;
+    for (std::vector<int32_t>& one : tokens) {
+      one.insert(one.begin(), kClass);
+      one.push_back(kSeparator);
+    }
+    std::array<std::vector<size_t>, 2> places = matching_places(tokens[0], tokens[1]);
+    for (std::vector<size_t>& one : places) {
+      one.erase(one.begin());
+      one.pop_back();
+      for (size_t& place : one) --place;
+    }
+    return places;
   }
 
   // scored[0] is of the token at place 1: that at 0 has nothing before it.
@@ -135,11 +160,14 @@ TaskResult evaluate_pairs(const TaskModel& model, const TaskConfig& options,
                           const ItemListener& listener) {
   const PairScorer scorer(model, options);
   std::vector<Pair> pairs;
-  read_items(options, [&](JsonObject& object) { pairs.push_back(pair_of(object)); });
+  read_items(options, [&](JsonObject& object) {
+    pairs.push_back(pair_of(object));
+    pairs.back().tokens = scorer.tokens_of_pair(pairs.back(), object);
+  });
   std::vector<double> all;
   std::map<std::string, std::vector<double>> by_group;
   for (size_t i = 0; i < pairs.size(); ++i) {
-    const auto [first, second] = scorer.scores(pairs[i]);
+    const auto [first, second] = scorer.scores(pairs[i].tokens);
     const double preferred = first > second ? 1.0 : first == second ? 0.5 : 0.0;
     all.push_back(preferred);
     if (!pairs[i].group.empty()) by_group[pairs[i].group].push_back(preferred);

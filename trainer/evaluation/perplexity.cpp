@@ -66,6 +66,9 @@ TaskResult evaluate_perplexity(const TaskModel& model, const TaskConfig& options
                           ": a window holds 2 to ", positions,
                           " tokens and is longer than the stride"));
   }
+  if (options.limit > 0 && !options.path.ends_with(".jsonl"))
+    throw ConfigError(
+        cat("a limit of items is for files of .jsonl, and ", options.path, " is one text"));
   const std::vector<std::string> texts = texts_in(options);
   Sums all;
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -82,12 +85,14 @@ TaskResult evaluate_perplexity(const TaskModel& model, const TaskConfig& options
         for (const ScoredToken& token : scored) own.log_probability += token.log_probability;
         own.num_tokens += static_cast<int64_t>(scored.size());
       }
-      if (listener && texts.size() == 1) listener(at + part.size(), windows.size(), nullptr);
+      const bool is_last = at + part.size() == windows.size();
+      if (listener && texts.size() == 1 && !is_last)
+        listener(at + part.size(), windows.size(), nullptr);
     }
     all.log_probability += own.log_probability;
     all.num_tokens += own.num_tokens;
     all.num_bytes += own.num_bytes;
-    if (listener && texts.size() > 1) {
+    if (listener) {
       listener(i + 1, texts.size(),
                {{"tokens", own.num_tokens}, {"log_probability", own.log_probability}});
     }

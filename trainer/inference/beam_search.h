@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/choice.h"
 #include "models/decoder.h"
 #include "trainer/inference/decoding.h"
 
@@ -16,6 +17,10 @@ enum class EarlyStopping {
   kWhenFull,      // once num_beams texts have ended
   kNever,         // as kWhenHopeless, at the length that is best for it
 };
+
+constexpr auto choice_names(EarlyStopping) {
+  return std::to_array<std::string_view>({"false", "true", "never"});
+}
 
 struct BeamOptions {
   int64_t num_beams = 4;

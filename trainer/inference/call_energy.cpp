@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
-#include "base/host_name.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/sensors.h"
@@ -18,13 +17,15 @@ constexpr double kInterval = 0.1;
 
 }  // namespace
 
-CallEnergy::CallEnergy(const EnergyConfig& config) : price_(price_of(config)) {
+CallEnergy::CallEnergy(const EnergyConfig& config, const RankPlace& place)
+    : price_(price_of(config)) {
   PowerLogger::Options options;
   options.interval_seconds = kInterval;
   options.began = monotonic_seconds() - process_age_seconds();
-  const RankPlace place{.rank = 0, .num_ranks = 1, .node = 0, .local_rank = 0, .host = host_name()};
-  logger_ = std::make_unique<PowerLogger>(choose_sensors(SensorRoots{}, config, 0, {""}), place,
-                                          phases_, options);
+  logger_ = std::make_unique<PowerLogger>(
+      choose_sensors(SensorRoots{}, config, static_cast<int>(place.local_rank),
+                     std::vector<std::string>(static_cast<size_t>(place.local_size))),
+      place, phases_, options);
 }
 
 void CallEnergy::begin_inference() {
@@ -58,9 +59,11 @@ nlohmann::ordered_json CallEnergy::summary(int64_t num_tokens) {
 
 std::string CallEnergy::sentence(const nlohmann::ordered_json& summary) {
   const auto number = [&](const char* key) { return summary.at(key).get<double>(); };
+  const std::string of_tokens =
+      summary.at("tokens") == 0 ? ""
+                                : cat(three_digits(number("joules_per_token")), " J per token, ");
   return cat(three_digits(number("joules")), " J in ", three_digits(number("seconds")), " s (",
-             summary.at("quality").get<std::string>(), "), ",
-             three_digits(number("joules_per_token")), " J per token, ",
+             summary.at("quality").get<std::string>(), "), ", of_tokens,
              emissions_text(number("grams_co2e")), " CO2e (", summary.at("grid").get<std::string>(),
              "); before that ", three_digits(number("startup_joules")),
              " J to start and load the model");

@@ -16,8 +16,9 @@ namespace lmtrain {
 
 class CallEnergy {
  public:
-  // Starts the meters; the time since the process began counts too.
-  explicit CallEnergy(const EnergyConfig& config);
+  // Starts the meters that are this rank's; the time since the process began counts too. On rank 0
+  // they are those of the whole node, of which the job has its part.
+  CallEnergy(const EnergyConfig& config, const RankPlace& place);
 
   // Ends start-up: from now on all is inference.
   void begin_inference();

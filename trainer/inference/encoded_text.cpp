@@ -21,7 +21,7 @@ int64_t num_special_tokens(const Tokenizer& tokenizer, bool is_pair) {
 }
 
 void cut(std::vector<int32_t>& first, std::vector<int32_t>& second, int64_t limit,
-         Truncation truncation) {
+         int64_t num_special, Truncation truncation) {
   const auto size = [](const std::vector<int32_t>& tokens) {
     return static_cast<int64_t>(tokens.size());
   };
@@ -38,9 +38,14 @@ void cut(std::vector<int32_t>& first, std::vector<int32_t>& second, int64_t limi
   if (truncation == Truncation::kOnlyFirst) keep_first -= excess;
   if (truncation == Truncation::kOnlySecond) keep_second -= excess;
   if (truncation == Truncation::kRefuse || std::min(keep_first, keep_second) < 0) {
-    throw DataError(cat("the text has ", excess, " tokens too many, and the model holds ", limit,
-                        " beside the special ones; give a shorter one, or --truncation "
+    throw DataError(cat("the text has ", size(first) + size(second) + num_special,
+                        " tokens, special ones included, more than the ", limit + num_special,
+                        " positions that are read; give a shorter one, or --truncation "
                         "longest_first"));
+  }
+  if (keep_first == 0 || (keep_second == 0 && !second.empty())) {
+    throw DataError(cat("cut to ", limit + num_special, " tokens, nothing is left of ",
+                        keep_first == 0 ? "the text" : "its pair", "; raise --max-length"));
   }
   first.resize(static_cast<size_t>(keep_first));
   second.resize(static_cast<size_t>(keep_second));
@@ -65,11 +70,12 @@ EncodedText encode_text(const Tokenizer& tokenizer, const TextPair& texts,
   std::vector<int32_t> second;
   tokenizer.encode(texts.text, first, options.special_tokens);
   tokenizer.encode(texts.pair, second, options.special_tokens);
-  const int64_t limit = options.max_tokens - num_special_tokens(tokenizer, !second.empty());
+  const int64_t num_special = num_special_tokens(tokenizer, !second.empty());
+  const int64_t limit = options.max_tokens - num_special;
   if (limit < 1)
     throw ConfigError(
         cat("a length of ", options.max_tokens, " holds no text, only special tokens"));
-  cut(first, second, limit, options.truncation);
+  cut(first, second, limit, num_special, options.truncation);
   EncodedText encoded;
   tokenizer.add_special_tokens(first, second, encoded.ids, encoded.type_ids);
   if (encoded.ids.empty()) throw DataError("the text is empty");

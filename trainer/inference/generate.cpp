@@ -29,7 +29,8 @@ TextEnds ends_at(const Tokenizer& tokenizer, const std::vector<std::string>& sto
 TextGenerator::TextGenerator(const LoadedModel& loaded, const Decoder& model, int64_t num_slots)
     : loaded_(loaded),
       engine_(model, {.num_tokens = loaded.tokenizer.vocab_size(),
-                      .num_slots = std::min(num_slots, kMostFewRows)}) {}
+                      .num_slots = std::min(num_slots, kMostFewRows),
+                      .ranks = loaded.ranks}) {}
 
 int64_t TextGenerator::add(TextRequest request) {
   const int64_t text = engine_.add(std::move(request.prompt), std::move(request.decoding));

@@ -122,7 +122,7 @@ json CompletionResponse::log_probabilities_of(const ServedRequest::Piece& piece)
   const ChosenToken& token = piece.piece.token;
   Choice& choice = choices_[piece.text];
   if (!request_.is_chat) {
-    if (piece.piece.is_end_token) return log_probabilities_of({}, choice.offset);
+    // An end token has its place, too, though it has no text: clients count on one for each token.
     return log_probabilities_of({{token.token, token.log_probability, 1, token.top}},
                                 choice.offset);
   }
@@ -157,7 +157,8 @@ std::vector<json> CompletionResponse::first_chunks() {
       choice["text"] = choices_[i].text;
     }
     choice["logprobs"] = choices_[i].log_probabilities;
-    choice["finish_reason"] = nullptr;
+    const bool is_all = request_.decoding.max_new_tokens == 0;
+    choice["finish_reason"] = is_all ? json("length") : json();
     json chunk = envelope(/*is_chunk=*/true);
     chunk["choices"] = json::array({choice});
     chunks.push_back(std::move(chunk));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <ATen/ATen.h>
+#include <arpa/inet.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -27,6 +28,7 @@ constexpr int kClientIsGone = 499;  // nginx's number; nobody reads the answer
 constexpr int kTimeIsUp = 504;
 constexpr double kLookSeconds = 0.25;  // how often a waiting request looks for its client
 constexpr const char* kInvalid = "invalid_request_error";
+constexpr const char* kTooMuchWaits = "as much waits already as may; try later";
 
 std::string text_of(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -40,6 +42,7 @@ HttpResponse error_response(int status, const std::string& type, const std::stri
   HttpResponse response = json_response(error_json(message, type, status), status);
   if (status == 503) response.headers["Retry-After"] = "1";
   if (status == 401) response.headers["WWW-Authenticate"] = "Bearer";
+  if (status == 405) response.headers["Allow"] = "POST";
   return response;
 }
 
@@ -51,8 +54,12 @@ bool are_equal(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+// Of an address that is written as one, not of a name that begins like one.
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+  const std::string name = in_lower_case(host);
+  in_addr address = {};
+  if (inet_pton(AF_INET, name.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24U) == 127;
+  return name == "localhost" || name == "::1" || name == "[::1]";
 }
 
 std::string without_port(const std::string& host) {
@@ -74,9 +81,9 @@ std::optional<ChatTemplate> chat_of(const LoadedModel& loaded, std::string& why_
 
 json parse_body(const HttpRequest& request) {
   constexpr int kMaxDepth = 32;
-  if (!request.header("content-type").starts_with("application/json"))
+  if (!in_lower_case(request.header("content-type")).starts_with("application/json"))
     throw ApiError(415, kInvalid, "the Content-Type of a request is application/json");
-  return parse_strict_json(request.body, "the request", kMaxDepth);
+  return parse_strict_json(request.read_body(), "the request", kMaxDepth);
 }
 
 // Counts a request for as long as it is under way.
@@ -118,9 +125,9 @@ ApiServer::ApiServer(const LoadedModel& loaded, CallEnergy& energy, ServerOption
            .most_clients = options_.service.num_slots + options_.service.most_waiting + 8},
           [this](const HttpRequest& request) { return answer(request); },
           [](int status) {
-            const std::string why = status == 413 ? "the request is too long for this server"
-                                                  : cat("the request cannot be answered: ", status);
-            return text_of(error_json(why, kInvalid, status)) + "\n";
+            return text_of(
+                       error_json("this is no request that can be answered", kInvalid, status)) +
+                   "\n";
           }) {}
 
 ApiServer::~ApiServer() = default;
@@ -149,6 +156,8 @@ HttpResponse ApiServer::answer(const HttpRequest& request) {
     response = route(request);
   } catch (const ApiError& error) {
     response = error_response(error.status, error.type, error.what());
+  } catch (const HttpRefusal& refusal) {
+    response = error_response(refusal.status, kInvalid, refusal.what());
   } catch (const Error& error) {
     const bool is_clients = error.code() == ExitCode::kData || error.code() == ExitCode::kConfig;
     response = error_response(is_clients ? 400 : 500, is_clients ? kInvalid : "server_error",
@@ -173,10 +182,10 @@ HttpResponse ApiServer::route(const HttpRequest& request) {
   }
   const bool is_of_post =
       path == "/v1/completions" || path == "/v1/chat/completions" || path == "/v1/embeddings";
-  if (is_of_post != is_post || !is_of_post) {
-    throw ApiError(is_of_post ? 405 : 404, kInvalid,
-                   is_of_post ? cat(path, " takes POST alone")
-                              : cat("there is nothing at ", request.method, " ", show_text(path)));
+  if (is_of_post && !is_post) throw ApiError(405, kInvalid, cat(path, " takes POST alone"));
+  if (!is_of_post) {
+    throw ApiError(404, kInvalid,
+                   cat("there is nothing at ", request.method, " ", show_text(path)));
   }
   if (draining_) throw ApiError(503, "server_error", "the server is about to end; ask another one");
   if (path == "/v1/embeddings") return embeddings(request);
@@ -194,7 +203,9 @@ void ApiServer::require_access(const HttpRequest& request) const {
   }
   if (request.path == "/" || request.path == "/health") return;
   const std::string given = request.header("authorization");
-  if (!are_equal("Bearer " + options_.key, given))
+  constexpr size_t kScheme = 7;
+  const bool is_bearer = in_lower_case(given.substr(0, kScheme)) == "bearer ";
+  if (!is_bearer || !are_equal(options_.key, given.substr(kScheme)))
     throw ApiError(401, "authentication_error",
                    "the key is wrong or missing: Authorization: Bearer KEY");
 }
@@ -213,13 +224,11 @@ HttpResponse ApiServer::completions(const HttpRequest& request, bool is_chat) {
               : parse_completion(body, loaded_, options_.model_name, options_.limits),
       loaded_.tokenizer);
   completion->under_way = std::make_shared<UnderWay>(under_way_);
-  score_prompts(*completion);
+  score_prompts(*completion, request);
   if (completion->request.decoding.max_new_tokens > 0) {
     completion->served = service_.write(texts_of(completion->request));
     if (!completion->served) {
-      throw ApiError(
-          503, "server_error",
-          cat("more than ", options_.service.most_waiting, " texts wait already; try later"));
+      throw ApiError(503, "server_error", kTooMuchWaits);
     }
   }
   if (!completion->request.streams) return whole_answer(*completion, request);
@@ -229,19 +238,47 @@ HttpResponse ApiServer::completions(const HttpRequest& request, bool is_chat) {
           }};
 }
 
-// An echo with log-probabilities gives the prompt's own, too.
-void ApiServer::score_prompts(Completion& completion) {
+int ApiServer::status_so_far(double begin, const HttpRequest& request) const {
+  if (is_cut_off_) return 503;
+  if (!request.client_is_there()) return kClientIsGone;
+  return monotonic_seconds() - begin > options_.most_seconds ? kTimeIsUp : 200;
+}
+
+void ApiServer::require_going_on(double begin, const HttpRequest& request) const {
+  switch (const int status = status_so_far(begin, request)) {
+    case 200:
+      return;
+    case 503:
+      throw ApiError(503, "server_error", "the server ends and has cut the request off");
+    case kTimeIsUp:
+      throw ApiError(kTimeIsUp, "server_error",
+                     cat("the answer took more than the ", shortest(options_.most_seconds),
+                         " seconds that this server allows; ask for less"));
+    default:
+      throw ApiError(status, kInvalid, "the client is gone");
+  }
+}
+
+double ApiServer::run(int64_t num_tokens, const std::function<void()>& work) {
+  if (const auto joules = service_.run(num_tokens, work)) return *joules;
+  throw ApiError(503, "server_error", kTooMuchWaits);
+}
+
+// An echo with log-probabilities gives the prompt's own, too. Prompts are scored one by one, so that
+// texts of others go on in between.
+void ApiServer::score_prompts(Completion& completion, const HttpRequest& http) {
   const CompletionRequest& request = completion.request;
   if (!request.echo || !request.with_log_probabilities) return;
   const auto& decoder = dynamic_cast<const Decoder&>(*loaded_.model);
   std::vector<std::vector<ScoredToken>> scores;
-  completion.scoring_joules = service_.run(completion.response.num_prompt_tokens(), [&] {
-    for (const std::vector<int32_t>& prompt : request.prompts) {
+  for (const std::vector<int32_t>& prompt : request.prompts) {
+    require_going_on(completion.begin, http);
+    completion.scoring_joules += run(static_cast<int64_t>(prompt.size()), [&] {
       const std::vector<TextToScore> text = {{prompt, 1}};
       scores.push_back(score_texts(decoder, text,
                                    {loaded_.tokenizer.vocab_size(), request.decoding.num_top})[0]);
-    }
-  });
+    });
+  }
   completion.response.set_prompt_scores(std::move(scores));
 }
 
@@ -249,16 +286,16 @@ int ApiServer::follow(const Completion& completion, const HttpRequest& request,
                       const std::function<bool(const ServedRequest::Piece&)>& take) {
   const std::shared_ptr<ServedRequest>& served = completion.served;
   if (!served) return 200;
-  const auto end_early = [&](int status) {
-    service_.cancel(served);
-    return status;
-  };
   while (!served->has_ended()) {
+    int status = 200;
     for (const ServedRequest::Piece& piece : served->wait(kLookSeconds)) {
-      if (!take(piece)) return end_early(kClientIsGone);
+      if (!take(piece)) status = kClientIsGone;
     }
-    if (!request.client_is_there()) return end_early(kClientIsGone);
-    if (monotonic_seconds() - completion.begin > options_.most_seconds) return end_early(kTimeIsUp);
+    if (status == 200) status = status_so_far(completion.begin, request);
+    if (status == 200 || served->has_ended()) continue;
+    service_.cancel(served);
+    while (!served->has_ended()) served->wait(kLookSeconds);
+    return status;
   }
   return 200;
 }
@@ -268,12 +305,7 @@ HttpResponse ApiServer::whole_answer(Completion& completion, const HttpRequest& 
     completion.response.add(piece);
     return true;
   });
-  if (status == kTimeIsUp) {
-    throw ApiError(kTimeIsUp, "server_error",
-                   cat("the answer took more than the ", shortest(options_.most_seconds),
-                       " seconds that this server allows; ask for fewer tokens"));
-  }
-  if (status != 200) return error_response(status, kInvalid, "the client is gone");
+  if (status != 200) require_going_on(completion.begin, request);
   return json_response(completion.response.whole(energy_of(completion.joules())));
 }
 
@@ -286,8 +318,10 @@ void ApiServer::write_stream(Completion& completion, const HttpRequest& request,
     const int status = follow(completion, request, [&](const ServedRequest::Piece& piece) {
       return send(completion.response.chunk(piece));
     });
-    if (status == kTimeIsUp)
-      send(error_json("the time that this server allows is up", "server_error", kTimeIsUp));
+    if (status == kTimeIsUp || status == 503) {
+      send(error_json(status == 503 ? "the server ends" : "the time that this server allows is up",
+                      "server_error", status));
+    }
     if (completion.request.streams_usage)
       send(completion.response.usage_chunk(energy_of(completion.joules())));
   } catch (const std::exception& error) {
@@ -312,9 +346,12 @@ HttpResponse ApiServer::embeddings(const HttpRequest& request) {
     num_tokens += static_cast<int64_t>(inputs.back().ids.size());
   }
   constexpr int64_t kBatchSize = 16;
+  const double begin = monotonic_seconds();
+  double joules = 0;
   std::vector<at::Tensor> vectors(inputs.size());
-  const double joules = service_.run(num_tokens, [&] {
-    in_batches(lengths_of(inputs), kBatchSize, [&](std::span<const size_t> places) {
+  in_batches(lengths_of(inputs), kBatchSize, [&](std::span<const size_t> places) {
+    require_going_on(begin, request);
+    joules += run(0, [&] {
       const at::Tensor found = embed_texts(loaded_, inputs, places, pooling);
       for (size_t i = 0; i < places.size(); ++i)
         vectors[places[i]] = found[static_cast<int64_t>(i)];

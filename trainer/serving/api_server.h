@@ -41,7 +41,8 @@ class ApiServer {
   std::string bind();
   // Answers until drain() has been called on another thread and the requests under way have ended.
   void serve();
-  // Refuses new requests, waits for those under way for at most so many seconds, and ends serve().
+  // Refuses new requests, waits for those under way for at most so many seconds, cuts off what is
+  // left, and ends serve().
   void drain(double most_seconds);
   int64_t num_written_tokens() const { return service_.counters().written_tokens; }
 
@@ -63,18 +64,25 @@ class ApiServer {
   // status of the answer: 499 where the client is gone, 504 where time is up.
   int follow(const Completion& completion, const HttpRequest& request,
              const std::function<bool(const ServedRequest::Piece&)>& take);
-  void score_prompts(Completion& completion);
+  void score_prompts(Completion& completion, const HttpRequest& request);
+  // 200 while a request that began then may go on; else the status with which it ends.
+  int status_so_far(double begin, const HttpRequest& request) const;
+  // Throws ApiError for any other status than 200.
+  void require_going_on(double begin, const HttpRequest& request) const;
+  // ModelService::run. Throws ApiError where too much waits.
+  double run(int64_t num_tokens, const std::function<void()>& work);
   nlohmann::ordered_json energy_of(double joules) const;
   void count(const std::string& path, int status);
 
   const LoadedModel& loaded_;
   CallEnergy& energy_;
   const ServerOptions options_;
+  std::string why_no_chat_;  // before chat_, whose making may say so
   const std::optional<ChatTemplate> chat_;
-  std::string why_no_chat_;
   ModelService service_;
   HttpServer http_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> is_cut_off_{false};  // requests under way end now
   std::atomic<int64_t> under_way_{0};
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, int64_t> requests_;  // by path and status

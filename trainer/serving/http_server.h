@@ -6,16 +6,26 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace lmtrain {
 
+// A request that is refused while it is read, with a status of HTTP.
+struct HttpRefusal : std::runtime_error {
+  HttpRefusal(int http_status, const std::string& why)
+      : std::runtime_error(why), status(http_status) {}
+  int status;
+};
+
 struct HttpRequest {
   std::string method;
   std::string path;
-  std::string body;
   std::map<std::string, std::string> headers;  // their names in lower case
+  // Reads the body, once and before the handler returns. A handler may refuse a request without
+  // it; the connection ends then. Throws HttpRefusal for one that is too long.
+  std::function<std::string()> read_body;
   // Whether the client still waits for the answer; otherwise nobody will read it.
   std::function<bool()> client_is_there;
 
@@ -29,7 +39,6 @@ class HttpSink {
   virtual ~HttpSink() = default;
   // Returns whether the client is still there.
   virtual bool write(std::string_view text) = 0;
-  virtual bool is_open() const = 0;
 };
 
 struct HttpResponse {
@@ -51,8 +60,8 @@ class HttpServer {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
-  // `handler` answers all requests, many at a time. What it throws becomes status 500. `on_refused`
-  // makes the body of an answer that no handler gives, such as that to a body which is too long.
+  // `handler` answers all requests, many at a time, and throws nothing. `on_refused` makes the body
+  // of an answer that the library gives itself, such as that to what is no HTTP.
   HttpServer(const HttpLimits& limits, Handler handler,
              std::function<std::string(int status)> on_refused);
   ~HttpServer();

@@ -92,10 +92,11 @@ void ModelService::cancel(const std::shared_ptr<ServedRequest>& request) {
   wake_.notify_all();
 }
 
-double ModelService::run(int64_t num_tokens, const std::function<void()>& work) {
+std::optional<double> ModelService::run(int64_t num_tokens, const std::function<void()>& work) {
   std::promise<double> promise;
   {
     const std::lock_guard lock(mutex_);
+    if (static_cast<int64_t>(work_.size()) > options_.most_waiting) return std::nullopt;
     work_.emplace_back([&] {
       try {
         share_energy();
@@ -178,6 +179,7 @@ void ModelService::drop(const std::vector<std::shared_ptr<ServedRequest>>& cance
       return true;
     });
     unpaid_tokens_.erase(request);
+    count_texts();  // its places are free before its client hears of the end
     request->end();
   }
 }
@@ -214,6 +216,7 @@ void ModelService::deliver(std::vector<TextPiece> pieces) {
     share_energy();
     texts_left_.erase(text.request);
     unpaid_tokens_.erase(text.request);
+    count_texts();
     text.request->end();
   }
   share_energy();

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,8 +77,8 @@ class ModelService {
   // Ends a request whose client is gone or has waited too long. May be called at any time.
   void cancel(const std::shared_ptr<ServedRequest>& request);
   // Runs `work`, which reads so many tokens, on the service's thread, and returns what it took in
-  // J. Throws what it throws.
-  double run(int64_t num_tokens, const std::function<void()>& work);
+  // J; nothing where too much waits. Throws what it throws.
+  std::optional<double> run(int64_t num_tokens, const std::function<void()>& work);
 
   ServiceCounters counters() const;
 

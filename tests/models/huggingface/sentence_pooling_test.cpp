@@ -53,7 +53,12 @@ TEST(SentencePooling, ReadsLengthAndPrompt) {
   const auto pooling = sentence_pooling_of(files);
   EXPECT_EQ(pooling->max_tokens, 128);
   EXPECT_EQ(pooling->prompt, "query: ");
-  EXPECT_EQ(pooling->poolings, (std::vector{Pooling::kFirst, Pooling::kMean}));
+  EXPECT_EQ(pooling->poolings, (std::vector{Pooling::kMean, Pooling::kFirst}));  // in their order
+  files.erase("sentence_bert_config.json");
+  files["tokenizer_config.json"] = R"({"model_max_length": 64})";
+  EXPECT_EQ(sentence_pooling_of(files)->max_tokens, 64);
+  files["tokenizer_config.json"] = R"({"model_max_length": 1000000000000000019884624838656})";
+  EXPECT_EQ(sentence_pooling_of(files)->max_tokens, std::nullopt);
 }
 
 // Defect: vectors without a module that the package would apply.
@@ -67,6 +72,11 @@ TEST(SentencePooling, RefusesWhatItDoesNotHave) {
             std::string::npos);
   EXPECT_NE(refusal(folder(both(), R"({"pooling_mode":"attention"})")).find("attention"),
             std::string::npos);
+  Companions prompted = folder(both(), R"({"pooling_mode":"mean","include_prompt":false})");
+  EXPECT_TRUE(sentence_pooling_of(prompted));
+  prompted["config_sentence_transformers.json"] =
+      R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})";
+  EXPECT_NE(refusal(prompted).find("include_prompt"), std::string::npos);
   EXPECT_NE(refusal(folder(kTransformer, mean)).find("no Pooling"), std::string::npos);
   EXPECT_EQ(sentence_pooling_of({}), std::nullopt);
 }

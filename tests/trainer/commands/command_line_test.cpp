@@ -203,7 +203,7 @@ TEST(CommandLines, LeadOptionsOfOtherProgramsToTheRightOne) {
 TEST(CommandLines, SayWhatIsMissing) {
   EXPECT_EQ(error_of("lmtrain generate"),
             "lmtrain generate: CHECKPOINT is required\nlmtrain generate --help says more");
-  EXPECT_NE(error_of("lmtrain score runs/x").find("--text is required"), std::string::npos);
+  EXPECT_NE(error_of("lmtrain eval runs/x a.txt").find("--task is required"), std::string::npos);
   EXPECT_NE(error_of("lmtrain generate runs/x --max-tokens 0").find("--max-new-tokens"),
             std::string::npos);
   EXPECT_NE(error_of("lmtrain generate runs/x --top-k a").find("--top-k"), std::string::npos);

@@ -62,7 +62,7 @@ TEST(TextStream, NeverCutsACharacter) {
 TEST(TextStream, ShowsBytesThatAreNoCharacter) {
   const std::string unknown(kReplacementCharacter);
   EXPECT_EQ(streamed("a\xFFz", {}).text, "a" + unknown + "z");
-  EXPECT_EQ(streamed("a\xE4\xBD", {}).text, "a" + unknown + unknown);
+  EXPECT_EQ(streamed("a\xE4\xBD", {}).text, "a" + unknown);  // the beginning of one character
   EXPECT_EQ(streamed("\x80\x80\x80\x80", {}).text, unknown + unknown + unknown + unknown);
 }
 
