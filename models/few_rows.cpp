@@ -31,12 +31,14 @@ void multiply(void (*kernel)(const FewRows<T>&), const at::Tensor& x, const at::
   });
 }
 
-// The order in which the kernel of bf16 reads rows (FewRows::x).
-at::Tensor evens_first(const at::Tensor& rows) {
-  constexpr int64_t kAtOnce = 32;
-  const int64_t whole = rows.size(1) / kAtOnce * kAtOnce;
-  const at::Tensor pairs = rows.narrow(1, 0, whole).view({rows.size(0), -1, kAtOnce / 2, 2});
-  const at::Tensor ordered = pairs.transpose(2, 3).reshape({rows.size(0), whole});
+// The order in which kernels read rows (FewRows::x): of every 16 * `ways` elements each `ways`-th
+// comes first, then its neighbours, and so on.
+at::Tensor dealt(const at::Tensor& rows, int64_t ways) {
+  constexpr int64_t kLanes = 16;
+  const int64_t at_once = kLanes * ways;
+  const int64_t whole = rows.size(1) / at_once * at_once;
+  const at::Tensor groups = rows.narrow(1, 0, whole).view({rows.size(0), -1, kLanes, ways});
+  const at::Tensor ordered = groups.transpose(2, 3).reshape({rows.size(0), whole});
   if (whole == rows.size(1)) return ordered;
   return at::cat({ordered, rows.narrow(1, whole, rows.size(1) - whole)}, 1);
 }
@@ -53,7 +55,7 @@ at::Tensor inferred_linear(const at::Tensor& x, const at::Tensor& weight, const 
   if (weight.scalar_type() == at::kFloat) {
     multiply(kernels.products_fp32, wide, weight, y);
   } else {
-    multiply(kernels.products_bf16, evens_first(wide), weight, y);
+    multiply(kernels.products_bf16, dealt(wide, 2), weight, y);
   }
   if (bias.defined()) y.add_(bias);
   std::vector<int64_t> shape = x.sizes().vec();
@@ -71,7 +73,7 @@ at::Tensor inferred_linear(const at::Tensor& x, const Int8Matrix& weight, const 
   }
   const at::Tensor wide = rows.to(at::kFloat).contiguous();
   at::Tensor y = at::empty({rows.size(0), weight.values.size(0)}, wide.options());
-  multiply(cpu_kernels().decoding.products_int8, wide, weight.values, y);
+  multiply(cpu_kernels().decoding.products_int8, dealt(wide, 4), weight.values, y);
   y.mul_(weight.scales);
   if (bias.defined()) y.add_(bias);
   std::vector<int64_t> shape = x.sizes().vec();

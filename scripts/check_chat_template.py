@@ -48,15 +48,15 @@ def case(name, template, messages, add_generation_prompt=False, special=SPECIAL)
 
 
 def has_address(result):
-    """Whether the text shows where something lies in memory, or a number that only Python has room for."""
+    """Whether the text shows where something lies in memory."""
     return " at 0x" in result.get("expected", "")
 
 
 def fixture():
     cases = []
     for model, template in MODELS.items():
-        for chat, messages in CHATS.items():
-            for add_generation_prompt in (False, True):
+        for number, (chat, messages) in enumerate(CHATS.items()):
+            for add_generation_prompt in (False, True) if number == 0 else (number % 2 == 0,):
                 name = f"{model}, {chat}, {'with' if add_generation_prompt else 'without'} a generation prompt"
                 cases.append(case(name, template, messages, add_generation_prompt, SPECIAL | DATE))
     few_tokens = {"eos_token": "</s>"}

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1",
+               "OMP_NUM_THREADS": "1"}
 LINES = ["the quick brown fox of the house, and then another one: jumps over 13 lazy dogs",
          "all that he had seen was this and no other house"]
 WORDS = " ".join(LINES).split()

@@ -8,16 +8,14 @@
 namespace lmtrain {
 namespace {
 
-// The elements of a vector of weights, as x has them: those of bf16 are 32, of which the even ones
-// come first (FewRows::x).
+// Vectors of x to which one load of weights belongs, in the order that FewRows::x has: those of bf16
+// are the even and the odd elements of 32, those of int8 every fourth element of 64.
+template <class T>
 inline constexpr int kVectorsOfWeights = 2;
+template <>
+inline constexpr int kVectorsOfWeights<int8_t> = 4;
 
 inline void load_weights(const float* from, Floats* to) {
-  to[0] = load(from);
-  to[1] = load(from + kLanes);
-}
-
-inline void load_weights(const int8_t* from, Floats* to) {
   to[0] = load(from);
   to[1] = load(from + kLanes);
 }
@@ -30,18 +28,28 @@ inline void load_weights(const uint16_t* from, Floats* to) {
   __builtin_memcpy(&to[1], &odd, sizeof odd);
 }
 
+// Shifts bring each byte of a word to its top, and back with its sign.
+inline void load_weights(const int8_t* from, Floats* to) {
+  Ints bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  to[0] = __builtin_convertvector((bytes << 24) >> 24, Floats);
+  to[1] = __builtin_convertvector((bytes << 16) >> 24, Floats);
+  to[2] = __builtin_convertvector((bytes << 8) >> 24, Floats);
+  to[3] = __builtin_convertvector(bytes >> 24, Floats);
+}
+
 // Each product is summed in the same order whatever kRows and kOutputs are, so that a row does not
 // depend on those beside it. What the next block reads is fetched meanwhile: processors do not
 // foresee that, because rows are short and lie in pages of their own.
 template <int kRows, int kOutputs, class T>
 void product_block(const FewRows<T>& job, int64_t row, int64_t output) {
-  constexpr int64_t kStep = kVectorsOfWeights * kLanes;
+  constexpr int64_t kStep = kVectorsOfWeights<T> * kLanes;
   Floats sums[kRows][kOutputs] = {};
   const T* const weights = job.weights + output * job.width;
   const float* const x = job.x + row * job.width;
   int64_t i = 0;
   for (; i + kStep <= job.width; i += kStep) {
-    Floats w[kOutputs][kVectorsOfWeights];
+    Floats w[kOutputs][kVectorsOfWeights<T>];
     for (int o = 0; o < kOutputs; ++o) {
       const T* const from = weights + o * job.width + i;
       constexpr int64_t kLine = 64 / sizeof(T);
@@ -50,7 +58,7 @@ void product_block(const FewRows<T>& job, int64_t row, int64_t output) {
       load_weights(from, w[o]);
     }
     for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kVectorsOfWeights; ++v) {
+      for (int v = 0; v < kVectorsOfWeights<T>; ++v) {
         const Floats values = load(x + r * job.width + i + v * kLanes);
         for (int o = 0; o < kOutputs; ++o) sums[r][o] += values * w[o][v];
       }
@@ -77,9 +85,10 @@ void product_rows(const FewRows<T>& job, int64_t row) {
 // As many sums at a time as registers hold, so that weights are read as seldom as possible.
 template <class T>
 void products(const FewRows<T>& job) {
+  constexpr int kFewer = kVectorsOfWeights<T> / 2;
   int64_t row = 0;
-  for (; row + 8 <= job.num_rows; row += 8) product_rows<8, 2>(job, row);
-  for (; row + 4 <= job.num_rows; row += 4) product_rows<4, 4>(job, row);
+  for (; row + 8 <= job.num_rows; row += 8) product_rows<8, 2 / kFewer>(job, row);
+  for (; row + 4 <= job.num_rows; row += 4) product_rows<4, 4 / kFewer>(job, row);
   for (; row < job.num_rows; ++row) product_rows<1, 4>(job, row);
 }
 

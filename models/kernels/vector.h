@@ -35,13 +35,6 @@ inline Floats load(const uint16_t* from) {
   return x;
 }
 
-inline Floats load(const int8_t* from) {
-  using Bytes = int8_t __attribute__((vector_size(kLanes)));
-  Bytes bytes;
-  __builtin_memcpy(&bytes, from, sizeof bytes);
-  return __builtin_convertvector(__builtin_convertvector(bytes, Ints), Floats);
-}
-
 inline float load_one(const int8_t* from) { return static_cast<float>(*from); }
 
 inline float load_one(const float* from) { return *from; }

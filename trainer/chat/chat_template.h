@@ -1,5 +1,5 @@
 // The chat template of a transformers folder: a template of Jinja that makes one text of a list of
-// messages. Of Jinja it covers what the templates of models use (docs/using.md).
+// messages. Of Jinja it covers what the templates of models use (docs/inference.md).
 #pragma once
 
 #include <map>

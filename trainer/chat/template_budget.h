@@ -28,7 +28,7 @@ class TemplateBudget {
   void step() { spend(kStep); }
 
  private:
-  size_t left_ = size_t{1} << 27;
+  size_t left_ = size_t{1} << 26;
 };
 
 inline constexpr size_t kMaxTemplateOutput = size_t{16} << 20;  // bytes

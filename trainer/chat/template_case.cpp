@@ -129,7 +129,7 @@ std::string float_text(double value) {
         std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
     return std::string(buffer.data(), end);
   };
-  const std::string scientific = written(std::chars_format::scientific);
+  std::string scientific = written(std::chars_format::scientific);
   const int exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
   if (exponent < -4 || exponent >= 16) return scientific;
   const std::string plain = written(std::chars_format::fixed);

@@ -94,12 +94,12 @@ TemplateArguments TemplateRenderer::arguments_of(const TemplateExpression& expre
 }
 
 TemplateValue TemplateRenderer::lookup(const std::string& name, const Scope& scope) {
-  const TemplateValue undefined = undefined_value(cat("'", name, "' is undefined"));
+  const auto undefined = [&] { return undefined_value(cat("'", name, "' is undefined")); };
   for (const Scope* at = &scope; at != nullptr; at = at->outer) {
     budget_.spend(1);
     const auto found = at->variables.find(name);
     if (found != at->variables.end()) return found->second;
-    if (at->body != nullptr && at->body->hidden_names.contains(name)) return undefined;
+    if (at->body != nullptr && at->body->hidden_names.contains(name)) return undefined();
   }
   const auto found = variables_.find(name);
   if (found != variables_.end()) return found->second;
@@ -109,7 +109,7 @@ TemplateValue TemplateRenderer::lookup(const std::string& name, const Scope& sco
   }
   static const std::set<std::string> uncovered = {"cycler", "joiner", "lipsum", "self"};
   if (uncovered.contains(name)) throw TemplateFault(cat("'", name, "' of Jinja is not covered"));
-  return undefined;
+  return undefined();
 }
 
 TemplateValue TemplateRenderer::evaluate_dict(const TemplateExpression& expression,

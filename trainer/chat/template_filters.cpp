@@ -265,7 +265,7 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value,
   static const std::set<std::string, std::less<>> keep_safe = {
       "capitalize", "last", "lower", "reverse", "title", "trim", "upper"};
   if (keep_safe.contains(name)) require_not_safe(value);
-  return found->second({cat("the filter '", name, "'"), value, arguments, budget});
+  return found->second({"the filter '" + name + "'", value, arguments, budget});
 }
 
 }  // namespace lmtrain

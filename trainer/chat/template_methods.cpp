@@ -204,7 +204,7 @@ TemplateValue call_method(const TemplateValue& owner, const std::string& name,
     return call_dict_method(**dict, name, arguments, budget);
   }
   budget.spend(owner.text()->size());
-  return text_methods().at(name)({*owner.text(), cat(name, "()"), arguments, budget});
+  return text_methods().at(name)({*owner.text(), name + "()", arguments, budget});
 }
 
 }  // namespace lmtrain

@@ -90,7 +90,7 @@ TemplateValue joined(const TemplateValue& left, const TemplateValue& right,
 
 TemplateValue repeated(const TemplateValue& value, int64_t times, TemplateBudget& budget) {
   const auto count = static_cast<size_t>(std::max<int64_t>(times, 0));
-  // One repetition costs a step, so that a count that cannot be paid never wraps.
+  // The count itself is paid first, so that the products below never wrap.
   constexpr size_t kMany = size_t{1} << 30;
   budget.spend(std::min(count, kMany));
   if (const std::string* text = value.text()) {

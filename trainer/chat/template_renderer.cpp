@@ -93,7 +93,7 @@ TemplateRenderer::Flow TemplateRenderer::execute_captured(const TemplateStatemen
 // because it may depend on what the body did before.
 TemplateValue::Iterator TemplateRenderer::loop_items(const TemplateStatement& statement,
                                                      const Scope& scope) {
-  const TemplateValue::Iterator all = iterate(evaluate(*statement.value, scope), budget_);
+  TemplateValue::Iterator all = iterate(evaluate(*statement.value, scope), budget_);
   if (!statement.condition) return all;
   const auto next = [this, &statement, &scope, all]() -> std::optional<TemplateValue> {
     while (std::optional<TemplateValue> item = all->next()) {

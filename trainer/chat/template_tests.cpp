@@ -154,7 +154,7 @@ bool apply_test(const std::string& name, const TemplateValue& value,
                 const TemplateArguments& arguments, TemplateBudget& budget) {
   const auto found = tests().find(name);
   if (found == tests().end()) throw TemplateFault(cat("the test '", name, "' is not covered"));
-  return found->second({cat("the test '", name, "'"), value, arguments, budget});
+  return found->second({"the test '" + name + "'", value, arguments, budget});
 }
 
 }  // namespace lmtrain

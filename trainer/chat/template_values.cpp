@@ -238,12 +238,13 @@ std::optional<double> as_number(const TemplateValue& value) {
 }
 
 TemplateValue::Iterator iterate(const TemplateValue& value, TemplateBudget& budget) {
-  Next next = [&budget, unlimited = unlimited_items_of(value)] {
+  const int depth = checked_depth(depth_of(value) + 1);
+  const Next unlimited = unlimited_items_of(value);
+  const Next next = [&budget, unlimited] {
     budget.step();
     return unlimited();
   };
-  const int depth = checked_depth(depth_of(value) + 1);
-  return std::make_shared<TemplateIterator>(TemplateIterator{std::move(next), depth});
+  return std::make_shared<TemplateIterator>(TemplateIterator{next, depth});
 }
 
 TemplateItems items_of(const TemplateValue& value, TemplateBudget& budget) {

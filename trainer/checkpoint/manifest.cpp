@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <atomic>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "base/choice.h"
 #include "base/durable_file.h"
@@ -67,6 +70,22 @@ std::vector<fs::path> step_folders(const fs::path& checkpoints, std::string_view
   }
   if (error) refuse_listing(checkpoints, error);
   return folders;
+}
+
+void verify_file(const fs::path& path, const Manifest::File& expected) {
+  std::error_code error;
+  const auto bytes = static_cast<int64_t>(fs::file_size(path, error));
+  if (error) throw CheckpointError(cat(path.string(), " cannot be read: ", error.message()));
+  if (bytes != expected.bytes) {
+    throw CheckpointError(
+        cat(path.string(), " has ", bytes, " bytes, its manifest says ", expected.bytes));
+  }
+  const MappedFile file(path);
+  const std::string found = hex16(hash_bytes(file.data(), file.size()));
+  if (found != expected.xxh3) {
+    throw CheckpointError(
+        cat(path.string(), " has XXH3 ", found, ", its manifest says ", expected.xxh3));
+  }
 }
 
 }  // namespace
@@ -250,21 +269,26 @@ Manifest read_manifest(const fs::path& checkpoint) {
 }
 
 void verify_files(const fs::path& checkpoint, const Manifest& manifest) {
-  for (const auto& expected : manifest.files) {
-    const fs::path path = checkpoint / expected.name;
-    std::error_code error;
-    const auto bytes = static_cast<int64_t>(fs::file_size(path, error));
-    if (error) throw CheckpointError(cat(path.string(), " cannot be read: ", error.message()));
-    if (bytes != expected.bytes) {
-      throw CheckpointError(
-          cat(path.string(), " has ", bytes, " bytes, its manifest says ", expected.bytes));
+  // Several threads, since the checksum of a large model takes longer than all else of loading it.
+  constexpr size_t kMostThreads = 4;
+  const size_t num_files = manifest.files.size();
+  std::vector<std::exception_ptr> errors(num_files);
+  std::atomic<size_t> next{0};
+  const auto verify_some = [&] {
+    for (size_t i = next++; i < num_files; i = next++) {
+      try {
+        verify_file(checkpoint / manifest.files[i].name, manifest.files[i]);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
     }
-    const MappedFile file(path);
-    const std::string found = hex16(hash_bytes(file.data(), file.size()));
-    if (found != expected.xxh3) {
-      throw CheckpointError(
-          cat(path.string(), " has XXH3 ", found, ", its manifest says ", expected.xxh3));
-    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < std::min(kMostThreads, num_files); ++i) threads.emplace_back(verify_some);
+  verify_some();
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);  // that of the first file
   }
 }
 

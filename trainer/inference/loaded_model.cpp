@@ -2,12 +2,15 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "parallel/caching_allocator.h"
 #include "trainer/config/load_config.h"
 #include "trainer/planning/layouts.h"
 
 namespace lmtrain {
 
 LoadedModel load_model(const std::string& path, const ModelOptions& options, Communicator* tensor) {
+  static const bool keeps_blocks = (install_caching_allocator(), true);  // once in a process
+  static_cast<void>(keeps_blocks);
   const std::filesystem::path checkpoint = resolve_checkpoint(path);
   Manifest manifest = read_manifest(checkpoint);
   Config config =
@@ -37,6 +40,7 @@ LoadedModel load_model(const std::string& path, const ModelOptions& options, Com
   load_tensors(loaded.checkpoint, loaded.manifest, *loaded.store, /*with_optimizer=*/false);
   loaded.store->refresh_compute();
   if (options.int8) loaded.store->keep_in_int8();
+  release_cached_blocks();  // those of the stored tensors
   return loaded;
 }
 
