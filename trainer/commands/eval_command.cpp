@@ -25,10 +25,10 @@ struct Options {
 };
 
 void evaluate(const Options& options, Launch& launch) {
+  if (!options.items_file.empty()) require_folder_of(options.items_file);
   const auto energy = start_metering(options.energy, launch);
   const LoadedModel loaded = load_on_ranks(options.checkpoint, options.model, launch);
   if (energy) energy->begin_inference();
-  if (!options.items_file.empty()) require_folder_of(options.items_file);
   TaskConfig task = options.task;
   task.path = options.file;
   const TaskModel model{.model = *loaded.model,

@@ -42,9 +42,8 @@ std::string key_of(const Options& options) {
     key = variable;
   }
   const std::string& host = options.server.host;
-  const bool is_loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
   if (host.empty()) throw ConfigError("--host is empty; 0.0.0.0 listens on all addresses");
-  if (key.empty() && !is_loopback) {
+  if (key.empty() && !is_loopback(host)) {
     throw ConfigError(cat("--host ", host,
                           " lets other machines in: give a key that clients must "
                           "name, with --key-file or in the variable ",

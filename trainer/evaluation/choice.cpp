@@ -65,7 +65,8 @@ size_t size_without_space(std::string_view text) {
 }
 
 // Context and continuation are tokenised together; white space at the end of the context belongs to
-// the continuation. Where nothing precedes a text, the end token does. The oldest tokens of a text that is too long are left out.
+// the continuation. Where nothing precedes a text, the end token does. The oldest tokens of a text
+// that is too long are left out.
 TextToScore text_to_score(const TaskModel& model, const std::string& context,
                           const std::string& continuation) {
   const auto encoded = [&](const std::string& part) {

@@ -2,31 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
-#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "base/text.h"
+#include "trainer/inference/text_file.h"
 
 namespace lmtrain {
 
 void read_items(const TaskConfig& options, const std::function<void(JsonObject&)>& read) {
-  constexpr int kMaxDepth = 16;
-  const std::string content = read_file(options.path);
-  std::string_view rest = content;
   int64_t num_items = 0;
-  for (size_t number = 1; !rest.empty(); ++number) {
-    if (options.limit > 0 && num_items == options.limit) break;
-    std::string_view line = cut_line(rest);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
-    const std::string place = cat(options.path, ":", number);
-    const nlohmann::json value = parse_strict_json(line, place, kMaxDepth);
-    JsonObject object(value, place);
+  read_json_lines(options.path, [&](JsonObject& object) {
     read(object);
-    ++num_items;
-  }
+    return ++num_items != options.limit;  // a limit of 0 is never reached
+  });
   if (num_items == 0) throw DataError(cat(options.path, " holds no items"));
 }
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include "base/strict_json.h"
 
 namespace lmtrain {
 
@@ -17,6 +20,11 @@ struct TextKeys {
   std::string text = "text";
   std::string pair;
 };
+
+// Calls `read` with the object of each line that is not empty, until it returns false. Throws
+// DataError naming file and line, and IoError.
+void read_json_lines(const std::filesystem::path& path,
+                     const std::function<bool(JsonObject&)>& read);
 
 // Returns the texts of a file: of .jsonl those of the object on each line; of .tsv, where pairs are
 // asked for, what stands before and behind the tab of each line; otherwise each line as it is.

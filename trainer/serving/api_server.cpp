@@ -54,14 +54,6 @@ bool are_equal(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-// Of an address that is written as one, not of a name that begins like one.
-bool is_loopback(const std::string& host) {
-  const std::string name = in_lower_case(host);
-  in_addr address = {};
-  if (inet_pton(AF_INET, name.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24U) == 127;
-  return name == "localhost" || name == "::1" || name == "[::1]";
-}
-
 std::string without_port(const std::string& host) {
   const size_t colon = host.rfind(':');
   const bool has_port = colon != std::string::npos && host.find(']', colon) == std::string::npos;
@@ -79,7 +71,7 @@ std::optional<ChatTemplate> chat_of(const LoadedModel& loaded, std::string& why_
   }
 }
 
-json parse_body(const HttpRequest& request) {
+nlohmann::json parse_body(const HttpRequest& request) {
   constexpr int kMaxDepth = 32;
   if (!in_lower_case(request.header("content-type")).starts_with("application/json"))
     throw ApiError(415, kInvalid, "the Content-Type of a request is application/json");
@@ -99,6 +91,13 @@ class UnderWay {
 };
 
 }  // namespace
+
+bool is_loopback(const std::string& host) {
+  const std::string name = in_lower_case(host);
+  in_addr address = {};
+  if (inet_pton(AF_INET, name.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24U) == 127;
+  return name == "localhost" || name == "::1" || name == "[::1]";
+}
 
 struct ApiServer::Completion {
   CompletionRequest request;
@@ -217,8 +216,7 @@ HttpResponse ApiServer::completions(const HttpRequest& request, bool is_chat) {
                    cat("the model is a ", loaded_.config.model.kind,
                        " that writes no texts; ask /v1/embeddings"));
   if (is_chat && !chat_) throw ApiError(400, kInvalid, why_no_chat_);
-  const json ordered = parse_body(request);
-  const nlohmann::json body = ordered;
+  const nlohmann::json body = parse_body(request);
   auto completion = std::make_shared<Completion>(
       is_chat ? parse_chat(body, loaded_, *chat_, options_.model_name, options_.limits)
               : parse_completion(body, loaded_, options_.model_name, options_.limits),

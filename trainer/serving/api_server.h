@@ -31,6 +31,10 @@ struct ServerOptions {
   double most_seconds = 300;  // that a request may take
 };
 
+// Whether a host is this machine alone: localhost, or an address that is written as one, but no name
+// that begins like one.
+bool is_loopback(const std::string& host);
+
 class ApiServer {
  public:
   // `loaded` and `energy` must outlive the server.
