@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace lmtrain {
 
@@ -195,7 +196,7 @@ std::string show_text(std::string_view text) {
   constexpr size_t kMaxBytes = 40;
   constexpr char kDigits[] = "0123456789abcdef";
   size_t size = std::min(text.size(), kMaxBytes);
-  while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80) --size;
+  while (size > 0 && size < text.size() && !starts_character(text[size])) --size;
   std::string line = "'";
   for (const char c : text.substr(0, size)) {
     const auto byte = static_cast<unsigned char>(c);

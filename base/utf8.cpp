@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -45,6 +46,10 @@ size_t invalid_length(std::string_view text) {
 }
 
 }  // namespace
+
+int64_t num_characters(std::string_view text) {
+  return std::ranges::count_if(text, starts_character);
+}
 
 size_t find_invalid_utf8(std::string_view text) {
   size_t at = 0;

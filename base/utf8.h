@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,13 @@ namespace lmtrain {
 
 inline constexpr std::string_view kUtf8Bom = "\xEF\xBB\xBF";
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
+
+// Whether the byte is the first of a character, in valid UTF-8.
+inline bool starts_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
+}
+// The characters (code points) of valid UTF-8.
+int64_t num_characters(std::string_view text);
 
 // Returns the offset of the first byte that is not part of a valid character, or text.size() when
 // the whole text is valid.

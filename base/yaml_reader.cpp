@@ -281,8 +281,7 @@ std::string one_line(std::string_view text) {
   std::string line;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool starts_character = (byte & 0xC0) != 0x80;
-    if (line.size() >= kMaxBytes && starts_character) return line + "...";
+    if (line.size() >= kMaxBytes && starts_character(c)) return line + "...";
     if (byte < 0x20 || byte == 0x7F) {
       line += cat("\\x", kDigits[byte >> 4], kDigits[byte & 15]);
     } else {

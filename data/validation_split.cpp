@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace lmtrain {
 namespace {
@@ -51,7 +52,7 @@ size_t cut_place(const Document& document, size_t at) {
   }
   const size_t line_end = text.find('\n', at);
   if (line_end != std::string_view::npos && line_end + 1 < text.size()) return line_end + 1;
-  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) ++at;
+  while (at < text.size() && !starts_character(text[at])) ++at;
   return at;
 }
 

@@ -1,5 +1,6 @@
 #include "data/word_starts.h"
 
+#include "base/utf8.h"
 #include "data/tokenizer/unicode_tables.h"
 #include "data/tokenizer/utf8_character.h"
 
@@ -11,8 +12,6 @@ bool is_ideograph(uint32_t c) {
   return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3134F);
 }
-
-bool is_continuation_byte(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
 
 }  // namespace
 
@@ -40,10 +39,10 @@ WordStarts::Edges WordStarts::edges_of(std::string_view bytes) {
   };
   const char* const end = bytes.data() + bytes.size();
   Edges edges;
-  edges.first = is_continuation_byte(bytes.front()) ? Edge::kContinuation
-                                                    : edge(read_utf8(bytes.data(), end));
+  edges.first =
+      starts_character(bytes.front()) ? edge(read_utf8(bytes.data(), end)) : Edge::kContinuation;
   const char* last = end - 1;
-  while (last > bytes.data() && is_continuation_byte(*last)) --last;
+  while (last > bytes.data() && !starts_character(*last)) --last;
   const Utf8Character character = read_utf8(last, end);
   const bool is_whole = last + character.size == end;
   edges.last = is_whole ? edge(character) : Edge::kWithinCharacter;

@@ -32,6 +32,15 @@ at::Tensor repeated(const at::Tensor& heads, int64_t times) {
   return times == 1 ? heads : heads.repeat_interleave(times, 1);
 }
 
+// Returns softmax(q k^T / sqrt(head size)), [samples, heads of q, queries, keys].
+at::Tensor probabilities(const at::Tensor& q, const at::Tensor& k, const AttentionMask& mask) {
+  const at::Tensor keys = repeated(k, q.size(1) / k.size(1));
+  const at::Tensor scores =
+      at::matmul(q, keys.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
+  return scores.masked_fill(mask.matrix().logical_not(), -std::numeric_limits<double>::infinity())
+      .softmax(-1);
+}
+
 }  // namespace
 
 SelfAttention::SelfAttention(ParameterStore& store, ParameterUnit& unit, const std::string& name,
@@ -92,6 +101,10 @@ at::Tensor SelfAttention::mix(const at::Tensor& qkv, const AttentionContext& con
         .flatten(1, 2);
   }
   const auto heads_first = [&](const at::Tensor& t) { return t.flatten(2, 3).transpose(1, 2); };
+  if (context.maps != nullptr) {
+    const at::Tensor own = probabilities(heads_first(q), heads_first(k), context.mask);
+    context.maps->push_back(at::cat(gather_parts(tensor_group_, own), 1));
+  }
   const at::Tensor mixed = attention(heads_first(q), heads_first(k),
                                      heads_first(by_position(parts[2])), context.mask, dropout);
   return mixed.transpose(1, 2).reshape({samples * positions, -1});
@@ -109,11 +122,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     return at::scaled_dot_product_attention(q, keys, values, matrix, 0.0,
                                             mask.form == MaskForm::kCausal);
   }
-  const at::Tensor scores =
-      at::matmul(q, keys.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(3)));
-  const at::Tensor masked =
-      scores.masked_fill(mask.matrix().logical_not(), -std::numeric_limits<double>::infinity());
-  return at::matmul(attention_dropout(at::softmax(masked, -1), dropout), values);
+  return at::matmul(attention_dropout(probabilities(q, k, mask), dropout), values);
 }
 
 }  // namespace lmtrain

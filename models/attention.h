@@ -21,6 +21,7 @@ struct AttentionContext {
   AttentionMask mask;  // of samples of equal length; undefined where tokens are cached
   std::optional<RotaryTables> rotary;  // where positions are rotary
   std::optional<CachedPass> cached;    // where new tokens go on from a key-value cache
+  AttentionMaps* maps = nullptr;       // where those of all heads are added, of all ranks
 };
 
 class SelfAttention {

@@ -2,6 +2,8 @@
 // numbers per query and no matrix.
 #pragma once
 
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 namespace lmtrain {
@@ -39,5 +41,8 @@ AttentionMask full_mask(const at::Tensor& lengths, int64_t positions);
 
 // Every token sees its whole document. `document_ids`: as in causal_mask_within.
 AttentionMask full_mask_within(const at::Tensor& document_ids);
+
+// Probabilities of attention, for each block in turn: [samples, heads, queries, keys].
+using AttentionMaps = std::vector<at::Tensor>;
 
 }  // namespace lmtrain

@@ -61,6 +61,10 @@ at::Tensor Decoder::hidden(const ModelInput& input) const {
       .view({input.ids.size(0), input.ids.size(1), -1});
 }
 
+at::Tensor Decoder::token_vectors(const at::Tensor& ids) const {
+  return lmtrain::token_vectors(ids, token_table_, tensor_axis_);
+}
+
 KeyValueCache Decoder::make_cache(int64_t num_slots) const {
   return {config(),      *tensor_axis_.group,
           num_slots,     config().max_positions,
@@ -88,7 +92,7 @@ at::Tensor Decoder::hidden(const at::Tensor& ids, const std::vector<TokenSpan>& 
 
 at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input,
                                        const std::optional<CachedPass>& cached) const {
-  AttentionContext context{input.mask, {}, cached};
+  AttentionContext context{input.mask, {}, cached, input.attention_maps};
   if (position_table_ == nullptr)
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
@@ -99,7 +103,7 @@ at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input,
 // Returns this rank's rows, [rows, hidden].
 at::Tensor Decoder::embedded(const ModelInput& input) const {
   const UnitInForward scope(embedding_unit_);
-  const at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten());
+  const at::Tensor x = embedded_tokens(input, token_table_, tensor_axis_);
   if (position_table_ == nullptr) return x;
   return x + Embedding(*position_table_, tensor_axis_)(input.positions.flatten());
 }

@@ -30,8 +30,9 @@ class Decoder : public Model {
                  const LossScales& scales) const override;
   at::Tensor label_logits(const ModelInput& input) const override;
 
-  // Returns what the head reads, [samples, positions, hidden].
-  at::Tensor hidden(const ModelInput& input) const;
+  at::Tensor hidden(const ModelInput& input) const override;
+  at::Tensor token_vectors(const at::Tensor& ids) const override;
+
   // Makes a cache for so many sequences of at most max_positions tokens.
   KeyValueCache make_cache(int64_t num_slots) const;
   // Returns what the head reads for new tokens of sequences whose earlier tokens are in the cache,

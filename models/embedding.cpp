@@ -91,4 +91,17 @@ at::Tensor Embedding::operator()(const at::Tensor& ids) const {
   return EmbeddingFunction::apply(anchor, ids, &table_, tensor_axis_);
 }
 
+at::Tensor embedded_tokens(const ModelInput& input, Parameter& table,
+                           const TensorAxis& tensor_axis) {
+  if (!input.token_vectors.defined()) return Embedding(table, tensor_axis)(input.ids.flatten());
+  TORCH_CHECK(!tensor_axis.cuts_rows, "vectors in place of ids are read where no rows are cut");
+  return as_rows(input.token_vectors);
+}
+
+at::Tensor token_vectors(const at::Tensor& ids, Parameter& table, const TensorAxis& tensor_axis) {
+  const at::NoGradGuard no_gradients;
+  return gather_rows(Embedding(table, tensor_axis)(ids.flatten()), tensor_axis)
+      .view({ids.size(0), ids.size(1), -1});
+}
+
 }  // namespace lmtrain

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "models/model_input.h"
 #include "models/tensor_axis.h"
 #include "parallel/parameter_store.h"
 
@@ -39,5 +40,14 @@ class Embedding {
   Parameter& table_;
   TensorAxis tensor_axis_;
 };
+
+// Returns this rank's rows of the input's token vectors, looked up where it has none, [rows,
+// features].
+at::Tensor embedded_tokens(const ModelInput& input, Parameter& table,
+                           const TensorAxis& tensor_axis);
+
+// Returns the rows of a table, cut or whole, for ids of shape [samples, positions], without
+// gradients: [samples, positions, features], all of them.
+at::Tensor token_vectors(const at::Tensor& ids, Parameter& table, const TensorAxis& tensor_axis);
 
 }  // namespace lmtrain

@@ -46,10 +46,9 @@ ModelLoss Encoder::loss(const ModelInput& input, const Targets& targets,
                         const LossScales& scales) const {
   if (label_head_) return label_head_->loss(label_logits(input), input.lengths, targets, scales);
   const at::Tensor x = hidden(input);
-  const UnitInForward scope(embedding_unit_);  // the head shares its table
-  const VocabLoss tokens = token_head_->loss(
-      as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
-      {scales.targets, scales.z_loss, /*with_predictions=*/!at::GradMode::is_enabled()});
+  const VocabLoss tokens =
+      token_loss(as_rows(x).index_select(0, targets.places), targets.labels, targets.weights,
+                 {scales.targets, scales.z_loss, /*with_predictions=*/!at::GradMode::is_enabled()});
   const auto token_scores = [tokens, targets, sizes = input.ids.sizes().vec()] {
     return score_samples(tokens, targets, sizes[0], sizes[1]);
   };
@@ -80,19 +79,29 @@ at::Tensor Encoder::label_logits(const ModelInput& input) const {
 at::Tensor Encoder::hidden(const ModelInput& input) const {
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
   at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
-  x = run_blocks(blocks_, x, {.mask = input.mask}, dropped);
+  x = run_blocks(blocks_, x, {.mask = input.mask, .maps = input.attention_maps}, dropped);
   if (final_norm_) x = (*final_norm_)(x);
   return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
+}
+
+at::Tensor Encoder::token_vectors(const at::Tensor& ids) const {
+  return lmtrain::token_vectors(ids, token_table_, tensor_axis_);
 }
 
 // Returns this rank's rows, [rows, hidden].
 at::Tensor Encoder::embedded(const ModelInput& input) const {
   const UnitInForward scope(embedding_unit_);
-  at::Tensor x = Embedding(token_table_, tensor_axis_)(input.ids.flatten());
+  at::Tensor x = embedded_tokens(input, token_table_, tensor_axis_);
   if (segment_table_ != nullptr)
     x = x + Embedding(*segment_table_, tensor_axis_)(input.segments.flatten());
   x = x + Embedding(position_table_, tensor_axis_)(input.positions.flatten());
   return embedding_norm_ ? (*embedding_norm_)(x) : x;
+}
+
+VocabLoss Encoder::token_loss(const at::Tensor& rows, const at::Tensor& labels,
+                              const at::Tensor& weights, const VocabLossOptions& options) const {
+  const UnitInForward scope(embedding_unit_);  // the head shares its table
+  return token_head_->loss(rows, labels, weights, options);
 }
 
 at::Tensor Encoder::log_probabilities(const at::Tensor& rows) const {

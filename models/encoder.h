@@ -29,9 +29,13 @@ class Encoder : public Model {
   ModelLoss loss(const ModelInput& input, const Targets& targets,
                  const LossScales& scales) const override;
   at::Tensor label_logits(const ModelInput& input) const override;
+  at::Tensor hidden(const ModelInput& input) const override;
+  at::Tensor token_vectors(const at::Tensor& ids) const override;
 
-  // Returns what the heads read, [samples, positions, hidden].
-  at::Tensor hidden(const ModelInput& input) const;
+  // Returns the loss of the language head at hidden rows [n, hidden]; labels and weights are [n]. To
+  // be called only where the model has that head.
+  VocabLoss token_loss(const at::Tensor& rows, const at::Tensor& labels, const at::Tensor& weights,
+                       const VocabLossOptions& options) const;
   // Returns the log-probability of each token of the vocabulary at each of the hidden rows, [n,
   // vocabulary]. Not for training. To be called only where the model has a language head.
   at::Tensor log_probabilities(const at::Tensor& rows) const;

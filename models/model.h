@@ -64,6 +64,11 @@ class Model {
   // positions, labels] for tokens; or those of the sentence head, [samples, 2]. To be called only
   // where the model has one of these heads.
   virtual at::Tensor label_logits(const ModelInput& input) const = 0;
+  // Returns what the heads read, [samples, positions, hidden].
+  virtual at::Tensor hidden(const ModelInput& input) const = 0;
+  // Returns the ids' rows of the embedding, [samples, positions, hidden], without gradients: what
+  // ModelInput::token_vectors takes the place of. ids: int64 [samples, positions].
+  virtual at::Tensor token_vectors(const at::Tensor& ids) const = 0;
 
  private:
   ModelConfig config_;

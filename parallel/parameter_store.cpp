@@ -82,6 +82,7 @@ at::Tensor Parameter::in(const at::Tensor& whole_buffer) const {
 at::Tensor Parameter::master() const { return in(unit_->master_); }
 
 void Parameter::add_gradient(const at::Tensor& contribution) {
+  if (unit_->store_->use_ == StoreUse::kInference) return;
   unit_->store_->need_gradient(*unit_);
   if (gradient_is_set_) {
     add_in_pieces(gradient_.view({-1}), contribution.reshape({-1}));
@@ -92,6 +93,7 @@ void Parameter::add_gradient(const at::Tensor& contribution) {
 }
 
 void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
+  if (unit_->store_->use_ == StoreUse::kInference) return;
   unit_->store_->need_gradient(*unit_);
   const bool widens = a.scalar_type() != gradient_.scalar_type();
   at::Tensor gradient = gradient_.view({a.size(0), b.size(1)});
@@ -111,6 +113,7 @@ void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
+  if (unit_->store_->use_ == StoreUse::kInference) return;
   unit_->store_->need_gradient(*unit_);
   if (!gradient_is_set_) gradient_.zero_();
   gradient_is_set_ = true;
@@ -219,6 +222,7 @@ void ParameterStore::lay_out(ParameterUnit& unit) {
 }
 
 void ParameterStore::allocate(uint64_t seed, StoreUse use) {
+  use_ = use;
   if (use == StoreUse::kInference) master_type_ = compute_type_;
   const auto options = at::TensorOptions().dtype(master_type_).device(device_);
   const bool is_sharded = sharding_.num_shards() > 1;
@@ -344,6 +348,7 @@ void ParameterStore::begin_micro_batch(bool is_last) {
 }
 
 void ParameterStore::report_use(ParameterUnit& unit) {
+  if (use_ == StoreUse::kInference) return;
   TORCH_CHECK(unit.uses_outstanding_ > 0, "unit ", unit.name_, " reported more uses than it has");
   --unit.uses_outstanding_;
   if (unit.uses_outstanding_ > 0) return;

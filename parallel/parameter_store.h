@@ -45,7 +45,8 @@ inline constexpr char kGradient[] = "gradient";  // reduced
 using StateNames = std::function<std::vector<std::string>(const ParameterSpec&)>;
 
 // For inference a store has no gradients, its weights exist once, in the compute type, and they are
-// zeros until loaded.
+// zeros until loaded. Backward then computes the gradient of a model's input alone: what layers add
+// to the gradients of weights goes nowhere.
 enum class StoreUse { kTraining, kInference };
 
 // How the units of a store are cut over the data axis.
@@ -265,6 +266,7 @@ class ParameterStore {
   Sharding sharding_;
   std::vector<std::unique_ptr<ParameterUnit>> units_;
   std::vector<Parameter*> parameters_;
+  StoreUse use_ = StoreUse::kTraining;
   bool announces_ = false;
   bool is_backward_ = false;
   size_t furthest_ = 0;  // the furthest unit that this forward has come to

@@ -9,7 +9,7 @@ Vectors, logits and log-probabilities agree within 1e-5; ids, labels, ranks and 
 import importlib.resources
 import json
 
-from check_support import LINES, Checks, run_checks, text_of
+from check_support import (BERT, POSITIONS, differ, lines_of, make_tokenizers, run_checks, save, text_of)
 
 import numpy
 import reference_heads
@@ -19,7 +19,7 @@ import tokenizers
 import torch
 import transformers
 
-TOLERANCE, POSITIONS, LONGEST_ANSWER = 1e-5, 128, 30
+TOLERANCE, LONGEST_ANSWER = 1e-5, 30
 LANGUAGES = [
     "A cat.", "x", "Zwei Köche, größer als ein Haß.", "你好，世界。今天天气很好", "日本語のテキスト", "Ελληνικά и кириллица",
     "emoji 😀 and 👩‍👩‍👧 joined", "😀😀😀", "tab\tand  two   spaces", " begins and ends with a space ", "a\nline break",
@@ -27,52 +27,8 @@ LANGUAGES = [
     "[MASK] [SEP] as tokens", "supercalifragilisticexpialidocious" * 4, "\u200bzero width", "안녕하세요", "1234567890 " * 9]
 POOLINGS = [["cls"], ["mean"], ["max"], ["mean_sqrt_len_tokens"], ["weightedmean"], ["lasttoken"], ["cls", "mean"],
             ["mean", "cls"]]
-BERT = {"max_position_embeddings": POSITIONS, "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96,
-        "num_attention_heads": 4}
 FAMILIES = ("bert", "roberta", "distilbert", "gpt2", "llama")
 CUT = 24
-
-
-def differ(one, other):
-    one, other = (numpy.asarray(x, dtype=numpy.float64) for x in (one, other))
-    assert one.shape == other.shape, f"shapes {one.shape} and {other.shape}"
-    return float(numpy.abs(one - other).max())
-
-
-def lines_of(checks, *arguments):
-    lines = [json.loads(line) for line in checks.run(*arguments).splitlines()]
-    assert [line["index"] for line in lines] == list(range(len(lines))), f"{arguments[:2]}: lines out of order"
-    return lines
-
-
-def save(checks, name, model, tokenizer, scale):
-    torch.manual_seed(len(name))
-    for parameter in model.parameters():
-        parameter.data = torch.randn_like(parameter) * scale
-    model.eval().save_pretrained(checks.folder / name)
-    tokenizer.save_pretrained(checks.folder / name)
-    checks.run("import", name, name + ".checkpoint")
-    return name + ".checkpoint"
-
-
-def make_tokenizers(checks):
-    """lmtrain's WordPiece and BPE, and RoBERTa's: a mask that takes the space before it, and padding that is not 0."""
-    roberta = tokenizers.Tokenizer(tokenizers.models.BPE())
-    roberta.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    roberta.decoder = tokenizers.decoders.ByteLevel()
-    mask = tokenizers.AddedToken("<mask>", lstrip=True, special=True)
-    roberta.train_from_iterator(LINES * 200, tokenizers.trainers.BpeTrainer(
-        vocab_size=330, special_tokens=["<s>", "<pad>", "</s>", "<unk>", mask], show_progress=False,
-        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
-    roberta.post_processor = tokenizers.processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
-    kind, kept = transformers.PreTrainedTokenizerFast, {"model_max_length": POSITIONS}
-    wordpiece = kind(
-        tokenizer_file=str(checks.folder / "wordpiece/tokenizer.json"), cls_token="[CLS]", sep_token="[SEP]",
-        pad_token="[PAD]", mask_token="[MASK]", unk_token="[UNK]",
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"], **kept)
-    bpe = kind(tokenizer_file=str(checks.folder / "bpe/tokenizer.json"), pad_token="<|endoftext|>", **kept)
-    return {"bert": wordpiece, "distilbert": wordpiece, "gpt2": bpe, "llama": bpe, "roberta": kind(
-        tokenizer_object=roberta, cls_token="<s>", sep_token="</s>", pad_token="<pad>", mask_token=mask, **kept)}
 
 
 def compare_vectors(checks, name, checkpoint, texts, theirs, batch, *words):

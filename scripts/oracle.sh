@@ -9,6 +9,7 @@ set -euo pipefail
 scripts/setup.sh
 build cpu lmtrain
 with_lock oracle install_oracle
+command -v chromium >/dev/null || install_packages chromium
 say "scripts/make_reference_tokenizer.py against tests/fixtures/tokenizer, and lmtrain against tokenizers"
 "$oracle/bin/python" scripts/make_reference_tokenizer.py --check tests/fixtures/tokenizer build/lmtrain
 say "scripts/bench_tokenizers.py --check: 80 MB of text and 20 MB of random Unicode against tokenizers"
@@ -23,6 +24,8 @@ say "scripts/check_chat_template.py: chat templates against jinja2"
 "$oracle/bin/python" scripts/check_chat_template.py --check tests/fixtures/chat_templates.json
 say "scripts/check_commands.py: embed, predict, fill-mask and score against sentence-transformers and transformers"
 "$oracle/bin/python" scripts/check_commands.py build/lmtrain
+say "scripts/check_explain.py: contributions against captum, attention against transformers, the page in a browser"
+"$oracle/bin/python" scripts/check_explain.py build/lmtrain
 say "scripts/check_evaluation.py: tasks against lm-evaluation-harness and textbook formulas"
 "$oracle/bin/python" scripts/check_evaluation.py build/lmtrain
 say "scripts/check_server.py: the server with the openai package, lm-evaluation-harness and a browser"

@@ -49,6 +49,29 @@ assert data[:6] == b"\x93NUMPY" and b"(3, 32)" in data, data[:80]
 assert len(data) % 64 == 3 * 32 * 4 % 64' || fail "vectors.npy is no matrix of 3 rows"
 run embed runs/test --texts texts.txt --similar | head -1 | grep -q "^  1.0000 " || fail "a text is not similar to itself"
 
+# What a prediction rests on: contributions that add up to the difference of two scores, on one rank and on two.
+run explain runs/test --text "the of and to" --page page.html > explained.jsonl
+mpirun -n 2 "$LMTRAIN" explain runs/test --text "the of and to" 2> err.log > explained2.jsonl || fail "explain on two ranks: $(cat err.log)"
+python3 -c 'import json
+one, two = (json.loads(open(name).read()) for name in ("explained.jsonl", "explained2.jsonl"))
+assert one["target"]["kind"] == "next_token" and one["completeness"]["holds"], one
+difference = one["input_score"] - one["baseline_score"]
+assert abs(sum(one["integrated_gradients"]) - difference) <= 0.01 * abs(difference), one
+assert any(one["gradient_x_input"]) and len(one["tokens"]) == len(one["integrated_gradients"])
+for a, b in zip(one["integrated_gradients"], two["integrated_gradients"]): assert abs(a - b) < 1e-4, (one, two)
+page = open("page.html").read()
+data = json.loads(page.split("id=\"data\">")[1].split("</script>")[0])
+text = data["texts"][0]
+assert text["integrated_gradients"] == one["integrated_gradients"] and text["attention"]["values"], page[-300:]' ||
+  fail "explain's contributions or its page"
+run explain runs/test --text "the of" --target " of" --score probability --table | grep -q "^contribution  token" || fail "no table"
+run explain runs/test --text "the of and" --max-points 10 --tolerance 1e-9 > /dev/null
+grep -q "raise --max-points" err.log || fail "contributions that do not add up pass unnoticed: $(cat err.log)"
+expect 65 "one is explained at a time" explain runs/test --text "the of" --target "the of"
+expect 64 "has no meaning here" explain runs/test --text "the of" --position 1
+expect 64 "too coarse" explain runs/test --text a --precision bf16
+expect 74 "no folder" explain runs/test --text a --page nowhere/page.html
+
 # Tasks by command.
 [ "$(run eval runs/test some.txt --task perplexity | value bytes)" = 2000 ] || fail "not all bytes of the text"
 run eval runs/test pairs.jsonl --task pairs --items items.jsonl | grep -q '"groups":{"a":' || fail "no share of the group"

@@ -18,8 +18,7 @@ std::string one_line(const std::string& message) {
   constexpr size_t kMaxBytes = 400;
   std::string line;
   for (const char c : shown_as_utf8(message)) {
-    const bool is_character_begin = (c & 0xC0) != 0x80;
-    if (line.size() >= kMaxBytes && is_character_begin) return line + "...";
+    if (line.size() >= kMaxBytes && starts_character(c)) return line + "...";
     line += c >= 0 && c < ' ' ? ' ' : c;
   }
   return line;

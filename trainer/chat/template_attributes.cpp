@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/chat/template_text.h"
 
 namespace lmtrain {
@@ -113,7 +114,7 @@ std::optional<size_t> place_of(int64_t index, size_t size) {
 std::optional<TemplateValue> character_at(const std::string& text, int64_t index,
                                           TemplateBudget& budget) {
   budget.spend(text.size());
-  std::optional<size_t> place = place_of(index, num_characters(text));
+  std::optional<size_t> place = place_of(index, static_cast<size_t>(num_characters(text)));
   if (!place) return std::nullopt;
   size_t begin = 0;
   for (size_t i = 0; i < *place; ++i) next_character(text, begin);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/chat/template_text.h"
 
 namespace lmtrain {
@@ -113,7 +114,7 @@ TemplateValue find(const TextCall& call) {
     if (at != std::string::npos) at = text.size() - at - part.size();
   }
   if (at == std::string::npos) return {int64_t{-1}};
-  return {static_cast<int64_t>(num_characters(call.text.substr(0, at)))};
+  return {num_characters(call.text.substr(0, at))};
 }
 
 TemplateValue count(const TextCall& call) {

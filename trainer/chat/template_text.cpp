@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace lmtrain {
 namespace {
 
@@ -14,7 +16,7 @@ bool is_line_end(char32_t character) {
 // The offset of the character before `end`.
 size_t previous_character(std::string_view text, size_t end) {
   size_t at = end - 1;
-  while (at > 0 && (text[at] & 0xC0) == 0x80) --at;
+  while (at > 0 && !starts_character(text[at])) --at;
   return at;
 }
 
@@ -62,15 +64,10 @@ void append_character(std::string& text, char32_t character) {
   add(0x80 | (character & 0x3F));
 }
 
-size_t num_characters(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::vector<size_t> character_offsets(std::string_view text) {
   std::vector<size_t> offsets;
   for (size_t at = 0; at < text.size(); ++at) {
-    if ((text[at] & 0xC0) != 0x80) offsets.push_back(at);
+    if (starts_character(text[at])) offsets.push_back(at);
   }
   offsets.push_back(text.size());
   return offsets;
@@ -200,7 +197,7 @@ std::vector<std::string> split_lines(std::string_view text, bool keep_ends,
 size_t num_replaced(std::string_view text, std::string_view old_text, int64_t limit) {
   size_t count = 0;
   if (old_text.empty()) {
-    count = num_characters(text) + 1;
+    count = static_cast<size_t>(num_characters(text)) + 1;
   } else {
     for (size_t at = find_text(text, old_text, 0); at != std::string_view::npos;
          at = find_text(text, old_text, at + old_text.size())) {

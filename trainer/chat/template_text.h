@@ -14,7 +14,6 @@ namespace lmtrain {
 // The code point at `at`, which it moves behind that character. `text` is valid UTF-8.
 char32_t next_character(std::string_view text, size_t& at);
 void append_character(std::string& text, char32_t character);
-size_t num_characters(std::string_view text);
 // The byte offset of each character, and the size of the text at the end.
 std::vector<size_t> character_offsets(std::string_view text);
 

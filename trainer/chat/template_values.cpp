@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/chat/template_text.h"
 
 namespace lmtrain {
@@ -257,7 +258,7 @@ TemplateItems items_of(const TemplateValue& value, TemplateBudget& budget) {
 std::optional<size_t> length_of(const TemplateValue& value, TemplateBudget& budget) {
   if (const std::string* text = value.text()) {
     budget.spend(text->size());
-    return num_characters(*text);
+    return static_cast<size_t>(num_characters(*text));
   }
   if (const auto* sequence = value.as<TemplateValue::Sequence>()) return (*sequence)->items.size();
   if (const auto* dict = value.as<TemplateValue::Dict>()) return (*dict)->entries.size();

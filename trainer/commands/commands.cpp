@@ -13,6 +13,7 @@ Command add_score(CLI::App& program);
 Command add_fill_mask(CLI::App& program);
 Command add_predict(CLI::App& program);
 Command add_embed(CLI::App& program);
+Command add_explain(CLI::App& program);
 Command add_eval(CLI::App& program);
 Command add_serve(CLI::App& program);
 Command add_import(CLI::App& program);
@@ -28,8 +29,8 @@ std::vector<CommandGroup> add_commands(CLI::App& program) {
       {"Data", {add_prepare(program), add_tokenizer(program)}},
       {"Use a model",
        {add_generate(program), add_score(program), add_fill_mask(program), add_predict(program),
-        add_embed(program), add_eval(program), add_serve(program), add_import(program),
-        add_export(program)}},
+        add_embed(program), add_explain(program), add_eval(program), add_serve(program),
+        add_import(program), add_export(program)}},
       {"Inspect",
        {add_config(program), add_inspect(program), add_report(program), add_doctor(program)}},
   };

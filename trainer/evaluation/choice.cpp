@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/evaluation/task_support.h"
 #include "trainer/inference/score.h"
 
@@ -42,11 +43,6 @@ Item item_of(JsonObject& object) {
     item.choices.push_back(json_text(choice, cat(object.place(), ": choices")));
   item.answer = answer_of(object, item.choices);
   return item;
-}
-
-int64_t num_characters(const std::string& text) {
-  return std::ranges::count_if(
-      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; });
 }
 
 // The size of a text without the white space at its end, as Python's rstrip takes it off.

@@ -5,17 +5,10 @@
 
 #include "base/durable_file.h"
 #include "base/text.h"
-#include "models/decoder.h"
-#include "models/encoder.h"
+#include "models/label_head.h"
 
 namespace lmtrain {
 namespace {
-
-at::Tensor hidden_of(const Model& model, const ModelInput& input) {
-  if (const auto* const encoder = dynamic_cast<const Encoder*>(&model))
-    return encoder->hidden(input);
-  return dynamic_cast<const Decoder&>(model).hidden(input);
-}
 
 // rows: [samples, positions, width]; is_real: [samples, positions, 1], 1 for tokens and 0 for
 // padding.
@@ -44,9 +37,9 @@ at::Tensor pooled(Pooling pooling, const at::Tensor& rows, const at::Tensor& is_
 
 SentencePooling pooling_of(const LoadedModel& loaded) {
   if (auto own = sentence_pooling_of(loaded.manifest.state.companions)) return *own;
-  const bool is_encoder = dynamic_cast<const Encoder*>(loaded.model.get()) != nullptr;
+  const bool is_decoder = loaded.config.model.traits().predicts_next_token();
   SentencePooling pooling;
-  pooling.poolings = {is_encoder ? Pooling::kMean : Pooling::kLast};
+  pooling.poolings = {is_decoder ? Pooling::kLast : Pooling::kMean};
   return pooling;
 }
 
@@ -54,7 +47,7 @@ at::Tensor embed_texts(const LoadedModel& loaded, const std::vector<EncodedText>
                        std::span<const size_t> places, const SentencePooling& pooling) {
   const at::NoGradGuard no_gradients;
   const ModelInput input = padded_input(loaded.config.model, texts, places);
-  at::Tensor rows = hidden_of(*loaded.model, input);
+  at::Tensor rows = loaded.model->hidden(input);
   if (rows.scalar_type() == at::kBFloat16) rows = rows.to(at::kFloat);
   const at::Tensor is_real = (at::arange(rows.size(1)).unsqueeze(0) < input.lengths.unsqueeze(1))
                                  .to(rows.scalar_type())

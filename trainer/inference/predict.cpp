@@ -15,8 +15,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr int64_t kLongestAnswer = 30;
-
 // The labels of the sentence head that pretraining trains on pairs of segments.
 const std::vector<std::string> kSentenceLabels = {"together", "apart"};
 
@@ -29,10 +27,6 @@ json rows_of(const at::Tensor& logits) {
   json rows = json::array();
   for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers(logits[i]));
   return rows;
-}
-
-const std::vector<std::string>& labels_of_texts(const ModelConfig& model) {
-  return model.has_sentence_head() ? kSentenceLabels : model.labels;
 }
 
 json of_text(const ModelConfig& model, const at::Tensor& logits) {
@@ -68,6 +62,10 @@ json of_question(const Tokenizer& tokenizer, const EncodedText& encoded, const a
 }
 
 }  // namespace
+
+const std::vector<std::string>& labels_of_texts(const ModelConfig& model) {
+  return model.has_sentence_head() ? kSentenceLabels : model.labels;
+}
 
 AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int64_t longest) {
   const std::vector<double> firsts = numbers(logits.select(1, 0));

@@ -12,6 +12,12 @@
 
 namespace lmtrain {
 
+// Tokens of an answer at most.
+inline constexpr int64_t kLongestAnswer = 30;
+
+// The labels of the label head, or of the sentence head: "together" and "apart".
+const std::vector<std::string>& labels_of_texts(const ModelConfig& model);
+
 // Tokens `first` .. `last` of an answer.
 struct AnswerSpan {
   int64_t first = 0;

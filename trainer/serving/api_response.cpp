@@ -6,7 +6,9 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/inference/token_name.h"
 
 namespace lmtrain {
@@ -20,26 +22,6 @@ std::string random_id(const char* prefix) {
   std::string id = prefix;
   for (int i = 0; i < 24; ++i) id += kDigits[source() % kDigits.size()];
   return id;
-}
-
-int64_t num_characters(std::string_view text) {
-  int64_t count = 0;
-  for (const char byte : text) count += (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U ? 1 : 0;
-  return count;
-}
-
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view kLetters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t three = 0;
-    for (size_t k = 0; k < 3; ++k)
-      three = (three << 8U) | (i + k < bytes.size() ? static_cast<uint8_t>(bytes[i + k]) : 0U);
-    for (size_t k = 0; k < 4; ++k)
-      text += i + k <= bytes.size() ? kLetters[(three >> (18U - 6U * k)) & 63U] : '=';
-  }
-  return text;
 }
 
 json bytes_of(std::string_view text) {

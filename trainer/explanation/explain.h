@@ -1,0 +1,53 @@
+// What a model's prediction for a text rests on: how much each token contributes to it, and what
+// the blocks attend to.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "trainer/explanation/prediction.h"
+#include "trainer/inference/encoded_text.h"
+#include "trainer/inference/loaded_model.h"
+
+namespace lmtrain {
+
+struct ExplainOptions {
+  PredictionChoice choice;
+  ScoreKind score = ScoreKind::kLogProbability;
+  // The token whose vector stands for "nothing here"; -1: a vector of zeros. Special tokens of a
+  // text stay as they are.
+  int32_t baseline = -1;
+  double tolerance = 0.01;  // of the completeness
+  int64_t max_points = 1024;
+  bool with_attention = false;
+};
+
+struct Explanation {
+  EncodedText text;
+  Prediction prediction;
+  std::vector<bool> is_replaced;             // by the baseline, for each token
+  std::vector<double> integrated_gradients;  // of each token
+  std::vector<double> gradient_x_input;
+  double input_score = 0;
+  double baseline_score = 0;
+  double sum = 0;  // of the integrated gradients
+  double relative_error = 0;
+  int64_t num_points = 0;
+  at::Tensor attention;  // fp32 [layers, heads, queries, keys], where it is asked for
+};
+
+// The token that a baseline is made of unless another is asked for: the mask of an encoder and the
+// end token of a decoder; -1 where there is none.
+int32_t default_baseline(const LoadedModel& loaded);
+
+// Computes in the model's type; below fp32 the completeness is out of reach. All ranks of a cut
+// model call this. Throws ConfigError or DataError where the text has no such prediction, or
+// nothing that the baseline can replace.
+Explanation explain(const LoadedModel& loaded, const EncodedText& text,
+                    const ExplainOptions& options);
+
+}  // namespace lmtrain

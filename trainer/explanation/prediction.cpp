@@ -1,0 +1,250 @@
+#include "trainer/explanation/prediction.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "models/decoder.h"
+#include "models/encoder.h"
+#include "trainer/inference/predict.h"
+#include "trainer/inference/token_name.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr int64_t kNumAlternatives = 5;
+
+ModelInput input_of(const LoadedModel& loaded, const EncodedText& text, int64_t times) {
+  const std::vector<size_t> places(static_cast<size_t>(times), 0);
+  return padded_input(loaded.config.model, {text}, places);
+}
+
+// Sets probability and alternatives from the log-probabilities of all labels or tokens, [n].
+template <class Name>
+void describe(Prediction& prediction, const at::Tensor& log_probabilities, const Name& name) {
+  const at::Tensor probabilities = log_probabilities.to(at::kDouble).exp();
+  prediction.name = name(prediction.id);
+  prediction.probability = probabilities[prediction.id].item<double>();
+  const auto [values, ids] = probabilities.topk(std::min(kNumAlternatives, probabilities.numel()));
+  for (int64_t i = 0; i < ids.numel(); ++i)
+    prediction.alternatives.push_back({name(ids[i].item<int64_t>()), values[i].item<double>()});
+}
+
+int64_t label_named(const std::vector<std::string>& labels, const std::string& name,
+                    const at::Tensor& logits) {
+  if (name.empty()) return logits.argmax().item<int64_t>();
+  const auto found = std::ranges::find(labels, name);
+  if (found != labels.end()) return found - labels.begin();
+  const std::string nearest = nearest_name(name, labels);
+  throw ConfigError(cat("--target ", name, " is no label of the model",
+                        nearest.empty() ? "" : cat("; did you mean ", nearest, "?"),
+                        " (labels: ", join(labels, ", "), ")"));
+}
+
+// The token that a person names: a special token, or a text of one token.
+int64_t token_meant(const Tokenizer& tokenizer, const std::string& name,
+                    const at::Tensor& log_probabilities) {
+  if (name.empty()) return log_probabilities.argmax().item<int64_t>();
+  if (const int32_t special = tokenizer.special_token(name); special >= 0) return special;
+  std::vector<int32_t> ids;
+  tokenizer.encode(name, ids);
+  if (ids.size() == 1) return ids[0];
+  std::vector<std::string> names;
+  for (const int32_t id : ids) names.push_back(cat("\"", token_in_line(tokenizer, id), "\""));
+  throw DataError(cat("--target \"", name, "\" is ",
+                      counted(static_cast<int64_t>(ids.size()), "token"), " (", join(names, ", "),
+                      "), and one is explained at a time: give the first, with the space before it "
+                      "where a new word begins"));
+}
+
+void require_position(const PredictionChoice& choice, int64_t num_tokens) {
+  if (choice.position && (*choice.position < 0 || *choice.position >= num_tokens)) {
+    throw ConfigError(cat("--position ", *choice.position,
+                          " is outside the text, whose tokens are 0 to ", num_tokens - 1));
+  }
+}
+
+void refuse(bool is_given, const char* option, const char* reason) {
+  if (is_given) throw ConfigError(cat(option, " has no meaning here: ", reason));
+}
+
+Prediction of_labels(const LoadedModel& loaded, const EncodedText& text,
+                     const PredictionChoice& choice) {
+  const ModelConfig& model = loaded.config.model;
+  const at::Tensor logits =
+      loaded.model->label_logits(input_of(loaded, text, 1))[0].to(at::kDouble);
+  Prediction prediction;
+  if (model.is_regression()) {
+    refuse(!choice.name.empty(), "--target", "a regression has one value");
+    refuse(choice.position.has_value(), "--position", "the value is that of the whole text");
+    prediction.kind = PredictionKind::kValue;
+    prediction.name = model.labels[0];
+    prediction.probability = logits[0].item<double>();
+    return prediction;
+  }
+  if (model.answers_questions()) {
+    refuse(!choice.name.empty(), "--target", "the answer is found in the passage");
+    refuse(choice.position.has_value(), "--position", "the answer is found in the passage");
+    if (text.second_begin >= text.second_end)
+      throw DataError("the passage holds no token: give the one that holds the answer");
+    const AnswerSpan span = best_answer(logits, text.second_begin, text.second_end, kLongestAnswer);
+    const std::span<const int32_t> tokens(text.ids.data() + span.first,
+                                          static_cast<size_t>(span.last - span.first + 1));
+    const at::Tensor ends = logits.log_softmax(0);
+    prediction.kind = PredictionKind::kAnswer;
+    prediction.name = shown_as_utf8(loaded.tokenizer.decode(tokens));
+    prediction.first = span.first;
+    prediction.last = span.last;
+    prediction.probability =
+        std::exp(ends[span.first][0].item<double>() + ends[span.last][1].item<double>());
+    return prediction;
+  }
+  const std::vector<std::string>& labels = labels_of_texts(model);
+  at::Tensor row = logits;
+  if (logits.dim() == 2) {
+    prediction.kind = PredictionKind::kTokenLabel;
+    if (!choice.position) {
+      throw ConfigError(
+          cat("the model labels each token: say with --position which one is meant, 0 to ",
+              text.ids.size() - 1));
+    }
+    prediction.position = *choice.position;
+    row = logits[prediction.position];
+  } else {
+    refuse(choice.position.has_value(), "--position", "the label is that of the whole text");
+    prediction.kind = PredictionKind::kLabel;
+  }
+  prediction.id = label_named(labels, choice.name, row);
+  describe(prediction, row.log_softmax(-1),
+           [&](int64_t id) { return labels[static_cast<size_t>(id)]; });
+  return prediction;
+}
+
+int64_t mask_position(const LoadedModel& loaded, const EncodedText& text,
+                      const PredictionChoice& choice) {
+  const int32_t mask = loaded.tokenizer.mask_token();
+  std::vector<std::string> masks;
+  int64_t first = -1;
+  for (size_t i = 0; i < text.ids.size(); ++i) {
+    if (text.ids[i] != mask) continue;
+    if (masks.empty()) first = static_cast<int64_t>(i);
+    masks.push_back(cat(i));
+  }
+  const std::string_view name = loaded.tokenizer.token_text(mask);
+  if (masks.empty())
+    throw DataError(cat("the text has no ", name, "; write it where a token is to be guessed"));
+  if (!choice.position) return first;
+  if (text.ids[static_cast<size_t>(*choice.position)] == mask) return *choice.position;
+  throw ConfigError(cat("there is no ", name, " at --position ", *choice.position,
+                        "; the text has one at ", join(masks, ", ")));
+}
+
+Prediction of_tokens(const LoadedModel& loaded, const EncodedText& text,
+                     const PredictionChoice& choice) {
+  const at::Tensor hidden = loaded.model->hidden(input_of(loaded, text, 1))[0];
+  Prediction prediction;
+  at::Tensor found;
+  if (const auto* const encoder = dynamic_cast<const Encoder*>(loaded.model.get())) {
+    prediction.kind = PredictionKind::kMaskedToken;
+    prediction.position = mask_position(loaded, text, choice);
+    found = encoder->log_probabilities(hidden.narrow(0, prediction.position, 1));
+  } else {
+    refuse(choice.position.has_value(), "--position", "the next token is that behind the text");
+    const auto& decoder = dynamic_cast<const Decoder&>(*loaded.model);
+    found = decoder.head().logits(hidden.narrow(0, hidden.size(0) - 1, 1)).log_softmax(-1);
+  }
+  const at::Tensor row = found[0].narrow(0, 0, loaded.tokenizer.vocab_size());
+  prediction.id = token_meant(loaded.tokenizer, choice.name, row);
+  describe(prediction, row,
+           [&](int64_t id) { return token_in_line(loaded.tokenizer, static_cast<int32_t>(id)); });
+  return prediction;
+}
+
+// The log-probability of the prediction, or the value of a regression, differentiable: fp32 or fp64
+// [n].
+at::Tensor score_of_labels(const Prediction& prediction, const at::Tensor& logits) {
+  switch (prediction.kind) {
+    case PredictionKind::kValue:
+      return logits.select(1, 0);
+    case PredictionKind::kTokenLabel:
+      return logits.select(1, prediction.position).log_softmax(-1).select(1, prediction.id);
+    case PredictionKind::kAnswer: {
+      const at::Tensor ends = logits.log_softmax(1);
+      return ends.select(1, prediction.first).select(1, 0) +
+             ends.select(1, prediction.last).select(1, 1);
+    }
+    default:
+      return logits.log_softmax(-1).select(1, prediction.id);
+  }
+}
+
+// The total of the losses, whose gradient is minus that of the log-probabilities, and these, [n].
+std::pair<at::Tensor, at::Tensor> losses_of_tokens(const LoadedModel& loaded,
+                                                   const ModelInput& input,
+                                                   const Prediction& prediction) {
+  const int64_t samples = input.ids.size(0);
+  const int64_t positions = input.ids.size(1);
+  const at::Tensor labels = at::full({samples}, prediction.id, at::kLong);
+  const at::Tensor weights = at::ones({samples});
+  VocabLoss loss;
+  if (prediction.kind == PredictionKind::kNextToken) {
+    const auto& decoder = dynamic_cast<const Decoder&>(*loaded.model);
+    loss = decoder.head().loss(loaded.model->hidden(input).select(1, positions - 1), labels,
+                               weights, {});
+  } else {
+    const auto& encoder = dynamic_cast<const Encoder&>(*loaded.model);
+    loss = encoder.token_loss(loaded.model->hidden(input).select(1, prediction.position), labels,
+                              weights, {});
+  }
+  return {loss.total, loss.log_probabilities};
+}
+
+}  // namespace
+
+Prediction find_prediction(const LoadedModel& loaded, const EncodedText& text,
+                           const PredictionChoice& choice) {
+  const at::NoGradGuard no_gradients;
+  require_position(choice, static_cast<int64_t>(text.ids.size()));
+  // BERT's pretraining has both heads: a mask in the text tells which is meant.
+  const ModelConfig& model = loaded.config.model;
+  const bool has_mask =
+      std::ranges::find(text.ids, loaded.tokenizer.mask_token()) != text.ids.end();
+  const bool is_of_pair =
+      model.has_sentence_head() && !has_mask && text.second_begin < text.second_end;
+  return model.has_label_head() || is_of_pair ? of_labels(loaded, text, choice)
+                                              : of_tokens(loaded, text, choice);
+}
+
+ScoreFunction score_of(const LoadedModel& loaded, const EncodedText& text,
+                       const Prediction& prediction, ScoreKind kind) {
+  return [&loaded, &text, &prediction, kind](const at::Tensor& points) -> ScoredPoints {
+    const at::AutoGradMode with_gradients(true);
+    ModelInput input = input_of(loaded, text, points.size(0));
+    input.token_vectors = points.detach().requires_grad_(true);
+    at::Tensor total;
+    at::Tensor scores;
+    double sign = 1;
+    if (prediction.kind == PredictionKind::kNextToken ||
+        prediction.kind == PredictionKind::kMaskedToken) {
+      std::tie(total, scores) = losses_of_tokens(loaded, input, prediction);
+      sign = -1;
+    } else {
+      scores = score_of_labels(prediction, loaded.model->label_logits(input));
+      total = scores.sum();
+    }
+    at::Tensor gradients = torch::autograd::grad({total}, {input.token_vectors})[0].mul(sign);
+    scores = scores.detach().to(at::kDouble);
+    if (kind == ScoreKind::kProbability && prediction.kind != PredictionKind::kValue) {
+      scores = scores.exp();
+      gradients = gradients.mul(scores.to(gradients.scalar_type()).view({-1, 1, 1}));
+    }
+    return {scores, gradients};
+  };
+}
+
+}  // namespace lmtrain
