@@ -3,7 +3,7 @@
 # Installs what it needs; the machine should do nothing else. Arguments go to bench.py:
 #   bench.sh [--size gpt2-124m|small|ranks|ranks-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
 #   bench.sh --before PROGRAM ...    against another lmtrain instead, such as one built before a change
-#   bench.sh generate [--rounds N]   what a trained model is used for, against transformers
+#   bench.sh generate [--rounds N] [--llama-cpp]   what a trained model is used for, against transformers and llama.cpp
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -24,6 +24,11 @@ fi
 if [ "${1:-}" = generate ]; then
   shift
   with_lock oracle install_oracle
+  if [[ " $* " == *" --llama-cpp "* ]] && [ ! -d "$deps/llama_cpp" ]; then
+    say "compiling llama.cpp's Python package, without dependencies, into .deps/llama_cpp"
+    CMAKE_ARGS=-DGGML_NATIVE=ON install_wheels "$deps/llama_cpp" --no-deps llama-cpp-python==0.3.36 gguf==0.19.0 diskcache==5.6.3
+  fi
+  export PYTHONPATH=$deps/llama_cpp
   exec "$oracle/bin/python" scripts/bench_generate.py build/lmtrain "$@"
 fi
 scripts/make_corpus.sh fortunes

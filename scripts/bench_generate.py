@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Times lmtrain's inference and that of transformers on the same random weights, in turn; prints medians and ratios.
 
-    bench_generate.py LMTRAIN [--rounds N]     (started by scripts/bench.sh generate, which sees to what it needs)
+    bench_generate.py LMTRAIN [--rounds N] [--llama-cpp]     (scripts/bench.sh generate sees to what it needs)
 
 GPT-2 124M: writing 128 tokens behind 32, one text and eight; reading 1,024 tokens; a process from its start to the first
 token. BERT-base: labels of 64 texts of 128 tokens. transformers computes in bf16 and in fp32, and the faster one counts.
 The bound of writing one text is the machine's memory bandwidth over the bytes of the weights that a token reads.
+With --llama-cpp the same weights are also written and read by llama.cpp, in bf16 and in 8 bits.
 """
 import argparse
 import json
@@ -138,38 +139,49 @@ def bandwidth():
     return array.nbytes / best_of([array.sum] * 5)
 
 
+def compare(ours, others, rounds):
+    """others: name -> peer. Prints a row for each kind of work that ours and at least one of them do."""
+    rows = {"one text": (lambda one: one.writing(1), NEW - 1, "tokens/s"),
+            "eight texts": (lambda one: one.writing(8), 8 * (NEW - 1), "tokens/s"),
+            "reading 1,024 tokens": (lambda one: one.reading(), LONG, "tokens/s"),
+            "labels, BERT-base": (lambda one: one.labels(), TEXTS, "texts/s")}
+    seconds = {row: {name: [] for name in ("lmtrain", *others)} for row in rows}
+    for _ in range(rounds):
+        for row, (time_of, _, _) in rows.items():
+            for name, one in {"lmtrain": ours, **others}.items():
+                if row != "labels, BERT-base" or hasattr(one, "labels"):
+                    seconds[row][name].append(time_of(one))
+    print(f"{'':24}{'lmtrain':>12}" + "".join(f"{name:>18}{'ratio':>8}" for name in others))
+    for row, (_, work, unit) in rows.items():
+        rates = {name: work / statistics.median(times) for name, times in seconds[row].items() if times}
+        print(f"{row:24}{rates['lmtrain']:12.1f}" + "".join(
+            f"{rates[name]:18.1f}{rates['lmtrain'] / rates[name]:8.2f}" if name in rates else f"{'-':>18}{'':8}"
+            for name in others) + f"  {unit}")
+    return statistics.median(seconds["one text"]["lmtrain"])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("lmtrain")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--llama-cpp", action="store_true")
     arguments = parser.parse_args()
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory(prefix="lmtrain-bench.") as name:
         folder = pathlib.Path(name)
         save_models(folder)
         ours, peer = Lmtrain(pathlib.Path(arguments.lmtrain).resolve(), folder), Peer(folder)
-        rows = {"one text": (lambda: ours.writing(1), lambda: peer.writing(1), NEW - 1, "tokens/s"),
-                "eight texts": (lambda: ours.writing(8), lambda: peer.writing(8), 8 * (NEW - 1), "tokens/s"),
-                "reading 1,024 tokens": (ours.reading, peer.reading, LONG, "tokens/s"),
-                "labels, BERT-base": (ours.labels, peer.labels, TEXTS, "texts/s")}
-        figures = {row: ([], []) for row in rows}
-        starts, rates = [], []
-        for _ in range(arguments.rounds):
-            for row, (own, other, _, _) in rows.items():
-                figures[row][0].append(own())
-                figures[row][1].append(other())
-            starts.append(ours.first_token())
-            rates.append(bandwidth())
-        print(f"{'':24}{'lmtrain':>12}{'transformers':>14}{'ratio':>8}")
-        for row, (_, _, work, unit) in rows.items():
-            own, other = (work / statistics.median(seconds) for seconds in figures[row])
-            print(f"{row:24}{own:12.1f}{other:14.1f}{own / other:8.2f}  {unit}")
+        others = {"transformers": peer}
+        if arguments.llama_cpp:
+            import bench_llama_cpp
+            others |= bench_llama_cpp.peers(folder, peer.gpt2[1], PROMPT, NEW, LONG)
+        one_text = compare(ours, others, arguments.rounds)
+        rate = statistics.median(bandwidth() for _ in range(arguments.rounds))
         weights = 2 * sum(tensor.numel() for tensor in peer.gpt2[0].parameters()) - 2 * 1024 * 768
-        bound = statistics.median(rates) / weights
-        own = (NEW - 1) / statistics.median(figures["one text"][0])
-        print(f"memory {statistics.median(rates) / 1e9:.1f} GB/s, so that one text is bound by {bound:.1f} tokens/s: "
-              f"{own / bound:.0%} of it")
-        print(f"from the start of the program to the first token: {statistics.median(starts):.2f} s")
+        bound, own = rate / weights, (NEW - 1) / one_text
+        print(f"memory {rate / 1e9:.1f} GB/s, so that one text is bound by {bound:.1f} tokens/s: {own / bound:.0%} of it")
+        start = statistics.median(ours.first_token() for _ in range(2 * arguments.rounds))
+        print(f"from the start of the program to the first token: {start:.2f} s")
 
 
 main()

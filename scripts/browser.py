@@ -24,7 +24,9 @@ READ_PAGE = """(() => {
 
 
 def find_browser():
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    assert path, "there is no Chromium to open the page with; scripts/oracle.sh installs one"
+    return path
 
 
 class Browser:

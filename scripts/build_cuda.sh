@@ -2,6 +2,8 @@
 # Builds the cuda preset where there need not be a GPU. What is missing comes from wheels: LibTorch with its
 # CUDA libraries is the oracle's (scripts/test.sh --oracle installs it) unless LIBTORCH names one, a CUDA
 # toolkit goes into .deps/cuda.
+#   build_cuda.sh [TARGET...]
+#   build_cuda.sh --check [TARGET...]   only sees that it builds: without optimisation, in build-cuda-check
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -21,6 +23,11 @@ install_toolkit() {
   ln -s libcudart.so.13 "$toolkit/nvidia/cu13/lib/libcudart.so"
 }
 
+preset=cuda
+if [ "${1:-}" = --check ]; then
+  preset=cuda-check
+  shift
+fi
 scripts/setup.sh
 if [ -z "${LIBTORCH:-}" ]; then
   for folder in "$deps"/oracle/lib/python3*/site-packages/torch; do
@@ -31,4 +38,4 @@ if ! have_nvcc && [ -z "${CUDACXX:-}" ]; then
   with_lock cuda install_toolkit
   export CUDACXX=$toolkit/nvidia/cu13/bin/nvcc
 fi
-build cuda "$@"
+build "$preset" "$@"

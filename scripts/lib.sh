@@ -18,8 +18,10 @@ if [ "$(id -u)" = 0 ]; then
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 export OMPI_MCA_rmaps_base_oversubscribe=1
-# Lets ccache serve files that are compiled with a precompiled header.
+# Lets ccache serve files that are compiled with a precompiled header, and those that another build folder or another
+# clone has compiled alike.
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$project} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-true}
 
 # with_lock NAME COMMAND...: waits until no other process of this checkout holds NAME. What COMMAND starts
 # holds it too: a pip that outlives a killed script keeps the next one waiting.

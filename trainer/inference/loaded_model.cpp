@@ -1,5 +1,7 @@
 #include "trainer/inference/loaded_model.h"
 
+#include <future>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "parallel/caching_allocator.h"
@@ -15,32 +17,27 @@ LoadedModel load_model(const std::string& path, const ModelOptions& options, Com
   Manifest manifest = read_manifest(checkpoint);
   Config config =
       parse_config(manifest.state.config, (checkpoint / "manifest.json").string()).config;
-  LoadedModel loaded{checkpoint,
-                     std::move(manifest),
-                     std::move(config),
-                     Tokenizer::load(checkpoint / "tokenizer.json"),
-                     -1,
-                     {},
-                     make_single_communicator(),
-                     nullptr,
-                     nullptr,
-                     tensor};
-  loaded.start_token = start_token_of(loaded.manifest.state, loaded.tokenizer);
-  loaded.end_tokens = end_tokens_of(loaded.manifest.state, loaded.tokenizer);
-  Communicator& group = tensor == nullptr ? *loaded.alone : *tensor;
-  const std::string reason = why_not_tensor(loaded.config, group.size(), /*sequence=*/false);
+  // A large vocabulary takes about as long to read as the weights: both at once.
+  std::future<Tokenizer> tokenizer = std::async(
+      std::launch::async, [&] { return Tokenizer::load(checkpoint / "tokenizer.json"); });
+  std::unique_ptr<Communicator> alone = make_single_communicator();
+  Communicator& group = tensor == nullptr ? *alone : *tensor;
+  const std::string reason = why_not_tensor(config, group.size(), /*sequence=*/false);
   if (group.size() > 1 && !reason.empty())
     throw ConfigError(cat("the model cannot be cut over ", group.size(), " ranks: ", reason));
   const Precision precision =
-      options.precision == Precision::kAuto ? loaded.manifest.state.precision : options.precision;
-  loaded.store = std::make_unique<ParameterStore>(compute_type_of(precision), at::kCPU);
-  loaded.model =
-      make_model(loaded.config.model, loaded.manifest.state.num_tokens, *loaded.store, group);
-  loaded.store->allocate(0, StoreUse::kInference);
-  load_tensors(loaded.checkpoint, loaded.manifest, *loaded.store, /*with_optimizer=*/false);
-  loaded.store->refresh_compute();
-  if (options.int8) loaded.store->keep_in_int8();
+      options.precision == Precision::kAuto ? manifest.state.precision : options.precision;
+  auto store = std::make_unique<ParameterStore>(compute_type_of(precision), at::kCPU);
+  auto model = make_model(config.model, manifest.state.num_tokens, *store, group);
+  store->allocate(0, StoreUse::kInference);
+  load_tensors(checkpoint, manifest, *store, /*with_optimizer=*/false);
+  store->refresh_compute();
+  if (options.int8) store->keep_in_int8();
   release_cached_blocks();  // those of the stored tensors
+  LoadedModel loaded{checkpoint, std::move(manifest), std::move(config), tokenizer.get(),  -1,
+                     {},         std::move(alone),    std::move(store),  std::move(model), tensor};
+  loaded.start_token = start_token_of(loaded.manifest.state, loaded.tokenizer);
+  loaded.end_tokens = end_tokens_of(loaded.manifest.state, loaded.tokenizer);
   return loaded;
 }
 
