@@ -46,7 +46,7 @@ SentencePooling pooling_of(const Options& options, const LoadedModel& loaded) {
 
 // Cosines of the vectors, a row for each text.
 void print_similarities(const at::Tensor& vectors, const std::vector<TextPair>& texts) {
-  const at::Tensor unit = vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  const at::Tensor unit = normalised(vectors);
   const at::Tensor cosines = unit.mm(unit.t()).to(at::kDouble);
   constexpr size_t kWidth = 8;
   for (int64_t row = 0; row < cosines.size(0); ++row) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,11 @@ struct TaskConfig {
   PairTokens pair_tokens = PairTokens::kAuto;
   int64_t max_new_tokens = 64;
   std::vector<std::string> stops = {"\n"};
+
+  // The name in records: as configured, else that of the file.
+  std::string shown_name() const {
+    return name.empty() ? std::filesystem::path(path).stem().string() : name;
+  }
 
   void describe(Fields& f) {
     f.choice("task", task,

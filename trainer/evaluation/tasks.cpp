@@ -1,14 +1,8 @@
 #include "trainer/evaluation/tasks.h"
 
-#include <filesystem>
-
 #include <nlohmann/json.hpp>
 
 namespace lmtrain {
-
-std::string name_of_task(const TaskConfig& task) {
-  return task.name.empty() ? std::filesystem::path(task.path).stem().string() : task.name;
-}
 
 TaskResult evaluate_task(const TaskModel& model, const TaskConfig& options,
                          const ItemListener& listener) {

@@ -26,9 +26,6 @@ struct TaskModel {
   Communicator* ranks = nullptr;  // those that compute the model together
 };
 
-// Its name in records: as configured, else that of the file.
-std::string name_of_task(const TaskConfig& task);
-
 // How one item of a task went, for a file of them.
 using ItemListener =
     std::function<void(size_t done, size_t all, const nlohmann::ordered_json& item)>;

@@ -73,56 +73,65 @@ void refuse(bool is_given, const char* option, const char* reason) {
   if (is_given) throw ConfigError(cat(option, " has no meaning here: ", reason));
 }
 
-Prediction of_labels(const LoadedModel& loaded, const EncodedText& text,
+// Each takes the logits of the head for the one text, fp64.
+Prediction of_value(const ModelConfig& model, const at::Tensor& logits,
+                    const PredictionChoice& choice) {
+  refuse(!choice.name.empty(), "--target", "a regression has one value");
+  refuse(choice.position.has_value(), "--position", "the value is that of the whole text");
+  return {.kind = PredictionKind::kValue,
+          .name = model.labels[0],
+          .probability = logits[0].item<double>()};
+}
+
+Prediction of_answer(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits,
                      const PredictionChoice& choice) {
-  const ModelConfig& model = loaded.config.model;
-  const at::Tensor logits =
-      loaded.model->label_logits(input_of(loaded, text, 1))[0].to(at::kDouble);
-  Prediction prediction;
-  if (model.is_regression()) {
-    refuse(!choice.name.empty(), "--target", "a regression has one value");
-    refuse(choice.position.has_value(), "--position", "the value is that of the whole text");
-    prediction.kind = PredictionKind::kValue;
-    prediction.name = model.labels[0];
-    prediction.probability = logits[0].item<double>();
-    return prediction;
-  }
-  if (model.answers_questions()) {
-    refuse(!choice.name.empty(), "--target", "the answer is found in the passage");
-    refuse(choice.position.has_value(), "--position", "the answer is found in the passage");
-    if (text.second_begin >= text.second_end)
-      throw DataError("the passage holds no token: give the one that holds the answer");
-    const AnswerSpan span = best_answer(logits, text.second_begin, text.second_end, kLongestAnswer);
-    const std::span<const int32_t> tokens(text.ids.data() + span.first,
-                                          static_cast<size_t>(span.last - span.first + 1));
-    const at::Tensor ends = logits.log_softmax(0);
-    prediction.kind = PredictionKind::kAnswer;
-    prediction.name = shown_as_utf8(loaded.tokenizer.decode(tokens));
-    prediction.first = span.first;
-    prediction.last = span.last;
-    prediction.probability =
-        std::exp(ends[span.first][0].item<double>() + ends[span.last][1].item<double>());
-    return prediction;
-  }
-  const std::vector<std::string>& labels = labels_of_texts(model);
+  refuse(!choice.name.empty(), "--target", "the answer is found in the passage");
+  refuse(choice.position.has_value(), "--position", "the answer is found in the passage");
+  if (text.second_begin >= text.second_end)
+    throw DataError("the passage holds no token: give the one that holds the answer");
+  const AnswerSpan span = best_answer(logits, text.second_begin, text.second_end, kLongestAnswer);
+  const std::span<const int32_t> tokens(text.ids.data() + span.first,
+                                        static_cast<size_t>(span.last - span.first + 1));
+  const at::Tensor ends = logits.log_softmax(0);
+  return {.kind = PredictionKind::kAnswer,
+          .name = shown_as_utf8(tokenizer.decode(tokens)),
+          .first = span.first,
+          .last = span.last,
+          .probability =
+              std::exp(ends[span.first][0].item<double>() + ends[span.last][1].item<double>())};
+}
+
+Prediction of_label(const ModelConfig& model, const EncodedText& text, const at::Tensor& logits,
+                    const PredictionChoice& choice) {
+  Prediction prediction = {.kind = PredictionKind::kLabel};
   at::Tensor row = logits;
   if (logits.dim() == 2) {
-    prediction.kind = PredictionKind::kTokenLabel;
     if (!choice.position) {
       throw ConfigError(
           cat("the model labels each token: say with --position which one is meant, 0 to ",
               text.ids.size() - 1));
     }
+    prediction.kind = PredictionKind::kTokenLabel;
     prediction.position = *choice.position;
     row = logits[prediction.position];
   } else {
     refuse(choice.position.has_value(), "--position", "the label is that of the whole text");
-    prediction.kind = PredictionKind::kLabel;
   }
+  const std::vector<std::string>& labels = labels_of_texts(model);
   prediction.id = label_named(labels, choice.name, row);
   describe(prediction, row.log_softmax(-1),
            [&](int64_t id) { return labels[static_cast<size_t>(id)]; });
   return prediction;
+}
+
+Prediction of_labels(const LoadedModel& loaded, const EncodedText& text,
+                     const PredictionChoice& choice) {
+  const ModelConfig& model = loaded.config.model;
+  const at::Tensor logits =
+      loaded.model->label_logits(input_of(loaded, text, 1))[0].to(at::kDouble);
+  if (model.is_regression()) return of_value(model, logits, choice);
+  if (model.answers_questions()) return of_answer(loaded.tokenizer, text, logits, choice);
+  return of_label(model, text, logits, choice);
 }
 
 int64_t mask_position(const LoadedModel& loaded, const EncodedText& text,

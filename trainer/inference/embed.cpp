@@ -55,9 +55,12 @@ at::Tensor embed_texts(const LoadedModel& loaded, const std::vector<EncodedText>
   std::vector<at::Tensor> parts;
   for (const Pooling one : pooling.poolings) parts.push_back(pooled(one, rows, is_real));
   const at::Tensor vectors = at::cat(parts, 1);
-  if (!pooling.normalises) return vectors;
+  return pooling.normalises ? normalised(vectors) : vectors;
+}
+
+at::Tensor normalised(const at::Tensor& rows) {
   constexpr double kLeastNorm = 1e-12;
-  return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kLeastNorm);
+  return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(kLeastNorm);
 }
 
 void write_npy(const std::filesystem::path& path, const at::Tensor& matrix) {

@@ -22,6 +22,9 @@ SentencePooling pooling_of(const LoadedModel& loaded);
 at::Tensor embed_texts(const LoadedModel& loaded, const std::vector<EncodedText>& texts,
                        std::span<const size_t> places, const SentencePooling& pooling);
 
+// Scales each row of [rows, columns] to length 1; a row of zeros stays so.
+at::Tensor normalised(const at::Tensor& rows);
+
 // Writes a matrix [rows, columns] of fp32 as numpy's .npy, version 1.0. Throws IoError.
 void write_npy(const std::filesystem::path& path, const at::Tensor& matrix);
 

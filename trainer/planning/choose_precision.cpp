@@ -10,18 +10,18 @@ namespace lmtrain {
 namespace {
 
 // Operations per second, of one rank or of all.
-struct Ceilings {
+struct MatmulSpeeds {
   double bf16 = 0;
   double fp32 = 0;
 };
 
-Ceilings measure(at::Device device) {
+MatmulSpeeds measure(at::Device device) {
   return {measure_matmul_ceiling(at::kBFloat16, device).flops,
           measure_matmul_ceiling(at::kFloat, device).flops};
 }
 
-Precision faster(const Ceilings& ceilings) {
-  return ceilings.bf16 > ceilings.fp32 ? Precision::kBf16 : Precision::kFp32;
+Precision faster(const MatmulSpeeds& speeds) {
+  return speeds.bf16 > speeds.fp32 ? Precision::kBf16 : Precision::kFp32;
 }
 
 std::string gigaflops(double flops) {
@@ -41,8 +41,8 @@ void choose_precision(Config& config, std::optional<Precision> of_checkpoint,
       log_info(cat("train.precision = auto: ", known, ", which the checkpoint has"));
     return;
   }
-  Ceilings all;
-  for (const Ceilings& one : gather_all(launch.world(), measure(compute.device.device))) {
+  MatmulSpeeds all;
+  for (const MatmulSpeeds& one : gather_all(launch.world(), measure(compute.device.device))) {
     all.bf16 += one.bf16;
     all.fp32 += one.fp32;
   }

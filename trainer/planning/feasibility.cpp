@@ -272,12 +272,11 @@ void check_tasks(const LoadedConfig& loaded) {
   for (size_t i = 0; i < tasks.size(); ++i) {
     const std::string key = cat("eval.tasks[", i, "]");
     const std::string place = place_of(loaded, {key + ".path", "eval.tasks"});
-    const std::string file = fs::path(tasks[i].path).stem().string();
     if (!fs::is_regular_file(tasks[i].path)) {
       throw ConfigError(cat(place, key, ".path = ",
                             tasks[i].path.empty() ? "nothing" : tasks[i].path, " is no file"));
     }
-    if (!names.insert(tasks[i].name.empty() ? file : tasks[i].name).second)
+    if (!names.insert(tasks[i].shown_name()).second)
       throw ConfigError(cat(place, key, " has the name of an earlier task; set its name"));
     if (!is_decoder && tasks[i].task != TaskKind::kPairs) {
       throw ConfigError(cat(place, key, ".task = ", tasks[i].task,

@@ -92,7 +92,7 @@ TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& j
        .device = job.compute.device.device,
        .ranks = ranks},
       task);
-  return {name_of_task(task), result.measure, result.value, result.lower_is_better, result.numbers};
+  return {task.shown_name(), result.measure, result.value, result.lower_is_better, result.numbers};
 }
 
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
