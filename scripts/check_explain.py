@@ -149,7 +149,7 @@ def check_browser(checks, tokenizer_of):
     lines = lines_of(checks, "explain", "bert-explained.checkpoint", "--page", "page.html", "--text",
                      "the [MASK] fox </script><b>", "--text", "all that [MASK] had seen")
     checks.run("explain", "bert-explained.checkpoint", "--page", "wrong.html", "--text", "the [MASK] of the house",
-               "--max-points", 10, "--tolerance", 1e-9)
+               "--max-points", 10, "--tolerance", 1e-6)
     with Browser(path) as browser:
         browser.call("Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True)
         browser.open(f"file://{checks.folder}/page.html")

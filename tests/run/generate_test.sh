@@ -76,4 +76,4 @@ expect 65 "wrong.jsonl:1" generate runs/test --prompts wrong.jsonl
 expect 74 "nowhere" generate runs/test --prompts nowhere
 expect 64 "TOKEN=NUMBER" generate runs/test --logit-bias 5
 expect 64 "leaves no room" generate runs/test --prompt "the of and to" --max-length 2
-expect 65 "stop-token" generate runs/test --stop-token "<s>"
+expect 64 "stop-token" generate runs/test --stop-token "<s>"

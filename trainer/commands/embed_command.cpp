@@ -71,7 +71,8 @@ void embed(const Options& options, Launch& launch) {
   const std::vector<EncodedText> inputs =
       encoded(loaded, prefixed, options.encoding,
               std::min(positions, pooling.max_tokens.value_or(positions)));
-  ResultLines lines(texts.size(), energy.get());
+  ResultLines lines(texts.size(), energy.get(),
+                    options.is_similar ? OutputForm::kText : OutputForm::kJson);
   std::vector<at::Tensor> vectors(texts.size());
   in_batches(lengths_of(inputs), options.batch_size, [&](std::span<const size_t> places) {
     const at::Tensor found = embed_texts(loaded, inputs, places, pooling);
@@ -123,7 +124,7 @@ Command add_embed(CLI::App& program) {
       "Write the vectors to this file as numpy's .npy, a row for each text, in place of "
       "lines of JSON");
   app->add_flag("--similar", options->is_similar,
-                "Print the cosines of all pairs of texts in place of the vectors");
+                "Print the cosines of all pairs of texts; vectors then go nowhere but to --out");
   add_encoding_options(app, options->encoding);
   add_batch_option(app, options->batch_size);
   add_model_options(app, options->model);

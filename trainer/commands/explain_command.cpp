@@ -1,4 +1,7 @@
 // explain: what a prediction rests on.
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
@@ -55,19 +58,19 @@ std::vector<EncodedText> prompts(const LoadedModel& loaded, const Options& optio
         "text rests on all of it");
   }
   std::vector<EncodedText> inputs;
-  for (const TextPair& text : texts) {
-    if (!text.pair.empty())
+  for_each_text(texts.size(), [&](size_t i) {
+    if (!texts[i].pair.empty())
       throw ConfigError(cat(loaded.checkpoint.string(), " continues texts, and reads no --pair"));
     EncodedText input;
-    input.ids = with_start(loaded, options.start, text.text, options.encoding.special_tokens);
-    if (input.ids.empty()) throw DataError("the text is empty, and nothing stands before it");
-    if (static_cast<int64_t>(input.ids.size()) > limit) {
-      throw DataError(cat("the text has ", input.ids.size(), " tokens, more than the ", limit,
-                          " positions of the model; give a shorter one"));
+    input.ids = with_start(loaded, options.start, texts[i].text, options.encoding.special_tokens);
+    const auto length = static_cast<int64_t>(input.ids.size());
+    if (length == 0 || length > limit) {
+      throw DataError(cat("the text has ", counted(length, "token"), ", and the model reads 1 to ",
+                          limit, "; give another text"));
     }
     input.type_ids.resize(input.ids.size());
     inputs.push_back(std::move(input));
-  }
+  });
   return inputs;
 }
 
@@ -107,18 +110,27 @@ ExplainOptions explain_options(const LoadedModel& loaded, const Options& options
   return result;
 }
 
+// Digits behind the point with which the largest of the values shows four that count.
+int digits_for(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  if (!(largest > 0)) return 4;
+  return std::clamp(3 - static_cast<int>(std::floor(std::log10(largest))), 2, 12);
+}
+
 // A row for each token, for people.
 std::string as_table(const LoadedModel& loaded, const nlohmann::ordered_json& object,
                      const Explanation& explanation) {
+  const int digits = digits_for(explanation.integrated_gradients);
   std::string rows =
       cat(object["score"].get<std::string>(), " of \"", explanation.prediction.name,
-          "\": ", fixed(explanation.input_score, 4), ", and ", fixed(explanation.baseline_score, 4),
-          " on the baseline\ncontribution  token\n");
+          "\": ", fixed(explanation.input_score, digits), ", and ",
+          fixed(explanation.baseline_score, digits), " on the baseline\ncontribution  token");
   for (size_t i = 0; i < explanation.text.ids.size(); ++i) {
-    const std::string value = cat(explanation.integrated_gradients[i] < 0 ? "" : "+",
-                                  fixed(explanation.integrated_gradients[i], 4));
-    rows += cat(std::string(12 - std::min<size_t>(12, value.size()), ' '), value, "  ",
-                token_in_line(loaded.tokenizer, explanation.text.ids[i]), "\n");
+    const double contribution = explanation.integrated_gradients[i];
+    const std::string value = cat(contribution < 0 ? "" : "+", fixed(contribution, digits));
+    rows += cat("\n", std::string(12 - std::min<size_t>(12, value.size()), ' '), value, "  ",
+                token_in_line(loaded.tokenizer, explanation.text.ids[i]));
   }
   return rows;
 }
@@ -139,19 +151,21 @@ void explain_texts(const Options& options, Launch& launch) {
   const auto energy = start_metering(options.energy, launch);
   const LoadedModel loaded = load_on_ranks(options.checkpoint, precise(options.model), launch);
   const std::vector<EncodedText> inputs = inputs_of(loaded, options, texts);
-  const ExplainOptions settings = explain_options(loaded, options);
-  ResultLines lines(texts.size(), energy.get());
+  ExplainOptions settings = explain_options(loaded, options);
+  ResultLines lines(texts.size(), energy.get(),
+                    options.as_table ? OutputForm::kText : OutputForm::kJson);
+  settings.on_tokens = [&](int64_t tokens) { lines.add_tokens(tokens); };
   nlohmann::ordered_json shown = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < texts.size(); ++i) {
+  for_each_text(texts.size(), [&](size_t i) {
     const Explanation explanation = explain(loaded, inputs[i], settings);
     nlohmann::ordered_json object = explanation_json(loaded, settings, i, texts[i], explanation);
     lines.add(i, options.as_table ? as_table(loaded, object, explanation) : json_line(object),
-              static_cast<int64_t>(inputs[i].ids.size()));
+              /*num_tokens=*/0);
     warn_if_incomplete(explanation, settings, i);
-    if (options.page.empty()) continue;
+    if (options.page.empty()) return;
     add_attention(object, explanation.attention);
     shown.push_back(std::move(object));
-  }
+  });
   if (!options.page.empty() && launch.rank() == 0) {
     write_file_durably(options.page, explanation_page(loaded, settings, shown));
     log_info(cat("the page is in ", options.page));
@@ -176,7 +190,7 @@ void add_explanation_options(CLI::App* app, Options& options) {
       "vector of zeros (default: the mask of an encoder, the end token of a decoder)");
   app->add_option("--tolerance", options.tolerance,
                   "How far the contributions may be from adding up, as a part of the difference")
-      ->check(CLI::Range(1e-9, 0.5))
+      ->check(CLI::Range(1e-6, 0.5))
       ->capture_default_str();
   app->add_option("--max-points", options.max_points,
                   "Points between baseline and text at which gradients are computed, at most")

@@ -109,7 +109,16 @@ std::string line_of(const GeneratedText& text, const std::string& prompt) {
 
 void require_sense_of_beams(const GenerateOptions& options) {
   const int64_t beams = options.beams.num_beams;
-  if (beams == 1 || options.num_texts <= beams) return;
+  if (beams == 1) return;
+  const bool draws = options.sampling.temperature.value_or(0) > 0 || options.sampling.top_k ||
+                     options.sampling.top_p || options.decoding.min_p > 0 ||
+                     options.decoding.seed != DecodingOptions().seed;
+  if (draws) {
+    throw ConfigError(
+        "--num-beams looks for the likeliest text without chance; leave out --temperature, --top-k, "
+        "--top-p, --min-p and --seed");
+  }
+  if (options.num_texts <= beams) return;
   throw ConfigError(cat("--num-return-sequences ", options.num_texts, " is more than the ", beams,
                         " of --num-beams; a search returns one text a beam at most"));
 }
@@ -213,7 +222,7 @@ Command add_generate(CLI::App& program) {
           .examples = {"lmtrain generate runs/quickstart --prompt \"Love is\"",
                        "lmtrain generate my-chat-model --chat --prompt \"Where is Paris?\"",
                        "lmtrain generate runs/quickstart --temperature 0 --max-new-tokens 20",
-                       "lmtrain generate runs/quickstart --prompts prompts.jsonl --stop \"\\n\""},
+                       "lmtrain generate runs/quickstart --prompts prompts.jsonl --stop $'\\n'"},
           .synonyms = generate_words(),
           .run = run_on_ranks(options, generate)};
 }

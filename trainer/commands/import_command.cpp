@@ -1,8 +1,11 @@
 // import: a checkpoint from a folder of transformers.
 #include <iostream>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/commands/command.h"
+#include "trainer/config/load_config.h"
 #include "trainer/interchange/interchange.h"
 
 namespace lmtrain {
@@ -15,7 +18,14 @@ struct Options {
 
 void import_folder(const Options& options) {
   import_model(options.folder, options.out);
-  std::cout << checkpoint_path(options.out, 0).string() << "\n";
+  const std::filesystem::path checkpoint = checkpoint_path(options.out, 0);
+  const Manifest manifest = read_manifest(checkpoint);
+  const ModelConfig model =
+      parse_config(manifest.state.config, (checkpoint / "manifest.json").string()).config.model;
+  log_info(cat("a ", model.kind, " of ", counted(model.num_layers, "layer"), " of ",
+               model.hidden_size, ", with ", with_commas(manifest.state.num_tokens),
+               " tokens and the head ", name_of(model.head)));
+  std::cout << checkpoint.string() << "\n";
 }
 
 }  // namespace

@@ -11,9 +11,9 @@ int32_t token_named(const Tokenizer& tokenizer, const std::string& name, const c
   if (const auto number = parse_integer(name);
       number && *number >= 0 && *number < tokenizer.vocab_size())
     return static_cast<int32_t>(*number);
-  throw DataError(cat(option, " ", name, " is neither a special token of the tokenizer (",
-                      join(tokenizer.special_tokens(), ", "), ") nor an id below ",
-                      tokenizer.vocab_size()));
+  throw ConfigError(cat(option, " ", name, " is neither a special token of the tokenizer (",
+                        join(tokenizer.special_tokens(), ", "), ") nor an id below ",
+                        tokenizer.vocab_size()));
 }
 
 void add_start_options(CLI::App* app, StartOptions& options) {
@@ -61,6 +61,8 @@ void require_folder_of(const std::filesystem::path& file) {
   const std::filesystem::path folder = file.parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw IoError(cat("cannot write ", file.string(), ": there is no folder ", folder.string()));
+  if (std::filesystem::is_directory(file))
+    throw IoError(cat("cannot write ", file.string(), ": it is a folder; name a file in it"));
 }
 
 LoadedModel load_on_ranks(const std::string& checkpoint, const ModelOptions& options,
@@ -88,8 +90,8 @@ void require_language_head(const LoadedModel& loaded) {
   const ModelConfig& model = loaded.config.model;
   if (model.has_language_head()) return;
   throw ConfigError(cat(loaded.checkpoint.string(), " has model.head = ", model.head,
-                        ", so that it predicts no tokens",
-                        model.has_label_head() ? "; ask it with lmtrain predict" : ""));
+                        ", so that it predicts no tokens; ask it with lmtrain ",
+                        model.has_label_head() ? "predict" : "embed"));
 }
 
 const Decoder& decoder_of(const LoadedModel& loaded) {

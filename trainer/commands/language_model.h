@@ -23,7 +23,7 @@ struct StartOptions {
 void add_start_options(CLI::App* app, StartOptions& options);
 Synonyms start_words();
 
-// The id of a special token's name, or a number that is one. Throws DataError naming the option.
+// The id of a special token's name, or a number that is one. Throws ConfigError naming the option.
 int32_t token_named(const Tokenizer& tokenizer, const std::string& name, const char* option);
 
 // --special-tokens: whether the text of special tokens in a prompt stands for them.
@@ -36,8 +36,8 @@ Synonyms precision_words();
 // A check of CLI11: a stop that is no text is refused.
 std::string not_empty(const std::string& text);
 
-// Throws IoError where the folder of a file that is to be written is not there: that is said before
-// the work, not after it.
+// Throws IoError where a file cannot be written because its folder is not there or because it is a
+// folder: that is said before the work, not after it.
 void require_folder_of(const std::filesystem::path& file);
 
 // Loads the model on all ranks of the job, over which it is cut where there are several.

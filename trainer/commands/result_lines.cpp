@@ -16,9 +16,10 @@ void add_energy_options(CLI::App* app, EnergyOptions& options) {
   CLI::Option* const energy = app->add_flag(
       "--energy", options.is_wanted,
       "Add the energy and the emissions of this call: as a last line of JSON, {\"energy\": ..}, or "
-      "for plain text on standard error");
+      "for plain text and tables on standard error");
   app->add_option("--region", options.region,
-                  "Country or region of the grid, as energy.region in a config (default WORLD)")
+                  "Grid, by the code of a country or region, such as DEU, as energy.region in a "
+                  "config (default WORLD)")
       ->needs(energy);
 }
 
@@ -37,8 +38,8 @@ std::string json_line(const nlohmann::ordered_json& value) {
   return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-ResultLines::ResultLines(size_t num_lines, CallEnergy* energy)
-    : num_lines_(num_lines), energy_(energy), begin_(monotonic_seconds()) {
+ResultLines::ResultLines(size_t num_lines, CallEnergy* energy, OutputForm form)
+    : num_lines_(num_lines), energy_(energy), form_(form), begin_(monotonic_seconds()) {
   if (energy_ != nullptr) energy_->begin_inference();
 }
 
@@ -79,7 +80,12 @@ void ResultLines::finish() {
                  fixed(static_cast<double>(num_tokens_) / seconds, 1), " tokens/s"));
   }
   if (energy_ == nullptr) return;
-  std::cout << json_line({{"energy", energy_->summary(num_tokens_)}}) << "\n";
+  const nlohmann::ordered_json summary = energy_->summary(num_tokens_);
+  if (form_ == OutputForm::kText) {
+    log_info(CallEnergy::sentence(summary));
+  } else {
+    std::cout << json_line({{"energy", summary}}) << "\n";
+  }
 }
 
 }  // namespace lmtrain

@@ -29,10 +29,13 @@ std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options, const L
 // One line of JSON; bytes that are no UTF-8 become U+FFFD.
 std::string json_line(const nlohmann::ordered_json& value);
 
+// kText: for people, so that the energy does not come as JSON.
+enum class OutputForm { kJson, kText };
+
 class ResultLines {
  public:
   // `num_lines` will come. `energy` may be null.
-  ResultLines(size_t num_lines, CallEnergy* energy);
+  ResultLines(size_t num_lines, CallEnergy* energy, OutputForm form = OutputForm::kJson);
 
   // Writes the line of this place as soon as all before it are written. `num_tokens` were read or
   // written for it.
@@ -50,6 +53,7 @@ class ResultLines {
 
   size_t num_lines_;
   CallEnergy* energy_;
+  OutputForm form_;
   double begin_;
   int64_t num_tokens_ = 0;
   size_t num_added_ = 0;

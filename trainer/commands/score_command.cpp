@@ -74,19 +74,18 @@ ordered_json as_json(const LoadedModel& loaded, size_t index, const ScoredText& 
 
 // A row for each token, for people.
 std::string as_table(const LoadedModel& loaded, const ScoredText& text) {
-  std::string rows = "probability   rank  token\n";
+  std::string rows = "probability   rank  token";
   for (const ScoredToken& scored : text.tokens) {
     const std::string rank = with_commas(scored.rank);
-    rows += cat("   ", fixed(std::exp(scored.log_probability), 6),
+    rows += cat("\n   ", fixed(std::exp(scored.log_probability), 6),
                 std::string(7 - std::min<size_t>(7, rank.size()), ' '), rank, "  ",
                 token_in_line(loaded.tokenizer, scored.token));
     std::string separator = "    of ";
     for (const RankedToken& other : scored.top) {
-      rows += cat(separator, token_in_line(loaded.tokenizer, other.token), " ",
+      rows += cat(separator, "\"", token_in_line(loaded.tokenizer, other.token), "\" ",
                   fixed(std::exp(other.log_probability), 3));
       separator = ", ";
     }
-    rows += "\n";
   }
   return rows;
 }
@@ -122,7 +121,9 @@ TextToScore text_to_score(const LoadedModel& loaded, const Options& options,
 class Output {
  public:
   Output(const LoadedModel& loaded, const Options& options, size_t num_texts, CallEnergy* energy)
-      : loaded_(loaded), as_table_(options.as_table), lines_(num_texts, energy) {}
+      : loaded_(loaded),
+        as_table_(options.as_table),
+        lines_(num_texts, energy, options.as_table ? OutputForm::kText : OutputForm::kJson) {}
 
   void add(size_t index, const ScoredText& text) {
     const auto num_tokens = static_cast<int64_t>(text.ids.size());
@@ -151,17 +152,18 @@ void score(const Options& options, Launch& launch) {
                             "--start-token and --no-start-token"));
     }
     require_masking_tokens(loaded.tokenizer, loaded.checkpoint.string());
-    for (size_t i = 0; i < texts.size(); ++i)
+    for_each_text(texts.size(), [&](size_t i) {
       output.add(i, score_with_encoder(loaded, *encoder, options, texts[i].text));
+    });
     output.finish();
     return;
   }
   std::vector<TextToScore> inputs;
   std::vector<size_t> lengths;
-  for (const TextPair& text : texts) {
-    inputs.push_back(text_to_score(loaded, options, text.text));
+  for_each_text(texts.size(), [&](size_t i) {
+    inputs.push_back(text_to_score(loaded, options, texts[i].text));
     lengths.push_back(inputs.back().tokens.size());
-  }
+  });
   in_batches(lengths, options.batch_size, [&](std::span<const size_t> places) {
     std::vector<TextToScore> batch;
     for (const size_t place : places) batch.push_back(inputs[place]);

@@ -47,6 +47,17 @@ std::vector<TextPair> texts_of(const TextArguments& arguments) {
   return texts;
 }
 
+void for_each_text(size_t count, const std::function<void(size_t)>& read) {
+  for (size_t i = 0; i < count; ++i) {
+    try {
+      read(i);
+    } catch (const DataError& error) {
+      if (count == 1) throw;
+      throw DataError(cat("text ", i + 1, " of ", count, ": ", error.what()));
+    }
+  }
+}
+
 void add_encoding_options(CLI::App* app, EncodingOptions& options) {
   add_choice(app, "--truncation", options.truncation,
              "What to do with a text that is too long: do_not_truncate refuses it, longest_first "
@@ -66,13 +77,9 @@ std::vector<EncodedText> encoded(const LoadedModel& loaded, const std::vector<Te
   }
   if (options.max_tokens == 0) options.max_tokens = limit;
   std::vector<EncodedText> result;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    try {
-      result.push_back(encode_text(loaded.tokenizer, texts[i], options));
-    } catch (const DataError& error) {
-      throw DataError(cat("text ", i + 1, " of ", texts.size(), ": ", error.what()));
-    }
-  }
+  for_each_text(texts.size(), [&](size_t i) {
+    result.push_back(encode_text(loaded.tokenizer, texts[i], options));
+  });
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ void add_text_arguments(CLI::App* app, TextArguments& arguments, TakesPairs pair
 std::vector<Synonyms> text_words(TakesPairs pairs);
 // At least one. Throws ConfigError where there is none, DataError and IoError for the file.
 std::vector<TextPair> texts_of(const TextArguments& arguments);
+
+// Calls read(i) for each of `count` texts. A DataError that it throws then names the text.
+void for_each_text(size_t count, const std::function<void(size_t)>& read);
 
 // --truncation, --max-length and --special-tokens; max_tokens is 0 where it is not given.
 void add_encoding_options(CLI::App* app, EncodingOptions& options);

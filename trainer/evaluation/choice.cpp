@@ -38,7 +38,7 @@ Item item_of(JsonObject& object) {
   item.context = object.text("context");
   const nlohmann::json& choices = object.required("choices");
   if (!choices.is_array() || choices.size() < 2)
-    object.fail("choices", "is no list of two or more");
+    object.fail("choices", "must be a list of two texts or more");
   for (const auto& choice : choices)
     item.choices.push_back(json_text(choice, cat(object.place(), ": choices")));
   item.answer = answer_of(object, item.choices);
@@ -126,6 +126,7 @@ TaskResult evaluate_choice(const TaskModel& model, const TaskConfig& options,
       listener(i + 1, items.size(),
                {{"answer", items[i].answer},
                 {"chosen", place_of_largest(scores)},
+                {"chosen_normalised", place_of_largest(normalised)},
                 {"log_probabilities", scores}});
     }
   }

@@ -67,26 +67,30 @@ TaskResult evaluate_generation(const TaskModel& model, const TaskConfig& options
   read_items(options, [&](JsonObject& object) { items.push_back(item_of(object)); });
   Engine engine(decoder, {.num_tokens = model.tokenizer.vocab_size(), .ranks = model.ranks});
   std::vector<double> exact;
-  int64_t num_containing = 0;
+  std::vector<double> contains;
   for (size_t i = 0; i < items.size(); ++i) {
     const std::string text = trimmed(write(engine, model, options, items[i].prompt));
     exact.push_back(std::ranges::any_of(
         items[i].answers, [&](const std::string& answer) { return text == trimmed(answer); }));
-    if (std::ranges::any_of(items[i].answers, [&](const std::string& answer) {
-          return !trimmed(answer).empty() && text.find(trimmed(answer)) != std::string::npos;
-        }))
-      ++num_containing;
-    if (listener)
-      listener(i + 1, items.size(), {{"text", text}, {"is_exact", exact.back() == 1.0}});
+    contains.push_back(std::ranges::any_of(items[i].answers, [&](const std::string& answer) {
+      return !trimmed(answer).empty() && text.find(trimmed(answer)) != std::string::npos;
+    }));
+    if (listener) {
+      listener(i + 1, items.size(),
+               {{"text", text},
+                {"is_exact", exact.back() == 1.0},
+                {"contains_answer", contains.back() == 1.0}});
+    }
   }
   const Share share = bootstrapped(exact);
+  const Share containing = bootstrapped(contains);
   TaskResult result;
-  result.numbers = {
-      {"items", items.size()},
-      {"exact_match", share.value},
-      {"exact_match_stderr", standard_error(share.value, items.size())},
-      {"exact_match_interval", {share.low, share.high}},
-      {"contains_answer", static_cast<double>(num_containing) / static_cast<double>(items.size())}};
+  result.numbers = {{"items", items.size()},
+                    {"exact_match", share.value},
+                    {"exact_match_stderr", standard_error(share.value, items.size())},
+                    {"exact_match_interval", {share.low, share.high}},
+                    {"contains_answer", containing.value},
+                    {"contains_answer_interval", {containing.low, containing.high}}};
   result.measure = "exact_match";
   result.value = share.value;
   return result;

@@ -61,10 +61,11 @@ TaskResult evaluate_perplexity(const TaskModel& model, const TaskConfig& options
   const int64_t positions = decoder.config().max_positions;
   const int64_t window = options.window == 0 ? positions : options.window;
   const int64_t stride = options.stride == 0 ? std::max<int64_t>(1, window / 2) : options.stride;
-  if (window < 2 || window > positions || stride >= window) {
-    throw ConfigError(cat("windows of ", window, " tokens that begin every ", stride,
-                          ": a window holds 2 to ", positions,
-                          " tokens and is longer than the stride"));
+  if (window < 2 || window > positions)
+    throw ConfigError(cat("a window of ", window, " tokens: the model holds 2 to ", positions));
+  if (stride >= window) {
+    throw ConfigError(cat("a stride of ", stride, " tokens must be shorter than the window of ",
+                          window, ", or tokens would count that have nothing before them"));
   }
   if (options.limit > 0 && !options.path.ends_with(".jsonl"))
     throw ConfigError(

@@ -55,7 +55,10 @@ Explanation explain(const LoadedModel& loaded, const EncodedText& text,
   Explanation result;
   result.text = text;
   result.prediction = find_prediction(loaded, text, options.choice);
-  for (const int32_t id : text.ids) result.is_replaced.push_back(!loaded.tokenizer.is_special(id));
+  for (const int32_t id : text.ids) {
+    const bool is_word = !loaded.tokenizer.is_special(id) || id == loaded.tokenizer.unknown_token();
+    result.is_replaced.push_back(is_word);
+  }
   if (std::ranges::find(result.is_replaced, true) == result.is_replaced.end())
     throw DataError("the text holds special tokens alone, so that there is nothing to explain");
 
@@ -68,7 +71,10 @@ Explanation explain(const LoadedModel& loaded, const EncodedText& text,
       integrated_gradients(score, vectors, baseline,
                            {.tolerance = options.tolerance,
                             .max_points = options.max_points,
-                            .points_at_once = std::max<int64_t>(1, kTokensAtOnce / positions)});
+                            .points_at_once = std::max<int64_t>(1, kTokensAtOnce / positions),
+                            .on_points = [&](int64_t points) {
+                              if (options.on_tokens) options.on_tokens(points * positions);
+                            }});
   result.integrated_gradients = of_tokens(integrated.contributions);
   result.gradient_x_input = of_tokens(score(vectors.unsqueeze(0)).gradients[0] * vectors);
   result.input_score = integrated.input_score;

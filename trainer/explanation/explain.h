@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct ExplainOptions {
   double tolerance = 0.01;  // of the completeness
   int64_t max_points = 1024;
   bool with_attention = false;
+  std::function<void(int64_t tokens)> on_tokens = {};  // told of tokens of points, as they are read
 };
 
 struct Explanation {

@@ -36,11 +36,8 @@ struct Piece {
 class Line {
  public:
   Line(const ScoreFunction& score, const at::Tensor& input, const at::Tensor& baseline,
-       int64_t points_at_once)
-      : score_(score),
-        baseline_(baseline),
-        step_(input - baseline),
-        points_at_once_(points_at_once) {}
+       const IntegrationOptions& options)
+      : score_(score), baseline_(baseline), step_(input - baseline), options_(options) {}
 
   std::vector<Piece> begin() {
     const std::vector<double> nodes = nodes_of(0, 1);
@@ -85,13 +82,14 @@ class Line {
     std::vector<at::Tensor> scores;
     std::vector<at::Tensor> gradients;
     const auto count = static_cast<int64_t>(places.size());
-    for (int64_t first = 0; first < count; first += points_at_once_) {
+    for (int64_t first = 0; first < count; first += options_.points_at_once) {
       std::vector<at::Tensor> points;
-      for (int64_t i = first; i < std::min(count, first + points_at_once_); ++i)
+      for (int64_t i = first; i < std::min(count, first + options_.points_at_once); ++i)
         points.push_back(baseline_ + step_ * places[static_cast<size_t>(i)]);
       const ScoredPoints found = score_(at::stack(points));
       scores.push_back(found.scores);
       gradients.push_back(found.gradients);
+      if (options_.on_points) options_.on_points(found.scores.numel());
     }
     num_points_ += count;
     return {at::cat(scores), at::cat(gradients)};
@@ -110,7 +108,7 @@ class Line {
   const ScoreFunction& score_;
   at::Tensor baseline_;
   at::Tensor step_;
-  int64_t points_at_once_;
+  const IntegrationOptions& options_;
   int64_t num_points_ = 0;
 };
 
@@ -128,7 +126,7 @@ IntegratedGradients integrated_gradients(const ScoreFunction& score, const at::T
                                          const IntegrationOptions& options) {
   TORCH_CHECK(options.max_points >= kFewestPoints, "integrated gradients need ", kFewestPoints,
               " points");
-  Line line(score, input, baseline, options.points_at_once);
+  Line line(score, input, baseline, options);
   std::vector<Piece> pieces = line.begin();
   IntegratedGradients result;
   result.baseline_score = pieces[0].begin_score;

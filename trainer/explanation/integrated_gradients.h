@@ -25,6 +25,7 @@ struct IntegrationOptions {
   double tolerance = 0.01;
   int64_t max_points = 1024;  // where the score is computed, at least kFewestPoints
   int64_t points_at_once = 16;
+  std::function<void(int64_t points)> on_points = {};  // told how many more have been computed
 };
 inline constexpr int64_t kFewestPoints = 10;
 

@@ -56,10 +56,11 @@ int64_t token_meant(const Tokenizer& tokenizer, const std::string& name,
   if (ids.size() == 1) return ids[0];
   std::vector<std::string> names;
   for (const int32_t id : ids) names.push_back(cat("\"", token_in_line(tokenizer, id), "\""));
-  throw DataError(cat("--target \"", name, "\" is ",
-                      counted(static_cast<int64_t>(ids.size()), "token"), " (", join(names, ", "),
-                      "), and one is explained at a time: give the first, with the space before it "
-                      "where a new word begins"));
+  throw ConfigError(
+      cat("--target \"", name, "\" is ", counted(static_cast<int64_t>(ids.size()), "token"), " (",
+          join(names, ", "),
+          "), and one is explained at a time: give the first, with the space before it "
+          "where a new word begins"));
 }
 
 void require_position(const PredictionChoice& choice, int64_t num_tokens) {

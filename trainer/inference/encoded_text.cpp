@@ -38,10 +38,11 @@ void cut(std::vector<int32_t>& first, std::vector<int32_t>& second, int64_t limi
   if (truncation == Truncation::kOnlyFirst) keep_first -= excess;
   if (truncation == Truncation::kOnlySecond) keep_second -= excess;
   if (truncation == Truncation::kRefuse || std::min(keep_first, keep_second) < 0) {
-    throw DataError(cat("the text has ", size(first) + size(second) + num_special,
-                        " tokens, special ones included, more than the ", limit + num_special,
-                        " positions that are read; give a shorter one, or --truncation "
-                        "longest_first"));
+    throw DataError(
+        cat("the text has ", size(first) + size(second) + num_special,
+            " tokens, special ones included, and at most ", limit + num_special,
+            " are read (--max-length, or the model's positions); give a shorter one, or "
+            "--truncation longest_first"));
   }
   if (keep_first == 0 || (keep_second == 0 && !second.empty())) {
     throw DataError(cat("cut to ", limit + num_special, " tokens, nothing is left of ",

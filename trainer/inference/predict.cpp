@@ -86,7 +86,8 @@ void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& text
   const ModelConfig& model = loaded.config.model;
   if (!model.has_label_head() && !model.has_sentence_head()) {
     throw ConfigError(cat(loaded.checkpoint.string(), " has model.head = ", model.head,
-                          ", which says nothing of labels; score it instead"));
+                          ", which says nothing of labels; ask it with lmtrain ",
+                          model.has_language_head() ? "score" : "embed"));
   }
   const bool wants_pair = model.answers_questions() || model.has_sentence_head();
   for (const TextPair& text : texts) {

@@ -208,8 +208,11 @@ bool is_free(const std::string& key) {
 
 HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   const fs::path path = folder / "config.json";
-  if (!fs::exists(path))
-    throw DataError(cat(folder.string(), ": there is no config.json", hint_on_downloads(folder)));
+  if (!fs::exists(path)) {
+    throw DataError(cat(folder.string(),
+                        fs::is_directory(folder) ? " has no config.json" : " is no folder",
+                        hint_on_downloads(folder)));
+  }
   const json value =
       parse_python_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
   HuggingfaceModel model = model_from_json(value, path.string());

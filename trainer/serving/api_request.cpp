@@ -229,11 +229,33 @@ std::vector<ChatMessage> messages_of(Body& body) {
   std::vector<ChatMessage> messages;
   for (const json& one : *value) {
     JsonObject object(one, "the request: messages");
-    messages.push_back({object.text("role"), content_of(object.required("content"))});
+    const std::string role = object.text("role");
+    static const std::vector<std::string> kRoles = {"system", "developer", "user", "assistant",
+                                                    "tool"};
+    if (std::ranges::find(kRoles, role) == kRoles.end())
+      throw DataError(cat("messages: role ", show_text(role), " is none of ", join(kRoles, ", ")));
+    messages.push_back({role, content_of(object.required("content"))});
     object.find("name");  // of who speaks; the template knows roles alone
     object.finish();
   }
   return messages;
+}
+
+// What clients send although they ask for nothing: no tools, and an answer that is text.
+void require_plain_text(Body& body) {
+  if (const json* const tools = body.find("tools"); tools != nullptr && !tools->empty())
+    throw DataError("tools are not supported: the model writes text alone");
+  body.find("parallel_tool_calls");
+  if (const json* const choice = body.find("tool_choice");
+      choice != nullptr && *choice != "none" && *choice != "auto")
+    throw DataError(cat("tool_choice is ", show_value(*choice), ", and there are no tools"));
+  const json* const format = body.find("response_format");
+  if (format == nullptr) return;
+  JsonObject object(*format, "the request: response_format");
+  if (const std::string type = object.text("type"); type != "text")
+    throw DataError(
+        cat("response_format has the type ", show_text(type), "; this model writes text alone"));
+  object.finish();
 }
 
 }  // namespace
@@ -279,6 +301,9 @@ CompletionRequest parse_chat(const json& value, const LoadedModel& loaded, const
   request.stops = read_stops(body);
   request.with_log_probabilities = body.boolean("logprobs");
   request.decoding.num_top = body.integer("top_logprobs", 0, 0, kMostTop);
+  if (request.decoding.num_top > 0 && !request.with_log_probabilities)
+    throw DataError("top_logprobs has a meaning only where logprobs is true");
+  require_plain_text(body);
   auto wanted = optional_integer(body, "max_completion_tokens", 1, limits.most_tokens);
   const auto older = optional_integer(body, "max_tokens", 1, limits.most_tokens);
   if (!wanted) wanted = older;

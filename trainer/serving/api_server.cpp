@@ -177,7 +177,9 @@ HttpResponse ApiServer::route(const HttpRequest& request) {
       return {.content_type = "text/html; charset=utf-8", .body = std::string(server_page())};
     if (path == "/health") return health();
     if (path == "/metrics") return metrics();
-    if (path == "/v1/models" || path == "/v1/models/" + options_.model_name) return models();
+    if (path == "/v1/models")
+      return json_response({{"object", "list"}, {"data", json::array({model_json()})}});
+    if (path == "/v1/models/" + options_.model_name) return json_response(model_json());
   }
   const bool is_of_post =
       path == "/v1/completions" || path == "/v1/chat/completions" || path == "/v1/embeddings";
@@ -359,15 +361,17 @@ HttpResponse ApiServer::embeddings(const HttpRequest& request) {
                                           num_tokens, energy_of(joules)));
 }
 
-HttpResponse ApiServer::models() const {
-  const json model = {{"id", options_.model_name},
-                      {"object", "model"},
-                      {"created", 0},
-                      {"owned_by", "lmtrain"},
-                      {"kind", loaded_.config.model.kind},
-                      {"chat", chat_.has_value()},
-                      {"max_positions", loaded_.config.model.max_positions}};
-  return json_response({{"object", "list"}, {"data", json::array({model})}});
+json ApiServer::model_json() const {
+  const ModelConfig& model = loaded_.config.model;
+  return {{"id", options_.model_name},
+          {"object", "model"},
+          {"created", 0},
+          {"owned_by", "lmtrain"},
+          {"kind", model.kind},
+          {"writes", model.has_language_head() && model.traits().predicts_next_token()},
+          {"chat", chat_.has_value()},
+          {"max_positions", model.max_positions},
+          {"max_tokens", options_.limits.most_tokens}};
 }
 
 HttpResponse ApiServer::health() const {

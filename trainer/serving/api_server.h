@@ -56,7 +56,7 @@ class ApiServer {
   void require_access(const HttpRequest& request) const;
   HttpResponse completions(const HttpRequest& request, bool is_chat);
   HttpResponse embeddings(const HttpRequest& request);
-  HttpResponse models() const;
+  nlohmann::ordered_json model_json() const;
   HttpResponse health() const;
   HttpResponse metrics() const;
 
