@@ -101,6 +101,12 @@ DurableFile::DurableFile(fs::path path, int64_t expected_bytes)
     : path_(std::move(path)),
       temporary_(path_.string() + ".tmp." + std::to_string(getpid())),
       reserved_(expected_bytes) {
+  // The rename at the end would put a file in place of a device.
+  struct stat there = {};
+  if (lstat(path_.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode)) {
+    throw IoError(
+        cat("cannot write ", path_.string(), ": it is a folder, a device or a pipe; name a file"));
+  }
   // A file or link that lies there is not written through.
   unlink(temporary_.c_str());
   descriptor_ = open(temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0644);

@@ -14,7 +14,7 @@ namespace lmtrain {
 
 // A file written beside its final place ("PATH.tmp.PID") and moved there by commit(). Without
 // commit() the temporary file is removed and PATH stays as it was. Every failure throws IoError
-// naming the path.
+// naming the path, and so does a path that is a folder, a device or a pipe. A link is replaced.
 class DurableFile {
  public:
   // Reserves `expected_bytes` up front (posix_fallocate), so that a full disk fails here.

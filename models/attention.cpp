@@ -101,9 +101,9 @@ at::Tensor SelfAttention::mix(const at::Tensor& qkv, const AttentionContext& con
         .flatten(1, 2);
   }
   const auto heads_first = [&](const at::Tensor& t) { return t.flatten(2, 3).transpose(1, 2); };
-  if (context.maps != nullptr) {
+  if (context.listener != nullptr && *context.listener) {
     const at::Tensor own = probabilities(heads_first(q), heads_first(k), context.mask);
-    context.maps->push_back(at::cat(gather_parts(tensor_group_, own), 1));
+    (*context.listener)(at::cat(gather_parts(tensor_group_, own), 1));
   }
   const at::Tensor mixed = attention(heads_first(q), heads_first(k),
                                      heads_first(by_position(parts[2])), context.mask, dropout);

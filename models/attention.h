@@ -19,9 +19,9 @@ namespace lmtrain {
 // The inputs of attention that all blocks of a micro-batch share.
 struct AttentionContext {
   AttentionMask mask;  // of samples of equal length; undefined where tokens are cached
-  std::optional<RotaryTables> rotary;  // where positions are rotary
-  std::optional<CachedPass> cached;    // where new tokens go on from a key-value cache
-  AttentionMaps* maps = nullptr;       // where those of all heads are added, of all ranks
+  std::optional<RotaryTables> rotary;           // where positions are rotary
+  std::optional<CachedPass> cached;             // where new tokens go on from a key-value cache
+  const AttentionListener* listener = nullptr;  // or null
 };
 
 class SelfAttention {

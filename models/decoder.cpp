@@ -92,7 +92,7 @@ at::Tensor Decoder::hidden(const at::Tensor& ids, const std::vector<TokenSpan>& 
 
 at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input,
                                        const std::optional<CachedPass>& cached) const {
-  AttentionContext context{input.mask, {}, cached, input.attention_maps};
+  AttentionContext context{input.mask, {}, cached, &input.on_attention};
   if (position_table_ == nullptr)
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);

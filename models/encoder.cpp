@@ -79,7 +79,7 @@ at::Tensor Encoder::label_logits(const ModelInput& input) const {
 at::Tensor Encoder::hidden(const ModelInput& input) const {
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
   at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
-  x = run_blocks(blocks_, x, {.mask = input.mask, .maps = input.attention_maps}, dropped);
+  x = run_blocks(blocks_, x, {.mask = input.mask, .listener = &input.on_attention}, dropped);
   if (final_norm_) x = (*final_norm_)(x);
   return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/cpu/Utils.h>
 
 #include "models/kernels/kernels.h"
 
@@ -43,12 +44,27 @@ at::Tensor dealt(const at::Tensor& rows, int64_t ways) {
   return at::cat({ordered, rows.narrow(1, whole, rows.size(1) - whole)}, 1);
 }
 
+// Whether LibTorch's products of bf16 are slower than those of fp32, and by more than it takes to
+// widen a matrix.
+bool widens(const at::Tensor& rows) {
+  static const bool has_amx = at::cpu::init_amx();
+  return !has_amx && rows.is_cpu() && rows.scalar_type() == at::kBFloat16 &&
+         rows.size(0) > kMostFewRows;
+}
+
+at::Tensor many_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                     at::ScalarType result) {
+  if (!widens(x.reshape({-1, x.size(-1)}))) return at::linear(x, weight, bias).to(result);
+  const at::Tensor wide_bias = bias.defined() ? bias.to(at::kFloat) : bias;
+  return at::linear(x.to(at::kFloat), weight.to(at::kFloat), wide_bias).to(result);
+}
+
 }  // namespace
 
 at::Tensor inferred_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                            at::ScalarType result) {
   const at::Tensor rows = x.reshape({-1, x.size(-1)});
-  if (!suits(rows, weight)) return at::linear(x, weight, bias).to(result);
+  if (!suits(rows, weight)) return many_rows(x, weight, bias, result);
   const at::Tensor wide = rows.to(at::kFloat).contiguous();
   at::Tensor y = at::empty({rows.size(0), weight.size(0)}, wide.options());
   const DecodingKernels& kernels = cpu_kernels().decoding;
@@ -69,7 +85,7 @@ at::Tensor inferred_linear(const at::Tensor& x, const Int8Matrix& weight, const 
   if (!rows.is_cpu() || rows.size(0) > kMostFewRows || rows.scalar_type() == at::kDouble) {
     const at::Tensor wide =
         weight.values.to(x.scalar_type()).mul_(weight.scales.to(x.scalar_type()).unsqueeze(1));
-    return at::linear(x, wide, bias).to(result);
+    return many_rows(x, wide, bias, result);
   }
   const at::Tensor wide = rows.to(at::kFloat).contiguous();
   at::Tensor y = at::empty({rows.size(0), weight.values.size(0)}, wide.options());

@@ -14,7 +14,8 @@ inline constexpr int64_t kMostFewRows = 32;
 
 // Returns x W^T + b in the type `result`, without gradients. x: [.., inputs]; weight: [outputs,
 // inputs] in the same type; bias: [outputs] or undefined. On the CPU in bf16 and fp32, few rows are
-// computed each by itself, with sums in fp32; everything else by LibTorch.
+// computed each by itself, with sums in fp32; everything else by LibTorch. Many rows in bf16 are
+// widened to fp32 for it on processors without AMX, where that is faster.
 at::Tensor inferred_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                            at::ScalarType result);
 

@@ -21,7 +21,7 @@ struct ModelInput {
   // [samples, positions, hidden]: read in place of the ids' rows of the embedding, and may require
   // a gradient. Undefined where the ids are looked up.
   at::Tensor token_vectors;
-  AttentionMaps* attention_maps = nullptr;  // where the blocks record what they attend to
+  AttentionListener on_attention;  // where somebody asks what the blocks attend to
 };
 
 // Token ids and what is known about them, all on one device. An undefined tensor takes its default.

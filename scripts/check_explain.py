@@ -122,8 +122,28 @@ def check_tokens(checks, tokenizer_of, family):
     worst = compare(checks, name, model, ids, None, words, baseline)
     other = tokenizer.decode([ids[-2]])
     worst = max(worst, compare(checks, name, model, ids, None, [*words, "--target", other], baseline))
+    if family != "bert":
+        check_zero_baseline(checks, name, model, ids, text)
     check_page(checks, name, model, ids, words)
     print(f"explain: contributions of {name} differ by at most {worst:.2g} of the largest, and its maps are equal")
+
+
+def check_zero_baseline(checks, name, model, ids, text):
+    """RMSNorm makes the score jump beside a baseline of zeros, where errors of tokens may cancel in their sum."""
+    line, = lines_of(checks, "explain", name + ".checkpoint", "--text", text, "--baseline", "zero",
+                     "--no-start-token", "--max-points", 4000)
+    vectors = model.get_input_embeddings()(torch.tensor([ids])).detach()
+    # The line in logarithmic steps, each by Gauss and Legendre.
+    cuts, (nodes, weights) = [0.0, *torch.logspace(-7, 0, 60).tolist()], numpy.polynomial.legendre.leggauss(16)
+    total = torch.zeros(len(ids), dtype=torch.float64)
+    for begin, end in zip(cuts, cuts[1:]):
+        places = torch.tensor((begin + end) / 2 + (end - begin) / 2 * nodes)
+        points = (vectors * places[:, None, None]).requires_grad_(True)
+        scores = model(inputs_embeds=points).logits[:, -1].log_softmax(-1)[:, line["target"]["id"]]
+        slopes = (torch.autograd.grad(scores.sum(), points)[0] * vectors).sum(-1)
+        total += (end - begin) / 2 * (torch.tensor(weights)[:, None] * slopes).sum(0)
+    worst = differ(line["integrated_gradients"], total.detach()) / float(total.abs().max())
+    assert line["completeness"]["holds"] and worst <= 0.02, f"{name} from zeros: off by {worst:.2g}, {line}"
 
 
 def page_data(checks, path):
@@ -149,7 +169,7 @@ def check_browser(checks, tokenizer_of):
     lines = lines_of(checks, "explain", "bert-explained.checkpoint", "--page", "page.html", "--text",
                      "the [MASK] fox </script><b>", "--text", "all that [MASK] had seen")
     checks.run("explain", "bert-explained.checkpoint", "--page", "wrong.html", "--text", "the [MASK] of the house",
-               "--max-points", 10, "--tolerance", 1e-6)
+               "--max-points", 65, "--tolerance", 1e-6)
     with Browser(path) as browser:
         browser.call("Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True)
         browser.open(f"file://{checks.folder}/page.html")

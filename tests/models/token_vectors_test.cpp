@@ -87,8 +87,8 @@ TEST_P(TokenVectors, AreLookedAtWhereTheMaskAllows) {
   ModelInput input = make_input(small.model->config(),
                                 {.ids = some_ids(), .lengths = at::tensor({7, 4}, at::kLong)});
   const at::Tensor expected = small.model->hidden(input);
-  AttentionMaps maps;
-  input.attention_maps = &maps;
+  std::vector<at::Tensor> maps;
+  input.on_attention = [&](const at::Tensor& map) { maps.push_back(map); };
   EXPECT_TRUE(at::equal(small.model->hidden(input), expected));
   ASSERT_EQ(maps.size(), 2U);
   for (const at::Tensor& map : maps) {

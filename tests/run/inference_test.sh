@@ -65,10 +65,20 @@ text = data["texts"][0]
 assert text["integrated_gradients"] == one["integrated_gradients"] and text["attention"]["values"], page[-300:]' ||
   fail "explain's contributions or its page"
 run explain runs/test --text "the of" --target " of" --score probability --table | grep -q "^contribution  token" || fail "no table"
-run explain runs/test --text "the of and" --max-points 10 --tolerance 1e-6 > /dev/null
+run explain runs/test --text "the of and" --max-points 65 --tolerance 1e-6 > /dev/null
 grep -q "raise --max-points" err.log || fail "contributions that do not add up pass unnoticed: $(cat err.log)"
-expect 64 "one is explained at a time" explain runs/test --text "the of" --target "the of"
+expect 64 "one token is explained" explain runs/test --text "the of" --target "the of"
 expect 64 "has no meaning here" explain runs/test --text "the of" --position 1
+expect 64 "no number from" explain runs/test --text a --tolerance nan
+expect 64 "no number from" generate runs/test --prompt a --temperature nan
+run score runs/test --text "[the,of]" > brackets.jsonl
+[ "$(wc -l < brackets.jsonl)" = 1 ] || fail "a text in brackets became several"
+run explain runs/test --text "the of" --target-id 3 | grep -q '"id":3' || fail "--target-id names another token"
+expect 64 "is not below" explain runs/test --text "the of" --target-id 100000
+mkfifo pipe
+expect 74 "a device or a pipe" explain runs/test --text a --page pipe
+[ -p pipe ] || fail "a page took the place of a pipe"
+expect 64 "without chance" generate runs/test --prompt a --num-beams 2 --top-k 3
 expect 64 "too coarse" explain runs/test --text a --precision bf16
 expect 74 "no folder" explain runs/test --text a --page nowhere/page.html
 

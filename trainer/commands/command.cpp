@@ -36,6 +36,19 @@ std::string complain_of_choice(const std::string& word, const std::vector<std::s
              nearest.empty() ? "" : "; " + suggestion_text({nearest}, ""));
 }
 
+std::function<std::string(const std::string&)> number_range(double least, double most) {
+  return [least, most](const std::string& word) {
+    const std::optional<double> number = parse_number(word);
+    if (number && *number >= least && *number <= most) return std::string();
+    return cat("'", word, "' is no number from ", shortest(least), " to ", shortest(most));
+  };
+}
+
+CLI::Option* add_texts(CLI::App* app, const std::string& name, std::vector<std::string>& texts,
+                       const std::string& help) {
+  return app->add_option(name, texts, help)->allow_extra_args(false);
+}
+
 void add_checkpoint_argument(CLI::App* app, std::string& checkpoint) {
   app->add_option("CHECKPOINT", checkpoint,
                   "Folder of a checkpoint, or of a run for its newest one")

@@ -55,6 +55,14 @@ Synonyms config_words();
 // "'x' is none of a, b; did you mean 'a'?"
 std::string complain_of_choice(const std::string& word, const std::vector<std::string>& names);
 
+// A check of CLI11: a finite number in this range.
+std::function<std::string(const std::string&)> number_range(double least, double most);
+
+// An option that may be given several times, with one text each time, which is taken as it is. (For
+// a list CLI11 itself would read "[a,b]" as two texts.)
+CLI::Option* add_texts(CLI::App* app, const std::string& name, std::vector<std::string>& texts,
+                       const std::string& help);
+
 // An option whose value is one of the names of an enum (base/choice.h).
 template <Choice E>
 CLI::Option* add_choice(CLI::App* app, const std::string& name, const std::function<void(E)>& set,

@@ -90,7 +90,7 @@ void add_task_options(CLI::App* app, TaskConfig& task) {
   app->add_option("--max-new-tokens", task.max_new_tokens, "generate: new tokens at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  app->add_option("--stop", task.stops, "generate: end before this text, or one of several")
+  add_texts(app, "--stop", task.stops, "generate: end before this text; may be given several times")
       ->check(not_empty)
       ->default_str("a line break");
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
@@ -94,7 +93,8 @@ std::vector<EncodedText> inputs_of(const LoadedModel& loaded, const Options& opt
   return encoded(loaded, texts, encoding, model.max_positions);
 }
 
-ExplainOptions explain_options(const LoadedModel& loaded, const Options& options) {
+ExplainOptions explain_options(const LoadedModel& loaded, const Options& options,
+                               size_t num_texts) {
   if (options.score && loaded.config.model.is_regression())
     throw ConfigError("--score is for probabilities; a regression is explained by its value");
   ExplainOptions result;
@@ -106,7 +106,8 @@ ExplainOptions explain_options(const LoadedModel& loaded, const Options& options
                         : token_named(loaded.tokenizer, options.baseline, "--baseline");
   result.tolerance = options.tolerance;
   result.max_points = options.max_points;
-  result.with_attention = !options.page.empty();
+  if (!options.page.empty())
+    result.most_attention = kMostAttentionOfPage / static_cast<int64_t>(num_texts);
   return result;
 }
 
@@ -116,6 +117,12 @@ int digits_for(const std::vector<double>& values) {
   for (const double value : values) largest = std::max(largest, std::abs(value));
   if (!(largest > 0)) return 4;
   return std::clamp(3 - static_cast<int>(std::floor(std::log10(largest))), 2, 12);
+}
+
+// "0.18%", "2e-05%".
+std::string shortest_percent(double part) {
+  const double percent = 100 * part;
+  return percent >= 0.01 ? cat(fixed(percent, 2), "%") : cat(shortest(percent), "%");
 }
 
 // A row for each token, for people.
@@ -135,14 +142,15 @@ std::string as_table(const LoadedModel& loaded, const nlohmann::ordered_json& ob
   return rows;
 }
 
-void warn_if_incomplete(const Explanation& explanation, const ExplainOptions& options,
-                        size_t index) {
-  if (explanation.relative_error <= options.tolerance) return;
+void warn_if_wrong(const Explanation& explanation, const ExplainOptions& options, size_t index,
+                   bool is_in_fp64) {
+  if (explanation.holds) return;
   log_warn(cat(
-      "text ", index + 1, ": the contributions add up to ", fixed(explanation.sum, 4),
-      ", but the score differs by ", fixed(explanation.input_score - explanation.baseline_score, 4),
-      " between the text and the baseline, so that they are not reliable; raise --max-points (",
-      options.max_points, ") or compute with --precision fp64"));
+      "text ", index + 1, ": the contributions miss the difference of the scores by ",
+      shortest_percent(explanation.relative_error), ", and all together they are off by about ",
+      shortest_percent(explanation.relative_token_error), ", more than --tolerance (",
+      shortest_percent(options.tolerance), "), so that they are not reliable; raise --max-points (",
+      options.max_points, ")", is_in_fp64 ? "" : " or compute with --precision fp64"));
 }
 
 void explain_texts(const Options& options, Launch& launch) {
@@ -151,7 +159,7 @@ void explain_texts(const Options& options, Launch& launch) {
   const auto energy = start_metering(options.energy, launch);
   const LoadedModel loaded = load_on_ranks(options.checkpoint, precise(options.model), launch);
   const std::vector<EncodedText> inputs = inputs_of(loaded, options, texts);
-  ExplainOptions settings = explain_options(loaded, options);
+  ExplainOptions settings = explain_options(loaded, options, texts.size());
   ResultLines lines(texts.size(), energy.get(),
                     options.as_table ? OutputForm::kText : OutputForm::kJson);
   settings.on_tokens = [&](int64_t tokens) { lines.add_tokens(tokens); };
@@ -161,9 +169,9 @@ void explain_texts(const Options& options, Launch& launch) {
     nlohmann::ordered_json object = explanation_json(loaded, settings, i, texts[i], explanation);
     lines.add(i, options.as_table ? as_table(loaded, object, explanation) : json_line(object),
               /*num_tokens=*/0);
-    warn_if_incomplete(explanation, settings, i);
+    warn_if_wrong(explanation, settings, i, loaded.store->compute_type() == at::kDouble);
     if (options.page.empty()) return;
-    add_attention(object, explanation.attention);
+    add_attention(object, explanation);
     shown.push_back(std::move(object));
   });
   if (!options.page.empty() && launch.rank() == 0) {
@@ -175,7 +183,11 @@ void explain_texts(const Options& options, Launch& launch) {
 
 void add_explanation_options(CLI::App* app, Options& options) {
   app->add_option("--target", options.choice.name,
-                  "Label or token whose probability is explained (default: the likeliest)");
+                  "Label or token whose probability is explained, by its text (default: the "
+                  "likeliest)")
+      ->check(not_empty);
+  app->add_option("--target-id", options.choice.id, "The same by its id")
+      ->excludes(app->get_option("--target"));
   app->add_option(
       "--position", options.choice.position,
       "Which token is meant, counted from 0 with the special ones, where a text has several masks or "
@@ -185,20 +197,24 @@ void add_explanation_options(CLI::App* app, Options& options) {
       "Whether contributions add up to a difference of log-probabilities, which is the default, "
       "or of probabilities");
   app->add_option(
-      "--baseline", options.baseline,
-      "What stands for no text: a special token or an id in place of each token, or zero: a "
-      "vector of zeros (default: the mask of an encoder, the end token of a decoder)");
-  app->add_option("--tolerance", options.tolerance,
-                  "How far the contributions may be from adding up, as a part of the difference")
-      ->check(CLI::Range(1e-6, 0.5))
+         "--baseline", options.baseline,
+         "What stands for no text: a special token or an id in place of each token, or zero: a "
+         "vector of zeros (default: the mask of an encoder, the end token of a decoder, else zero)")
+      ->check(not_empty);
+  app->add_option(
+         "--tolerance", options.tolerance,
+         "How far the contributions may be from adding up, and how wrong all together, as a part "
+         "of the difference and of their sum")
+      ->check(number_range(1e-6, 0.5))
       ->capture_default_str();
   app->add_option("--max-points", options.max_points,
                   "Points between baseline and text at which gradients are computed, at most")
       ->check(CLI::Range(kFewestPoints, int64_t{1} << 20))
       ->capture_default_str();
   app->add_option(
-      "--page", options.page,
-      "Write one page of HTML with the contributions and the attention maps to this file");
+         "--page", options.page,
+         "Write one page of HTML with the contributions and the attention maps to this file")
+      ->check(not_empty);
   app->add_flag("--table", options.as_table, "Print a table for people in place of JSON");
 }
 

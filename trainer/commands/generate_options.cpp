@@ -7,8 +7,8 @@ namespace lmtrain {
 namespace {
 
 void add_prompt_options(CLI::App* app, GenerateOptions& options) {
-  app->add_option("--prompt", options.prompts,
-                  "Text to continue, or several; without it the model begins a new text");
+  add_texts(app, "--prompt", options.prompts,
+            "Text to continue; may be given several times; without it the model begins a new text");
   app->add_option("--prompts", options.prompt_file,
                   "File of prompts: one a line, or with the ending .jsonl objects with \"prompt\"");
   CLI::Option* const chat = app->add_flag(
@@ -33,10 +33,10 @@ void add_length_options(CLI::App* app, GenerateOptions& options) {
   app->add_option("--min-new-tokens", decoding.min_new_tokens, "No end token before so many")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
-  app->add_option("--stop", options.stops, "End before this text, or before one of several")
+  add_texts(app, "--stop", options.stops, "End before this text; may be given several times")
       ->check(not_empty);
-  app->add_option("--stop-token", options.stop_tokens,
-                  "End at this special token or id too, or at one of several");
+  add_texts(app, "--stop-token", options.stop_tokens,
+            "End at this special token or id too; may be given several times");
 }
 
 void add_sampling_options(CLI::App* app, GenerateOptions& options) {
@@ -49,7 +49,7 @@ void add_sampling_options(CLI::App* app, GenerateOptions& options) {
   app->add_option(
          "--temperature", options.sampling.temperature,
          or_usual("Divides the logits; 0 always takes the most likely token", decoding.temperature))
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(number_range(0.0, 100.0));
   app->add_option("--top-k", options.sampling.top_k,
                   or_usual("Draw from the k most likely tokens only; 0: from all", decoding.top_k))
       ->check(CLI::Range(0, 1 << 24));
@@ -57,10 +57,10 @@ void add_sampling_options(CLI::App* app, GenerateOptions& options) {
          "--top-p", options.sampling.top_p,
          or_usual("Draw only from the most likely tokens that together reach this probability",
                   decoding.top_p))
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_range(0.0, 1.0));
   app->add_option("--min-p", decoding.min_p,
                   "Draw only from tokens at least this share as likely as the likeliest")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_range(0.0, 1.0))
       ->capture_default_str();
   app->add_option("--seed", decoding.seed,
                   "The same seed writes the same text, whatever else is written beside it")
@@ -72,22 +72,22 @@ void add_penalty_options(CLI::App* app, GenerateOptions& options) {
   app->add_option("--repetition-penalty", decoding.repetition_penalty,
                   "Divides positive logits of tokens that have come, prompt included, and "
                   "multiplies negative ones")
-      ->check(CLI::Range(0.01, 100.0))
+      ->check(number_range(0.01, 100.0))
       ->capture_default_str();
   app->add_option("--presence-penalty", decoding.presence_penalty,
                   "Is subtracted from the logit of each new token that has come")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(number_range(-100.0, 100.0))
       ->capture_default_str();
   app->add_option("--frequency-penalty", decoding.frequency_penalty,
                   "Is subtracted for each time that it has come")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(number_range(-100.0, 100.0))
       ->capture_default_str();
   app->add_option("--no-repeat-ngram-size", decoding.no_repeat_ngram_size,
                   "No n-gram of this length comes twice; 0: no such ban")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
-  app->add_option("--logit-bias", options.logit_bias,
-                  "TOKEN=NUMBER, which is added to the token's logit; or several");
+  add_texts(app, "--logit-bias", options.logit_bias,
+            "TOKEN=NUMBER, which is added to the token's logit; may be given several times");
 }
 
 void add_beam_options(CLI::App* app, GenerateOptions& options) {
@@ -98,7 +98,7 @@ void add_beam_options(CLI::App* app, GenerateOptions& options) {
       ->capture_default_str();
   app->add_option("--length-penalty", options.beams.length_penalty,
                   "Beams are compared by their log-probability over their length to this power")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(number_range(-100.0, 100.0))
       ->capture_default_str();
   add_choice(app, "--early-stopping", options.beams.early_stopping,
              "true: end once --num-beams texts have ended; false: once no beginning looks better "

@@ -61,8 +61,10 @@ void require_folder_of(const std::filesystem::path& file) {
   const std::filesystem::path folder = file.parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw IoError(cat("cannot write ", file.string(), ": there is no folder ", folder.string()));
-  if (std::filesystem::is_directory(file))
-    throw IoError(cat("cannot write ", file.string(), ": it is a folder; name a file in it"));
+  if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) {
+    throw IoError(
+        cat("cannot write ", file.string(), ": it is a folder, a device or a pipe; name a file"));
+  }
 }
 
 LoadedModel load_on_ranks(const std::string& checkpoint, const ModelOptions& options,

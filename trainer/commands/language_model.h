@@ -36,8 +36,8 @@ Synonyms precision_words();
 // A check of CLI11: a stop that is no text is refused.
 std::string not_empty(const std::string& text);
 
-// Throws IoError where a file cannot be written because its folder is not there or because it is a
-// folder: that is said before the work, not after it.
+// Throws IoError where a file cannot be written because its folder is not there or because it is no
+// file but a folder or a device: that is said before the work, not after it.
 void require_folder_of(const std::filesystem::path& file);
 
 // Loads the model on all ranks of the job, over which it is cut where there are several.

@@ -153,11 +153,11 @@ void add_limits(CLI::App* app, Options& options) {
       ->check(CLI::Range(1 << 10, 1 << 30))
       ->capture_default_str();
   app->add_option("--timeout", server.most_seconds, "Seconds that a request may take")
-      ->check(CLI::Range(0.1, 1e6))
+      ->check(number_range(0.1, 1e6))
       ->capture_default_str();
   app->add_option("--drain", options.drain_seconds,
                   "Seconds that requests under way have to end after SIGTERM or Ctrl-C")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_range(0.0, 1e6))
       ->capture_default_str();
 }
 

@@ -8,10 +8,10 @@ namespace lmtrain {
 
 void add_text_arguments(CLI::App* app, TextArguments& arguments, TakesPairs pairs) {
   const bool takes_pairs = pairs == TakesPairs::kYes;
-  app->add_option("--text", arguments.texts, "Text, or several");
+  add_texts(app, "--text", arguments.texts, "Text; may be given several times");
   if (takes_pairs) {
-    app->add_option("--pair", arguments.pairs,
-                    "Second text of each --text: a passage that holds the answer, say");
+    add_texts(app, "--pair", arguments.pairs,
+              "Second text of each --text: a passage that holds the answer, say");
   }
   app->add_option("--texts", arguments.file,
                   takes_pairs ? "File of texts: one a line; with the ending .tsv a text, a tab and "

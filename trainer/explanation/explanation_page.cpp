@@ -14,9 +14,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-// Beyond these a page takes long to open. A map has as many elements as its tokens squared.
-constexpr int64_t kMostElements = 12'000'000;
-
 json target_of(const Prediction& prediction) {
   json target = {{"kind", name_of(prediction.kind)}, {"name", prediction.name}};
   if (prediction.kind == PredictionKind::kAnswer) {
@@ -44,43 +41,45 @@ json explanation_json(const LoadedModel& loaded, const ExplainOptions& options, 
   object["target"] = target_of(explanation.prediction);
   object["alternatives"] = json::array();
   for (const Alternative& other : explanation.prediction.alternatives)
-    object["alternatives"].push_back({{"name", other.name}, {"probability", other.probability}});
+    object["alternatives"].push_back(
+        {{"id", other.id}, {"name", other.name}, {"probability", other.probability}});
   object["tokens"] = json::array();
   for (const int32_t id : explanation.text.ids)
     object["tokens"].push_back({{"id", id}, {"text", token_in_line(loaded.tokenizer, id)}});
   object["score"] = score_name(options, explanation.prediction);
   object["input_score"] = explanation.input_score;
   object["baseline_score"] = explanation.baseline_score;
-  object["baseline"] =
-      options.baseline < 0 ? "zero" : token_in_line(loaded.tokenizer, options.baseline);
+  if (options.baseline < 0) {
+    object["baseline"] = {{"vector", "zero"}};
+  } else {
+    object["baseline"] = {{"id", options.baseline},
+                          {"token", token_in_line(loaded.tokenizer, options.baseline)}};
+  }
   object["replaced"] = explanation.is_replaced;
   object["integrated_gradients"] = explanation.integrated_gradients;
   object["gradient_x_input"] = explanation.gradient_x_input;
   object["completeness"] = {{"sum", explanation.sum},
                             {"difference", explanation.input_score - explanation.baseline_score},
                             {"relative_error", explanation.relative_error},
-                            {"holds", explanation.relative_error <= options.tolerance},
+                            {"relative_token_error", explanation.relative_token_error},
+                            {"holds", explanation.holds},
                             {"points", explanation.num_points}};
   return object;
 }
 
-void add_attention(json& object, const at::Tensor& attention) {
-  const int64_t tokens = attention.size(2);
-  const bool is_averaged = attention.numel() > kMostElements;
-  const at::Tensor maps = is_averaged ? attention.mean(1, /*keepdim=*/true) : attention;
-  if (maps.numel() > kMostElements) {
-    object["attention_left_out"] =
-        cat("The attention maps of ", with_commas(tokens),
-            " tokens are too large for a page. Explain a shorter text, or cut it with "
-            "--max-length, to see them.");
+void add_attention(json& object, const Explanation& explanation) {
+  const at::Tensor maps = explanation.attention;
+  if (!maps.defined()) {
+    object["attention_left_out"] = cat("The attention maps of ", explanation.text.ids.size(),
+                                       " tokens are too large for this page. Explain a shorter "
+                                       "text, or fewer texts, to see them.");
     return;
   }
-  const at::Tensor bytes = maps.mul(255.0).round_().to(at::kByte).contiguous();
   object["attention"] = {{"layers", maps.size(0)},
                          {"heads", maps.size(1)},
-                         {"averaged", is_averaged},
-                         {"values", base64({reinterpret_cast<const char*>(bytes.data_ptr()),
-                                            static_cast<size_t>(bytes.numel())})}};
+                         {"averaged", explanation.attention_is_averaged},
+                         {"values", base64({reinterpret_cast<const char*>(maps.data_ptr()),
+                                            static_cast<size_t>(maps.numel())})}};
 }
 
 std::string explanation_page(const LoadedModel& loaded, const ExplainOptions& options,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -10,18 +11,29 @@
 namespace lmtrain {
 namespace {
 
+// The rule of Gauss with 7 points and that of Kronrod with 8 more (Piessens et al., "QUADPACK",
+// 1983), from the middle to the right; the left half is its mirror image.
 struct Node {
-  double place;   // in -1 .. 1
-  double weight;  // all add up to 2
+  double place;  // in 0 .. 1, where 1 is the end of the interval
+  double kronrod;
+  double gauss;
 };
-// Roots of the Legendre polynomial of degree 8 (Abramowitz and Stegun, 1964, table 25.4).
-constexpr std::array<Node, 4> kRightHalf = {{{0.1834346424956498, 0.3626837833783620},
-                                             {0.5255324099163290, 0.3137066458778873},
-                                             {0.7966664774136267, 0.2223810344533745},
-                                             {0.9602898564975363, 0.1012285362903763}}};
-constexpr int64_t kNodes = 2 * static_cast<int64_t>(kRightHalf.size());
+constexpr std::array<Node, 8> kRightHalf = {
+    {{0.0, 0.209482141084727828, 0.417959183673469388},
+     {0.207784955007898468, 0.204432940075298892, 0.0},
+     {0.405845151377397167, 0.190350578064785410, 0.381830050505118945},
+     {0.586087235467691130, 0.169004726639267903, 0.0},
+     {0.741531185599394440, 0.140653259715525919, 0.279705391489276668},
+     {0.864864423359769073, 0.104790010322250184, 0.0},
+     {0.949107912342758525, 0.063092092629978553, 0.129484966168869693},
+     {0.991455371120812640, 0.022935322010529225, 0.0}}};
+constexpr int64_t kNodes = 2 * static_cast<int64_t>(kRightHalf.size()) - 1;
 // Both halves of a piece, and the place between them.
 constexpr int64_t kPointsToHalve = 2 * kNodes + 1;
+// Where the first pieces meet. A model that scales its input (RMSNorm) may change most just beside a
+// baseline of zeros.
+constexpr std::array<double, 5> kFirstCuts = {0.0, 1e-3, 1e-2, 1e-1, 1.0};
+static_assert(kFewestPoints == 4 * kNodes + static_cast<int64_t>(kFirstCuts.size()));
 
 // A part of the line, whose places go from 0 at the baseline to 1 at the input.
 struct Piece {
@@ -29,8 +41,9 @@ struct Piece {
   double end = 1;
   double begin_score = 0;
   double end_score = 0;
-  at::Tensor contributions;
-  double error = 0;  // of their sum
+  at::Tensor contributions;  // fp64 [tokens]
+  double sum_error = 0;      // of the sum of the contributions
+  double token_error = 0;    // sum of the errors of the contributions
 };
 
 class Line {
@@ -40,68 +53,91 @@ class Line {
       : score_(score), baseline_(baseline), step_(input - baseline), options_(options) {}
 
   std::vector<Piece> begin() {
-    const std::vector<double> nodes = nodes_of(0, 1);
-    std::vector<double> places = {0, 1};
-    places.insert(places.end(), nodes.begin(), nodes.end());
-    const ScoredPoints found = at_places(places);
-    Piece whole = {.begin_score = found.scores[0].item<double>(),
-                   .end_score = found.scores[1].item<double>()};
-    integrate(whole, found.gradients.narrow(0, 2, kNodes));
-    return {whole};
+    std::vector<double> places(kFirstCuts.begin(), kFirstCuts.end());
+    for (size_t i = 0; i + 1 < kFirstCuts.size(); ++i)
+      add_nodes(kFirstCuts[i], kFirstCuts[i + 1], places);
+    const Found found = at_places(places);
+    std::vector<Piece> pieces;
+    for (size_t i = 0; i + 1 < kFirstCuts.size(); ++i) {
+      const auto first = static_cast<int64_t>(kFirstCuts.size() + i * kNodes);
+      pieces.push_back({.begin = kFirstCuts[i],
+                        .end = kFirstCuts[i + 1],
+                        .begin_score = found.scores[i],
+                        .end_score = found.scores[i + 1]});
+      integrate(pieces.back(), found.slopes.narrow(0, first, kNodes));
+    }
+    return pieces;
   }
 
   std::pair<Piece, Piece> halves(const Piece& piece) {
     const double middle = (piece.begin + piece.end) / 2;
-    std::vector<double> places = nodes_of(piece.begin, middle);
-    const std::vector<double> right_nodes = nodes_of(middle, piece.end);
-    places.insert(places.end(), right_nodes.begin(), right_nodes.end());
-    places.push_back(middle);
-    const ScoredPoints found = at_places(places);
-    const auto score = found.scores[2 * kNodes].item<double>();
-    Piece left = {piece.begin, middle, piece.begin_score, score, {}, 0};
-    Piece right = {middle, piece.end, score, piece.end_score, {}, 0};
-    integrate(left, found.gradients.narrow(0, 0, kNodes));
-    integrate(right, found.gradients.narrow(0, kNodes, kNodes));
+    std::vector<double> places = {middle};
+    add_nodes(piece.begin, middle, places);
+    add_nodes(middle, piece.end, places);
+    const Found found = at_places(places);
+    Piece left = {.begin = piece.begin,
+                  .end = middle,
+                  .begin_score = piece.begin_score,
+                  .end_score = found.scores[0]};
+    Piece right = {.begin = middle,
+                   .end = piece.end,
+                   .begin_score = found.scores[0],
+                   .end_score = piece.end_score};
+    integrate(left, found.slopes.narrow(0, 1, kNodes));
+    integrate(right, found.slopes.narrow(0, 1 + kNodes, kNodes));
     return {left, right};
   }
 
   int64_t num_points() const { return num_points_; }
 
  private:
-  static std::vector<double> nodes_of(double begin, double end) {
-    std::vector<double> places;
+  struct Found {
+    std::vector<double> scores;
+    at::Tensor slopes;  // fp64 [places, tokens]: how the score grows along the line by each token
+  };
+
+  static void add_nodes(double begin, double end, std::vector<double>& places) {
     for (const Node& node : kRightHalf) {
       const double offset = node.place * (end - begin) / 2;
-      places.push_back((begin + end) / 2 - offset);
       places.push_back((begin + end) / 2 + offset);
+      if (node.place > 0) places.push_back((begin + end) / 2 - offset);
     }
-    return places;
   }
 
-  ScoredPoints at_places(const std::vector<double>& places) {
-    std::vector<at::Tensor> scores;
-    std::vector<at::Tensor> gradients;
+  Found at_places(const std::vector<double>& places) {
+    Found found;
+    std::vector<at::Tensor> slopes;
     const auto count = static_cast<int64_t>(places.size());
     for (int64_t first = 0; first < count; first += options_.points_at_once) {
       std::vector<at::Tensor> points;
       for (int64_t i = first; i < std::min(count, first + options_.points_at_once); ++i)
         points.push_back(baseline_ + step_ * places[static_cast<size_t>(i)]);
-      const ScoredPoints found = score_(at::stack(points));
-      scores.push_back(found.scores);
-      gradients.push_back(found.gradients);
-      if (options_.on_points) options_.on_points(found.scores.numel());
+      const ScoredPoints scored = score_(at::stack(points));
+      for (int64_t i = 0; i < scored.scores.numel(); ++i)
+        found.scores.push_back(scored.scores[i].item<double>());
+      slopes.push_back((scored.gradients.to(at::kDouble) * step_).sum(-1));
+      if (options_.on_points) options_.on_points(scored.scores.numel());
     }
+    found.slopes = at::cat(slopes);
     num_points_ += count;
-    return {at::cat(scores), at::cat(gradients)};
+    return found;
   }
 
-  // gradients: those at nodes_of() the piece.
-  void integrate(Piece& piece, const at::Tensor& gradients) const {
-    at::Tensor sum = at::zeros_like(step_, at::kDouble);
-    for (int64_t i = 0; i < kNodes; ++i)
-      sum.add_(gradients[i].to(at::kDouble), kRightHalf[static_cast<size_t>(i / 2)].weight / 2);
-    piece.contributions = sum.mul_(step_).mul_(piece.end - piece.begin);
-    piece.error =
+  // slopes: [kNodes, tokens], those at add_nodes() of the piece.
+  static void integrate(Piece& piece, const at::Tensor& slopes) {
+    at::Tensor kronrod = at::zeros_like(slopes[0]);
+    at::Tensor gauss = at::zeros_like(slopes[0]);
+    int64_t at = 0;
+    for (const Node& node : kRightHalf) {
+      for (int side = 0; side < (node.place > 0 ? 2 : 1); ++side, ++at) {
+        kronrod.add_(slopes[at], node.kronrod);
+        gauss.add_(slopes[at], node.gauss);
+      }
+    }
+    const double half = (piece.end - piece.begin) / 2;
+    piece.contributions = kronrod.mul_(half);
+    piece.token_error = (piece.contributions - gauss.mul_(half)).abs().sum().item<double>();
+    piece.sum_error =
         std::abs(piece.end_score - piece.begin_score - piece.contributions.sum().item<double>());
   }
 
@@ -112,13 +148,37 @@ class Line {
   int64_t num_points_ = 0;
 };
 
+// A part of nothing is given as a number too.
+double part_of(double value, double whole) { return value / std::max(std::abs(whole), 1e-12); }
+
+// All pieces together.
+IntegratedGradients joined(const std::vector<Piece>& pieces, int64_t num_points) {
+  IntegratedGradients result;
+  result.contributions = at::zeros_like(pieces[0].contributions);
+  for (const Piece& piece : pieces) {
+    result.contributions.add_(piece.contributions);
+    result.token_error += piece.token_error;
+    if (piece.begin == 0.0) result.baseline_score = piece.begin_score;
+    if (piece.end == 1.0) result.input_score = piece.end_score;
+  }
+  result.num_points = num_points;
+  return result;
+}
+
 }  // namespace
 
 double IntegratedGradients::sum() const { return contributions.sum().item<double>(); }
 
 double IntegratedGradients::relative_error() const {
-  constexpr double kSmallest = 1e-12;  // of the difference, so that the result is a number
-  return std::abs(sum() - difference()) / std::max(std::abs(difference()), kSmallest);
+  return part_of(std::abs(sum() - difference()), difference());
+}
+
+double IntegratedGradients::relative_token_error() const {
+  return part_of(token_error, contributions.abs().sum().item<double>());
+}
+
+bool IntegratedGradients::holds(double tolerance) const {
+  return relative_error() <= tolerance && relative_token_error() <= tolerance;
 }
 
 IntegratedGradients integrated_gradients(const ScoreFunction& score, const at::Tensor& input,
@@ -128,24 +188,23 @@ IntegratedGradients integrated_gradients(const ScoreFunction& score, const at::T
               " points");
   Line line(score, input, baseline, options);
   std::vector<Piece> pieces = line.begin();
-  IntegratedGradients result;
-  result.baseline_score = pieces[0].begin_score;
-  result.input_score = pieces[0].end_score;
-  const double allowed = options.tolerance * std::abs(result.difference());
-  const auto total_error = [&] {
-    double sum = 0;
-    for (const Piece& piece : pieces) sum += piece.error;
-    return sum;
-  };
-  while (total_error() > allowed && line.num_points() + kPointsToHalve <= options.max_points) {
-    const auto worst = std::ranges::max_element(pieces, {}, &Piece::error);
-    const auto [left, right] = line.halves(*worst);
-    *worst = left;
-    pieces.push_back(right);
+  IntegratedGradients result = joined(pieces, line.num_points());
+  while (line.num_points() + kPointsToHalve <= options.max_points) {
+    const double sizes = result.contributions.abs().sum().item<double>();
+    // Errors of sums may cancel between pieces; here they count as if they did not.
+    const auto badness = [&](const Piece& piece) {
+      return std::max(part_of(piece.sum_error, result.difference()),
+                      part_of(piece.token_error, sizes));
+    };
+    double total = 0;
+    for (const Piece& piece : pieces) total += badness(piece);
+    if (!(total > options.tolerance)) break;
+    const auto worst = std::ranges::max_element(pieces, {}, badness);
+    auto [left, right] = line.halves(*worst);
+    *worst = std::move(left);
+    pieces.push_back(std::move(right));
+    result = joined(pieces, line.num_points());
   }
-  result.contributions = at::zeros_like(input, at::kDouble);
-  for (const Piece& piece : pieces) result.contributions.add_(piece.contributions);
-  result.num_points = line.num_points();
   return result;
 }
 

@@ -1,6 +1,9 @@
 #include "trainer/explanation/prediction.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
+#include <tuple>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -32,42 +35,53 @@ void describe(Prediction& prediction, const at::Tensor& log_probabilities, const
   prediction.probability = probabilities[prediction.id].item<double>();
   const auto [values, ids] = probabilities.topk(std::min(kNumAlternatives, probabilities.numel()));
   for (int64_t i = 0; i < ids.numel(); ++i)
-    prediction.alternatives.push_back({name(ids[i].item<int64_t>()), values[i].item<double>()});
+    prediction.alternatives.push_back(
+        {ids[i].item<int64_t>(), name(ids[i].item<int64_t>()), values[i].item<double>()});
 }
 
-int64_t label_named(const std::vector<std::string>& labels, const std::string& name,
+// The id that is given, else the likeliest; nothing where a name is given.
+std::optional<int64_t> chosen_id(const PredictionChoice& choice, const at::Tensor& scores) {
+  if (choice.id && (*choice.id < 0 || *choice.id >= scores.numel()))
+    throw ConfigError(cat("--target-id ", *choice.id, " is not below ", scores.numel()));
+  if (choice.id) return choice.id;
+  return choice.name.empty() ? std::optional(scores.argmax().item<int64_t>()) : std::nullopt;
+}
+
+int64_t label_meant(const std::vector<std::string>& labels, const PredictionChoice& choice,
                     const at::Tensor& logits) {
-  if (name.empty()) return logits.argmax().item<int64_t>();
-  const auto found = std::ranges::find(labels, name);
+  if (const auto id = chosen_id(choice, logits)) return *id;
+  const auto found = std::ranges::find(labels, choice.name);
   if (found != labels.end()) return found - labels.begin();
-  const std::string nearest = nearest_name(name, labels);
-  throw ConfigError(cat("--target ", name, " is no label of the model",
+  const std::string nearest = nearest_name(choice.name, labels);
+  throw ConfigError(cat("--target ", choice.name, " is no label of the model",
                         nearest.empty() ? "" : cat("; did you mean ", nearest, "?"),
                         " (labels: ", join(labels, ", "), ")"));
 }
 
-// The token that a person names: a special token, or a text of one token.
-int64_t token_meant(const Tokenizer& tokenizer, const std::string& name,
+// The token of an id, a special token of this name, or a text of one token.
+int64_t token_meant(const Tokenizer& tokenizer, const PredictionChoice& choice,
                     const at::Tensor& log_probabilities) {
-  if (name.empty()) return log_probabilities.argmax().item<int64_t>();
-  if (const int32_t special = tokenizer.special_token(name); special >= 0) return special;
+  if (const auto id = chosen_id(choice, log_probabilities)) return *id;
+  if (const int32_t special = tokenizer.special_token(choice.name); special >= 0) return special;
   std::vector<int32_t> ids;
-  tokenizer.encode(name, ids);
-  if (ids.size() == 1) return ids[0];
+  tokenizer.encode(choice.name, ids);
+  const bool is_unknown = std::ranges::find(ids, tokenizer.unknown_token()) != ids.end();
+  if (ids.size() == 1 && !is_unknown) return ids[0];
   std::vector<std::string> names;
   for (const int32_t id : ids) names.push_back(cat("\"", token_in_line(tokenizer, id), "\""));
   throw ConfigError(
-      cat("--target \"", name, "\" is ", counted(static_cast<int64_t>(ids.size()), "token"), " (",
-          join(names, ", "),
-          "), and one is explained at a time: give the first, with the space before it "
-          "where a new word begins"));
+      cat("--target \"", choice.name, "\" is ",
+          is_unknown ? "not in the vocabulary" : counted(static_cast<int64_t>(ids.size()), "token"),
+          " (", join(names, ", "),
+          "), and one token is explained: give its text, with the space before it where a new word "
+          "begins, or its --target-id"));
 }
 
-void require_position(const PredictionChoice& choice, int64_t num_tokens) {
-  if (choice.position && (*choice.position < 0 || *choice.position >= num_tokens)) {
-    throw ConfigError(cat("--position ", *choice.position,
-                          " is outside the text, whose tokens are 0 to ", num_tokens - 1));
-  }
+int64_t position_meant(const PredictionChoice& choice, const EncodedText& text) {
+  const auto num_tokens = static_cast<int64_t>(text.ids.size());
+  if (*choice.position >= 0 && *choice.position < num_tokens) return *choice.position;
+  throw ConfigError(cat("--position ", *choice.position,
+                        " is outside the text, whose tokens are 0 to ", num_tokens - 1));
 }
 
 void refuse(bool is_given, const char* option, const char* reason) {
@@ -77,7 +91,7 @@ void refuse(bool is_given, const char* option, const char* reason) {
 // Each takes the logits of the head for the one text, fp64.
 Prediction of_value(const ModelConfig& model, const at::Tensor& logits,
                     const PredictionChoice& choice) {
-  refuse(!choice.name.empty(), "--target", "a regression has one value");
+  refuse(!choice.name.empty() || choice.id, "--target", "a regression has one value");
   refuse(choice.position.has_value(), "--position", "the value is that of the whole text");
   return {.kind = PredictionKind::kValue,
           .name = model.labels[0],
@@ -86,7 +100,7 @@ Prediction of_value(const ModelConfig& model, const at::Tensor& logits,
 
 Prediction of_answer(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits,
                      const PredictionChoice& choice) {
-  refuse(!choice.name.empty(), "--target", "the answer is found in the passage");
+  refuse(!choice.name.empty() || choice.id, "--target", "the answer is found in the passage");
   refuse(choice.position.has_value(), "--position", "the answer is found in the passage");
   if (text.second_begin >= text.second_end)
     throw DataError("the passage holds no token: give the one that holds the answer");
@@ -113,13 +127,13 @@ Prediction of_label(const ModelConfig& model, const EncodedText& text, const at:
               text.ids.size() - 1));
     }
     prediction.kind = PredictionKind::kTokenLabel;
-    prediction.position = *choice.position;
+    prediction.position = position_meant(choice, text);
     row = logits[prediction.position];
   } else {
     refuse(choice.position.has_value(), "--position", "the label is that of the whole text");
   }
   const std::vector<std::string>& labels = labels_of_texts(model);
-  prediction.id = label_named(labels, choice.name, row);
+  prediction.id = label_meant(labels, choice, row);
   describe(prediction, row.log_softmax(-1),
            [&](int64_t id) { return labels[static_cast<size_t>(id)]; });
   return prediction;
@@ -149,7 +163,8 @@ int64_t mask_position(const LoadedModel& loaded, const EncodedText& text,
   if (masks.empty())
     throw DataError(cat("the text has no ", name, "; write it where a token is to be guessed"));
   if (!choice.position) return first;
-  if (text.ids[static_cast<size_t>(*choice.position)] == mask) return *choice.position;
+  const int64_t position = position_meant(choice, text);
+  if (text.ids[static_cast<size_t>(position)] == mask) return position;
   throw ConfigError(cat("there is no ", name, " at --position ", *choice.position,
                         "; the text has one at ", join(masks, ", ")));
 }
@@ -169,7 +184,7 @@ Prediction of_tokens(const LoadedModel& loaded, const EncodedText& text,
     found = decoder.head().logits(hidden.narrow(0, hidden.size(0) - 1, 1)).log_softmax(-1);
   }
   const at::Tensor row = found[0].narrow(0, 0, loaded.tokenizer.vocab_size());
-  prediction.id = token_meant(loaded.tokenizer, choice.name, row);
+  prediction.id = token_meant(loaded.tokenizer, choice, row);
   describe(prediction, row,
            [&](int64_t id) { return token_in_line(loaded.tokenizer, static_cast<int32_t>(id)); });
   return prediction;
@@ -219,7 +234,6 @@ std::pair<at::Tensor, at::Tensor> losses_of_tokens(const LoadedModel& loaded,
 Prediction find_prediction(const LoadedModel& loaded, const EncodedText& text,
                            const PredictionChoice& choice) {
   const at::NoGradGuard no_gradients;
-  require_position(choice, static_cast<int64_t>(text.ids.size()));
   // BERT's pretraining has both heads: a mask in the text tells which is meant.
   const ModelConfig& model = loaded.config.model;
   const bool has_mask =

@@ -34,6 +34,7 @@ constexpr auto choice_names(ScoreKind) {
 }
 
 struct Alternative {
+  int64_t id = 0;
   std::string name;
   double probability = 0;
 };
@@ -52,6 +53,7 @@ struct Prediction {
 // Which prediction is meant where there are several.
 struct PredictionChoice {
   std::string name;                 // of a label or a token; "": the likeliest
+  std::optional<int64_t> id;        // of a label or a token, in place of its name
   std::optional<int64_t> position;  // of a mask, or of a token that has a label
 };
 

@@ -20,6 +20,17 @@ int64_t num_special_tokens(const Tokenizer& tokenizer, bool is_pair) {
   return static_cast<int64_t>(ids.size()) - (is_pair ? 2 : 1);
 }
 
+// Special tokens behind the last text.
+int64_t num_tokens_behind(const Tokenizer& tokenizer, bool is_pair) {
+  const std::vector<int32_t> first = {0};
+  const std::vector<int32_t> last = {-1};  // no token
+  std::vector<int32_t> ids;
+  std::vector<int32_t> type_ids;
+  tokenizer.add_special_tokens(is_pair ? first : last, is_pair ? last : std::vector<int32_t>(), ids,
+                               type_ids);
+  return ids.end() - std::ranges::find(ids, -1) - 1;
+}
+
 void cut(std::vector<int32_t>& first, std::vector<int32_t>& second, int64_t limit,
          int64_t num_special, Truncation truncation) {
   const auto size = [](const std::vector<int32_t>& tokens) {
@@ -80,10 +91,9 @@ EncodedText encode_text(const Tokenizer& tokenizer, const TextPair& texts,
   EncodedText encoded;
   tokenizer.add_special_tokens(first, second, encoded.ids, encoded.type_ids);
   if (encoded.ids.empty()) throw DataError("the text is empty");
-  const auto found =
-      std::find_end(encoded.ids.begin(), encoded.ids.end(), second.begin(), second.end());
-  encoded.second_begin = found - encoded.ids.begin();
-  encoded.second_end = encoded.second_begin + static_cast<int64_t>(second.size());
+  encoded.second_end =
+      static_cast<int64_t>(encoded.ids.size()) - num_tokens_behind(tokenizer, !second.empty());
+  encoded.second_begin = encoded.second_end - static_cast<int64_t>(second.size());
   return encoded;
 }
 

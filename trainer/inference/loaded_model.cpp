@@ -1,5 +1,6 @@
 #include "trainer/inference/loaded_model.h"
 
+#include <cmath>
 #include <future>
 
 #include "base/error.h"
@@ -39,6 +40,14 @@ LoadedModel load_model(const std::string& path, const ModelOptions& options, Com
   loaded.start_token = start_token_of(loaded.manifest.state, loaded.tokenizer);
   loaded.end_tokens = end_tokens_of(loaded.manifest.state, loaded.tokenizer);
   return loaded;
+}
+
+void require_finite(const at::Tensor& result) {
+  // A sum in fp64 is finite where all its fp32 terms are.
+  if (std::isfinite(result.sum(at::kDouble).item<double>())) return;
+  throw DataError(
+      "the model's result for this text is not finite (NaN or infinity): its weights are damaged, or "
+      "are too large for this precision");
 }
 
 }  // namespace lmtrain

@@ -38,4 +38,7 @@ struct ModelOptions {
 LoadedModel load_model(const std::string& path, const ModelOptions& options = {},
                        Communicator* tensor = nullptr);
 
+// Throws DataError where a result of a model has NaN or infinity.
+void require_finite(const at::Tensor& result);
+
 }  // namespace lmtrain

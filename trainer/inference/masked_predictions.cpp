@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "models/functions.h"
+#include "trainer/inference/loaded_model.h"
 #include "trainer/step/model_batch.h"
 
 namespace lmtrain {
@@ -36,6 +37,7 @@ std::vector<FilledMask> fill_masks(const Encoder& model, const Tokenizer& tokeni
   const at::Tensor found =
       model.log_probabilities(hidden.index_select(0, at::tensor(rows, at::kLong)))
           .narrow(1, 0, tokenizer.vocab_size());
+  require_finite(found);
   const std::vector<int32_t> masks(filled.size(), tokenizer.mask_token());
   const std::vector<ScoredToken> ranked = ranked_tokens(found, masks, num_top);
   for (size_t i = 0; i < filled.size(); ++i) filled[i].top = ranked[i].top;

@@ -110,6 +110,7 @@ std::vector<json> predict_labels(const LoadedModel& loaded, const std::vector<En
   }
   const at::NoGradGuard no_gradients;
   const at::Tensor logits = loaded.model->label_logits(padded_input(model, texts, places));
+  require_finite(logits);
   std::vector<json> results;
   for (size_t i = 0; i < places.size(); ++i) {
     const EncodedText& text = texts[places[i]];
