@@ -21,7 +21,10 @@ struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
     context->save_for_backward({x});
     context->saved_data["compute"] =
         c10::IValue::make_capsule(c10::make_intrusive<ComputeHolder>(compute));
-    return compute(x);
+    // Layers compute otherwise where no gradients are recorded (few_rows.h), and these bits must be
+    // those of backward. Nothing is kept, since nothing here requires a gradient.
+    const at::AutoGradMode as_in_backward(true);
+    return compute(x.detach());
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
