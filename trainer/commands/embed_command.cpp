@@ -12,6 +12,7 @@
 #include "trainer/commands/result_lines.h"
 #include "trainer/commands/text_arguments.h"
 #include "trainer/inference/embed.h"
+#include "trainer/inference/predict.h"
 
 namespace lmtrain {
 namespace {
@@ -77,18 +78,14 @@ void embed(const Options& options, Launch& launch) {
   in_batches(lengths_of(inputs), options.batch_size, [&](std::span<const size_t> places) {
     const at::Tensor found = embed_texts(loaded, inputs, places, pooling);
     for (size_t i = 0; i < places.size(); ++i) {
-      const at::Tensor vector = found[static_cast<int64_t>(i)].contiguous();
-      vectors[places[i]] = vector;
-      const at::Tensor wide = vector.to(at::kDouble);
-      const std::vector<double> numbers(wide.data_ptr<double>(),
-                                        wide.data_ptr<double>() + wide.numel());
+      vectors[places[i]] = found[static_cast<int64_t>(i)].contiguous();
       const auto num_tokens = static_cast<int64_t>(inputs[places[i]].ids.size());
       if (prints_vectors) {
-        lines.add(
-            places[i],
-            json_line(
-                {{"index", places[i]}, {"text", texts[places[i]].text}, {"embedding", numbers}}),
-            num_tokens);
+        lines.add(places[i],
+                  json_line({{"index", places[i]},
+                             {"text", texts[places[i]].text},
+                             {"embedding", numbers(vectors[places[i]])}}),
+                  num_tokens);
       } else {
         lines.count(num_tokens);
       }

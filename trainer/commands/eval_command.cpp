@@ -38,13 +38,12 @@ void evaluate(const Options& options, Launch& launch) {
                         .ranks = loaded.ranks};
   const double begin = monotonic_seconds();
   std::string items;
-  size_t num_items = 0;
   const TaskResult result =
       evaluate_task(model, task, [&](size_t done, size_t all, const nlohmann::ordered_json& item) {
         const double rate = static_cast<double>(done) / std::max(1e-9, monotonic_seconds() - begin);
         show_progress_line(cat(done, "/", all, "  ", fixed(rate, 1), " a second"));
         if (item.is_null()) return;
-        nlohmann::ordered_json line = {{"index", num_items++}};
+        nlohmann::ordered_json line = {{"index", done - 1}};
         line.update(item);
         items += json_line(line) + "\n";
       });

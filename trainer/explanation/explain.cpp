@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
+#include "trainer/inference/predict.h"
 
 namespace lmtrain {
 namespace {
@@ -48,11 +49,6 @@ void read_attention(const LoadedModel& loaded, const EncodedText& text, int64_t 
   };
   loaded.model->hidden(input);
   result.attention = at::stack(maps);
-}
-
-std::vector<double> numbers(const at::Tensor& of_tokens) {
-  const at::Tensor wide = of_tokens.to(at::kDouble).contiguous();
-  return {wide.data_ptr<double>(), wide.data_ptr<double>() + wide.numel()};
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 #include <tuple>
 
 #include <ATen/ATen.h>
@@ -11,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "base/utf8.h"
 #include "models/decoder.h"
 #include "models/encoder.h"
 #include "trainer/inference/predict.h"
@@ -102,14 +100,10 @@ Prediction of_answer(const Tokenizer& tokenizer, const EncodedText& text, const 
                      const PredictionChoice& choice) {
   refuse(!choice.name.empty() || choice.id, "--target", "the answer is found in the passage");
   refuse(choice.position.has_value(), "--position", "the answer is found in the passage");
-  if (text.second_begin >= text.second_end)
-    throw DataError("the passage holds no token: give the one that holds the answer");
-  const AnswerSpan span = best_answer(logits, text.second_begin, text.second_end, kLongestAnswer);
-  const std::span<const int32_t> tokens(text.ids.data() + span.first,
-                                        static_cast<size_t>(span.last - span.first + 1));
+  const auto [span, answer] = answer_of(tokenizer, text, logits);
   const at::Tensor ends = logits.log_softmax(0);
   return {.kind = PredictionKind::kAnswer,
-          .name = shown_as_utf8(tokenizer.decode(tokens)),
+          .name = answer,
           .first = span.first,
           .last = span.last,
           .probability =

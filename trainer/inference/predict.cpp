@@ -18,11 +18,6 @@ using json = nlohmann::ordered_json;
 // The labels of the sentence head that pretraining trains on pairs of segments.
 const std::vector<std::string> kSentenceLabels = {"together", "apart"};
 
-std::vector<double> numbers(const at::Tensor& row) {
-  const at::Tensor wide = row.to(at::kDouble).contiguous();
-  return {wide.data_ptr<double>(), wide.data_ptr<double>() + wide.numel()};
-}
-
 json rows_of(const at::Tensor& logits) {
   json rows = json::array();
   for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers(logits[i]));
@@ -51,20 +46,28 @@ json of_tokens(const ModelConfig& model, const at::Tensor& logits) {
 }
 
 json of_question(const Tokenizer& tokenizer, const EncodedText& encoded, const at::Tensor& logits) {
-  const AnswerSpan span =
-      best_answer(logits, encoded.second_begin, encoded.second_end, kLongestAnswer);
-  const std::span<const int32_t> tokens(encoded.ids.data() + span.first,
-                                        static_cast<size_t>(span.last - span.first + 1));
-  return {{"answer", shown_as_utf8(tokenizer.decode(tokens))},
-          {"first", span.first},
-          {"last", span.last},
-          {"score", span.score}};
+  const auto [span, text] = answer_of(tokenizer, encoded, logits);
+  return {{"answer", text}, {"first", span.first}, {"last", span.last}, {"score", span.score}};
 }
 
 }  // namespace
 
 const std::vector<std::string>& labels_of_texts(const ModelConfig& model) {
   return model.has_sentence_head() ? kSentenceLabels : model.labels;
+}
+
+std::vector<double> numbers(const at::Tensor& tensor) {
+  const at::Tensor wide = tensor.to(at::kDouble).contiguous();
+  return {wide.data_ptr<double>(), wide.data_ptr<double>() + wide.numel()};
+}
+
+Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits) {
+  if (text.second_begin >= text.second_end)
+    throw DataError("the passage holds no token: give the one that holds the answer");
+  const AnswerSpan span = best_answer(logits, text.second_begin, text.second_end, kLongestAnswer);
+  const std::span<const int32_t> tokens(text.ids.data() + span.first,
+                                        static_cast<size_t>(span.last - span.first + 1));
+  return {span, shown_as_utf8(tokenizer.decode(tokens))};
 }
 
 AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int64_t longest) {
@@ -104,10 +107,6 @@ void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& text
 std::vector<json> predict_labels(const LoadedModel& loaded, const std::vector<EncodedText>& texts,
                                  std::span<const size_t> places) {
   const ModelConfig& model = loaded.config.model;
-  for (const size_t place : places) {
-    if (model.answers_questions() && texts[place].second_begin >= texts[place].second_end)
-      throw DataError("the passage holds no token: give the one that holds the answer");
-  }
   const at::NoGradGuard no_gradients;
   const at::Tensor logits = loaded.model->label_logits(padded_input(model, texts, places));
   require_finite(logits);

@@ -29,6 +29,17 @@ struct AnswerSpan {
 // al., 2019, section 4.2). `logits` is [positions, 2], fp32 or fp64, on the CPU; end > begin.
 AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int64_t longest);
 
+struct Answer {
+  AnswerSpan span;
+  std::string text;
+};
+// The best answer within the second of the texts. `logits`: [tokens of the text, 2]. Throws DataError
+// where the passage holds no token.
+Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits);
+
+// The elements of a tensor on the CPU, in order.
+std::vector<double> numbers(const at::Tensor& tensor);
+
 // Throws ConfigError where the model's head says nothing of labels, and for a text without the
 // pair that it needs.
 void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& texts);
