@@ -1,6 +1,8 @@
 #include "base/clock.h"
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -9,6 +11,15 @@
 #include <unistd.h>
 
 namespace lmtrain {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
 
 double process_age_seconds() {
   std::ifstream file("/proc/self/stat");

@@ -1,6 +1,8 @@
 // The system's clocks as seconds. For intervals see monotonic_seconds (phase.h).
 #pragma once
 
+#include <string>
+
 #include <time.h>
 
 namespace lmtrain {
@@ -11,6 +13,9 @@ inline double clock_seconds(clockid_t clock) {
   clock_gettime(clock, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
+
+// Now, as "2026-01-31T12:00:00Z".
+std::string utc_now();
 
 // How long ago this process was started. 0 where the system does not tell.
 double process_age_seconds();

@@ -53,6 +53,11 @@ struct OptionalRealField {
   RealLimits limits;
   std::string none;
 };
+// Seconds as a text such as "3h50m" (base/duration.h), or the word that stands for none.
+struct DurationField {
+  std::optional<double>* value;
+  std::string none;
+};
 struct BooleanField {
   bool* value;
 };
@@ -94,8 +99,9 @@ enum class OnResume {
   kFixed,   // the key must be equal: the checkpoint would not fit or the experiment would change
 };
 
-using FieldKind = std::variant<IntegerField, RealField, OptionalRealField, BooleanField, TextField,
-                               ChoiceField, RealsField, TextsField, SectionField, ListField>;
+using FieldKind =
+    std::variant<IntegerField, RealField, OptionalRealField, DurationField, BooleanField, TextField,
+                 ChoiceField, RealsField, TextsField, SectionField, ListField>;
 
 struct Field {
   std::string key;
@@ -132,6 +138,10 @@ class Fields {
   Field& optional_real(const std::string& key, std::optional<double>& value, RealLimits limits,
                        const std::string& none, const std::string& doc) {
     return add(key, doc, OptionalRealField{&value, limits, none});
+  }
+  Field& duration(const std::string& key, std::optional<double>& seconds, const std::string& none,
+                  const std::string& doc) {
+    return add(key, doc, DurationField{&seconds, none});
   }
   Field& boolean(const std::string& key, bool& value, const std::string& doc) {
     return add(key, doc, BooleanField{&value});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/config_value.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -132,6 +133,19 @@ class Reader {
     }
     if (!is_number(node)) fail_type(key, cat("a number or ", field.none), node);
     *field.value = read_real(field.limits, key, node);
+  }
+
+  void read_kind(const DurationField& field, const std::string& key, const YamlNode& node) {
+    if (is_plain_scalar(node) && node.text == field.none) {
+      field.value->reset();
+      return;
+    }
+    const auto seconds = is_plain_scalar(node) ? parse_duration(node.text) : std::nullopt;
+    if (!seconds) {
+      fail_type(key, cat(field.none, " or a time with its units, such as 90s, 20m, 3h50m or 1d12h"),
+                node);
+    }
+    *field.value = seconds;
   }
 
   void read_kind(const BooleanField& field, const std::string& key, const YamlNode& node) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/duration.h"
 #include "base/text.h"
 
 namespace lmtrain {
@@ -54,6 +55,7 @@ struct TypeText {
   std::string operator()(const IntegerField&) const { return "integer"; }
   std::string operator()(const RealField&) const { return "number"; }
   std::string operator()(const OptionalRealField&) const { return "number or word"; }
+  std::string operator()(const DurationField&) const { return "duration"; }
   std::string operator()(const BooleanField&) const { return "boolean"; }
   std::string operator()(const TextField&) const { return "text"; }
   std::string operator()(const ChoiceField&) const { return "choice"; }
@@ -70,6 +72,9 @@ struct LimitsText {
   std::string operator()(const RealField& field) const { return limits_text(field.limits); }
   std::string operator()(const OptionalRealField& field) const {
     return cat(field.none, ", or ", limits_text(field.limits));
+  }
+  std::string operator()(const DurationField& field) const {
+    return cat(field.none, ", or such as 90s, 20m, 3h50m, 1d12h");
   }
   std::string operator()(const BooleanField&) const { return "true, false"; }
   std::string operator()(const ChoiceField& field) const { return join(field.choices, ", "); }
@@ -91,6 +96,9 @@ struct ValueText {
   std::string operator()(const RealField& field) const { return shortest(*field.value); }
   std::string operator()(const OptionalRealField& field) const {
     return *field.value ? shortest(**field.value) : field.none;
+  }
+  std::string operator()(const DurationField& field) const {
+    return *field.value ? duration_text(**field.value) : field.none;
   }
   std::string operator()(const BooleanField& field) const {
     return *field.value ? "true" : "false";

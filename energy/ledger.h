@@ -25,6 +25,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/batch_job.h"
 #include "base/durable_file.h"
 #include "base/phase.h"
 #include "energy/energy_price.h"
@@ -49,6 +50,7 @@ struct AttemptStart {
   double wall_seconds = 0.0;         // Unix time
   int64_t first_step = 0;            // the first step that this attempt computes
   std::optional<EnergyPrice> price;  // none in ledgers of earlier versions
+  std::optional<BatchJob> job;       // of the batch system; its end is not kept
   std::vector<MeterInfo> sensors;
 };
 

@@ -24,6 +24,19 @@ inline MeterInfo sensor_from_json(const nlohmann::json& value) {
           value.contains("stand_in_watts") ? number_field(value, "stand_in_watts") : 0.0};
 }
 
+inline nlohmann::json job_to_json(const BatchJob& job) {
+  return {{"system", job.system},       {"id", job.id},       {"restarts", job.restarts},
+          {"num_nodes", job.num_nodes}, {"nodes", job.nodes}, {"cluster", job.cluster},
+          {"partition", job.partition}};
+}
+
+inline BatchJob job_from_json(const nlohmann::json& value) {
+  return {text_field(value, "system"),      text_field(value, "id"),
+          integer_field(value, "restarts"), integer_field(value, "num_nodes"),
+          text_field(value, "nodes"),       text_field(value, "cluster"),
+          text_field(value, "partition"),   std::nullopt};
+}
+
 inline nlohmann::json start_to_json(const AttemptStart& start) {
   nlohmann::json sensors = nlohmann::json::array();
   for (const MeterInfo& info : start.sensors) sensors.push_back(sensor_to_json(info));
@@ -38,6 +51,7 @@ inline nlohmann::json start_to_json(const AttemptStart& start) {
                           {"first_step", start.first_step},
                           {"sensors", std::move(sensors)}};
   if (start.price) value["price"] = price_to_json(*start.price);
+  if (start.job) value["job"] = job_to_json(*start.job);
   return value;
 }
 
@@ -54,6 +68,7 @@ inline AttemptStart start_from_json(const nlohmann::json& value) {
   start.wall_seconds = number_field(value, "wall");
   start.first_step = integer_field(value, "first_step");
   if (value.contains("price")) start.price = price_from_json(value["price"]);
+  if (value.contains("job")) start.job = job_from_json(value["job"]);
   for (const auto& sensor : array_field(value, "sensors")) {
     start.sensors.push_back(sensor_from_json(sensor));
   }

@@ -81,6 +81,7 @@ void PowerLogger::write_to(const std::filesystem::path& ledger, const Attempt& a
   start.attempt = attempt.number;
   start.first_step = attempt.first_step;
   start.price = attempt.price;
+  start.job = attempt.job;
   totals_.begin_at(attempt.first_step);
   step_.store(attempt.first_step, std::memory_order_relaxed);
   keep(start);

@@ -44,6 +44,7 @@ class PowerLogger {
     int64_t number = 1;
     int64_t first_step = 0;
     EnergyPrice price;
+    std::optional<BatchJob> job;
   };
   // Writes what has been read so far, and from now on each sample. Throws IoError when the ledger
   // cannot be opened.

@@ -168,6 +168,7 @@ void add_attempt(EmissionsReport& report, const EnergyTotals& totals, const Ener
   AttemptEnergy& attempt = find_or_add(report.attempts, same, fresh);
   // By the clock of the first rank's host: those of others may be wrong.
   if (start.place.rank == 0) attempt.wall_seconds = start.wall_seconds;
+  attempt.job = start.job;
   attempt.has_own_price = start.price.has_value();
   if (start.price) attempt.original_price = *start.price;
   attempt.seconds = std::max(attempt.seconds, totals.seconds);

@@ -75,6 +75,7 @@ struct AttemptEnergy {
   double wasted_joules = 0.0;  // spent on steps that a later attempt computed again
   EnergyPrice price;           // that the numbers of the report are made with
   EnergyPrice original_price;  // that it had when it ran
+  std::optional<BatchJob> job;
   bool has_own_price = false;  // false for an attempt of an earlier version, priced by the config
 };
 

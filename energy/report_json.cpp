@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
+#include "energy/ledger_json.h"
 #include "energy/report.h"
 
 namespace lmtrain {
@@ -91,7 +92,8 @@ ordered_json attempts_json(const EmissionsReport& report) {
          {"pue", attempt.price.pue},
          {"g_co2e_per_kwh", attempt.price.grid.g_per_kwh},
          {"kg_co2e", attempt.energy.joules * attempt.price.grams_per_joule() / 1000.0},
-         {"wasted_kwh", kwh(attempt.wasted_joules)}});
+         {"wasted_kwh", kwh(attempt.wasted_joules)},
+         {"job", attempt.job ? ordered_json(job_to_json(*attempt.job)) : ordered_json()}});
   }
   return list;
 }

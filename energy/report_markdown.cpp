@@ -221,13 +221,13 @@ std::string steps_text(const AttemptEnergy& attempt) {
 std::string attempt_table(const EmissionsReport& report) {
   std::string text = "### By attempt\n\n";
   text += table_head({"attempt", "started (UTC)", "ranks", "steps", "time", "energy",
-                      "of it on steps computed again", "ended in order", "price"});
+                      "of it on steps computed again", "ended in order", "price", "job"});
   for (const AttemptEnergy& attempt : report.attempts) {
     text += row({std::to_string(attempt.attempt), utc(attempt.wall_seconds),
                  std::to_string(attempt.num_ranks), steps_text(attempt),
                  human_duration(attempt.seconds), energy_range_text(attempt.energy),
                  energy_text(attempt.wasted_joules), attempt.stopped ? "yes" : "no",
-                 price_text(attempt.price)});
+                 price_text(attempt.price), attempt.job ? to_text(*attempt.job) : "none"});
   }
   return text + "\n";
 }

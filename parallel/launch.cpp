@@ -16,6 +16,7 @@
 #include "base/host_name.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "parallel/launcher_end.h"
 #include "parallel/mpi_communicator.h"
 #include "parallel/parallel_config.h"
 #include "parallel/typed_gather.h"
@@ -51,6 +52,9 @@ std::string boot_id() {
   file >> id;
   return id;
 }
+
+// How long mpirun may take to end a job that a rank has aborted; without a lost host it takes two.
+constexpr double kLauncherSeconds = 4.0;
 
 int exit_status = 0;  // for a handler of exit(), which has no argument
 
@@ -133,7 +137,10 @@ void Launch::abort(ExitCode code) const {
   // MPI_Abort calls exit(), whose destructors would free what other threads use. This handler,
   // which is the last, is called first.
   std::atexit([] { std::_Exit(exit_status); });
-  if (uses_mpi_) MPI_Abort(MPI_COMM_WORLD, exit_status);
+  if (uses_mpi_) {
+    end_launcher_later(kLauncherSeconds);
+    MPI_Abort(MPI_COMM_WORLD, exit_status);
+  }
   std::_Exit(exit_status);
 }
 

@@ -53,7 +53,7 @@ class Logger : public testing::Test {
     auto logger = std::make_unique<PowerLogger>(
         std::move(meters), RankPlace{}, phases_,
         PowerLogger::Options{interval, std::nullopt, machine_.roots().procfs});
-    logger->write_to(path_, {1, first_step, {}});
+    logger->write_to(path_, {1, first_step, {}, {}});
     return logger;
   }
 
@@ -91,7 +91,7 @@ TEST_F(Logger, KeepsWhatWasReadBeforeTheLedgerWasKnown) {
   options.began = monotonic_seconds() - 2.0;
   PowerLogger logger(steady(), {}, phases_, options);
   pause(0.3);
-  logger.write_to(path_, {7, 40, {1.5, find_grid_intensity("POL")}});
+  logger.write_to(path_, {7, 40, {1.5, find_grid_intensity("POL")}, {}});
   logger.set_step(41);
   pause(0.1);
   logger.stop();

@@ -30,12 +30,17 @@ void require_same(const std::string& what, const std::string& mine, const std::s
 
 }  // namespace
 
-void require_alike(const LoadedConfig& loaded, Launch& launch) {
+void require_same_program(Launch& launch) {
   if (launch.size() == 1) return;
   std::string binary;
   launch.together([&] { binary = own_binary(); });
   require_same("program", binary, "install one build on all hosts, or on a file system they share",
                launch);
+}
+
+void require_alike(const LoadedConfig& loaded, Launch& launch) {
+  if (launch.size() == 1) return;
+  require_same_program(launch);
   require_same(cat("config ", loaded.name),
                cat("XXH3 ", hex16(hash_text(print_config(loaded.config, ConfigText::kValues)))),
                "give all hosts the same file", launch);

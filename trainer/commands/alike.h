@@ -6,8 +6,11 @@
 
 namespace lmtrain {
 
-// Collective. Throws CollectiveError naming rank and host where a rank runs another binary, or has
-// read another config, than rank 0.
+// Collective. Throws CollectiveError naming rank and host where a rank runs another binary than
+// rank 0.
+void require_same_program(Launch& launch);
+
+// Collective. The same, and where a rank has read another config.
 void require_alike(const LoadedConfig& loaded, Launch& launch);
 
 }  // namespace lmtrain

@@ -35,7 +35,7 @@ class PreparationEnergy {
   // Ends the metering.
   void print() {
     make_folders(folder_);
-    power_->write_to(ledger_path(folder_, 0), {1, 0, price_});
+    power_->write_to(ledger_path(folder_, 0), {1, 0, price_, batch_job()});
     power_->stop();
     const EmissionsReport report = make_emissions_report({power_->totals()}, config_);
     std::cout << "energy      " << energy_range_text(report.energy) << ", emissions "

@@ -5,7 +5,7 @@
 #include "trainer/commands/command.h"
 #include "trainer/commands/rank_job.h"
 #include "trainer/run/run.h"
-#include "trainer/run/stop_signal.h"
+#include "trainer/run/stop_request.h"
 
 namespace lmtrain {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,9 @@ struct RunConfig {
   std::string name = "run";
   std::string dir = "runs";
   int64_t seed = 1;
-  std::string resume = "auto";  // see parse_resume
+  std::string resume = "auto";            // see parse_resume
+  std::optional<double> stop_after;       // seconds since the program started; none: never
+  std::optional<double> stop_before_end;  // seconds; none: what a save takes here
 
   void describe(Fields& f) {
     f.text("name", name, "Name of the run; its records are in DIR/NAME.");
@@ -38,6 +41,13 @@ struct RunConfig {
            "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's "
            "folder must "
            "not exist), a PATH starts from that checkpoint.");
+    f.duration("stop_after", stop_after, "never",
+               "Time after its start by which this attempt has saved and ended with exit code 75.");
+    f.duration(
+        "stop_before_end", stop_before_end, "auto",
+        "How long before the end of the Slurm job (SLURM_JOB_END_TIME), or of stop_after, the "
+        "run saves and ends with exit code 75: auto takes the time of a save and of a step, "
+        "as measured here. 0s leaves the end to the signals of the system.");
   }
 };
 

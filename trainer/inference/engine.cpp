@@ -154,10 +154,12 @@ void Engine::remove_finished(const std::vector<NewToken>& tokens) {
 }
 
 std::vector<int32_t> generate_tokens(Engine& engine, const std::vector<int32_t>& prompt,
-                                     const DecodingOptions& options) {
+                                     const DecodingOptions& options,
+                                     const std::function<void()>& pause) {
   engine.add(prompt, options);
   std::vector<int32_t> tokens;
   while (!engine.is_idle()) {
+    if (pause) pause();
     for (const NewToken& token : engine.step()) {
       if (token.finished != FinishReason::kEndToken) tokens.push_back(token.chosen.token);
     }

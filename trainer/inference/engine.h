@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -84,8 +85,9 @@ class Engine {
   EngineTimes times_;
 };
 
-// Generates one text and returns its new tokens.
+// Generates one text and returns its new tokens. `pause` is called before each pass, and may throw.
 std::vector<int32_t> generate_tokens(Engine& engine, const std::vector<int32_t>& prompt,
-                                     const DecodingOptions& options);
+                                     const DecodingOptions& options,
+                                     const std::function<void()>& pause = {});
 
 }  // namespace lmtrain

@@ -7,22 +7,26 @@
 
 #include <ATen/ATen.h>
 
+#include "base/batch_job.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "parallel/as_error.h"
 #include "parallel/compute.h"
+#include "parallel/logical_tensors.h"
 #include "parallel/precision.h"
 #include "parallel/rank_work.h"
 #include "trainer/checkpoint/checkpoint_saver.h"
 #include "trainer/planning/machine_spec.h"
 #include "trainer/planning/memory_estimate.h"
+#include "trainer/run/deadline.h"
 #include "trainer/run/run_beginning.h"
+#include "trainer/run/run_ending.h"
 #include "trainer/run/run_recorder.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
-#include "trainer/run/stop_signal.h"
+#include "trainer/run/stop_request.h"
 #include "trainer/run/training_memory.h"
 
 namespace lmtrain {
@@ -41,11 +45,15 @@ struct TrainingGroups {
   Mesh mesh;
 };
 
+// Leaves the loop once any rank was asked to stop. The model is as after a whole step then.
+struct StopRequested {};
+
 // The loop that advances steps, with what is due between them.
 class Run {
  public:
   Run(const RunBeginning& beginning, TrainingGroups& groups, Trainer& trainer,
-      TrainingMemory& memory, RunRecorder& recorder, PhaseTracker& phases, Launch& launch)
+      TrainingMemory& memory, RunRecorder& recorder, Deadline& deadline, PhaseTracker& phases,
+      Launch& launch)
       : beginning_(beginning),
         job_(beginning.job),
         config_(beginning.config()),
@@ -53,36 +61,33 @@ class Run {
         trainer_(trainer),
         memory_(memory),
         recorder_(recorder),
+        deadline_(deadline),
         phases_(phases),
         launch_(launch),
         saver_(beginning.folder.checkpoints(), config_.checkpoint.keep, launch) {
-    const std::filesystem::path& checkpoint = beginning.start.checkpoint;
-    if (launch.rank() == 0 && !checkpoint.empty()) saver_.add_verified(checkpoint);
+    const StartPoint& start = beginning.start;
+    if (start.checkpoint.empty()) return;
+    if (launch.rank() == 0) saver_.add_verified(start.checkpoint);
+    if (start.is_own(beginning.folder)) last_saved_ = start.step();
   }
 
   ExitCode train() {
-    const int64_t steps = config_.train.steps;
-    bool stopped = false;
     int64_t done = beginning_.start.step();
-    if (beginning_.start.checkpoint.empty()) {
-      at_step(0, [&] {
-        validate(0);
-        if (steps == 0) save(0, /*must=*/true);
-      });
-    }
-    for (; done < steps && !stopped; ++done)
-      at_step(done + 1, [&] { stopped = advance_from(done); });
-    // A run that was stopped at what is its last step now has not validated there.
-    if (done == steps && !recorder_.has_validated(done)) at_step(done, [&] { validate(done); });
-    if (stopped && done < steps) {
-      recorder_.stop_power();
-      recorder_.write_report(done, false);
-      if (launch_.rank() == 0)
-        log_info(cat("stopped on request after step ", done, "; the same command continues"));
+    try {
+      // An attempt that was stopped here has left some of it; another run's checkpoint leaves none.
+      const bool begins = beginning_.start.checkpoint.empty();
+      if (begins || last_saved_ == done) at_step(done, [&] { work_between_steps(done); });
+      while (done < config_.train.steps) {
+        at_step(done + 1, [&] { one_step(done); });
+        ++done;
+        at_step(done, [&] { work_between_steps(done); });
+      }
+      at_step(done, [&] { finish(done); });
+      return ExitCode::kDone;
+    } catch (const StopRequested&) {
+      at_step(done, [&] { stop(done); });
       return ExitCode::kStopped;
     }
-    at_step(done, [&] { finish(done); });
-    return ExitCode::kDone;
   }
 
  private:
@@ -90,7 +95,9 @@ class Run {
   static void at_step(int64_t step, const std::function<void()>& work) {
     try {
       work();
-    } catch (const CollectiveError&) {
+    } catch (const CollectiveError& error) {
+      // Work of rank 0 alone that a request to stop has ended (with_model).
+      if (error.code() == ExitCode::kStopped) throw StopRequested();
       throw;
     } catch (const std::exception& error) {
       const Error own = as_error(error);
@@ -98,30 +105,34 @@ class Run {
     }
   }
 
-  // One step and what is due after it. Returns whether any rank was asked to stop; then the step is
-  // saved.
-  bool advance_from(int64_t done) {
-    const bool stopped = one_step(done).signals.stop_requests > 0;
-    const int64_t now = done + 1;
-    const bool last = now == config_.train.steps;
-    const auto due = [&](int64_t interval) {
-      return last || (interval > 0 && now % interval == 0);
-    };
-    if (due(config_.eval.interval)) validate(now);
-    if (due(config_.eval.tasks_interval)) evaluate_tasks(now);
-    if (stopped || due(config_.checkpoint.interval)) {
-      save(now, /*must=*/stopped || last);
-      if (groups_.trace) write_trace(*groups_.trace, beginning_.folder, launch_.rank());
-    }
-    return stopped;
-  }
-
-  StepResult one_step(int64_t step) {
+  void one_step(int64_t step) {
     const double begin = monotonic_seconds();
     const StepResult result =
         trainer_.train_step(*job_.data.train, step, recorder_.begin_step(step));
-    recorder_.end_step(step, result, monotonic_seconds() - begin);
-    return result;
+    const double seconds = monotonic_seconds() - begin;
+    deadline_.note_step(seconds);
+    recorder_.end_step(step, result, seconds);
+    stop_is_agreed_ = result.signals.stop_requests > 0;
+  }
+
+  // What is due after so many steps and has not been done yet.
+  void work_between_steps(int64_t done) {
+    if (stop_is_agreed_) throw StopRequested();
+    const auto is_due = [&](int64_t interval) {
+      return done == config_.train.steps || (done > 0 && interval > 0 && done % interval == 0);
+    };
+    const bool must_validate = done == 0 || is_due(config_.eval.interval);
+    if (must_validate && !recorder_.has_validated(done)) validate(done);
+    if (is_due(config_.eval.tasks_interval)) evaluate_tasks(done);
+    if (is_due(config_.checkpoint.interval) && last_saved_ != done) {
+      save(done, /*must=*/done == config_.train.steps);
+      stop_where_asked();  // else one more step would be computed, and saved
+    }
+  }
+
+  // Collective. A signal may have come to some ranks only.
+  void stop_where_asked() {
+    if (launch_.any(stop_is_requested())) throw StopRequested();
   }
 
   void validate(int64_t step) {
@@ -129,8 +140,8 @@ class Run {
     if (data.num_validation_samples == 0) return;
     const bool predicts_next_token = config_.model.traits().predicts_next_token();
     std::vector<EvaluatedSample> samples;
-    const EvaluationResult result =
-        trainer_.evaluate(*data.validation, data.num_validation_samples, &samples);
+    const EvaluationResult result = trainer_.evaluate(*data.validation, data.num_validation_samples,
+                                                      &samples, [this] { stop_where_asked(); });
     if (predicts_next_token && validation_bytes_ == 0)
       validation_bytes_ = count_validation_bytes(data);
     ValidationMetrics metrics = validation_metrics(result, predicts_next_token, validation_bytes_);
@@ -138,21 +149,28 @@ class Run {
     recorder_.validation(step, metrics);
   }
 
-  // Where the model is cut, all ranks compute it together; else rank 0 does alone.
-  void with_model(const std::function<void(Communicator*)>& work) {
+  // Where the model is cut, all ranks compute it together; else rank 0 does alone. `work` calls its
+  // second argument now and then, which leaves it where the run is to stop.
+  using ModelWork = std::function<void(Communicator* ranks, const std::function<void()>& pause)>;
+  void with_model(const ModelWork& work) {
     const bool is_cut = groups_.mesh.tensor().size() > 1 || trainer_.store().shards_weights();
     if (is_cut) {
-      work(&launch_.world());
+      work(&launch_.world(), [this] { stop_where_asked(); });
     } else {
-      launch_.first_works([&] { work(nullptr); });
+      launch_.first_works([&] {
+        work(nullptr, [] {
+          if (stop_is_requested()) throw Error(ExitCode::kStopped, "stopped");
+        });
+      });
     }
   }
 
   void evaluate_tasks(int64_t step) {
     const PhaseScope scope(phases_, Phase::kEvaluation);
     for (const TaskConfig& task : config_.eval.tasks) {
-      with_model([&](Communicator* ranks) {
-        recorder_.task(step, evaluate_on(task, trainer_.model(), job_, ranks));
+      if (recorder_.has_evaluated(task.shown_name(), step)) continue;
+      with_model([&](Communicator* ranks, const std::function<void()>& pause) {
+        recorder_.task(step, evaluate_on(task, trainer_.model(), job_, ranks, pause));
       });
     }
   }
@@ -160,12 +178,18 @@ class Run {
   void save(int64_t step, bool must) {
     memory_.note_once(planned_memory().training(), launch_);
     const PhaseScope scope(phases_, Phase::kCheckpoint);
+    const double begin = monotonic_seconds();
     require_folder_in_place();
     CheckpointState state = checkpoint_state(job_, step, launch_);
     recorder_.go_with(state);
     const bool saved = saver_.save(trainer_.store(), groups_.mesh.tensor(), state,
                                    job_.data.prepared.tokenizer.to_json(), must);
-    if (saved) recorder_.after_save(step);
+    if (saved) {
+      last_saved_ = step;
+      recorder_.after_save(step);
+    }
+    if (groups_.trace) write_trace(*groups_.trace, beginning_.folder, launch_.rank());
+    deadline_.note_save(monotonic_seconds() - begin);
   }
 
   MemoryEstimate planned_memory() const {
@@ -180,16 +204,27 @@ class Run {
     });
   }
 
+  // Saves what no checkpoint has yet, and ends the attempt.
+  void stop(int64_t done) {
+    if (last_saved_ != done) save(done, /*must=*/true);
+    recorder_.stop_power();
+    recorder_.write_report(done, false);
+    if (launch_.rank() == 0) {
+      log_info(
+          cat("stopped ", stop_reason(), " after step ", done, "; the same command continues"));
+    }
+  }
+
   void finish(int64_t step) {
     require_folder_in_place();
     RunFacts& facts = recorder_.facts();
     if (launch_.rank() == 0 && config_.eval.samples > 0) {
       log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
     }
-    with_model([&](Communicator* ranks) {
+    with_model([&](Communicator* ranks, const std::function<void()>& pause) {
       const PhaseScope scope(phases_, Phase::kSamples);
-      facts.samples =
-          sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device, ranks);
+      facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
+                                   ranks, pause);
     });
     launch_.first_works([&] {
       const PhaseScope scope(phases_, Phase::kEvaluation);
@@ -212,10 +247,13 @@ class Run {
   Trainer& trainer_;
   TrainingMemory& memory_;
   RunRecorder& recorder_;
+  Deadline& deadline_;
   PhaseTracker& phases_;
   Launch& launch_;
   CheckpointSaver saver_;
-  int64_t validation_bytes_ = 0;  // counted at the first validation
+  std::optional<int64_t> last_saved_;  // the step of the run's newest checkpoint
+  bool stop_is_agreed_ = false;        // by all ranks, in the last step
+  int64_t validation_bytes_ = 0;       // counted at the first validation
 };
 
 // Of all ranks together; a ceiling that one rank does not believe is none.
@@ -233,6 +271,19 @@ Ceilings measure_ceilings(const Job& job, Launch& launch) {
   if (of_all[2] == 0) ceilings.matmul = of_all[0];
   if (of_all[3] == 0) ceilings.data_sheet = of_all[1];
   return ceilings;
+}
+
+// What this rank writes in a save: its part of the weights and of the optimizer's state.
+double bytes_of_a_save(const ParameterStore& store, const Launch& launch) {
+  double bytes = 0;
+  for (const auto& unit : store.units()) {
+    const auto buffers = static_cast<double>(stored_buffers(*unit).size());
+    for (const auto& parameter : unit->parameters()) {
+      bytes += buffers * static_cast<double>(elementSize(store.master_type())) *
+               static_cast<double>(c10::multiply_integers(parameter->spec().logical_shape));
+    }
+  }
+  return bytes / launch.size();
 }
 
 std::string ceiling_text(const Ceilings& ceilings) {
@@ -267,24 +318,29 @@ void log_data(const Job& job) {
 }
 
 ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& memory,
-                   const std::string& command_line, PhaseTracker& phases, Launch& launch) {
+                   const std::string& command_line, Deadline& deadline, PhaseTracker& phases,
+                   Launch& launch) {
   const Job& job = run.job;
   Trainer trainer(job.config(), groups.mesh, job.compute.device.device, job.num_tokens, phases);
   load_beginning(run, trainer.store(), launch);
+  deadline.expect_save_of(bytes_of_a_save(trainer.store(), launch));
   launch.world().barrier();
   const int64_t num_parameters = trainer.store().num_logical_elements();
   const Ceilings ceilings = measure_ceilings(job, launch);
   if (launch.rank() == 0) log_beginning(job, num_parameters, ceilings, launch);
   if (launch.rank() == 0) log_data(job);
   RunRecorder recorder(run, command_line, trainer.store(), ceilings, launch);
-  const StopAfterStep stop_after_step;
-  return Run(run, groups, trainer, memory, recorder, phases, launch).train();
+  const StopWhenAgreed stop_when_agreed;
+  return Run(run, groups, trainer, memory, recorder, deadline, phases, launch).train();
 }
 
 }  // namespace
 
 ExitCode run_training(const LoadedConfig& loaded, const std::string& command_line, Launch& launch) {
   PhaseTracker phases;
+  const std::optional<BatchJob> batch = batch_job();
+  Deadline deadline(loaded.config.run, batch);
+  if (batch && launch.rank() == 0) log_info(to_text(*batch));
   launch.world().set_timeout(loaded.config.parallel.timeout_seconds);
   std::optional<TrainingGroups> groups;  // made within, and there until a failing job has ended
   return work_or_end_job(launch, [&] {
@@ -293,8 +349,18 @@ ExitCode run_training(const LoadedConfig& loaded, const std::string& command_lin
     TrainingMemory memory(run->job.compute.device.device);
     groups.emplace(run->job, phases, launch);
     try {
-      return train_run(*run, *groups, memory, command_line, phases, launch);
-    } catch (...) {
+      const ExitCode code =
+          train_run(*run, *groups, memory, command_line, deadline, phases, launch);
+      if (launch.rank() == 0) {
+        write_ending(run->folder, code,
+                     code == ExitCode::kDone ? "finished" : cat("stopped ", stop_reason()), 0);
+      }
+      return code;
+    } catch (const std::exception& error) {
+      const Error own = as_error(error);
+      const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
+      if (launch.rank() == 0 || !is_for_all)
+        write_ending(run->folder, own.code(), own.what(), launch.rank());
       // The trace of a hang above all. The power logger has ended with the recorder.
       if (groups->trace) write_trace(*groups->trace, run->folder, launch.rank());
       throw;

@@ -1,6 +1,8 @@
 #include "trainer/run/run_beginning.h"
 
+#include "base/batch_job.h"
 #include "base/build_info.h"
+#include "base/clock.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -29,6 +31,7 @@ MetricsLog open_records(const RunFolder& folder, const Config& config, const Sta
   if (config.train.trace) remove_traces(folder);
   remove_unfinished_checkpoints(folder.checkpoints());
   open_log_file(folder.log());
+  std::filesystem::remove(folder.ending());
   std::filesystem::remove(folder.summary());  // a larger train.steps extends a finished run
   MetricsLog metrics(folder.metrics(), totals_of(start, folder, facts));
   // After the metrics are cut: what is found beside this config's interval of saves is its own.
@@ -116,7 +119,7 @@ class Beginning {
     attempt_ = agree_on_attempt(folder_, launch_);
     launch_.together([&] {
       power_->write_to(ledger_path(folder_.energy(), launch_.rank()),
-                       {attempt_.number, start_.step() + 1, price_of_attempt(loaded)});
+                       {attempt_.number, start_.step() + 1, price_of_attempt(loaded), batch_job()});
     });
   }
 

@@ -9,6 +9,7 @@
 #include "energy/run_facts.h"
 #include "parallel/launch.h"
 #include "trainer/checkpoint/start_point.h"
+#include "trainer/config/held_folder.h"
 #include "trainer/config/load_config.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/run/metrics.h"

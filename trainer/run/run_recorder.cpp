@@ -8,7 +8,7 @@
 #include "parallel/typed_gather.h"
 #include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"
-#include "trainer/run/stop_signal.h"
+#include "trainer/run/stop_request.h"
 
 namespace lmtrain {
 namespace {
@@ -65,7 +65,7 @@ MetricsLog* RunRecorder::metrics() { return run_.opened ? &run_.opened->metrics(
 
 RankSignals RunRecorder::begin_step(int64_t step) {
   power_.set_step(step + 1);
-  return {stop_signal_received(), power_.recent_watts(), power_.joules()};
+  return {stop_is_requested(), power_.recent_watts(), power_.joules()};
 }
 
 void RunRecorder::end_step(int64_t step, const StepResult& result, double seconds) {
@@ -117,6 +117,14 @@ void RunRecorder::task(int64_t step, const TaskMetrics& result) {
 bool RunRecorder::has_validated(int64_t step) const {
   const bool mine = run_.opened && !run_.opened->metrics().validation_loss().empty() &&
                     run_.opened->metrics().validation_loss().back().step == step;
+  return broadcast_from(launch_.world(), 0, int64_t{mine}) != 0;
+}
+
+bool RunRecorder::has_evaluated(const std::string& task, int64_t step) const {
+  const auto is_it = [&](const TaskCurve& curve) {
+    return curve.name == task && curve.points.back().step == step;
+  };
+  const bool mine = run_.opened && std::ranges::any_of(run_.opened->metrics().tasks(), is_it);
   return broadcast_from(launch_.world(), 0, int64_t{mine}) != 0;
 }
 

@@ -40,6 +40,8 @@ class RunRecorder {
   void task(int64_t step, const TaskMetrics& metrics);
   // Collective: whether a validation of that step is on record.
   bool has_validated(int64_t step) const;
+  // Collective: the same of a task.
+  bool has_evaluated(const std::string& task, int64_t step) const;
 
   // Puts the metrics on disk, before a checkpoint that goes with them counts, and adds what the run
   // has taken up to that to its state.

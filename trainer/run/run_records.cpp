@@ -1,12 +1,13 @@
 #include "trainer/run/run_records.h"
 
 #include <cmath>
-#include <ctime>
 #include <numeric>
 
 #include <nlohmann/json.hpp>
 
+#include "base/batch_job.h"
 #include "base/build_info.h"
+#include "base/clock.h"
 #include "base/durable_file.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include "data/bigram.h"
 #include "data/most_frequent_token.h"
 #include "energy/amount_text.h"
+#include "energy/ledger_json.h"
 #include "models/cpu_capability.h"
 #include "models/decoder.h"
 #include "models/encoder.h"
@@ -46,15 +48,6 @@ std::string what_it_means(const RunFacts& facts) {
 
 }  // namespace
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts = {};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
 void write_provenance(const RunFolder& folder, const std::string& command_line,
                       const StartPoint& start, const RunData& data, const Compute& compute,
                       Launch& launch) {
@@ -67,6 +60,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
   for (const std::string& rank : gather_texts(launch.world(), mine.dump()))
     ranks.push_back(json::parse(rank));
   if (launch.rank() != 0) return;
+  const std::optional<BatchJob> job = batch_job();
   const json provenance = {{"version", version()},
                            {"commit", commit()},
                            {"build", build_description()},
@@ -77,12 +71,13 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                            {"resumed_from", start.checkpoint.string()},
                            {"tokenizer_hash", hex16(data.prepared.tokenizer.hash())},
                            {"data_fingerprint", hex16(data.fingerprint)},
+                           {"job", job ? job_to_json(*job) : json()},
                            {"ranks", ranks}};
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }
 
 TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& job,
-                        Communicator* ranks) {
+                        Communicator* ranks, const std::function<void()>& pause) {
   const Tokenizer& tokenizer = job.data.prepared.tokenizer;
   const TaskResult result = evaluate_task(
       {.model = model,
@@ -91,17 +86,19 @@ TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& j
        .end_tokens = {tokenizer.end_of_text()},
        .device = job.compute.device.device,
        .ranks = ranks},
-      task);
+      task, [&](size_t, size_t, const nlohmann::ordered_json&) { pause(); });
   return {task.shown_name(), result.measure, result.value, result.lower_is_better, result.numbers};
 }
 
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
-                                     at::Device device, Communicator* ranks) {
+                                     at::Device device, Communicator* ranks,
+                                     const std::function<void()>& pause) {
   std::vector<TextSample> samples;
   const Tokenizer& tokenizer = data.prepared.tokenizer;
   if (const auto* const encoder = dynamic_cast<const Encoder*>(&model)) {
     const int64_t count = std::min(config.eval.samples, data.num_validation_samples);
     for (int64_t i = 0; i < count; ++i) {
+      pause();
       const Batch batch = data.validation->load(std::span<const int64_t>(&i, 1));
       samples.push_back({"", show_predictions(*encoder, batch, tokenizer, device)});
     }
@@ -120,7 +117,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
         prompts.empty() ? "" : prompts[static_cast<size_t>(i) % prompts.size()];
     std::vector<int32_t> before = {start};
     tokenizer.encode(prompt, before);
-    const std::vector<int32_t> tokens = generate_tokens(engine, before, options);
+    const std::vector<int32_t> tokens = generate_tokens(engine, before, options, pause);
     samples.push_back({prompt, shown_as_utf8(tokenizer.decode(tokens))});
   }
   return samples;

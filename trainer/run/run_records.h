@@ -1,6 +1,7 @@
 // What a run records besides its metrics: provenance, samples of text, the summary at its end.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,24 +20,24 @@
 
 namespace lmtrain {
 
-// "2026-01-31T12:00:00Z"
-std::string utc_now();
-
 // Collective. Writes provenance.json: commit, versions, hosts, cores, command line, and the
 // checkpoint from which this attempt continued.
 void write_provenance(const RunFolder& folder, const std::string& command_line,
                       const StartPoint& start, const RunData& data, const Compute& compute,
                       Launch& launch);
 
-// A task of config.eval.tasks on the model as it is. `ranks` as below.
+// A task of config.eval.tasks on the model as it is. `ranks` as below. `pause` is called after each
+// item, and may throw.
 TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& job,
-                        Communicator* ranks);
+                        Communicator* ranks, const std::function<void()>& pause);
 
 // Samples for the reader of the report. A decoder writes texts that go on from config.eval.prompts,
 // or from the start token, with seeds counted from config.run.seed; bert shows validation text with its predictions of the masked
 // tokens. `ranks` are those that compute the model together, null where rank 0 does alone.
+// `pause` is called before each token, and may throw.
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
-                                     at::Device device, Communicator* ranks);
+                                     at::Device device, Communicator* ranks,
+                                     const std::function<void()>& pause);
 
 // The mean loss of the samples of each source; empty where there are not several.
 std::vector<SourceLoss> losses_by_source(const std::vector<EvaluatedSample>& samples,

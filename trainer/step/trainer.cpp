@@ -186,7 +186,8 @@ BatchCounts Trainer::sum_over_data(const BatchCounts& mine) {
 }
 
 EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
-                                   std::vector<EvaluatedSample>* samples) {
+                                   std::vector<EvaluatedSample>* samples,
+                                   const std::function<void()>& pause) {
   const PhaseScope scope(phases_, Phase::kEvaluation);
   const at::NoGradGuard no_gradients;
   Communicator& data = mesh_.host_data();
@@ -199,9 +200,10 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
   // Every rank must run the model equally often, because its layers may gather weights.
   const int64_t first = share * data.rank();
   for (int64_t at = first; at < first + share; at += config_.train.micro_batch_size) {
+    if (pause) pause();
     store_.begin_micro_batch(/*is_last=*/false);
     if (at >= end) {
-      if (!store_.shards_weights()) break;
+      if (!store_.shards_weights()) continue;
       const ModelBatch another = on_device(loader.load(range(0, 1)), DropoutContext{});
       model_->loss(another.input, another.targets, {});
       continue;

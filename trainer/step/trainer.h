@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -71,9 +72,11 @@ class Trainer {
   Rate rate_of(int64_t step) const;
 
   // Evaluates the first `num_samples` samples of `loader`, divided among the ranks. Collective.
-  // Every rank gets the result, and the samples where it asks for them.
+  // Every rank gets the result, and the samples where it asks for them. `pause` is called before
+  // each micro-batch, equally often on every rank, and may throw.
   EvaluationResult evaluate(const Loader& loader, int64_t num_samples,
-                            std::vector<EvaluatedSample>* samples = nullptr);
+                            std::vector<EvaluatedSample>* samples = nullptr,
+                            const std::function<void()>& pause = {});
 
   ParameterStore& store() { return store_; }
   const Model& model() const { return *model_; }

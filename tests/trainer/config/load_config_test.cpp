@@ -127,6 +127,12 @@ struct WrongValues {
     for (const std::string& value : (*this)(RealField{})) values.push_back(value);
     return values;
   }
+  std::vector<std::string> operator()(const DurationField& field) const {
+    return {"5",      "0.5",     "true", "abc",  "'5m'", "~",
+            "[5m]",   "{a: 5m}", "5x",   "5m1h", "5m5m", "-5m",
+            "1.5h5m", "5 m",     "5.s",  "1e3s", "inf",  cat("'", field.none, "'"),
+            "3:50:00"};
+  }
   std::vector<std::string> operator()(const BooleanField&) const {
     return {"yes", "1", "'true'", "True", "[true]", "{a: true}", "~"};
   }
@@ -212,6 +218,10 @@ TEST_F(EveryKey, LimitsAreChecked) {
     } else if (const auto* optional = std::get_if<OptionalRealField>(&key.field.kind)) {
       EXPECT_TRUE(accepts(optional->none)) << key.dotted();
       check_real_limits(key.dotted(), optional->limits, accepts);
+    } else if (const auto* duration = std::get_if<DurationField>(&key.field.kind)) {
+      for (const std::string& value :
+           {duration->none, std::string("0s"), std::string("1d2h3m4.5s")})
+        EXPECT_TRUE(accepts(value)) << key.dotted();
     } else if (const auto* choice = std::get_if<ChoiceField>(&key.field.kind)) {
       for (const std::string& value : choice->choices) EXPECT_TRUE(accepts(value)) << key.dotted();
     }

@@ -1,12 +1,15 @@
-#include "trainer/run/stop_signal.h"
+#include "trainer/run/stop_request.h"
 
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
 
 namespace lmtrain {
 namespace {
@@ -15,8 +18,11 @@ constexpr int kEndedByCtrlC = 128 + SIGINT;  // what a shell says of a program t
 
 // A handler may touch nothing else.
 volatile std::sig_atomic_t received = 0;
-volatile std::sig_atomic_t after_step = 0;
+volatile std::sig_atomic_t is_agreed = 0;
 volatile std::sig_atomic_t speaks = 1;
+
+std::mutex reason_mutex;
+std::string reason;  // of request_stop
 
 void say(std::string_view line) {
   if (speaks == 0) return;
@@ -24,7 +30,7 @@ void say(std::string_view line) {
 }
 
 void on_request(int signal) {
-  if (after_step == 0) {
+  if (is_agreed == 0) {
     say("\nstopped on request before the first step; the same command starts again\n");
     _exit(static_cast<int>(ExitCode::kStopped));
   }
@@ -55,9 +61,28 @@ void catch_stop_signals() {
   if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
-StopAfterStep::StopAfterStep() { after_step = 1; }
-StopAfterStep::~StopAfterStep() { after_step = 0; }
+StopWhenAgreed::StopWhenAgreed() { is_agreed = 1; }
+StopWhenAgreed::~StopWhenAgreed() { is_agreed = 0; }
 
-bool stop_signal_received() { return received != 0; }
+bool stop_is_requested() { return received != 0; }
+
+void request_stop(const std::string& why) {
+  {
+    const std::lock_guard lock(reason_mutex);
+    if (reason.empty()) reason = why;
+  }
+  if (is_agreed == 0) {
+    if (speaks != 0)
+      log_info(
+          cat("stopped before the first step, because ", why, "; the same command starts again"));
+    _exit(static_cast<int>(ExitCode::kStopped));
+  }
+  received = 1;
+}
+
+std::string stop_reason() {
+  const std::lock_guard lock(reason_mutex);
+  return reason.empty() ? "on request" : cat("because ", reason);
+}
 
 }  // namespace lmtrain

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Defect: a request to stop, or the end of the job's time, that is not heeded, because the run is starting, in a validation, an
+# evaluation, a save or its last samples; that costs what was trained, or saves twice; or after which the run goes on to other numbers.
+LMTRAIN=$1
+. "$(dirname "$0")/lib.sh"
+
+# Each part of this run takes a while.
+awk 'BEGIN { for (i = 0; i < 300; ++i) printf "{\"context\": \"the of and\", \"choices\": [\" to in\", \" was his\"], \"answer\": %d}\n", i % 2 }' > items.jsonl
+sed -i 's/eval: .*/eval: {interval: 4, batches: 30, samples: 30, sample_tokens: 60, tasks_interval: 6, tasks: [{task: choice, path: items.jsonl}]}/' config.yaml
+parts=(train.steps=12 checkpoint.interval=5)
+records() { grep -v data_hash "runs/$1/metrics.jsonl" | sed -E 's/"(time|attempt)":[^,}]*,?//g'; }
+now() { date +%s%N; }
+
+# sweep MOMENTS NAME COMMAND...: asks runs at so many moments, from the start of the program to its end.
+sweep() {
+  local moments=$1 kind=$2 begin took i code asked=0 stopped=0 in_samples=0
+  shift 2
+  begin=$(now)
+  "$@" run.name="$kind" > out.log 2>&1 || fail "$kind: $(tail -3 out.log)"
+  took=$((($(now) - begin) / 1000000))
+  for ((i = 0; i < moments; ++i)); do
+    local name=$kind-$i after=$((took * (i + 1) / (moments + 1)))
+    "$@" run.name="$name" > out.log 2>&1 &
+    job=$!
+    sleep "$((after / 1000)).$(printf %03d $((after % 1000)))"
+    if kill -USR1 "$job" 2> kill.log; then asked=$((asked + 1)); fi
+    begin=$(now)
+    code=0
+    wait "$job" || code=$?
+    local waited=$((($(now) - begin) / 1000000))
+    [ "$code" = 75 ] || [ "$code" = 0 ] || fail "$name: exit code $code: $(tail -5 out.log)"
+    [ "$waited" -le 3000 ] || fail "$name ended $waited ms after it was asked: $(tail -3 out.log)"
+    if [ "$code" = 75 ]; then
+      stopped=$((stopped + 1))
+      if grep -q "stopped on request after step" out.log; then
+        local at
+        at=$(grep -o "after step [0-9]*" out.log | tail -1 | grep -o "[0-9]*")
+        [ "$(newest_checkpoint "$name")" = "runs/$name/checkpoints/step-$(printf %08d "$at")" ] || fail "$name is not saved at step $at"
+        grep -q '"code": 75' "runs/$name/ending.json" || fail "$name: $(cat "runs/$name/ending.json")"
+        [ "$at" != 12 ] || in_samples=$((in_samples + 1))
+      fi
+      "$@" run.name="$name" > out.log 2>&1 || fail "$name does not go on: $(tail -3 out.log)"
+    fi
+    trace "$name" 12 > now.trace
+    trace "$kind" 12 | cmp - now.trace || fail "$name went on to other numbers"
+    records "$name" > now.records
+    records "$kind" | cmp - now.records || fail "$name has other validations than the undisturbed run"
+    rm -rf "runs/$name"
+  done
+  echo "$kind: asked $asked times, stopped $stopped times, $in_samples of them in the samples"
+  # A request may come when the run is just done.
+  [ "$stopped" -ge $((moments - 2)) ] || fail "of $moments requests only $stopped were heeded"
+  [ "$in_samples" -ge 1 ] || fail "no request was heeded in the samples"
+}
+
+sweep 25 alone "$LMTRAIN" config.yaml "${parts[@]}"
+sweep 8 pair mpirun -n 2 "$LMTRAIN" config.yaml "${parts[@]}" parallel.zero=3 parallel.threads=1
+
+# The end of the job's time, which no signal tells of: the user's, and that of a job of Slurm.
+SECONDS=0
+expect 75 "stopped because run.stop_after = 12s is nearly reached after step" config.yaml run.name=after train.steps=100000 run.stop_after=12s
+[ "$SECONDS" -le 12 ] || fail "stop_after: it ended after $SECONDS s"
+grep -q "run.stop_after" runs/after/ending.json || fail "the end is not recorded: $(cat runs/after/ending.json)"
+slurm=(SLURM_JOB_ID=77 SLURM_RESTART_COUNT=2 SLURM_CLUSTER_NAME=trial SLURM_JOB_PARTITION=normal SLURM_JOB_NODELIST=host1 SLURM_JOB_NUM_NODES=1)
+code=0
+env "${slurm[@]}" "SLURM_JOB_END_TIME=$(($(date +%s) + 12))" "$LMTRAIN" config.yaml run.name=slurm train.steps=100000 > out.log 2>&1 || code=$?
+[ "$code" = 75 ] || fail "exit code $code at the end of the job's time: $(tail -3 out.log)"
+grep -q "stopped because the time of Slurm job 77, restart 2 is nearly up" out.log || fail "$(tail -3 out.log)"
+# A margin of one's own, and none.
+SECONDS=0
+expect 75 "run.stop_after" config.yaml run.name=margin train.steps=100000 run.stop_after=20s run.stop_before_end=17s
+[ "$SECONDS" -le 8 ] || fail "stop_before_end: it ended after $SECONDS s"
+SLURM_JOB_ID=78 SLURM_JOB_END_TIME=$(($(date +%s) + 5)) expect 0 "report" config.yaml run.name=off "${parts[@]}" run.stop_before_end=0s
+# In start-up, where there is nothing to save.
+expect 75 "stopped before the first step, because run.stop_after" config.yaml run.name=early run.stop_after=1s
+
+# Which job it was stands in the records.
+grep -q '"id": "77"' runs/slurm/provenance.json || fail "the provenance has no job"
+grep -q '"partition": "normal"' runs/slurm/emissions.json || fail "the emissions have no job"
+grep -q "Slurm job 77, restart 2" runs/slurm/report.md || fail "the report has no job"
+"$LMTRAIN" runs > out.log
+grep -Eq "^alone +finished +12 of 12 " out.log || fail "runs: $(cat out.log)"
+grep -Eq "^slurm +stopped +[0-9,]+ of 100,000 .* 77 " out.log || fail "runs: $(cat out.log)"
+"$LMTRAIN" config.yaml run.name=killed train.steps=100000 > killed.log 2>&1 &
+job=$!
+until grep -qs '"step":3,' runs/killed/metrics.jsonl; do sleep 0.05; done
+"$LMTRAIN" runs > out.log
+grep -Eq "^killed +running" out.log || fail "runs: $(cat out.log)"
+expect 73 "a job on $(hostname) (process $job, since .*) is writing in runs/killed" config.yaml run.name=killed
+kill -KILL "$job"
+wait "$job" || true
+"$LMTRAIN" runs runs/killed --json > out.log
+grep -q '"state":"interrupted"' out.log || fail "runs: $(cat out.log)"
+expect 64 "train.steps" config.yaml run.name=killed train.steps=1
