@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains in the terminal, on an allocation that ends with the program: Ctrl-C saves and ends it.
+# Trains in the terminal, on an allocation that ends with the program.
 #   scripts/slurm/interactive.sh --nodes=1 --ntasks-per-node=4 --time=30 -- CONFIG [KEY=VALUE...]
 set -euo pipefail
 

@@ -103,8 +103,7 @@ job=$!
 until_true 60 has_step lost 6
 lose_host host2
 begin=$SECONDS
-code=0
-wait "$job" || code=$?
+wait "$job" || true
 [ "$((SECONDS - begin))" -le 14 ] || fail "mpirun ended $((SECONDS - begin)) s after a host was lost"
 [ "$(ranks_on host1)" = 0 ] || fail "a rank is left on host1"
 start_host host2

@@ -26,6 +26,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
 TmpFS=$private
+MinJobAge=3600
 KillWait=20
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE

@@ -18,7 +18,7 @@ echo "parallel: {threads: 1}" >> config.yaml
 
 say() { printf '\n== %s\n' "$*"; }
 shows() { printf '$ %s\n' "$*"; on_slurm "cd $work && $*"; }
-state_of() { on_slurm "scontrol show job $1" | grep -o "JobState=[A-Z]*" | cut -d= -f2; }
+state_of() { on_slurm "scontrol show job $1" | grep -o "JobState=[A-Z]*" | cut -d= -f2 | sort -u | paste -sd,; }
 job_of() { grep -o "[0-9]*$" <<< "$1"; }
 # until_state JOB SECONDS STATE...
 until_state() {
@@ -55,7 +55,7 @@ until_state "$(job_of "$(cat out.log)")" 300 COMPLETED
 cat out.log
 
 say "the time of the job is up: the run stops by itself and is requeued"
-shows sbatch "${two[*]}" --time=1 "$sbatch" config.yaml run.name=limit train.steps=3000 run.stop_before_end=45s | tee out.log
+shows sbatch "${two[*]}" --time=1 "$sbatch" config.yaml run.name=limit train.steps=3000 run.stop_before_end=40s | tee out.log
 limit=$(job_of "$(tail -1 out.log)")
 until_state "$limit" 90 PENDING
 shows squeue
@@ -80,18 +80,20 @@ say "preempted by a job of the partition urgent"
 shows sbatch "${two[*]}" "$sbatch" config.yaml run.name=preempted | tee out.log
 preempted=$(job_of "$(tail -1 out.log)")
 until_step preempted 200
-shows srun --partition=urgent --nodes=2 sleep 1
+shows srun --partition=urgent --nodes=2 --ntasks-per-node=2 sleep 1
 until_state "$preempted" 60 PENDING
 grep "stopped" "lmtrain-$preempted.log"
 
 say "a chain of jobs, and one in the terminal"
 shows sbatch "${two[*]}" --array=1-2%1 "$project/scripts/slurm/train_array.sbatch" config.yaml run.name=chain run.stop_after=20s | tee out.log
 chain=$(job_of "$(tail -1 out.log)")
-shows "$project/scripts/slurm/interactive.sh" "${two[*]}" -- config.yaml run.name=cancelled | tail -3
+shows "$project/scripts/slurm/interactive.sh" "${two[*]}" -- config.yaml run.name=cancelled > out.log 2>&1
+head -1 out.log
+tail -n 2 out.log
 
 say "all of them go on"
 until_state "$chain" 200 COMPLETED
-for job in "$limit" "$signalled" "$preempted"; do until_state "$job" 400 COMPLETED; done
+for job in "$limit" "$signalled" "$preempted"; do until_state "$job" 700 COMPLETED; done
 shows "$LMTRAIN" runs
 for name in limit signalled cancelled preempted; do same "$name"; done
 grep -h "is requeued" lmtrain-*.log

@@ -270,6 +270,13 @@ std::map<std::string, at::Tensor> read_weights(const fs::path& checkpoint,
   return weights;
 }
 
+at::Tensor read_tensor(const fs::path& checkpoint, const Manifest& manifest,
+                       const Manifest::StoredTensor& stored) {
+  at::Tensor tensor = at::empty(stored.shape, master_type_of(manifest.state.precision));
+  Hdf5Reader(checkpoint / stored.file).read(stored.group, stored.name, tensor);
+  return tensor;
+}
+
 void verify_values(const fs::path& checkpoint, const Manifest& manifest) {
   TensorReaders readers(checkpoint);
   for (const auto& stored : manifest.tensors) {

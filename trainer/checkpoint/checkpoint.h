@@ -68,6 +68,7 @@ struct CheckpointState {
   int64_t tokens = 0;
   double seconds = 0;
   double joules = 0;
+  std::optional<double> validation_loss;  // nats, where the run validated at this step
 };
 
 struct Manifest {
@@ -144,13 +145,30 @@ void load_tensors(const std::filesystem::path& checkpoint, const Manifest& manif
 std::map<std::string, at::Tensor> read_weights(const std::filesystem::path& checkpoint,
                                                const Manifest& manifest);
 
+// Returns one of the tensors that the manifest lists, on the CPU, in the stored type. Throws
+// CheckpointError.
+at::Tensor read_tensor(const std::filesystem::path& checkpoint, const Manifest& manifest,
+                       const Manifest::StoredTensor& stored);
+
 // Removes step folders without a manifest, which killed saves have left. One rank calls it, while
 // no save is running.
 void remove_unfinished_checkpoints(const std::filesystem::path& checkpoints);
-// Removes every checkpoint older than the newest `keep` that verify. `verified` holds the
-// checkpoints that are known to verify; the function adds to it, so that each is read only once.
-// One rank calls it.
-void remove_old_checkpoints(const std::filesystem::path& checkpoints, int64_t keep,
-                            std::set<std::filesystem::path>& verified);
+// Which checkpoints stay when a new one has been saved.
+struct Retention {
+  int64_t newest = 3;  // so many that verify
+  int64_t every = 0;   // those of steps that this divides; 0: none
+  int64_t best = 0;    // so many with the lowest validation losses, the newer of two equal ones
+};
+
+// What one rank has found out about checkpoints, so that each is read only once.
+struct KnownCheckpoints {
+  std::set<std::filesystem::path> verified;
+  std::map<std::filesystem::path, std::optional<double>> validation_losses;
+};
+
+// Removes every checkpoint older than the newest that verify, but for those that stay for their
+// step or their loss. The function adds to `known`. One rank calls it.
+void remove_old_checkpoints(const std::filesystem::path& checkpoints, const Retention& retention,
+                            KnownCheckpoints& known);
 
 }  // namespace lmtrain

@@ -35,9 +35,11 @@ bool CheckpointSaver::save(const ParameterStore& store, Communicator& tensor,
   }
   num_failed_ = 0;
   if (launch_.rank() == 0) {
-    verified_.insert(checkpoint_path(checkpoints_, state.step));
+    const std::filesystem::path saved = checkpoint_path(checkpoints_, state.step);
+    known_.verified.insert(saved);
+    known_.validation_losses[saved] = state.validation_loss;
     try {
-      remove_old_checkpoints(checkpoints_, keep_, verified_);
+      remove_old_checkpoints(checkpoints_, retention_, known_);
     } catch (const IoError& failure) {
       log_warn(cat("older checkpoints stay: ", failure.what()));
     }

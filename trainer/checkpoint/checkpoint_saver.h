@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <set>
 #include <string>
 
 #include "parallel/launch.h"
@@ -15,12 +14,12 @@ namespace lmtrain {
 
 class CheckpointSaver {
  public:
-  // Keeps the folder's newest `keep` checkpoints that verify, and removes older ones.
-  CheckpointSaver(std::filesystem::path checkpoints, int64_t keep, Launch& launch)
-      : checkpoints_(std::move(checkpoints)), keep_(keep), launch_(launch) {}
+  // Removes old checkpoints after each save.
+  CheckpointSaver(std::filesystem::path checkpoints, const Retention& retention, Launch& launch)
+      : checkpoints_(std::move(checkpoints)), retention_(retention), launch_(launch) {}
 
   // Tells the saver that a checkpoint is known to verify.
-  void add_verified(const std::filesystem::path& checkpoint) { verified_.insert(checkpoint); }
+  void add_verified(const std::filesystem::path& checkpoint) { known_.verified.insert(checkpoint); }
 
   // Collective, as save_checkpoint is. Returns whether the checkpoint was saved; after a failure
   // the run goes on until the next save. Throws CollectiveError when a save fails that `must`
@@ -30,10 +29,10 @@ class CheckpointSaver {
 
  private:
   std::filesystem::path checkpoints_;
-  int64_t keep_;
+  Retention retention_;
   Launch& launch_;
-  std::set<std::filesystem::path> verified_;  // used on rank 0 only
-  int num_failed_ = 0;                        // failed saves in a row
+  KnownCheckpoints known_;  // used on rank 0 only
+  int num_failed_ = 0;      // failed saves in a row
 };
 
 }  // namespace lmtrain

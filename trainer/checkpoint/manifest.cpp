@@ -111,6 +111,8 @@ json to_json(const Manifest& manifest) {
   }
   json start_token;
   if (s.start_token) start_token = *s.start_token;
+  json validation_loss;
+  if (s.validation_loss) validation_loss = *s.validation_loss;
   return {{"format", kFormat},
           {"step", s.step},
           {"config", s.config},
@@ -128,6 +130,7 @@ json to_json(const Manifest& manifest) {
           {"tokens", s.tokens},
           {"seconds", s.seconds},
           {"joules", s.joules},
+          {"validation_loss", validation_loss},
           {"files", files},
           {"tensors", tensors}};
 }
@@ -204,6 +207,8 @@ Manifest manifest_from_json(const json& from) {
   from.at("tokens").get_to(s.tokens);
   from.at("seconds").get_to(s.seconds);
   from.at("joules").get_to(s.joules);
+  if (const json loss = from.value("validation_loss", json()); !loss.is_null())
+    s.validation_loss = loss.get<double>();
   for (const json& file : from.at("files")) {
     manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("xxh3")});
   }
@@ -337,6 +342,24 @@ fs::path newest_checkpoint(const fs::path& checkpoints, CheckpointCheck check) {
       " can be used (the warnings say why); restore one, or start anew under another run.name"));
 }
 
+namespace {
+
+// What stands beside the folder of a step that is not there.
+std::string list_of_others(const fs::path& path) {
+  constexpr size_t kMost = 10;
+  if (!step_of(path)) return "";
+  std::vector<std::string> names;
+  for (const fs::path& other : list_checkpoints(path.parent_path()))
+    names.push_back(other.filename());
+  if (names.empty()) return "";
+  const size_t all = names.size();
+  names.resize(std::min(all, kMost));
+  return cat("; ", path.parent_path().string(), " has ", join(names, ", "),
+             all > kMost ? cat(" and ", all - kMost, " more") : "");
+}
+
+}  // namespace
+
 fs::path resolve_checkpoint(const fs::path& path, CheckpointCheck check) {
   if (is_there(path / "manifest.json")) {
     verify(path, read_manifest(path), check);
@@ -352,9 +375,11 @@ fs::path resolve_checkpoint(const fs::path& path, CheckpointCheck check) {
                               "one of it with lmtrain import ",
                               path.string(), " FOLDER"));
   }
-  throw CheckpointError(cat("there is no checkpoint at ", path.string(),
-                            " (name a checkpoint's folder, or a run's folder for its newest)",
-                            hint_on_downloads(path)));
+  const std::string others = list_of_others(path);
+  throw CheckpointError(cat(
+      "there is no checkpoint at ", path.string(),
+      others.empty() ? " (name a checkpoint's folder, or a run's folder for its newest)" : others,
+      hint_on_downloads(path)));
 }
 
 void remove_unfinished_checkpoints(const fs::path& checkpoints) {
@@ -366,17 +391,54 @@ void remove_unfinished_checkpoints(const fs::path& checkpoints) {
     fs::remove_all(folder, ignored);
 }
 
-void remove_old_checkpoints(const fs::path& checkpoints, int64_t keep,
-                            std::set<fs::path>& verified) {
+namespace {
+
+// Nothing where its step was not validated, or its manifest cannot be read.
+std::optional<double> validation_loss_of(const fs::path& checkpoint, KnownCheckpoints& known) {
+  const auto found = known.validation_losses.find(checkpoint);
+  if (found != known.validation_losses.end()) return found->second;
+  std::optional<double> loss;
+  try {
+    loss = read_manifest(checkpoint).state.validation_loss;
+  } catch (const Error&) {  // damaged: not one of the best
+  }
+  known.validation_losses[checkpoint] = loss;
+  return loss;
+}
+
+std::set<fs::path> best_of(const std::vector<fs::path>& newest_first, int64_t count,
+                           KnownCheckpoints& known) {
+  std::vector<std::pair<double, fs::path>> losses;
+  if (count == 0) return {};
+  for (const fs::path& checkpoint : newest_first) {
+    if (const auto loss = validation_loss_of(checkpoint, known))
+      losses.emplace_back(*loss, checkpoint);
+  }
+  std::ranges::stable_sort(losses, {}, &std::pair<double, fs::path>::first);
+  std::set<fs::path> best;
+  for (const auto& [loss, checkpoint] : losses)
+    if (std::cmp_less(best.size(), count)) best.insert(checkpoint);
+  return best;
+}
+
+}  // namespace
+
+void remove_old_checkpoints(const fs::path& checkpoints, const Retention& retention,
+                            KnownCheckpoints& known) {
+  const std::vector<fs::path> newest_first = list_checkpoints(checkpoints);
+  const std::set<fs::path> best = best_of(newest_first, retention.best, known);
   int64_t num_good = 0;
-  for (const fs::path& checkpoint : list_checkpoints(checkpoints)) {
-    if (num_good == keep) {
+  for (const fs::path& checkpoint : newest_first) {
+    if (num_good == retention.newest) {
+      const bool stays = best.contains(checkpoint) ||
+                         (retention.every > 0 && *step_of(checkpoint) % retention.every == 0);
+      if (stays) continue;
       std::error_code ignored;
       fs::remove(checkpoint / "manifest.json", ignored);  // from here on it is no checkpoint
       fs::remove_all(checkpoint, ignored);
-    } else if (verified.contains(checkpoint) ||
+    } else if (known.verified.contains(checkpoint) ||
                verifies(checkpoint, CheckpointCheck::kFilesAndValues)) {
-      verified.insert(checkpoint);
+      known.verified.insert(checkpoint);
       ++num_good;
     }
   }

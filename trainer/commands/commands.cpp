@@ -20,6 +20,7 @@ Command add_import(CLI::App& program);
 Command add_export(CLI::App& program);
 Command add_config(CLI::App& program);
 Command add_inspect(CLI::App& program);
+Command add_checkpoint(CLI::App& program);
 Command add_runs(CLI::App& program);
 Command add_report(CLI::App& program);
 Command add_doctor(CLI::App& program);
@@ -33,8 +34,8 @@ std::vector<CommandGroup> add_commands(CLI::App& program) {
         add_embed(program), add_explain(program), add_eval(program), add_serve(program),
         add_import(program), add_export(program)}},
       {"Inspect",
-       {add_config(program), add_inspect(program), add_runs(program), add_report(program),
-        add_doctor(program)}},
+       {add_config(program), add_inspect(program), add_checkpoint(program), add_runs(program),
+        add_report(program), add_doctor(program)}},
   };
 }
 

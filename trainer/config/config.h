@@ -141,6 +141,8 @@ struct EvalConfig {
 struct CheckpointConfig {
   int64_t interval = 100;
   int64_t keep = 3;
+  int64_t keep_every = 0;
+  int64_t keep_best = 0;
 
   void describe(Fields& f) {
     f.integer("interval", interval, {.min = 0, .max = kMostSteps},
@@ -149,6 +151,10 @@ struct CheckpointConfig {
         "keep", keep, {.min = 1, .max = 1000000},
         "Newest checkpoints that are kept. A save needs room for one more, since none is removed "
         "before the new one verifies.");
+    f.integer("keep_every", keep_every, {.min = 0, .max = kMostSteps},
+              "Checkpoints of steps that this divides are kept for ever; 0 keeps none so.");
+    f.integer("keep_best", keep_best, {.min = 0, .max = 1000000},
+              "Checkpoints with the lowest validation losses that are kept besides.");
   }
 };
 

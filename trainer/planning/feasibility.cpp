@@ -183,6 +183,18 @@ void check_counts(const LoadedConfig& loaded) {
                         kMost / tokens_of_step, " steps"));
 }
 
+// Which of two checkpoints is the better one is known where both were validated.
+void check_retention(const LoadedConfig& loaded) {
+  const CheckpointConfig& checkpoint = loaded.config.checkpoint;
+  const int64_t validation = loaded.config.eval.interval;
+  if (checkpoint.keep_best == 0 || checkpoint.interval == 0) return;
+  if (validation > 0 && checkpoint.interval % validation == 0) return;
+  throw ConfigError(cat(
+      place_of(loaded, {"checkpoint.keep_best"}),
+      "checkpoint.keep_best needs a validation at each checkpoint: eval.interval = ", validation,
+      " must divide checkpoint.interval = ", checkpoint.interval));
+}
+
 void check_name(const LoadedConfig& loaded) {
   const std::string& name = loaded.config.run.name;
   const auto allowed = [](char c) {
@@ -318,6 +330,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_parallel(loaded, num_ranks);
   check_batch(loaded, num_ranks);
   check_counts(loaded);
+  check_retention(loaded);
   check_name(loaded);
   check_output_folder(loaded);
   check_sources(loaded);

@@ -64,7 +64,10 @@ class Run {
         deadline_(deadline),
         phases_(phases),
         launch_(launch),
-        saver_(beginning.folder.checkpoints(), config_.checkpoint.keep, launch) {
+        saver_(
+            beginning.folder.checkpoints(),
+            {config_.checkpoint.keep, config_.checkpoint.keep_every, config_.checkpoint.keep_best},
+            launch) {
     const StartPoint& start = beginning.start;
     if (start.checkpoint.empty()) return;
     if (launch.rank() == 0) saver_.add_verified(start.checkpoint);

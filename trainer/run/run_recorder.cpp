@@ -134,6 +134,9 @@ void RunRecorder::go_with(CheckpointState& state) {
   state.tokens = inherited().tokens + metrics()->tokens();
   state.seconds = metrics()->seconds();
   state.joules = inherited().joules + earlier_joules_ + attempt_joules_;
+  const std::vector<CurvePoint>& validations = metrics()->validation_loss();
+  if (!validations.empty() && validations.back().step == state.step)
+    state.validation_loss = validations.back().value;
 }
 
 void RunRecorder::after_save(int64_t step) {

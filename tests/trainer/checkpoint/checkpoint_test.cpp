@@ -59,8 +59,13 @@ class Checkpoints : public testing::Test {
   fs::path save(int64_t step, uint64_t seed, const StateNames& names_for = of_both) {
     return save(step, Store(seed, names_for).store);
   }
-  fs::path save(int64_t step, const ParameterStore& store) {
+  fs::path save_with_loss(int64_t step, std::optional<double> loss) {
+    return save(step, Store(1, of_both).store, loss);
+  }
+  fs::path save(int64_t step, const ParameterStore& store,
+                std::optional<double> validation_loss = std::nullopt) {
     CheckpointState state;
+    state.validation_loss = validation_loss;
     state.step = step;
     state.tokens = 100 * step;
     state.num_tokens = 5;
@@ -179,10 +184,35 @@ TEST_F(Checkpoints, RetentionKeepsTheNewestThatVerify) {
   const fs::path second = save(2, 2);
   const fs::path third = save(3, 3);
   damage(third);
-  std::set<fs::path> verified;
-  remove_old_checkpoints(folder_.path(), 1, verified);
+  KnownCheckpoints known;
+  remove_old_checkpoints(folder_.path(), {.newest = 1}, known);
   EXPECT_EQ(list_checkpoints(folder_.path()), (std::vector<fs::path>{third, second}));
-  EXPECT_EQ(verified, std::set<fs::path>{second});
+  EXPECT_EQ(known.verified, std::set<fs::path>{second});
+}
+
+// Defect: a checkpoint that was to stay, for its step or its validation loss, is removed.
+TEST_F(Checkpoints, RetentionKeepsEveryNthAndTheBest) {
+  const std::vector<std::optional<double>> losses = {3.0, 2.0, std::nullopt, 2.5, 2.0, 2.7, 4.0};
+  std::vector<fs::path> saved;
+  for (size_t i = 0; i < losses.size(); ++i)
+    saved.push_back(save_with_loss(static_cast<int64_t>(i) + 1, losses[i]));
+  KnownCheckpoints known;
+  remove_old_checkpoints(folder_.path(), {.newest = 1, .every = 3, .best = 2}, known);
+  // The newest, the multiples of 3, and of the two with a loss of 2.0 both.
+  EXPECT_EQ(list_checkpoints(folder_.path()),
+            (std::vector<fs::path>{saved[6], saved[5], saved[4], saved[2], saved[1]}));
+  remove_old_checkpoints(folder_.path(), {.newest = 1, .best = 1}, known);
+  EXPECT_EQ(list_checkpoints(folder_.path()), (std::vector<fs::path>{saved[6], saved[4]}));
+}
+
+// Defect: the error of a step that is not there leaves the reader to look for those that are.
+TEST_F(Checkpoints, AMissingOneNamesTheOthers) {
+  save(1, 1);
+  save(2, 2);
+  EXPECT_NE(message_of<CheckpointError>([&] {
+              resolve_checkpoint(folder_ / "step-00000003");
+            }).find("has step-00000002, step-00000001"),
+            std::string::npos);
 }
 
 // Defect: a checkpoint of another model that is loaded in part.
@@ -279,10 +309,10 @@ TEST_F(Checkpoints, WhatIsTheUsersIsNeitherTakenNorRemoved) {
   folder_.write("archive/step-00000012/manifest.json", read_file(second / "manifest.json"));
   fs::create_directory_symlink(folder_ / "archive/step-00000012", folder_ / "step-00000012");
   EXPECT_EQ(newest(), second);
-  std::set<fs::path> verified;
-  remove_old_checkpoints(folder_.path(), 1, verified);
+  KnownCheckpoints known;
+  remove_old_checkpoints(folder_.path(), {.newest = 1}, known);
   remove_unfinished_checkpoints(folder_.path());
-  EXPECT_EQ(verified, std::set<fs::path>{second});
+  EXPECT_EQ(known.verified, std::set<fs::path>{second});
   EXPECT_FALSE(fs::exists(first));
   for (const char* name : {"step-best/manifest.json", "step-notes/notes.txt",
                            "archive/step-00000012/manifest.json", "step-00000012"})
