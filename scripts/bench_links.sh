@@ -43,7 +43,8 @@ while True:
 PY
 python3 link.py 100e6 0.001 "$(pid_of_host host1)" "$(pid_of_host host2)" > link.log &
 echo $! > "$hosts/link.pid"
-until grep -q ready link.log; do sleep 0.1; done
+disown $!
+until grep -qs ready link.log; do sleep 0.1; done
 for i in 1 2; do
   nsenter -t "$(pid_of_host "host$i")" -n ip addr add "10.78.0.$i/24" dev slow0
   nsenter -t "$(pid_of_host "host$i")" -n ip link set slow0 mtu 9000 up

@@ -13,6 +13,13 @@ pid_of_host() { cat "$hosts/$1.pid"; }
 on_host() { "$hosts/enter" "$@"; }
 set_link() { nsenter -t "$(pid_of_host switch)" -n ip link set "to-$1" "$2"; }
 
+# is_host NAME PID: waits until the process is in namespaces of its own, and no more in those of this machine.
+is_host() {
+  disown "$2" # bash would tell of its end
+  until [ "$(cat "/proc/$2/comm")" = sleep ]; do sleep 0.02; done
+  echo "$2" > "$hosts/$1.pid"
+}
+
 start_host() {
   local name=$1 number=${1#host} pid
   # shellcheck disable=SC2016 # for the shell on the host
@@ -24,8 +31,7 @@ start_host() {
     ip link set lo up
     exec sleep infinity' sh "$name" "$hosts" "$private" &
   pid=$!
-  until [ "$(cat "/proc/$pid/comm")" = sleep ]; do sleep 0.02; done
-  echo "$pid" > "$hosts/$name.pid"
+  is_host "$name" "$pid"
   nsenter -t "$(pid_of_host switch)" -n ip link add "to-$name" type veth peer name eth0 netns "$pid"
   nsenter -t "$(pid_of_host switch)" -n ip link set "to-$name" master lan up
   nsenter -t "$pid" -n ip addr add "10.77.0.$number/24" dev eth0
@@ -33,7 +39,14 @@ start_host() {
 }
 
 # signal_host HOST SIGNAL PATTERN: its processes of such a name.
-signal_host() { pkill "-$2" --ns "$(pid_of_host "$1")" --nslist net "$3"; }
+signal_host() {
+  local own other
+  own=$(readlink /proc/self/ns/net)
+  other=$(readlink "/proc/$(pid_of_host "$1")/ns/net" || true)
+  # The host may be gone, and its number be that of a process of this machine.
+  if [ -z "$other" ] || [ "$other" = "$own" ]; then return; fi
+  pkill "-$2" --ns "$(pid_of_host "$1")" --nslist net "$3"
+}
 count_on_host() { pgrep -c --ns "$(pid_of_host "$1")" --nslist net "$2" || true; }
 
 # A host that dies at once, and of which nobody hears.
@@ -56,9 +69,9 @@ exec nsenter -t "\$pid" -n -m -u --wd="\$PWD" env TMPDIR="$private" sh -c "\$*"
 SH
   chmod +x "$hosts/enter"
   unshare -n sleep infinity &
-  echo $! > "$hosts/switch.pid"
+  is_host switch $!
   trap stop_hosts EXIT
-  until nsenter -t "$(pid_of_host switch)" -n ip link add lan type bridge 2> /dev/null; do sleep 0.02; done
+  nsenter -t "$(pid_of_host switch)" -n ip link add lan type bridge
   nsenter -t "$(pid_of_host switch)" -n ip link set lan up
   echo "127.0.0.1 localhost" > "$hosts/names"
   for ((i = 1; i <= $1; ++i)); do

@@ -51,6 +51,9 @@ Hdf5Writer::Hdf5Writer() {
 }
 
 void Hdf5Writer::add(const std::string& group, const std::string& name, const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous() &&
+                  (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kDouble),
+              group, "/", name, ": a checkpoint stores contiguous CPU tensors of fp32 or fp64");
   if (H5Lexists(file_->id(), group.c_str(), H5P_DEFAULT) <= 0) {
     const Hdf5Handle made(
         H5Gcreate2(file_->id(), group.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,

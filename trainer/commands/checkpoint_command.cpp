@@ -114,7 +114,7 @@ ExitCode diff(const DiffOptions& options) {
   for (const TensorDifference& tensor : difference.tensors) {
     std::cout << tensor.name << ": ";
     if (tensor.largest) {
-      std::cout << "differs by at most " << shortest(*tensor.largest) << ", "
+      std::cout << "differs by at most " << three_digits(*tensor.largest) << ", "
                 << three_digits(100 * *tensor.relative) << "% of its norm\n";
     } else {
       std::cout << tensor.problem << "\n";

@@ -93,7 +93,8 @@ void merge_checkpoints(const std::vector<fs::path>& checkpoints, const fs::path&
   }
   const Config config = config_of(checkpoints[0], manifests[0]);
   const std::unique_ptr<Communicator> alone = make_single_communicator();
-  ParameterStore store(compute_type_of(config.train.precision), at::kCPU);
+  // One copy of the weights, in the type of a checkpoint, whatever the model computes in.
+  ParameterStore store(master_type_of(config.train.precision), at::kCPU);
   const auto declared = make_model(config.model, manifests[0].state.num_tokens, store, *alone);
   store.allocate(0, StoreUse::kInference);
   const std::map<std::string, at::Tensor> weights = mean_of(checkpoints, manifests);

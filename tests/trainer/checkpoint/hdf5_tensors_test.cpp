@@ -122,5 +122,12 @@ TEST_F(Hdf5Tensors, RefusesExternalStorage) {
   std::filesystem::remove(secret);
 }
 
+// Defect: a tensor of another type that is stored as fp32, with a checksum that cannot be right.
+TEST(Hdf5Writer, RefusesOtherTypes) {
+  Hdf5Writer writer;
+  EXPECT_ANY_THROW(writer.add("weights", "bf16", at::ones({4}, at::kBFloat16)));
+  EXPECT_ANY_THROW(writer.add("weights", "turned", at::ones({4, 2}).t()));
+}
+
 }  // namespace
 }  // namespace lmtrain
