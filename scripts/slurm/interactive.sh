@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains in the terminal, on an allocation that ends with the program.
+# Trains in the terminal, on an allocation that ends with the program; Ctrl-C saves and ends it.
 #   scripts/slurm/interactive.sh --nodes=1 --ntasks-per-node=4 --time=30 -- CONFIG [KEY=VALUE...]
 set -euo pipefail
 
@@ -13,4 +13,4 @@ if [ $# -lt 2 ]; then
   exit 64
 fi
 shift
-exec salloc "${allocation[@]}" srun --mpi=pmix "${LMTRAIN:-lmtrain}" "$@"
+exec salloc "${allocation[@]}" srun --mpi=pmix --disable-status --kill-on-bad-exit=0 --wait=60 "${LMTRAIN:-lmtrain}" "$@"

@@ -122,7 +122,7 @@ grep -qE '^\| [0-9]+ \|.*\| none \|' runs/f/report.md || fail "a refused start h
 # Another job holds the folder.
 exec {fd}>> runs/f/.lock
 flock "$fd"
-expect 73 "another job is writing in runs/f" config.yaml run.name=f train.steps=64
+expect 73 "a job on .* (process [0-9]*, since .*) is writing in runs/f" config.yaml run.name=f train.steps=64
 exec {fd}>&-
 
 # A finished run whose checkpoints are gone never begins anew.

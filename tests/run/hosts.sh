@@ -6,7 +6,11 @@ hosts=$work/hosts
 private=$work/private # the same path on each host, another folder on each
 
 # Whether this machine allows it.
-can_have_hosts() { [ "$(id -u)" = 0 ] && command -v ip > /dev/null && unshare -n -m -u true 2> /dev/null; }
+can_have_hosts() {
+  [ "$(id -u)" = 0 ] && command -v ip > /dev/null && unshare -n -m -u sh -c '
+    mount -t tmpfs tmpfs /mnt && hostname trial && ip link add trial-lan type bridge &&
+      ip link add trial-a type veth peer name trial-b' > /dev/null 2>&1
+}
 
 pid_of_host() { cat "$hosts/$1.pid"; }
 # Runs a command on a host, in this folder.
@@ -16,7 +20,10 @@ set_link() { nsenter -t "$(pid_of_host switch)" -n ip link set "to-$1" "$2"; }
 # is_host NAME PID: waits until the process is in namespaces of its own, and no more in those of this machine.
 is_host() {
   disown "$2" # bash would tell of its end
-  until [ "$(cat "/proc/$2/comm")" = sleep ]; do sleep 0.02; done
+  until [ "$(cat "/proc/$2/comm")" = sleep ]; do
+    kill -0 "$2" || fail "the host $1 could not be made"
+    sleep 0.02
+  done
   echo "$2" > "$hosts/$1.pid"
 }
 

@@ -1,4 +1,5 @@
 -- A module file of Lmod for an installation in PREFIX (cmake --install build):
+--   export LMTRAIN_PREFIX=$HOME/lmtrain     # where it is installed; without it /opt/lmtrain
 --   module use packaging/modules && module load lmtrain
 local prefix = os.getenv("LMTRAIN_PREFIX") or "/opt/lmtrain"
 

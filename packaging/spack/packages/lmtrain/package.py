@@ -34,6 +34,7 @@ class Lmtrain(CMakePackage):
     depends_on("py-torch@2.11:~cuda", when="~cuda")
     depends_on("py-torch@2.11:+cuda", when="+cuda")
     depends_on("nccl", when="+cuda")
+    depends_on("cuda", when="+cuda")
 
     generator("ninja")
 
