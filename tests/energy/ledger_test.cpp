@@ -20,6 +20,7 @@ AttemptStart start_of(int64_t attempt) {
   start.first_step = 100 * attempt;
   start.sensors = {{"rapl:package-0", "RAPL package-0", DeviceKind::kCpu, Quality::kMeasured},
                    {"model:memory", "memory", DeviceKind::kMemory, Quality::kModelled}};
+  start.job = BatchJob{"slurm", "77_3", 2, 4, "node[1-4]", "alps", "normal", std::nullopt};
   return start;
 }
 
@@ -68,6 +69,11 @@ TEST_F(Ledger, GivesBackWhatWasWritten) {
   EXPECT_EQ(start.place.rank, 3);
   EXPECT_EQ(start.place.num_ranks, 8);
   EXPECT_EQ(start.first_step, 100);
+  ASSERT_TRUE(start.job);
+  EXPECT_EQ(start.job->id, "77_3");
+  EXPECT_EQ(start.job->restarts, 2);
+  EXPECT_EQ(start.job->nodes, "node[1-4]");
+  EXPECT_EQ(start.job->partition, "normal");
   EXPECT_EQ(start.sensors[1].key, "model:memory");
   EXPECT_EQ(start.sensors[1].kind, DeviceKind::kMemory);
   EXPECT_EQ(start.sensors[1].quality, Quality::kModelled);
@@ -125,6 +131,9 @@ TEST_F(Ledger, RefusesLinesThatAreNoRecords) {
   EXPECT_THROW(parse_ledger_line(changed("forward", "foreword")), DataError);
   EXPECT_THROW(parse_ledger_line(changed("\"wall\"", "\"wool\"")), DataError);
   EXPECT_THROW(parse_ledger_line(changed("\"memory\":0.0", "\"memory\":-1.0")), DataError);
+  std::string start = to_line(start_of(1));
+  EXPECT_NO_THROW(parse_ledger_line(start));
+  EXPECT_THROW(parse_ledger_line(start.replace(start.find("\"77_3\""), 6, "77")), DataError);
   EXPECT_THROW(parse_ledger_line("{}"), DataError);
   EXPECT_THROW(parse_ledger_line("[1]"), DataError);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A real Slurm on this machine, with two nodes, and what it does to a run: submitted, at the end of its time, requeued, signalled,
-# cancelled and preempted. Each time the run goes on to the numbers of an undisturbed one. Takes about ten minutes: a requeued job
-# waits for two.
+# cancelled and preempted. Each time the run goes on to the numbers of an undisturbed one. Takes about ten minutes, since a
+# requeued job waits for two.
 #   slurm_test.sh LMTRAIN
 LMTRAIN=$(realpath "$1")
 project=$(cd "$(dirname "$0")/../.." && pwd)
@@ -96,5 +96,3 @@ until_state "$chain" 200 COMPLETED
 for job in "$limit" "$signalled" "$preempted"; do until_state "$job" 700 COMPLETED; done
 shows "$LMTRAIN" runs
 for name in limit signalled cancelled preempted; do same "$name"; done
-grep -h "is requeued" lmtrain-*.log
-grep -o '"restarts": [0-9]*' runs/limit/emissions.json | sort | uniq -c
