@@ -21,6 +21,7 @@
 #include "trainer/commands/alike.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/rank_job.h"
+#include "trainer/commands/text_table.h"
 #include "trainer/commands/version.h"
 
 namespace lmtrain {
@@ -69,15 +70,6 @@ void print_regions() {
 const std::vector<std::string> kRankColumns = {"rank",    "host",   "cores",
                                                "threads", "memory", "device"};
 
-std::string row_text(const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
-  std::string line;
-  for (size_t i = 0; i < cells.size(); ++i) {
-    line += " " + cells[i];
-    if (i + 1 < cells.size()) line += std::string(widths[i] - cells[i].size() + 1, ' ');
-  }
-  return line;
-}
-
 void print_ranks(const Compute& compute, Launch& launch) {
   const std::vector<std::string> mine = {
       std::to_string(launch.rank()),
@@ -92,11 +84,8 @@ void print_ranks(const Compute& compute, Launch& launch) {
     const std::vector<std::string> column = gather_texts(launch.world(), cell);
     for (size_t rank = 0; rank < column.size(); ++rank) rows[rank + 1].push_back(column[rank]);
   }
-  std::vector<size_t> widths(kRankColumns.size());
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   std::cout << "\n";
-  for (const auto& row : rows) std::cout << row_text(row, widths) << "\n";
+  for (const std::string& line : table_lines(rows)) std::cout << " " << line << "\n";
 }
 
 // Pairs of ranks to measure: two of one host, and the first ranks of hosts, each with each where

@@ -1,5 +1,4 @@
 // runs: the runs in a folder.
-#include <algorithm>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
@@ -8,6 +7,7 @@
 #include "energy/amount_text.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/result_lines.h"
+#include "trainer/commands/text_table.h"
 #include "trainer/run/run_list.h"
 
 namespace lmtrain {
@@ -43,17 +43,7 @@ void print_table(const std::vector<RunSummary>& runs) {
   std::vector<std::vector<std::string>> rows = {{"run", "state", "step", "loss", "validation",
                                                  "energy", "CO2e", "attempts", "job", "started"}};
   for (const RunSummary& run : runs) rows.push_back(row_of(run));
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::cout << line << "\n";
-  }
+  for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
   for (const RunSummary& run : runs) {
     if (!run.reason.empty() && run.state != RunState::kStopped)
       std::cout << run.name << ": " << run.reason << "\n";
