@@ -27,10 +27,11 @@ class Heldout {
 
 // Calls visit(index, previous, next) for every pair of neighbours in the file.
 template <class Visit>
-void for_each_pair(const TokenFile& file, Visit visit) {
+void for_each_pair(const TokenFile& file, const std::function<void()>& pause, Visit visit) {
   constexpr int64_t kPiece = 1 << 16;
   std::vector<int32_t> tokens;
   for (int64_t first = 0; first + 1 < file.num_tokens(); first += kPiece) {
+    if (pause) pause();
     tokens.resize(static_cast<size_t>(std::min(kPiece + 1, file.num_tokens() - first)));
     file.read(first, tokens);
     for (size_t i = 0; i + 1 < tokens.size(); ++i) {
@@ -78,14 +79,14 @@ BigramWeights with_smallest_uniform(const BigramWeights& weights) {
 BigramModel::BigramModel(int64_t vocab_size)
     : num_after_(static_cast<size_t>(vocab_size)), num_next_(static_cast<size_t>(vocab_size)) {}
 
-BigramModel BigramModel::fit(const TokenFile& train) {
+BigramModel BigramModel::fit(const TokenFile& train, const std::function<void()>& pause) {
   BigramModel model(train.header().vocab_size);
   const Heldout heldout(train.num_tokens() - 1);
   BigramCounts heldout_pairs;
-  for_each_pair(train, [&](int64_t index, int32_t previous, int32_t next) {
+  for_each_pair(train, pause, [&](int64_t index, int32_t previous, int32_t next) {
     heldout.contains(index) ? heldout_pairs.add(previous, next) : model.add(previous, next, 1);
   });
-  model.fit_weights(heldout_pairs);
+  model.fit_weights(heldout_pairs, pause);
   heldout_pairs.for_each(
       [&](int32_t previous, int32_t next, uint32_t count) { model.add(previous, next, count); });
   return model;
@@ -99,7 +100,7 @@ void BigramModel::add(int32_t previous, int32_t next, uint32_t count) {
 }
 
 // Pairs after an unseen token say nothing about the bigram's weight, so they are left out.
-void BigramModel::fit_weights(const BigramCounts& heldout) {
+void BigramModel::fit_weights(const BigramCounts& heldout, const std::function<void()>& pause) {
   std::vector<HeldoutPair> pairs;
   heldout.for_each([&](int32_t previous, int32_t next, uint32_t count) {
     const Estimates p = estimates(previous, next);
@@ -108,6 +109,7 @@ void BigramModel::fit_weights(const BigramCounts& heldout) {
   });
   if (pairs.empty()) return;
   for (int step = 0; step < kMaxSteps; ++step) {
+    if (pause) pause();
     heldout_nats_.push_back(improve(weights_, pairs));
     if (step > 0 && heldout_nats_[step - 1] - heldout_nats_[step] < kSmallestGain) break;
   }
@@ -132,11 +134,13 @@ double BigramModel::probability(int32_t previous, int32_t next) const {
 }
 
 BigramScore BigramModel::score(const Loader& loader, std::span<const int64_t> global_sample_indices,
-                               const TargetBytes& target_bytes) const {
+                               const TargetBytes& target_bytes,
+                               const std::function<void()>& pause) const {
   constexpr size_t kSamplesAtOnce = 16;
   BigramScore score;
   double nats = 0.0;
   for (size_t begin = 0; begin < global_sample_indices.size(); begin += kSamplesAtOnce) {
+    if (pause) pause();
     const size_t count = std::min(kSamplesAtOnce, global_sample_indices.size() - begin);
     const Batch batch = loader.load(global_sample_indices.subspan(begin, count));
     for (size_t i = 0; i < batch.ids.size(); ++i) {

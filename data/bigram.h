@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -33,14 +34,15 @@ struct BigramScore {
 // pairs is held out (at most about a million, in blocks spread over the file); expectation
 // maximisation finds the λ that maximise their likelihood under the counts of all other pairs. The
 // final counts are those of all pairs. λ0 is at least 1e-6, so no token has probability zero.
+// `pause`, if there is one, is called now and then, and may throw.
 class BigramModel {
  public:
-  static BigramModel fit(const TokenFile& train);
+  static BigramModel fit(const TokenFile& train, const std::function<void()>& pause = {});
 
   double probability(int32_t previous, int32_t next) const;
   // Scores exactly the (id, label) pairs that `loader` gives for these indices.
   BigramScore score(const Loader& loader, std::span<const int64_t> global_sample_indices,
-                    const TargetBytes& target_bytes) const;
+                    const TargetBytes& target_bytes, const std::function<void()>& pause = {}) const;
 
   const BigramWeights& weights() const { return weights_; }
   // Mean nats per held-out pair before each step of expectation maximisation; the values fall.
@@ -58,7 +60,7 @@ class BigramModel {
   explicit BigramModel(int64_t vocab_size);
 
   void add(int32_t previous, int32_t next, uint32_t count);
-  void fit_weights(const BigramCounts& heldout);
+  void fit_weights(const BigramCounts& heldout, const std::function<void()>& pause);
   Estimates estimates(int32_t previous, int32_t next) const;
 
   BigramCounts pairs_;

@@ -160,12 +160,13 @@ class Run {
     if (is_cut) {
       work(&launch_.world(), [this] { stop_where_asked(); });
     } else {
-      launch_.first_works([&] {
-        work(nullptr, [] {
-          if (stop_is_requested()) throw Error(ExitCode::kStopped, "stopped");
-        });
-      });
+      launch_.first_works([&] { work(nullptr, leave_where_asked); });
     }
+  }
+
+  // The same within work of rank 0 alone.
+  static void leave_where_asked() {
+    if (stop_is_requested()) throw Error(ExitCode::kStopped, "stopped");
   }
 
   void evaluate_tasks(int64_t step) {
@@ -231,7 +232,7 @@ class Run {
     });
     launch_.first_works([&] {
       const PhaseScope scope(phases_, Phase::kEvaluation);
-      add_baseline(facts, job_.data, config_.model.traits().objective);
+      add_baseline(facts, job_.data, config_.model.traits().objective, leave_where_asked);
     });
     recorder_.stop_power();
     launch_.world().barrier();

@@ -142,18 +142,19 @@ std::vector<SourceLoss> losses_by_source(const std::vector<EvaluatedSample>& sam
   return losses;
 }
 
-void add_baseline(RunFacts& facts, const RunData& data, Objective objective) {
+void add_baseline(RunFacts& facts, const RunData& data, Objective objective,
+                  const std::function<void()>& pause) {
   if (data.num_validation_samples == 0) return;
   std::vector<int64_t> samples(static_cast<size_t>(data.num_validation_samples));
   std::iota(samples.begin(), samples.end(), 0);
   if (objective == Objective::kMaskedTokens) {
     facts.most_frequent_accuracy = most_frequent_token_accuracy(
-        data.prepared.train, data.prepared.tokenizer, *data.validation, samples);
+        data.prepared.train, data.prepared.tokenizer, *data.validation, samples, pause);
     return;
   }
   facts.bigram_bits_per_byte =
-      BigramModel::fit(data.prepared.train)
-          .score(*data.validation, samples, TargetBytes(data.prepared.tokenizer))
+      BigramModel::fit(data.prepared.train, pause)
+          .score(*data.validation, samples, TargetBytes(data.prepared.tokenizer), pause)
           .bits_per_byte;
 }
 

@@ -45,8 +45,9 @@ std::vector<SourceLoss> losses_by_source(const std::vector<EvaluatedSample>& sam
 
 // Adds the baseline that the validation must beat, if there is a validation: the bits per byte of a
 // bigram model of the training tokens or, for encoders, the accuracy of always predicting the most
-// frequent token.
-void add_baseline(RunFacts& facts, const RunData& data, Objective objective);
+// frequent token. `pause` is called now and then, and may throw.
+void add_baseline(RunFacts& facts, const RunData& data, Objective objective,
+                  const std::function<void()>& pause);
 
 // Logs the result of a finished run.
 void log_summary(const RunFacts& facts, const EmissionsReport& report, const RunFolder& folder);
