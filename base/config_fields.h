@@ -43,6 +43,12 @@ struct IntegerField {
   int64_t* value;
   IntegerLimits limits;
 };
+// An integer, or the word that stands for none.
+struct OptionalIntegerField {
+  std::optional<int64_t>* value;
+  IntegerLimits limits;
+  std::string none;
+};
 struct RealField {
   double* value;
   RealLimits limits;
@@ -99,9 +105,9 @@ enum class OnResume {
   kFixed,   // the key must be equal: the checkpoint would not fit or the experiment would change
 };
 
-using FieldKind =
-    std::variant<IntegerField, RealField, OptionalRealField, DurationField, BooleanField, TextField,
-                 ChoiceField, RealsField, TextsField, SectionField, ListField>;
+using FieldKind = std::variant<IntegerField, OptionalIntegerField, RealField, OptionalRealField,
+                               DurationField, BooleanField, TextField, ChoiceField, RealsField,
+                               TextsField, SectionField, ListField>;
 
 struct Field {
   std::string key;
@@ -131,6 +137,10 @@ class Fields {
   Field& integer(const std::string& key, int64_t& value, IntegerLimits limits,
                  const std::string& doc) {
     return add(key, doc, IntegerField{&value, limits});
+  }
+  Field& optional_integer(const std::string& key, std::optional<int64_t>& value,
+                          IntegerLimits limits, const std::string& none, const std::string& doc) {
+    return add(key, doc, OptionalIntegerField{&value, limits, none});
   }
   Field& real(const std::string& key, double& value, RealLimits limits, const std::string& doc) {
     return add(key, doc, RealField{&value, limits});

@@ -112,14 +112,28 @@ class Reader {
   }
 
   void read_kind(const IntegerField& field, const std::string& key, const YamlNode& node) {
+    *field.value = read_integer(field.limits, "an integer in decimal digits", key, node);
+  }
+
+  void read_kind(const OptionalIntegerField& field, const std::string& key, const YamlNode& node) {
+    if (is_plain_scalar(node) && node.text == field.none) {
+      field.value->reset();
+      return;
+    }
+    *field.value =
+        read_integer(field.limits, cat("an integer in decimal digits or ", field.none), key, node);
+  }
+
+  int64_t read_integer(const IntegerLimits& limits, const std::string& wanted,
+                       const std::string& key, const YamlNode& node) {
     const bool is_integer = is_plain_scalar(node) && is_decimal_integer(node.text);
-    if (!is_integer) fail_type(key, "an integer in decimal digits", node);
+    if (!is_integer) fail_type(key, wanted, node);
     int64_t value = 0;
     const bool fits = parse(node.text, value);
-    if (!fits || value < field.limits.min || value > field.limits.max) {
-      fail_range(key, limits_text(field.limits), node);
+    if (!fits || value < limits.min || value > limits.max) {
+      fail_range(key, limits_text(limits), node);
     }
-    *field.value = value;
+    return value;
   }
 
   void read_kind(const RealField& field, const std::string& key, const YamlNode& node) {

@@ -53,6 +53,7 @@ std::string bounds_text(const std::string& min, bool min_excluded, const std::st
 // One overload per kind of field; visited below.
 struct TypeText {
   std::string operator()(const IntegerField&) const { return "integer"; }
+  std::string operator()(const OptionalIntegerField&) const { return "integer or word"; }
   std::string operator()(const RealField&) const { return "number"; }
   std::string operator()(const OptionalRealField&) const { return "number or word"; }
   std::string operator()(const DurationField&) const { return "duration"; }
@@ -69,6 +70,9 @@ struct TypeText {
 
 struct LimitsText {
   std::string operator()(const IntegerField& field) const { return limits_text(field.limits); }
+  std::string operator()(const OptionalIntegerField& field) const {
+    return cat(field.none, ", or ", limits_text(field.limits));
+  }
   std::string operator()(const RealField& field) const { return limits_text(field.limits); }
   std::string operator()(const OptionalRealField& field) const {
     return cat(field.none, ", or ", limits_text(field.limits));
@@ -93,6 +97,9 @@ std::string flow_mapping(const Fields& fields) {
 
 struct ValueText {
   std::string operator()(const IntegerField& field) const { return std::to_string(*field.value); }
+  std::string operator()(const OptionalIntegerField& field) const {
+    return *field.value ? std::to_string(**field.value) : field.none;
+  }
   std::string operator()(const RealField& field) const { return shortest(*field.value); }
   std::string operator()(const OptionalRealField& field) const {
     return *field.value ? shortest(**field.value) : field.none;

@@ -264,6 +264,13 @@ void sync_folder(const fs::path& folder) {
   if (result != 0) fail("fsync the folder", path);
 }
 
+void sync_records(const fs::path& file) noexcept {
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  fsync(descriptor);
+  close(descriptor);
+}
+
 int64_t free_disk_bytes(fs::path path) {
   path = nearest_existing(std::move(path));
   struct statvfs status = {};

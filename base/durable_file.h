@@ -99,6 +99,9 @@ std::string hint_on_downloads(const std::filesystem::path& path);
 void make_folders(const std::filesystem::path& folder);
 
 void sync_folder(const std::filesystem::path& folder);
+// Forces to disk what has been written to a file of records, by whatever descriptor. Does nothing
+// where it cannot, as AppendFile does.
+void sync_records(const std::filesystem::path& file) noexcept;
 
 // Free bytes for this user on the file system of `path` (or of its nearest parent that exists).
 int64_t free_disk_bytes(std::filesystem::path path);

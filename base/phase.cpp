@@ -22,6 +22,7 @@ Phase PhaseTracker::enter(Phase next) {
   const Phase previous = current();
   seconds_[static_cast<size_t>(previous)] += now - entered_;
   entered_ = now;
+  num_changes_.fetch_add(1, std::memory_order_relaxed);
   current_.store(next, std::memory_order_relaxed);
   return previous;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -41,6 +42,8 @@ class PhaseTracker {
   PhaseTracker() : entered_(monotonic_seconds()) {}
 
   Phase current() const { return current_.load(std::memory_order_relaxed); }
+  // How often a phase has begun or ended.
+  int64_t num_changes() const { return num_changes_.load(std::memory_order_relaxed); }
   // Seconds spent in each phase so far, the current one included; their sum is the tracker's age.
   std::array<double, kNumPhases> seconds() const;
   // From now on each scope is recorded as a span in `trace`; null ends the recording.
@@ -53,6 +56,7 @@ class PhaseTracker {
   void leave(Phase previous, double begin);
 
   std::atomic<Phase> current_{Phase::kStartup};
+  std::atomic<int64_t> num_changes_ = 0;
   std::array<double, kNumPhases> seconds_{};
   double entered_;
   std::shared_ptr<Trace> trace_;

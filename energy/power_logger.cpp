@@ -92,11 +92,10 @@ void PowerLogger::write_to(const std::filesystem::path& ledger, const Attempt& a
   waiting_.clear();
 }
 
-void PowerLogger::flush() {
+void PowerLogger::take_sample() {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
   sample(monotonic_seconds());
-  if (ledger_) ledger_->sync();
 }
 
 void PowerLogger::stop() noexcept {

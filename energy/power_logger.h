@@ -60,8 +60,8 @@ class PowerLogger {
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
   EnergyTotals totals() const;
 
-  // Takes a sample now and forces the ledger to disk, for checkpoints and before a report.
-  void flush();
+  // Takes a sample now, for checkpoints and before a report.
+  void take_sample();
   // Takes the last sample, ends the attempt in the ledger and ends the thread. Later calls do
   // nothing.
   void stop() noexcept;

@@ -85,6 +85,15 @@ std::string training_rows(const RunFacts& facts) {
   if (facts.matmul_share)
     rows += row({"Share of the matmul ceiling", percent(*facts.matmul_share)});
   if (facts.mfu) rows += row({"Share of the data sheet's peak (MFU)", percent(*facts.mfu)});
+  if (facts.saves) {
+    const SaveFacts& saves = *facts.saves;
+    rows += row({"Checkpoints saved",
+                 cat(with_commas(saves.count), ", of ", human_bytes(saves.bytes), ", written at ",
+                     human_bytes(std::llround(saves.bytes_per_second)), "/s")});
+    rows += row({"Training stood still for saves",
+                 cat(three_digits(saves.stall_seconds), " s, ",
+                     percent(saves.stall_seconds / (saves.stall_seconds + facts.seconds)))});
+  }
   if (facts.last_validation_loss) {
     const std::string last = fixed(*facts.last_validation_loss, 4);
     rows +=

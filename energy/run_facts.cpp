@@ -49,6 +49,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("tokens_per_second", facts.tokens_per_second);
   visit("matmul_share", facts.matmul_share);
   visit("mfu", facts.mfu);
+  visit("saves", facts.saves);
   visit("train_loss", facts.train_loss);
   visit("validation_loss", facts.validation_loss);
   visit("validation_by_source", facts.validation_by_source);
@@ -80,6 +81,14 @@ class Write {
                     {"steps", from->steps},
                     {"tokens", from->tokens},
                     {"joules", from->joules}};
+  }
+  void operator()(const char* key, const std::optional<SaveFacts>& saves) const {
+    if (!saves) return;
+    object_[key] = {{"count", saves->count},
+                    {"bytes", saves->bytes},
+                    {"stall_seconds", saves->stall_seconds},
+                    {"persist_seconds", saves->persist_seconds},
+                    {"bytes_per_second", saves->bytes_per_second}};
   }
   void operator()(const char* key, const std::vector<CurvePoint>& points) const {
     json& list = object_[key] = json::array();
@@ -128,6 +137,14 @@ class Read {
     const json& stored = object_[key];
     from = Inherited{text_field(stored, "checkpoint"), integer_field(stored, "steps"),
                      integer_field(stored, "tokens"), number_field(stored, "joules")};
+  }
+  void operator()(const char* key, std::optional<SaveFacts>& saves) const {
+    if (!object_.contains(key)) return;
+    const json& stored = object_[key];
+    saves =
+        SaveFacts{integer_field(stored, "count"), integer_field(stored, "bytes"),
+                  number_field(stored, "stall_seconds"), number_field(stored, "persist_seconds"),
+                  number_field(stored, "bytes_per_second")};
   }
   void operator()(const char* key, std::vector<CurvePoint>& points) const {
     for (const json& row : array_field(object_, key)) {

@@ -47,6 +47,15 @@ struct Inherited {
   double joules = 0.0;  // of the computers
 };
 
+// The saves of checkpoints that are on record.
+struct SaveFacts {
+  int64_t count = 0;
+  int64_t bytes = 0;              // of the last one
+  double stall_seconds = 0.0;     // in which training stood still, of all
+  double persist_seconds = 0.0;   // in which they were written, of all
+  double bytes_per_second = 0.0;  // while they were written, without rests, over all
+};
+
 struct RunFacts {
   std::string name;
   std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
@@ -73,6 +82,7 @@ struct RunFacts {
   // Over the training time of all attempts, each against its own machine, 0 to 1.
   std::optional<double> matmul_share;  // of the measured ceiling
   std::optional<double> mfu;           // of the peak by data sheet
+  std::optional<SaveFacts> saves;
   std::vector<CurvePoint> train_loss;
   std::vector<CurvePoint> validation_loss;
   std::vector<SourceLoss> validation_by_source;  // of the last validation; empty with one source

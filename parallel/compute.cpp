@@ -9,6 +9,9 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -19,6 +22,13 @@
 #include "parallel/typed_gather.h"
 
 namespace lmtrain {
+
+void compute_on_one_thread() {
+  at::get_num_threads();  // else LibTorch gives the thread all of the rank's at its first operation
+#ifdef _OPENMP
+  omp_set_num_threads(1);
+#endif
+}
 
 namespace {
 

@@ -24,6 +24,9 @@ struct Compute {
 // CollectiveError when a rank cannot have the device that the config wants.
 Compute set_up_compute(const ParallelConfig& config, Launch& launch);
 
+// From now on the calling thread computes alone. For threads that work beside the training's.
+void compute_on_one_thread();
+
 // Floating-point operations per second of large matrix products.
 struct MatmulCeiling {
   double flops = 0;

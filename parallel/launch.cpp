@@ -83,10 +83,34 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), 
     throw ConfigError(
         "this MPI does not allow calls from a communication thread (MPI_THREAD_SERIALIZED)");
   }
-  world_ = make_mpi_communicator(MPI_COMM_WORLD);
+  may_use_threads_ = provided == MPI_THREAD_MULTIPLE;
+  world_ = make_mpi_communicator(MPI_COMM_WORLD, "world", activity_);
   world_->set_timeout(ParallelConfig().timeout_seconds);  // until the config is known
   set_log_rank(world_->rank());
   find_place();
+  if (may_use_threads_ && size() > 1) {
+    watchdog_ =
+        std::make_unique<Watchdog>(MPI_COMM_WORLD, host_, *activity_,
+                                   [this](const std::string& finding) { end_hung_job(finding); });
+  }
+}
+
+void Launch::watch(const WatchdogOptions& options) {
+  if (watchdog_) watchdog_->set_options(options);
+}
+
+void Launch::on_hang(std::function<void(const std::string&)> work) {
+  const std::lock_guard lock(hang_mutex_);
+  on_hang_ = std::move(work);
+}
+
+void Launch::end_hung_job(const std::string& finding) {
+  log_error(finding);
+  {
+    const std::lock_guard lock(hang_mutex_);
+    if (on_hang_) on_hang_(finding);
+  }
+  abort(ExitCode::kHang);
 }
 
 // Nodes are numbered by their lowest rank, local ranks by world rank. Where two nodes have one
@@ -119,8 +143,14 @@ bool Launch::was_started_by_launcher() {
 }
 
 Launch::~Launch() {
+  watchdog_.reset();
   world_.reset();  // its communication thread ends before MPI does
   if (uses_mpi_) MPI_Finalize();
+}
+
+std::unique_ptr<Communicator> Launch::make_world_beside(const std::string& axis) {
+  if (!uses_mpi_) return make_single_communicator();
+  return may_use_threads_ ? make_mpi_communicator(MPI_COMM_WORLD, axis) : nullptr;
 }
 
 std::vector<std::string> Launch::gather_on_node(const std::string& mine) {

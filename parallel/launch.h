@@ -4,12 +4,15 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "parallel/communicator.h"
+#include "parallel/rank_activity.h"
+#include "parallel/watchdog.h"
 
 namespace lmtrain {
 
@@ -44,6 +47,17 @@ class Launch {
   // The group of all ranks, for CPU tensors.
   Communicator& world() { return *world_; }
 
+  // Collective. Another group of all ranks, whose operations and those of groups split from it run on
+  // a thread of their own, beside those of world(). Null where MPI lets only one thread communicate.
+  // To be destroyed before this.
+  std::unique_ptr<Communicator> make_world_beside(const std::string& axis);
+
+  // What this rank does, for the watchdog (parallel/watchdog.h) that a job of several ranks has.
+  RankActivity& activity() { return *activity_; }
+  void watch(const WatchdogOptions& options);
+  // Called with what the watchdog has found, on its thread, before it ends the job. Null: nothing is.
+  void on_hang(std::function<void(const std::string&)> work);
+
   // Ends every rank of the job with this exit code, after a failure that other ranks cannot know
   // of.
   [[noreturn]] void abort(ExitCode code) const;
@@ -69,14 +83,21 @@ class Launch {
  private:
   class Heartbeat;
   void find_place();
+  [[noreturn]] void end_hung_job(const std::string& finding);
 
   bool uses_mpi_ = false;
+  bool may_use_threads_ = true;  // MPI_THREAD_MULTIPLE
+  const std::shared_ptr<RankActivity> activity_ = std::make_shared<RankActivity>();
   std::unique_ptr<Communicator> world_;
   int local_rank_ = 0;
   int local_size_ = 1;
   int node_ = 0;
   int num_nodes_ = 1;
   std::string host_;
+  std::mutex hang_mutex_;
+  std::function<void(const std::string&)> on_hang_;
+  std::unique_ptr<Watchdog>
+      watchdog_;  // null for one rank, and where MPI lets one thread communicate
 };
 
 }  // namespace lmtrain

@@ -138,9 +138,15 @@ void require_plain(const at::Tensor& tensor) {
 // Marks the enclosing block as the execution of an operation.
 class OperationScope {
  public:
-  OperationScope(Trace* trace, const Operation& operation)
-      : trace_(trace), operation_(operation), begin_(trace != nullptr ? monotonic_seconds() : 0) {}
+  OperationScope(const CommunicationThread& thread, const Operation& operation)
+      : trace_(thread.trace.get()),
+        activity_(thread.activity.get()),
+        operation_(operation),
+        begin_(trace_ != nullptr ? monotonic_seconds() : 0) {
+    if (activity_ != nullptr) activity_->operation_begins(operation);
+  }
   ~OperationScope() {
+    if (activity_ != nullptr) activity_->operation_ends();
     if (trace_ == nullptr) return;
     trace_->add(span_of(operation_, Trace::kCommunication, begin_, monotonic_seconds()));
   }
@@ -149,6 +155,7 @@ class OperationScope {
 
  private:
   Trace* trace_;
+  RankActivity* activity_;
   const Operation& operation_;
   double begin_;
 };
@@ -277,7 +284,7 @@ class MpiCommunicator : public Communicator {
     return std::make_shared<FutureWork>(
         thread_->submit([this, operation = std::move(operation), task = std::move(task)]() mutable {
           now_ = std::move(operation);
-          const OperationScope scope(thread_->trace.get(), now_);
+          const OperationScope scope(*thread_, now_);
           try {
             task();
           } catch (...) {
@@ -400,11 +407,13 @@ class MpiCommunicator : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world) {
+std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world, const std::string& axis,
+                                                    std::shared_ptr<RankActivity> activity) {
   auto thread = std::make_shared<CommunicationThread>();
+  thread->activity = std::move(activity);
   MPI_Comm copy = MPI_COMM_NULL;
   thread->submit([&] { check(MPI_Comm_dup(world, &copy), "MPI_Comm_dup"); }).get();
-  return std::make_unique<MpiCommunicator>(copy, "world", std::move(thread));
+  return std::make_unique<MpiCommunicator>(copy, axis, std::move(thread));
 }
 
 }  // namespace lmtrain

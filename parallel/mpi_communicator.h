@@ -1,8 +1,8 @@
 // The Open MPI back end for CPU tensors (fp32, fp64, bf16, int64; any number of elements).
 //
 // Open MPI makes no progress by itself, and a rank that spins in MPI_Wait slows its neighbours. So
-// one thread per rank makes every MPI call and polls with short sleeps; the training thread only
-// queues work.
+// one thread of a rank makes the MPI calls of its training and polls with short sleeps; the training
+// thread only queues work. What communicates beside the training has groups and a thread of its own.
 //
 // Reductions send each rank its part (reduce-scatter), sum in rank order, and send the sums back
 // (all-gather). So the bits are the same on every rank, in every run, however the work is cut.
@@ -21,13 +21,14 @@
 #include <mpi.h>
 
 #include "parallel/communicator.h"
+#include "parallel/rank_activity.h"
 
 namespace lmtrain {
 
 // The most bytes of other ranks' parts that a reduction holds at once, on the host.
 inline constexpr int64_t kReceivedBytes = int64_t{32} << 20;
 
-// The one thread of a rank that calls MPI. Tasks run in the order in which they were queued.
+// The thread that calls MPI for a group and those split from it. Tasks run in the order in which they were queued.
 class CommunicationThread {
  public:
   CommunicationThread();
@@ -39,6 +40,8 @@ class CommunicationThread {
 
   // How long a task may wait for other ranks; 0 means for ever.
   std::atomic<double> timeout_seconds = 0;
+  // Where tasks show what they do, or null.
+  std::shared_ptr<RankActivity> activity;
   // The trace to which tasks add their spans, or null. Only tasks may use it.
   std::shared_ptr<Trace> trace;
 
@@ -53,7 +56,10 @@ class CommunicationThread {
 };
 
 // Makes a group of all ranks of `world`, which must be MPI_COMM_WORLD or a duplicate; MPI must be
-// initialised with MPI_THREAD_SERIALIZED or more. Destroy the group before MPI_Finalize.
-std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world);
+// initialised with MPI_THREAD_SERIALIZED or more, and with MPI_THREAD_MULTIPLE where there are several
+// such groups: each has a communication thread of its own. Destroy the group before MPI_Finalize.
+std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world,
+                                                    const std::string& axis = "world",
+                                                    std::shared_ptr<RankActivity> activity = {});
 
 }  // namespace lmtrain

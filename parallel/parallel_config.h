@@ -40,6 +40,7 @@ struct ParallelConfig {
   ReduceType reduce_type = ReduceType::kFp32;
   double bucket_mib = 25.0;
   int64_t threads = 0;
+  double hang_seconds = 30;
   double timeout_seconds = 1800;
   DeviceChoice device = DeviceChoice::kAuto;
   Transport transport = Transport::kAuto;
@@ -76,9 +77,14 @@ struct ParallelConfig {
            "while the backward pass goes on.");
     f.integer("threads", threads, {.min = 0, .max = 4096},
               "Compute threads of a rank; 0 takes its share of the cores that the job may use.");
+    f.real(
+        "hang_seconds", hang_seconds, {.min = 0.0, .max = 1e9},
+        "Seconds without progress, at the least, after which a rank of several counts as hung and "
+        "the job ends with exit code 76: so long or three times what its phase took before. 0 "
+        "ends no job.");
     f.real("timeout_seconds", timeout_seconds, {.min = 0.0, .max = 1e9},
-           "Seconds that a rank waits for the others over MPI; then the job ends with exit code "
-           "76. 0 waits for ever.");
+           "Seconds that a rank waits for the others over MPI, at the most, whatever they seem to "
+           "do; then the job ends with exit code 76. 0 waits for ever.");
     f.choice("device", device, "Where tensors live; auto takes a GPU where there is one.");
     f.choice("transport", transport,
              "What moves tensors between GPUs: "

@@ -18,6 +18,8 @@ say "scripts/make_reference.py against tests/fixtures/models"
 "$oracle/bin/python" scripts/make_reference.py --check tests/fixtures/models
 say "scripts/check_interchange.py: import and export against transformers"
 "$oracle/bin/python" scripts/check_interchange.py build/lmtrain
+say "scripts/check_checkpoints.py: a checkpoint read with h5py"
+"$oracle/bin/python" scripts/check_checkpoints.py build/lmtrain
 say "scripts/check_generation.py: generated ids against transformers' generate"
 "$oracle/bin/python" scripts/check_generation.py build/lmtrain
 say "scripts/check_chat_template.py: chat templates against jinja2"

@@ -115,7 +115,7 @@ TEST_F(Logger, TellsThisJobsPartOfABusyNode) {
   const double begin = monotonic_seconds();
   while (monotonic_seconds() - begin < 0.3) sink = sink + 1.0;
   machine_.set_ticks(120, 0);  // 1.2 s of the node's processors
-  made->flush();
+  made->take_sample();
   const EnergyTotals totals = made->totals();
   EXPECT_NEAR(made->joules(), totals.joules() * totals.cpu_seconds / 1.2, 1e-6);
   EXPECT_LT(made->joules(), 0.5 * totals.joules());
@@ -145,12 +145,12 @@ TEST_F(Logger, SplitsEnergyByTheTimeOfPhases) {
 }
 
 // Defect: a checkpoint's energy lacks what came after the last regular sample, or the step is lost.
-TEST_F(Logger, FlushTakesASampleOfTheStepUnderWay) {
+TEST_F(Logger, ASampleCanBeTakenOfTheStepUnderWay) {
   const auto made = logger_of(steady(), 60.0, 40);
   PowerLogger& logger = *made;
   logger.set_step(41);
   pause(0.05);
-  logger.flush();
+  logger.take_sample();
   EXPECT_GE(logger.totals().joules(), 5.0);
   ASSERT_EQ(samples_in_ledger().size(), 2u);
   EXPECT_EQ(samples_in_ledger()[0].step, 40);

@@ -31,9 +31,9 @@
 
 namespace lmtrain {
 
-// A file holds at most kCheckpointFileBytes of tensors, or one larger tensor. This bounds the
-// memory of a save, which holds kCheckpointFileCopies copies of a file: in HDF5's own memory, as an
-// image, and as read back.
+// How many bytes of tensors a file holds at most, unless the config says otherwise, or one larger
+// tensor; and how many copies of a file a save holds: in HDF5's own memory, as an image, and as read
+// back.
 inline constexpr int64_t kCheckpointFileBytes = int64_t{128} << 20;
 inline constexpr int64_t kCheckpointFileCopies = 3;
 
@@ -100,14 +100,6 @@ std::vector<int32_t> end_tokens_of(const CheckpointState& state, const Tokenizer
 
 // Returns the folder of a step's checkpoint.
 std::filesystem::path checkpoint_path(const std::filesystem::path& checkpoints, int64_t step);
-
-// Saves weights and optimizer state, if the store has any, into `checkpoints`/step-NNNNNNNN. Every
-// tensor is stored whole, whatever the layout. Collective; `tensor` is the axis over which the
-// model's tensors are split. Returns "" or, on every rank, why the save was abandoned (disk full,
-// ...); the earlier checkpoints are untouched then.
-std::string save_checkpoint(const std::filesystem::path& checkpoints, const ParameterStore& store,
-                            Communicator& tensor, const CheckpointState& state,
-                            const std::string& tokenizer_json, Communicator& world);
 
 // Reads and checks a manifest, but not the files that it lists. Manifests of format 3 have no
 // checksum of their own. Throws CheckpointError.

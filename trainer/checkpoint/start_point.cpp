@@ -49,40 +49,23 @@ bool tells_of_training(const fs::path& record) {
   }
 }
 
-// The last step that metrics.jsonl tells of; 0 where it is not there or tells of none.
-int64_t last_recorded_step(const RunFolder& folder) {
-  if (!fs::exists(folder.metrics())) return 0;
-  std::istringstream lines(read_file(folder.metrics()));
-  int64_t last = 0;
+// Whether metrics.jsonl tells of a checkpoint.
+bool tells_of_a_save(const fs::path& metrics) {
+  if (!fs::exists(metrics)) return false;
+  std::istringstream lines(read_file(metrics));
   for (std::string text; std::getline(lines, text);) {
     const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (line.is_object() && line.contains("step") && line["step"].is_number_integer())
-      last = std::max(last, line["step"].get<int64_t>());
+    if (line.is_object() && line.contains("checkpoint_bytes")) return true;
   }
-  return last;
-}
-
-// The steps between the saves of the run that this folder's config.yaml is of; 0: not known.
-int64_t recorded_interval(const RunFolder& folder) {
-  try {
-    return load_config(folder.config(), {}).config.checkpoint.interval;
-  } catch (const Error&) {
-    return 0;
-  }
-}
-
-// Whether steps were taken behind a save, whose checkpoint must have been whole then.
-bool went_on_behind_a_save(const RunFolder& folder) {
-  const int64_t interval = recorded_interval(folder);
-  return interval > 0 && last_recorded_step(folder) > interval;
+  return false;
 }
 
 // A run is never begun anew where one has been, whose checkpoint is gone.
 void require_no_earlier_training(const RunFolder& folder) {
-  if (went_on_behind_a_save(folder)) {
+  if (tells_of_a_save(folder.metrics())) {
     throw CheckpointError(cat(folder.path.string(),
-                              " holds a run without its checkpoints (metrics.jsonl tells of steps "
-                              "behind the first save); restore one, or choose another run.name"));
+                              " holds a run without its checkpoints (metrics.jsonl tells of one); "
+                              "restore one, or choose another run.name"));
   }
   for (const fs::path& record : {folder.summary(), folder.facts()}) {
     if (!tells_of_training(record)) continue;

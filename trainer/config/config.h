@@ -139,14 +139,27 @@ struct EvalConfig {
 };
 
 struct CheckpointConfig {
-  int64_t interval = 100;
+  std::optional<int64_t> interval = 100;  // nothing: by Young's formula
+  double mtbf_hours = 24.0;
+  bool asynchronous = true;
+  int64_t file_mib = 128;
   int64_t keep = 3;
   int64_t keep_every = 0;
   int64_t keep_best = 0;
 
   void describe(Fields& f) {
-    f.integer("interval", interval, {.min = 0, .max = kMostSteps},
-              "Steps between checkpoints; 0 saves at the end only.");
+    f.optional_integer(
+        "interval", interval, {.min = 0, .max = kMostSteps}, "auto",
+        "Steps between checkpoints; 0 saves at the end only. auto saves so often that saves and "
+        "steps lost to failures cost the least, by what a save takes here and by mtbf_hours.");
+    f.real("mtbf_hours", mtbf_hours, {.min = 0.0, .max = 1e6, .min_excluded = true},
+           "interval auto: mean hours between two failures of the job.");
+    f.boolean(
+        "asynchronous", asynchronous,
+        "Write checkpoints while training goes on, from a copy in memory. Without it training "
+        "stands still for a save, which then needs less memory.");
+    f.integer("file_mib", file_mib, {.min = 1, .max = 1 << 16},
+              "MiB of tensors in a file of a checkpoint, at most so many, or one larger tensor.");
     f.integer(
         "keep", keep, {.min = 1, .max = 1000000},
         "Newest checkpoints that are kept. A save needs room for one more, since none is removed "

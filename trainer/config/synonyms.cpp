@@ -161,6 +161,9 @@ const std::vector<Synonyms>& config_synonyms() {
       {{"save_total_limit", "keep_last", "keep_latest_k", "max_checkpoints"},
        {"checkpoint.keep"},
        ""},
+      {{"async_save", "async_mode", "async_checkpointing", "asynchronous_save"},
+       {"checkpoint.asynchronous"},
+       ""},
 
       // parallel
       {{"tensor_parallel", "tensor_parallel_size", "tensor_parallel_degree",

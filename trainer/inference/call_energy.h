@@ -25,7 +25,7 @@ class CallEnergy {
   // What this process has spent, in J, as far as the meters have been read.
   double joules() const { return logger_->joules(); }
   // Reads the meters now.
-  void read_meters() { logger_->flush(); }
+  void read_meters() { logger_->take_sample(); }
   bool is_measured() const;
   const EnergyPrice& price() const { return price_; }
 

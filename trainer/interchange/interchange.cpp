@@ -20,6 +20,7 @@
 #include "parallel/logical_tensors.h"
 #include "parallel/precision.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/checkpoint/save.h"
 
 namespace lmtrain {
 namespace {

@@ -11,6 +11,7 @@
 #include "models/model.h"
 #include "parallel/logical_tensors.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/checkpoint/save.h"
 #include "trainer/config/load_config.h"
 
 namespace lmtrain {

@@ -187,12 +187,19 @@ void check_counts(const LoadedConfig& loaded) {
 void check_retention(const LoadedConfig& loaded) {
   const CheckpointConfig& checkpoint = loaded.config.checkpoint;
   const int64_t validation = loaded.config.eval.interval;
+  if (checkpoint.interval && loaded.positions.is_set("checkpoint.mtbf_hours")) {
+    throw ConfigError(
+        cat(place_of(loaded, {"checkpoint.mtbf_hours"}),
+            "checkpoint.mtbf_hours has no effect with checkpoint.interval = ", *checkpoint.interval,
+            "; leave it out or set checkpoint.interval = auto"));
+  }
   if (checkpoint.keep_best == 0 || checkpoint.interval == 0) return;
-  if (validation > 0 && checkpoint.interval % validation == 0) return;
+  if (checkpoint.interval && validation > 0 && *checkpoint.interval % validation == 0) return;
   throw ConfigError(cat(
       place_of(loaded, {"checkpoint.keep_best"}),
       "checkpoint.keep_best needs a validation at each checkpoint: eval.interval = ", validation,
-      " must divide checkpoint.interval = ", checkpoint.interval));
+      " must divide checkpoint.interval = ",
+      checkpoint.interval ? cat(*checkpoint.interval) : "auto", "; set both"));
 }
 
 void check_name(const LoadedConfig& loaded) {

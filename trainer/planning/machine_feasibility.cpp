@@ -45,18 +45,35 @@ void check_memory(const LoadedConfig& loaded, int64_t vocab_size, const MachineF
       "lower train.micro_batch_size, data.sequence_length or the model's size, or shard it "
       "(parallel.zero, parallel.tensor, parallel.recompute; lmtrain layouts lists what fits)";
   const std::string place = place_of(loaded, {"train.micro_batch_size", "model.hidden_size"});
+  // Saves beside training need room for a copy of their own.
+  const auto saves_are_all_that_is_too_much = [&](int64_t node_need) {
+    return c.checkpoint.asynchronous &&
+           node_need - need.snapshot * facts.ranks_on_node <= facts.memory.bytes;
+  };
+  const std::string advice_on_saves =
+      "set checkpoint.asynchronous=false, which needs no copy for saves beside training";
   if (facts.device_memory_bytes) {
-    if (need.total() <= *facts.device_memory_bytes) return;
-    throw ConfigError(cat(place, "each rank needs about ", human_bytes(need.total()), " (",
-                          need.summary(), "), but its GPU has ",
-                          human_bytes(*facts.device_memory_bytes), " free; ", advice));
+    if (need.total() > *facts.device_memory_bytes) {
+      throw ConfigError(cat(place, "each rank needs about ", human_bytes(need.total()), " (",
+                            need.summary(), "), but its GPU has ",
+                            human_bytes(*facts.device_memory_bytes), " free; ", advice));
+    }
+    const int64_t of_host = (need.saves() + need.process) * facts.ranks_on_node;
+    if (of_host <= facts.memory.bytes) return;
+    throw ConfigError(cat(
+        place_of(loaded, {"checkpoint.asynchronous"}), "saves need about ", human_bytes(of_host),
+        " of this node's memory, but there are ", human_bytes(facts.memory.bytes), " (",
+        facts.memory.limited_by, "); ",
+        saves_are_all_that_is_too_much(of_host) ? advice_on_saves : "lower checkpoint.file_mib"));
   }
   const int64_t node_need = need.total() * facts.ranks_on_node;
   if (node_need <= facts.memory.bytes) return;
   throw ConfigError(cat(place, facts.ranks_on_node, " ranks on this node need about ",
                         human_bytes(node_need), ", ", human_bytes(need.total()), " each (",
                         need.summary(), "), but there are ", human_bytes(facts.memory.bytes), " (",
-                        facts.memory.limited_by, "); ", advice, ", or put fewer ranks on a node"));
+                        facts.memory.limited_by, "); ",
+                        saves_are_all_that_is_too_much(node_need) ? advice_on_saves + ", or " : "",
+                        advice, ", or put fewer ranks on a node"));
 }
 
 }  // namespace

@@ -128,13 +128,32 @@ int64_t checkpoint_bytes(const ModelSizes& sizes, const StateSize& state, Precis
   return (sizes.num_parameters + state.stored) * master_element_bytes(precision);
 }
 
-// A rank's share of the tensors goes out in files of at most kCheckpointFileBytes, or of one larger
-// tensor.
+// A rank's share of the tensors goes out in files of a certain size, or of one larger tensor.
 int64_t checkpoint_file_bytes(const ModelSizes& sizes, const StateSize& state,
                               const MemoryPlan& plan) {
   const int64_t saved = checkpoint_bytes(sizes, state, plan.precision);
-  return std::max(std::min(saved / plan.num_ranks, kCheckpointFileBytes),
+  return std::max(std::min(saved / plan.num_ranks, plan.checkpoint_file_bytes),
                   sizes.largest_tensor * master_element_bytes(plan.precision));
+}
+
+// The copy that a save begins with: the rank's own shards or, where units are not cut, the tensors
+// that it writes and its part of those that its neighbours write. Blocks of memory are up to an
+// eighth larger than what they hold.
+int64_t snapshot_bytes(const ModelSizes& sizes, const StateSize& state, const MemoryPlan& plan) {
+  const int64_t share = checkpoint_bytes(sizes, state, plan.precision) / (plan.data * plan.tensor);
+  const int64_t largest = sizes.largest_tensor * master_element_bytes(plan.precision);
+  return (plan.zero > 0 ? share : std::max(share, largest)) / 8 * 9;
+}
+
+// Whole units of shards, or whole tensors of parts, that a save beside training puts together.
+int64_t gathered_in_save(const ModelSizes& sizes, const MemoryPlan& plan) {
+  int64_t elements = 0;
+  if (plan.data > 1 && plan.zero > 0) {
+    const UnitSizes unit(sizes);
+    elements += std::max({unit.embedding, unit.block, unit.head});
+  }
+  if (plan.tensor > 1) elements += 2 * sizes.largest_tensor;
+  return elements * master_element_bytes(plan.precision);
 }
 
 }  // namespace
@@ -144,14 +163,13 @@ int64_t MemoryEstimate::training() const {
          threads;
 }
 
-int64_t MemoryEstimate::total() const { return training() + checkpoint + process; }
+int64_t MemoryEstimate::total() const { return training() + process + (on_cpu ? saves() : 0); }
 
 std::string MemoryEstimate::summary() const {
   return cat(human_bytes(weights), " weights, ", human_bytes(gradients), " gradients, ",
              human_bytes(optimizer_state), " optimizer state, ", human_bytes(activations),
-             " activations, ",
-             human_bytes(gathered + workspace + buckets + threads + checkpoint + process),
-             " work areas");
+             " activations, ", human_bytes(gathered + workspace + buckets + threads + process),
+             " work areas", on_cpu ? cat(", ", human_bytes(saves()), " for saves") : "");
 }
 
 MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ranks,
@@ -165,6 +183,8 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
           .bucket_mib = parallel.bucket_mib,
           .num_ranks = ranks_on_node,
           .on_cpu = on_cpu,
+          .checkpoint_file_bytes = config.checkpoint.file_mib * kMiB,
+          .saves_beside_training = config.checkpoint.asynchronous,
           .data = num_ranks / parallel.tensor,
           .tensor = parallel.tensor,
           .sequence = parallel.sequence,
@@ -187,6 +207,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
   const int64_t master = master_element_bytes(plan.precision) * parameters;
   const int64_t copy = compute_element_bytes(plan.precision) * parameters;
   MemoryEstimate estimate;
+  estimate.on_cpu = plan.on_cpu;
   // Without a type of its own the copy is the master.
   estimate.weights =
       sharded(copy, 3) + (plan.precision == Precision::kBf16 ? sharded(master, 1) : 0);
@@ -201,6 +222,10 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
                update * master_element_bytes(plan.precision) - estimate.activations);
   estimate.buckets = bucket_bytes(sizes, plan);
   estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(sizes, state, plan);
+  if (plan.saves_beside_training) {
+    estimate.snapshot = snapshot_bytes(sizes, state, plan);
+    estimate.checkpoint += gathered_in_save(sizes, plan);
+  }
   estimate.threads = plan.on_cpu ? kThreads : 0;
   estimate.process = kProcess;
   return estimate;

@@ -21,6 +21,8 @@ struct MemoryPlan {
   // That share a checkpoint's tensors; fewer than there are is on the safe side.
   int64_t num_ranks = 1;
   bool on_cpu = true;
+  int64_t checkpoint_file_bytes = int64_t{128} << 20;  // checkpoint.file_mib
+  bool saves_beside_training = true;  // checkpoint.asynchronous
   // The layout, as in ParallelConfig.
   int64_t data = 1;
   int64_t tensor = 1;
@@ -48,11 +50,16 @@ struct MemoryEstimate {
                             // update in place of the activations
   int64_t buckets = 0;      // gradients under way: one bucket received and one to come, and where
                             // they travel as bf16 copies two of those
-  int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back)
+  int64_t snapshot = 0;     // where saves run beside training: the rank's part of a checkpoint
+  int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back), and
+                            // beside training the largest unit or tensor that is gathered
   int64_t threads = 0;      // on the CPU: threads' stacks, small blocks, pages that tensors share
   int64_t process = 0;      // MPI, work areas of the matrix kernels
+  bool on_cpu = true;
 
+  // Of a GPU, or of the host where ranks compute on the CPU: saves take memory of the host alone.
   int64_t total() const;
+  int64_t saves() const { return snapshot + checkpoint; }
   // What training takes above the state after start: without saves and what the process has.
   int64_t training() const;
   // "0.5 GiB weights, 0.5 GiB gradients, ..."

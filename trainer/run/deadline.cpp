@@ -17,10 +17,15 @@ constexpr double kLookSeconds = 0.2;
 constexpr double kAlways = 5.0;
 // Steps and saves are not equally long.
 constexpr double kReserve = 1.5;
-// Of a rank, to a file system that is slow.
-constexpr double kExpectedBytesPerSecond = 100e6;
+// The last save may have to wait for one that is under way.
+constexpr double kSaves = 2.0;
 
 }  // namespace
+
+double expected_save_seconds(double bytes) {
+  constexpr double kBytesPerSecond = 100e6;
+  return bytes / kBytesPerSecond;
+}
 
 std::optional<Deadline::End> Deadline::end_of(const RunConfig& config,
                                               const std::optional<BatchJob>& job) {
@@ -51,8 +56,8 @@ Deadline::Deadline(const RunConfig& config, const std::optional<BatchJob>& job)
   });
 }
 
-void Deadline::expect_save_of(double expected_bytes) {
-  if (!has_saved_) save_seconds_ = expected_bytes / kExpectedBytesPerSecond;
+void Deadline::expect_save(double seconds) {
+  if (!has_saved_) save_seconds_ = seconds;
 }
 
 void Deadline::note_save(double seconds) {
@@ -66,7 +71,7 @@ void Deadline::note_step(double seconds) {
 
 double Deadline::margin_seconds() const {
   if (fixed_margin_) return *fixed_margin_;
-  return kAlways + kReserve * (save_seconds_ + step_seconds_);
+  return kAlways + kReserve * (kSaves * save_seconds_ + step_seconds_);
 }
 
 }  // namespace lmtrain

@@ -13,6 +13,9 @@
 
 namespace lmtrain {
 
+// What a save may take where a rank writes so many bytes, to a file system that is slow.
+double expected_save_seconds(double bytes);
+
 class Deadline {
  public:
   // Seconds by monotonic_seconds(), and what ends then ("the time of Slurm job 77 is up"). Nothing
@@ -27,9 +30,8 @@ class Deadline {
   // batch_job() gives it.
   Deadline(const RunConfig& config, const std::optional<BatchJob>& job);
 
-  // What this machine takes, as it becomes known. `expected_bytes` is what this rank writes in a
-  // save, before one has been measured.
-  void expect_save_of(double expected_bytes);
+  // What this machine takes, as it becomes known; `expected` before a save has been measured.
+  void expect_save(double seconds);
   void note_save(double seconds);
   void note_step(double seconds);
 

@@ -90,6 +90,7 @@ struct MetricsLine {
   int64_t step = 0;
   std::optional<ValidationMetrics> validation;
   std::optional<TaskMetrics> task;
+  std::optional<SaveTimes> save;
   std::optional<double> loss;
   double seconds = 0;
   int64_t tokens = 0;
@@ -108,6 +109,9 @@ std::optional<MetricsLine> parse_line(const json& record) {
   if (record.contains("task")) {
     line.task = TaskMetrics{record["task"], record.at("measure"), record.at("value"),
                             record.at("lower_is_better"), nullptr};
+  } else if (record.contains("checkpoint_bytes")) {
+    line.save = SaveTimes{line.step, record.at("stall_seconds"), record.at("persist_seconds"),
+                          record.at("work_seconds"), record["checkpoint_bytes"]};
   } else if (record.contains("validation_loss")) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
@@ -150,6 +154,8 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
     kept += text + "\n";
     if (line.task) {
       add_task_point(line.step, *line.task);
+    } else if (line.save) {
+      add_save(*line.save);
     } else if (line.validation) {
       last_validation_ = *line.validation;
       validation_loss_.push_back({line.step, last_validation_.loss});
@@ -270,6 +276,28 @@ void MetricsLog::task(int64_t step, const TaskMetrics& metrics) {
   log_info(cat("step ", step, "  task ", metrics.name, "  ", metrics.measure, " ",
                fixed(metrics.value, 4), "  best ", fixed(curve.best().value, 4), " at step ",
                curve.best().step));
+}
+
+void MetricsLog::save(const SaveTimes& times) {
+  const auto rounded = [](double seconds) { return std::round(seconds * 1e6) / 1e6; };
+  write(json{{"step", times.step},
+             {"checkpoint_bytes", times.bytes},
+             {"stall_seconds", rounded(times.stall_seconds)},
+             {"persist_seconds", rounded(times.persist_seconds)},
+             {"work_seconds", rounded(times.work_seconds)}}
+            .dump());
+  add_save(times);
+}
+
+void MetricsLog::add_save(const SaveTimes& times) {
+  if (!saves_) saves_.emplace();
+  ++saves_->count;
+  saves_->bytes = times.bytes;
+  saves_->stall_seconds += times.stall_seconds;
+  saves_->persist_seconds += times.persist_seconds;
+  written_bytes_ += static_cast<double>(times.bytes);
+  writing_seconds_ += times.work_seconds;
+  if (writing_seconds_ > 0) saves_->bytes_per_second = written_bytes_ / writing_seconds_;
 }
 
 void MetricsLog::add_task_point(int64_t step, const TaskMetrics& metrics) {

@@ -14,6 +14,7 @@
 
 #include "base/durable_file.h"
 #include "energy/run_facts.h"
+#include "trainer/checkpoint/checkpoint_saver.h"
 #include "trainer/step/trainer.h"
 
 namespace lmtrain {
@@ -89,13 +90,13 @@ class MetricsLog {
   void step(const StepMetrics& metrics, int64_t num_steps);
   void validation(int64_t step, const ValidationMetrics& metrics);
   void task(int64_t step, const TaskMetrics& metrics);
-  // Forces all lines to disk. Called before the checkpoint that belongs to them becomes valid.
-  void sync() { file_->sync(); }
+  void save(const SaveTimes& times);
 
   // What the file holds so far, including the lines of earlier attempts.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
   const std::vector<TaskCurve>& tasks() const { return tasks_; }
+  const std::optional<SaveFacts>& saves() const { return saves_; }
   // The last one.
   const ValidationMetrics& last_validation() const { return last_validation_; }
   double seconds() const { return seconds_; }  // of all steps
@@ -111,6 +112,7 @@ class MetricsLog {
  private:
   void read(const std::filesystem::path& path, int64_t last_step);
   void write(const std::string& line);
+  void add_save(const SaveTimes& times);
   void add_task_point(int64_t step, const TaskMetrics& metrics);
   // How long so many steps take, by the median of recent ones.
   double seconds_of(int64_t num_steps) const;
@@ -122,6 +124,9 @@ class MetricsLog {
   std::vector<CurvePoint> train_loss_;
   std::vector<CurvePoint> validation_loss_;
   std::vector<TaskCurve> tasks_;
+  std::optional<SaveFacts> saves_;
+  double written_bytes_ = 0;    // of all saves
+  double writing_seconds_ = 0;  // of all saves, without rests
   ValidationMetrics last_validation_;
   double seconds_ = 0;
   int64_t tokens_ = 0;

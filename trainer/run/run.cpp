@@ -26,6 +26,7 @@
 #include "trainer/run/run_recorder.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
+#include "trainer/run/save_schedule.h"
 #include "trainer/run/stop_request.h"
 #include "trainer/run/training_memory.h"
 
@@ -52,8 +53,8 @@ struct StopRequested {};
 class Run {
  public:
   Run(const RunBeginning& beginning, TrainingGroups& groups, Trainer& trainer,
-      TrainingMemory& memory, RunRecorder& recorder, Deadline& deadline, PhaseTracker& phases,
-      Launch& launch)
+      TrainingMemory& memory, RunRecorder& recorder, CheckpointSaver& saver, SaveSchedule& schedule,
+      Deadline& deadline, PhaseTracker& phases, Launch& launch)
       : beginning_(beginning),
         job_(beginning.job),
         config_(beginning.config()),
@@ -61,13 +62,12 @@ class Run {
         trainer_(trainer),
         memory_(memory),
         recorder_(recorder),
+        saver_(saver),
+        schedule_(schedule),
         deadline_(deadline),
         phases_(phases),
         launch_(launch),
-        saver_(
-            beginning.folder.checkpoints(),
-            {config_.checkpoint.keep, config_.checkpoint.keep_every, config_.checkpoint.keep_best},
-            launch) {
+        state_(checkpoint_state(job_, 0, launch)) {
     const StartPoint& start = beginning.start;
     if (start.checkpoint.empty()) return;
     if (launch.rank() == 0) saver_.add_verified(start.checkpoint);
@@ -110,25 +110,30 @@ class Run {
 
   void one_step(int64_t step) {
     const double begin = monotonic_seconds();
-    const StepResult result =
-        trainer_.train_step(*job_.data.train, step, recorder_.begin_step(step));
+    RankSignals signals = recorder_.begin_step(step);
+    signals.due_saves = launch_.rank() == 0 && schedule_.is_due_by_time() ? 1 : 0;
+    signals.finished_saves = saver_.is_finished() ? 1 : 0;
+    const StepResult result = trainer_.train_step(*job_.data.train, step, signals);
     const double seconds = monotonic_seconds() - begin;
     deadline_.note_step(seconds);
     recorder_.end_step(step, result, seconds);
     stop_is_agreed_ = result.signals.stop_requests > 0;
+    save_is_agreed_ = result.signals.due_saves > 0;
+    if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
   }
 
   // What is due after so many steps and has not been done yet.
   void work_between_steps(int64_t done) {
     if (stop_is_agreed_) throw StopRequested();
+    const bool is_last = done == config_.train.steps;
     const auto is_due = [&](int64_t interval) {
-      return done == config_.train.steps || (done > 0 && interval > 0 && done % interval == 0);
+      return is_last || (done > 0 && interval > 0 && done % interval == 0);
     };
     const bool must_validate = done == 0 || is_due(config_.eval.interval);
     if (must_validate && !recorder_.has_validated(done)) validate(done);
     if (is_due(config_.eval.tasks_interval)) evaluate_tasks(done);
-    if (is_due(config_.checkpoint.interval) && last_saved_ != done) {
-      save(done, /*must=*/done == config_.train.steps);
+    if ((is_last || schedule_.is_due(done, save_is_agreed_)) && last_saved_ != done) {
+      save(done);
       stop_where_asked();  // else one more step would be computed, and saved
     }
   }
@@ -179,21 +184,32 @@ class Run {
     }
   }
 
-  void save(int64_t step, bool must) {
+  // Training goes on once the saver has its copy (trainer/checkpoint/checkpoint_saver.h).
+  void save(int64_t step) {
     memory_.note_once(planned_memory().training(), launch_);
     const PhaseScope scope(phases_, Phase::kCheckpoint);
-    const double begin = monotonic_seconds();
+    wait_for_save(/*must=*/false);
     require_folder_in_place();
-    CheckpointState state = checkpoint_state(job_, step, launch_);
-    recorder_.go_with(state);
-    const bool saved = saver_.save(trainer_.store(), groups_.mesh.tensor(), state,
-                                   job_.data.prepared.tokenizer.to_json(), must);
-    if (saved) {
-      last_saved_ = step;
-      recorder_.after_save(step);
-    }
+    schedule_.begins();
+    state_.step = step;
+    recorder_.go_with(state_);
+    saver_.start(trainer_.store(), groups_.mesh.tensor(), state_);
+    last_saved_ = step;
     if (groups_.trace) write_trace(*groups_.trace, beginning_.folder, launch_.rank());
-    deadline_.note_save(monotonic_seconds() - begin);
+  }
+
+  // Collective.
+  void wait_for_save(bool must) {
+    if (!saver_.is_saving()) return;
+    const PhaseScope scope(phases_, Phase::kCheckpoint);
+    const std::optional<SaveTimes> times = saver_.finish(must);
+    if (!times) {
+      last_saved_.reset();
+      return;
+    }
+    recorder_.saved(*times);
+    schedule_.takes(*times);
+    deadline_.note_save(times->work_seconds);
   }
 
   MemoryEstimate planned_memory() const {
@@ -210,7 +226,8 @@ class Run {
 
   // Saves what no checkpoint has yet, and ends the attempt.
   void stop(int64_t done) {
-    if (last_saved_ != done) save(done, /*must=*/true);
+    if (last_saved_ != done) save(done);
+    wait_for_save(/*must=*/true);
     recorder_.stop_power();
     recorder_.write_report(done, false);
     if (launch_.rank() == 0) {
@@ -234,6 +251,7 @@ class Run {
       const PhaseScope scope(phases_, Phase::kEvaluation);
       add_baseline(facts, job_.data, config_.model.traits().objective, leave_where_asked);
     });
+    wait_for_save(/*must=*/true);
     recorder_.stop_power();
     launch_.world().barrier();
     const EmissionsReport report = recorder_.write_report(step, true);
@@ -251,13 +269,17 @@ class Run {
   Trainer& trainer_;
   TrainingMemory& memory_;
   RunRecorder& recorder_;
+  CheckpointSaver& saver_;
+  SaveSchedule& schedule_;
   Deadline& deadline_;
   PhaseTracker& phases_;
   Launch& launch_;
-  CheckpointSaver saver_;
-  std::optional<int64_t> last_saved_;  // the step of the run's newest checkpoint
-  bool stop_is_agreed_ = false;        // by all ranks, in the last step
-  int64_t validation_bytes_ = 0;       // counted at the first validation
+  CheckpointState state_;  // of the last save
+  // The step of the run's newest checkpoint, which may still be written.
+  std::optional<int64_t> last_saved_;
+  bool stop_is_agreed_ = false;   // by all ranks, in the last step
+  bool save_is_agreed_ = false;   // the same
+  int64_t validation_bytes_ = 0;  // counted at the first validation
 };
 
 // Of all ranks together; a ceiling that one rank does not believe is none.
@@ -321,13 +343,36 @@ void log_data(const Job& job) {
                fixed(passes, passes < 10 ? 2 : 0), " times as much as there is for training"));
 }
 
+std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& launch) {
+  const Config& config = run.config();
+  const Compute& compute = run.job.compute;
+  // Threads that wait for one that a saver holds up lose as much as that one.
+  constexpr double kShareOfBusyCore = 0.05;
+  const bool cores_are_busy = compute.device.device.is_cpu() &&
+                              compute.num_threads >= static_cast<int>(compute.cores.size());
+  CheckpointSaver::Options options;
+  options.retention = {config.checkpoint.keep, config.checkpoint.keep_every,
+                       config.checkpoint.keep_best};
+  options.file_bytes = config.checkpoint.file_mib << 20;
+  options.is_asynchronous = config.checkpoint.asynchronous;
+  options.share_of_core = cores_are_busy ? kShareOfBusyCore : 1.0;
+  options.tensor_size = static_cast<int>(config.parallel.tensor);
+  options.timeout_seconds = config.parallel.timeout_seconds;
+  options.tokenizer_json = run.job.data.prepared.tokenizer.to_json();
+  options.records = {ledger_path(run.folder.energy(), launch.rank())};
+  if (launch.rank() == 0) options.records.push_back(run.folder.metrics());
+  return std::make_unique<CheckpointSaver>(run.folder.checkpoints(), std::move(options), launch);
+}
+
 ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& memory,
-                   const std::string& command_line, Deadline& deadline, PhaseTracker& phases,
-                   Launch& launch) {
+                   CheckpointSaver& saver, const std::string& command_line, Deadline& deadline,
+                   PhaseTracker& phases, Launch& launch) {
   const Job& job = run.job;
   Trainer trainer(job.config(), groups.mesh, job.compute.device.device, job.num_tokens, phases);
   load_beginning(run, trainer.store(), launch);
-  deadline.expect_save_of(bytes_of_a_save(trainer.store(), launch));
+  const double expected = expected_save_seconds(bytes_of_a_save(trainer.store(), launch));
+  deadline.expect_save(expected);
+  SaveSchedule schedule(job.config().checkpoint, expected);
   launch.world().barrier();
   const int64_t num_parameters = trainer.store().num_logical_elements();
   const Ceilings ceilings = measure_ceilings(job, launch);
@@ -335,7 +380,8 @@ ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& me
   if (launch.rank() == 0) log_data(job);
   RunRecorder recorder(run, command_line, trainer.store(), ceilings, launch);
   const StopWhenAgreed stop_when_agreed;
-  return Run(run, groups, trainer, memory, recorder, deadline, phases, launch).train();
+  return Run(run, groups, trainer, memory, recorder, saver, schedule, deadline, phases, launch)
+      .train();
 }
 
 }  // namespace
@@ -345,16 +391,23 @@ ExitCode run_training(const LoadedConfig& loaded, const std::string& command_lin
   const std::optional<BatchJob> batch = batch_job();
   Deadline deadline(loaded.config.run, batch);
   if (batch && launch.rank() == 0) log_info(to_text(*batch));
-  launch.world().set_timeout(loaded.config.parallel.timeout_seconds);
-  std::optional<TrainingGroups> groups;  // made within, and there until a failing job has ended
+  const FollowedPhases followed(launch.activity(), phases);
+  watch(loaded.config.parallel, launch);
+  // Made within, and there until a failing job has ended.
+  std::optional<TrainingGroups> groups;
+  std::unique_ptr<CheckpointSaver> saver;
   return work_or_end_job(launch, [&] {
     std::optional<RunBeginning> run = begin_run(loaded, phases, launch);
     if (!run) return ExitCode::kDone;
     TrainingMemory memory(run->job.compute.device.device);
+    launch.on_hang([folder = run->folder, &launch](const std::string& finding) {
+      write_ending(folder, ExitCode::kHang, finding, launch.rank());
+    });
     groups.emplace(run->job, phases, launch);
+    saver = make_saver(*run, launch);
     try {
       const ExitCode code =
-          train_run(*run, *groups, memory, command_line, deadline, phases, launch);
+          train_run(*run, *groups, memory, *saver, command_line, deadline, phases, launch);
       if (launch.rank() == 0) {
         write_ending(run->folder, code,
                      code == ExitCode::kDone ? "finished" : cat("stopped ", stop_reason()), 0);
@@ -363,6 +416,7 @@ ExitCode run_training(const LoadedConfig& loaded, const std::string& command_lin
     } catch (const std::exception& error) {
       const Error own = as_error(error);
       const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
+      if (is_for_all) saver.reset();  // while the folder is held
       if (launch.rank() == 0 || !is_for_all)
         write_ending(run->folder, own.code(), own.what(), launch.rank());
       // The trace of a hang above all. The power logger has ended with the recorder.

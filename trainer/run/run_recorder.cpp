@@ -65,7 +65,10 @@ MetricsLog* RunRecorder::metrics() { return run_.opened ? &run_.opened->metrics(
 
 RankSignals RunRecorder::begin_step(int64_t step) {
   power_.set_step(step + 1);
-  return {stop_is_requested(), power_.recent_watts(), power_.joules()};
+  launch_.activity().set_step(step + 1);
+  return {.stop_requests = stop_is_requested() ? 1 : 0,
+          .watts = power_.recent_watts(),
+          .joules = power_.joules()};
 }
 
 void RunRecorder::end_step(int64_t step, const StepResult& result, double seconds) {
@@ -129,20 +132,24 @@ bool RunRecorder::has_evaluated(const std::string& task, int64_t step) const {
 }
 
 void RunRecorder::go_with(CheckpointState& state) {
+  power_.take_sample();
   if (metrics() == nullptr) return;  // rank 0 writes the manifest
-  metrics()->sync();
   state.tokens = inherited().tokens + metrics()->tokens();
   state.seconds = metrics()->seconds();
   state.joules = inherited().joules + earlier_joules_ + attempt_joules_;
+  fill_facts(state.step, /*finished=*/false);
+  facts_of_save_ = facts_;
   const std::vector<CurvePoint>& validations = metrics()->validation_loss();
   if (!validations.empty() && validations.back().step == state.step)
     state.validation_loss = validations.back().value;
 }
 
-void RunRecorder::after_save(int64_t step) {
-  power_.flush();
-  launch_.world().barrier();  // all ledgers are on disk
-  write_report(step, false);
+void RunRecorder::saved(const SaveTimes& times) {
+  if (metrics() != nullptr) {
+    metrics()->save(times);
+    facts_of_save_.saves = metrics()->saves();
+  }
+  reporter_.write(facts_of_save_);
 }
 
 EmissionsReport RunRecorder::write_report(int64_t step, bool finished) {
@@ -159,6 +166,7 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.train_loss = metrics()->train_loss();
   facts_.validation_loss = metrics()->validation_loss();
   facts_.tasks = metrics()->tasks();
+  facts_.saves = metrics()->saves();
   fill_quality();
   fill_speed();
 }

@@ -43,11 +43,11 @@ class RunRecorder {
   // Collective: the same of a task.
   bool has_evaluated(const std::string& task, int64_t step) const;
 
-  // Puts the metrics on disk, before a checkpoint that goes with them counts, and adds what the run
-  // has taken up to that to its state.
+  // Before a save: adds what the run has taken up to that to the checkpoint's state, and has the
+  // energy up to it in the ledger.
   void go_with(CheckpointState& state);
-  // Collective: the energy on disk and the report of a checkpoint.
-  void after_save(int64_t step);
+  // Collective, once it has succeeded: the report of what the run had done up to it.
+  void saved(const SaveTimes& times);
 
   // Collective, at the end of the attempt: ends the power logger, then writes the last report,
   // which rank 0 gets.
@@ -69,6 +69,7 @@ class RunRecorder {
   RunBeginning& run_;
   Launch& launch_;
   RunFacts facts_;
+  RunFacts facts_of_save_;  // of the save that is under way
   Products products_;
   Ceilings ceilings_;
   PowerLogger& power_;

@@ -87,6 +87,11 @@ std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
   return job;
 }
 
+void watch(const ParallelConfig& config, Launch& launch) {
+  launch.world().set_timeout(config.timeout_seconds);
+  launch.watch({config.hang_seconds, config.timeout_seconds});
+}
+
 Mesh make_mesh(const ParallelConfig& config, Communicator* device_world, Launch& launch) {
   return Mesh(launch.world(), device_world != nullptr ? *device_world : launch.world(),
               static_cast<int>(config.tensor), config.check);

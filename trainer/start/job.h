@@ -52,6 +52,9 @@ struct JobChecks {
 std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
                              PhaseTracker& phases, Launch& launch);
 
+// How long the job's ranks wait for each other, and when one of them counts as hung.
+void watch(const ParallelConfig& config, Launch& launch);
+
 // The groups of the job's ranks. `device_world` is null where tensors are on the CPU.
 Mesh make_mesh(const ParallelConfig& config, Communicator* device_world, Launch& launch);
 

@@ -163,6 +163,8 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
   for (size_t rank = 0; rank < of_ranks.size(); ++rank) {
     const auto& [of_rank, samples] = of_ranks[rank];
     result.signals.stop_requests += of_rank.stop_requests;
+    result.signals.due_saves += of_rank.due_saves;
+    result.signals.finished_saves += of_rank.finished_saves;
     result.signals.watts += of_rank.watts;
     result.signals.joules += of_rank.joules;
     const bool is_first_of_axis = rank % static_cast<size_t>(mesh_.tensor().size()) == 0;

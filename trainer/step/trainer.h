@@ -19,9 +19,11 @@ namespace lmtrain {
 
 // What each rank sends to the others at each step (gather_all). A StepResult holds the sums.
 struct RankSignals {
-  int64_t stop_requests = 0;  // 1 when this rank was asked to stop
-  double watts = 0;           // power read from the sensors that this rank owns
-  double joules = 0;          // energy since the start of this attempt
+  int64_t stop_requests = 0;   // 1 when this rank was asked to stop
+  int64_t due_saves = 0;       // 1 when this rank finds that a save is due, which rank 0 alone does
+  int64_t finished_saves = 0;  // 1 when this rank's part of a save beside training is done
+  double watts = 0;            // power read from the sensors that this rank owns
+  double joules = 0;           // energy since the start of this attempt
 };
 
 // Counts of what a batch trains on.

@@ -237,7 +237,7 @@ ExitCode verify_layout(const LoadedConfig& given, int64_t num_steps, Launch& lau
   if (launch.rank() == 0) print_subject(*job, num_steps, launch);
   const Reference one = make_reference(on_one_rank(config), input, launch.world());
 
-  launch.world().set_timeout(config.parallel.timeout_seconds);
+  watch(config.parallel, launch);
   const std::unique_ptr<Communicator> device_world =
       make_device_communicator(launch, job->compute.device, config.parallel.transport);
   Mesh mesh = make_mesh(config.parallel, device_world.get(), launch);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tests/temporary_folder.h"
+#include "trainer/checkpoint/save.h"
 
 namespace lmtrain {
 namespace {

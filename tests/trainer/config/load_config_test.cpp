@@ -118,6 +118,11 @@ struct WrongValues {
             "99999999999999999999",
             "-99999999999999999999"};
   }
+  std::vector<std::string> operator()(const OptionalIntegerField& field) const {
+    std::vector<std::string> values = {cat("'", field.none, "'"), field.none + "s"};
+    for (const std::string& value : (*this)(IntegerField{})) values.push_back(value);
+    return values;
+  }
   std::vector<std::string> operator()(const RealField&) const {
     return {"abc", "'0.5'", "true", "[0.5]", "{a: 0.5}", "~",    ".5",    "5.", "010",
             "0x1", "inf",   ".inf", "-.inf", "nan",      ".nan", "1e999", "1_0"};
@@ -190,6 +195,16 @@ TEST_F(EveryKey, IntegersHaveLimits) {
   }
 }
 
+void check_integer_limits(const std::string& key, const IntegerLimits& limits,
+                          const std::function<bool(const std::string&)>& accepts) {
+  EXPECT_TRUE(accepts(std::to_string(limits.min))) << key;
+  EXPECT_FALSE(accepts(std::to_string(limits.min - 1))) << key;
+  EXPECT_TRUE(accepts(std::to_string(limits.max))) << key;
+  if (limits.max < INT64_MAX) {
+    EXPECT_FALSE(accepts(std::to_string(limits.max + 1))) << key;
+  }
+}
+
 void check_real_limits(const std::string& key, const RealLimits& limits,
                        const std::function<bool(const std::string&)>& accepts) {
   ASSERT_TRUE(std::isfinite(limits.min)) << key;
@@ -207,12 +222,10 @@ TEST_F(EveryKey, LimitsAreChecked) {
       return error_of_override(key.dotted() + "=" + value).empty();
     };
     if (const auto* field = std::get_if<IntegerField>(&key.field.kind)) {
-      EXPECT_TRUE(accepts(std::to_string(field->limits.min))) << key.dotted();
-      EXPECT_FALSE(accepts(std::to_string(field->limits.min - 1))) << key.dotted();
-      EXPECT_TRUE(accepts(std::to_string(field->limits.max))) << key.dotted();
-      if (field->limits.max < INT64_MAX) {
-        EXPECT_FALSE(accepts(std::to_string(field->limits.max + 1))) << key.dotted();
-      }
+      check_integer_limits(key.dotted(), field->limits, accepts);
+    } else if (const auto* number = std::get_if<OptionalIntegerField>(&key.field.kind)) {
+      EXPECT_TRUE(accepts(number->none)) << key.dotted();
+      check_integer_limits(key.dotted(), number->limits, accepts);
     } else if (const auto* real = std::get_if<RealField>(&key.field.kind)) {
       check_real_limits(key.dotted(), real->limits, accepts);
     } else if (const auto* optional = std::get_if<OptionalRealField>(&key.field.kind)) {

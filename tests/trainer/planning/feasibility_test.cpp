@@ -216,12 +216,31 @@ TEST_F(Feasibility, MemoryCountsAllRanksOfTheNode) {
       << error;
 }
 
+// Defect: a run that fits without a copy for its saves is refused with advice to make it smaller.
+TEST_F(Feasibility, WhereOnlySavesAreTooMuchTheyNeedNotRunBesideTraining) {
+  MachineFacts facts = enough();
+  facts.ranks_on_node = 1;
+  const std::vector<std::string> waits = {"checkpoint.asynchronous=false"};
+  for (facts.memory.bytes = kGiB / 4; !facts_error(waits, facts).empty();
+       facts.memory.bytes += kGiB / 64)
+    ASSERT_LT(facts.memory.bytes, 8 * kGiB);
+  EXPECT_NE(facts_error({}, facts).find("set checkpoint.asynchronous=false"), std::string::npos);
+}
+
+// Defect: a key that does nothing.
+TEST_F(Feasibility, AMeanTimeBetweenFailuresIsForAutomaticIntervals) {
+  EXPECT_NE(first_error({"checkpoint.mtbf_hours=5"}).find("has no effect"), std::string::npos);
+  EXPECT_EQ(first_error({"checkpoint.mtbf_hours=5", "checkpoint.interval=auto"}), "");
+}
+
 // Defect: the host's memory is asked for ranks on GPUs, or the GPU's is not.
 TEST_F(Feasibility, RanksOnGpusNeedTheirGpusMemory) {
   MachineFacts facts = enough();
-  facts.memory = {kGiB / 8, "the node's free memory"};
+  facts.memory = {2 * kGiB, "the node's free memory"};
   facts.device_memory_bytes = 40 * kGiB;
   EXPECT_EQ(facts_error({}, facts), "");
+  facts.memory.bytes = kGiB / 2;  // less than saves of two ranks take of the host
+  EXPECT_NE(facts_error({}, facts).find("saves need about"), std::string::npos);
   facts.device_memory_bytes = kGiB / 8;
   EXPECT_NE(facts_error({}, facts).find("its GPU has 128.0 MiB free"), std::string::npos);
 }
@@ -251,6 +270,7 @@ TEST_F(Feasibility, TheProjectsConfigsPass) {
   check_before_data(trial, 8);
   MachineFacts facts = enough();
   facts.tokenizer_vocab_size = 50257;
+  facts.num_ranks = 8;
   facts.ranks_on_node = 8;
   facts.memory = {20 * kGiB, "the node's free memory"};
   check_facts(trial, facts);
@@ -283,6 +303,7 @@ TEST_F(Feasibility, TheRecipesFitTheirHardware) {
     node.num_ranks = 8;
     node.ranks_on_node = 8;
     node.device_memory_bytes = 79 * kGiB;
+    node.memory = {512 * kGiB, "the node's free memory"};
     check_facts(loaded, node);
   }
 }

@@ -69,7 +69,7 @@ TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
 // in bf16 with 1,024 tokens, libraries included, without a save.
 TEST(MemoryEstimate, IsNearAMeasuredStep) {
   const MemoryEstimate e = estimate_memory(gpt2_small(), plan_of_1024_tokens(Precision::kBf16));
-  const double gib = static_cast<double>(e.total() - e.checkpoint) / (1 << 30);
+  const double gib = static_cast<double>(e.total() - e.saves()) / (1 << 30);
   EXPECT_GT(gib, 2.5);
   EXPECT_LT(gib, 3.4);
 }
@@ -116,6 +116,24 @@ TEST(MemoryEstimate, RanksShareASave) {
   EXPECT_EQ(alone.checkpoint, 3 * std::max<int64_t>(256 << 20, INT64_C(50304) * 768 * 8));
   EXPECT_EQ(shared.checkpoint, 3 * INT64_C(50304) * 768 * 8);
   EXPECT_GT(alone.workspace, shared.workspace);  // fp64 copies the logits on the CPU alone
+}
+
+// Defect: the copy that a save begins with counted whole on each rank, or not at all. The bytes of a
+// parameter in a checkpoint: master 4, moments 8; blocks of memory are an eighth larger.
+TEST(MemoryEstimate, ASnapshotIsThePartOfTheRank) {
+  MemoryPlan plan = plan_of_1024_tokens(Precision::kBf16);
+  const int64_t all = sizes_of(gpt2_small(), plan.vocab_size).num_parameters * 12;
+  const auto snapshot = [&] {
+    return static_cast<double>(estimate_memory(gpt2_small(), plan).snapshot);
+  };
+  const double whole = static_cast<double>(all) * 9 / 8;
+  EXPECT_NEAR(snapshot(), whole, 0.01 * whole);
+  plan.data = 4;
+  EXPECT_NEAR(snapshot(), whole / 4, 0.01 * whole);
+  plan.zero = 1;
+  EXPECT_NEAR(snapshot(), whole / 4, 0.01 * whole);
+  plan.saves_beside_training = false;
+  EXPECT_EQ(snapshot(), 0);
 }
 
 // Defect: what a layout shards counted whole, or over the wrong axis. The bytes of a parameter in

@@ -1,0 +1,48 @@
+#include "parallel/idle_watch.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace lmtrain {
+namespace {
+
+constexpr double kLongestGap = 2.0;
+constexpr size_t kKept = 1000;
+// So many intervals tell what a phase takes. Before, a rank that computes, reads or writes is
+// believed to get on: nobody knows how long its first steps take.
+constexpr size_t kEnough = 20;
+
+}  // namespace
+
+double WakeClock::advance(double now) {
+  const double passed = std::min(now - last_, kLongestGap);
+  last_ = now;
+  seconds_ += passed;
+  return passed;
+}
+
+void IdleWatch::look(const RankActivity::Seen& seen, double seconds, bool is_busy) {
+  if (seen.progress != progress_) {
+    Intervals& intervals = intervals_[static_cast<size_t>(phase_)];
+    intervals.push_back(idle_);
+    if (intervals.size() > kKept) intervals.pop_front();
+    progress_ = seen.progress;
+    phase_ = seen.phase;
+    idle_ = unseen_ = 0;
+    return;
+  }
+  unseen_ += seconds;
+  const bool is_believed = is_busy && !seen.is_in_operation && of_phase().size() < kEnough;
+  idle_ = is_believed ? 0 : idle_ + seconds;
+}
+
+double IdleWatch::limit_seconds(double least_seconds) const {
+  std::vector<double> sorted(of_phase().begin(), of_phase().end());
+  if (sorted.empty()) return least_seconds;
+  const auto at =
+      sorted.begin() + static_cast<int64_t>(0.99 * static_cast<double>(sorted.size() - 1));
+  std::nth_element(sorted.begin(), at, sorted.end());
+  return std::max(least_seconds, 3.0 * *at);
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,57 @@
+#include "parallel/idle_watch.h"
+
+#include <gtest/gtest.h>
+
+namespace lmtrain {
+namespace {
+
+RankActivity::Seen seen_at(int64_t progress, bool is_in_operation = false) {
+  RankActivity::Seen seen;
+  seen.progress = progress;
+  seen.phase = Phase::kForward;
+  seen.is_in_operation = is_in_operation;
+  return seen;
+}
+
+// Defect: a job that was suspended for an hour counts as one that hangs for an hour.
+TEST(IdleWatch, ASuspendedProcessDoesNotAge) {
+  WakeClock clock(100.0);
+  EXPECT_DOUBLE_EQ(clock.advance(100.5), 0.5);
+  EXPECT_DOUBLE_EQ(clock.advance(3700.5), 2.0);
+  EXPECT_DOUBLE_EQ(clock.advance(3701.0), 0.5);
+  EXPECT_DOUBLE_EQ(clock.seconds(), 3.0);
+}
+
+// Defect: the limit does not follow what the phase takes here.
+TEST(IdleWatch, TheLimitIsThreeTimesWhatThePhaseTook) {
+  IdleWatch watch;
+  int64_t progress = 0;
+  watch.look(seen_at(progress), 0.5, false);
+  EXPECT_DOUBLE_EQ(watch.limit_seconds(30), 30);
+  for (int step = 0; step < 50; ++step) {
+    for (int i = 0; i < 20; ++i) watch.look(seen_at(progress), 1.0, true);
+    watch.look(seen_at(++progress), 1.0, true);
+  }
+  EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
+  EXPECT_NEAR(watch.limit_seconds(30), 60, 3.1);
+  for (int i = 0; i < 70; ++i) watch.look(seen_at(progress), 1.0, true);
+  EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
+}
+
+// Defect: a first step that takes minutes counts as a hang, or a rank that sleeps for ever does not.
+TEST(IdleWatch, ARankThatWorksIsBelievedUntilItsPhaseIsKnown) {
+  IdleWatch watch;
+  for (int i = 0; i < 100; ++i) watch.look(seen_at(1), 1.0, /*is_busy=*/true);
+  EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
+  EXPECT_DOUBLE_EQ(watch.unseen_seconds(), 99);
+  for (int i = 0; i < 40; ++i) watch.look(seen_at(1), 1.0, /*is_busy=*/false);
+  EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
+  watch.look(seen_at(2), 1.0, false);
+  EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
+  // Who waits for others polls, which is no work.
+  for (int i = 0; i < 40; ++i) watch.look(seen_at(2, /*is_in_operation=*/true), 1.0, true);
+  EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
+}
+
+}  // namespace
+}  // namespace lmtrain

@@ -1,0 +1,263 @@
+#include "trainer/checkpoint/save.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "parallel/as_error.h"
+#include "parallel/balanced_owners.h"
+#include "parallel/logical_tensors.h"
+#include "trainer/checkpoint/hdf5_tensors.h"
+#include "trainer/checkpoint/manifest_json.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// What is hashed, written or read between two rests.
+constexpr size_t kPiece = size_t{4} << 20;
+
+// Calls work(first, count) for the pieces of so many bytes.
+template <class Work>
+void in_pieces(size_t size, Pace& pace, Work work) {
+  for (size_t at = 0; at < size; at += kPiece) {
+    work(at, std::min(kPiece, size - at));
+    pace.rest();
+  }
+}
+
+uint64_t paced_hash(const void* data, size_t size, Pace& pace) {
+  StreamingHash hash;
+  in_pieces(size, pace, [&](size_t at, size_t count) {
+    hash.update(static_cast<const char*>(data) + at, count);
+  });
+  return hash.digest();
+}
+
+// Writes the image, reads it back and compares, so that a faulty disk is found now and
+// not at a resume.
+Manifest::File write_image(const fs::path& path, std::string_view image, Pace& pace) {
+  const uint64_t hash = paced_hash(image.data(), image.size(), pace);
+  DurableFile file(path, static_cast<int64_t>(image.size()));
+  in_pieces(image.size(), pace,
+            [&](size_t at, size_t count) { file.write(image.data() + at, count); });
+  file.commit();
+  const MappedFile back(path);
+  if (back.size() != image.size() || paced_hash(back.data(), back.size(), pace) != hash) {
+    throw IoError(cat(path.string(), " does not read back as it was written"));
+  }
+  return {path.filename().string(), static_cast<int64_t>(image.size()), hex16(hash)};
+}
+
+// Writes this rank's files one after another. An error is kept for the vote, because the other
+// ranks go on gathering tensors and this rank must take part.
+class ShareWriter {
+ public:
+  ShareWriter(fs::path folder, int rank, const SaveOptions& options, Pace& pace)
+      : folder_(std::move(folder)), rank_(rank), options_(options), pace_(pace) {}
+
+  void add(const std::string& group, const std::string& name, const at::Tensor& logical) {
+    attempt([&] {
+      const at::Tensor tensor = logical.cpu().contiguous();
+      if (options_.check) options_.check(group, name, tensor);
+      const auto bytes = static_cast<int64_t>(tensor.nbytes());
+      if (bytes_ > 0 && bytes_ + bytes > options_.file_bytes) finish_file();
+      if (!writer_) writer_.emplace();
+      writer_->add(group, name, tensor);
+      part_.tensors.push_back({group, name, tensor.sizes().vec(), file_name()});
+      bytes_ += bytes;
+      pace_.rest();
+    });
+  }
+
+  // Returns this rank's part of the manifest. Throws the error that was kept.
+  const Manifest& finish() {
+    attempt([&] {
+      if (writer_) finish_file();
+    });
+    if (error_) throw *error_;
+    return part_;
+  }
+
+ private:
+  std::string file_name() const {
+    return cat("rank-", zero_padded(rank_, 5), "-", part_.files.size(), ".h5");
+  }
+
+  void finish_file() {
+    const std::vector<char> image = writer_->finish();
+    writer_.reset();
+    pace_.rest();
+    part_.files.push_back(write_image(folder_ / file_name(), {image.data(), image.size()}, pace_));
+    bytes_ = 0;
+  }
+
+  template <class Work>
+  void attempt(Work work) {
+    if (error_) return;
+    try {
+      work();
+    } catch (const std::exception& error) {
+      error_ = as_error(error);
+    }
+  }
+
+  fs::path folder_;
+  int rank_;
+  const SaveOptions& options_;
+  Pace& pace_;
+  std::optional<Hdf5Writer> writer_;
+  int64_t bytes_ = 0;
+  Manifest part_;
+  std::optional<Error> error_;
+};
+
+// Runs `work` on this rank; all ranks learn every rank's result or the first error.
+struct Vote {
+  std::optional<Error> error;
+  std::vector<std::string> results;
+};
+Vote vote(Communicator& world, const std::function<std::string()>& work) {
+  std::string mine;
+  auto code = ExitCode::kDone;
+  try {
+    mine = work();
+  } catch (const std::exception& error) {
+    const Error own = as_error(error);
+    code = own.code();
+    mine = cat("rank ", world.rank(), ": ", own.what());
+  }
+  Vote vote;
+  for (const std::string& text : gather_texts(world, cat(static_cast<int>(code), " ", mine))) {
+    const size_t space = text.find(' ');
+    const auto other = static_cast<ExitCode>(std::stoi(text.substr(0, space)));
+    vote.results.push_back(text.substr(space + 1));
+    if (other != ExitCode::kDone && !vote.error) vote.error = Error(other, vote.results.back());
+  }
+  return vote;
+}
+
+// Returns an empty folder for the files of a checkpoint whose place is `place`: the place itself, or
+// a folder beside it where a checkpoint of the same step stands, which stays until this one counts.
+fs::path make_room(const fs::path& place) {
+  if (fs::is_symlink(place))
+    throw IoError(
+        cat(place.string(), " is a link; move it elsewhere, so that the step can be saved"));
+  const bool is_taken = fs::exists(place / "manifest.json");
+  const fs::path folder = is_taken ? fs::path(place.string() + kNewSuffix) : place;
+  fs::remove_all(folder);  // what a killed save left
+  make_folders(folder);
+  return folder;
+}
+
+// Exchanges the two at once, where the file system can, and removes the old one.
+void put_in_place_of(const fs::path& folder, const fs::path& place) {
+  if (renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) != 0) {
+    fs::remove_all(place);
+    fs::rename(folder, place);
+    return;
+  }
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+}
+
+Manifest joined(const CheckpointState& state, const std::vector<std::string>& parts) {
+  Manifest manifest;
+  manifest.state = state;
+  for (const std::string& text : parts) {
+    const Manifest part = manifest_from_json(json::parse(text));
+    manifest.files.insert(manifest.files.end(), part.files.begin(), part.files.end());
+    manifest.tensors.insert(manifest.tensors.end(), part.tensors.begin(), part.tensors.end());
+  }
+  return manifest;
+}
+
+}  // namespace
+
+std::vector<int> owners_of_tensors(const ParameterStore& store, int num_ranks) {
+  std::vector<double> elements;
+  for (const auto& unit : store.units()) {
+    for (const std::string& buffer : stored_buffers(*unit)) {
+      for (const auto& parameter : unit->parameters()) {
+        if (!has_buffer(*parameter, buffer)) continue;
+        elements.push_back(
+            static_cast<double>(c10::multiply_integers(parameter->spec().logical_shape)));
+      }
+    }
+  }
+  return balanced_owners(elements, num_ranks);
+}
+
+TensorSource tensors_of(const ParameterStore& store, Communicator& tensor, Communicator& world) {
+  return [&](const TensorVisit& visit) {
+    const std::vector<int> owners = owners_of_tensors(store, world.size());
+    size_t next = 0;
+    for (const auto& unit : store.units()) {
+      for (const std::string& buffer : stored_buffers(*unit)) {
+        for_each_logical(*unit, buffer, store.sharding(), tensor,
+                         [&](const Parameter& parameter, const at::Tensor& logical) {
+                           if (owners[next++] == world.rank())
+                             visit(buffer, parameter.spec().name, logical);
+                         });
+      }
+    }
+  };
+}
+
+SaveResult save_tensors(const fs::path& checkpoints, const TensorSource& source,
+                        const CheckpointState& state, const std::string& tokenizer_json,
+                        const SaveOptions& options, Communicator& world) {
+  Pace unhurried(1.0);
+  Pace& pace = options.pace != nullptr ? *options.pace : unhurried;
+  const fs::path place = checkpoint_path(checkpoints, state.step);
+  const Vote ready = vote(
+      world, [&]() -> std::string { return world.rank() == 0 ? make_room(place).string() : ""; });
+  if (ready.error) return {ready.error, 0};
+  const fs::path folder = ready.results[0];
+  const Vote written = vote(world, [&] {
+    ShareWriter writer(folder, world.rank(), options, pace);
+    source([&](const std::string& buffer, const std::string& name, const at::Tensor& logical) {
+      writer.add(buffer, name, logical);
+    });
+    const Manifest& part = writer.finish();
+    for (const fs::path& record : options.records) sync_records(record);
+    return to_json(part).dump();
+  });
+  SaveResult result;
+  const Vote committed = vote(world, [&]() -> std::string {
+    if (written.error) throw *written.error;
+    if (world.rank() != 0) return "";
+    Manifest manifest = joined(state, written.results);
+    manifest.files.push_back(write_image(folder / "tokenizer.json", tokenizer_json, pace));
+    write_image(folder / "manifest.json", manifest_text(manifest), pace);
+    if (folder != place) put_in_place_of(folder, place);
+    sync_folder(checkpoints);
+    for (const Manifest::File& file : manifest.files) result.bytes += file.bytes;
+    return "";
+  });
+  result.error = written.error ? written.error : committed.error;
+  if (result.error && world.rank() == 0) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+  return result;
+}
+
+std::string save_checkpoint(const fs::path& checkpoints, const ParameterStore& store,
+                            Communicator& tensor, const CheckpointState& state,
+                            const std::string& tokenizer_json, Communicator& world) {
+  const SaveResult result =
+      save_tensors(checkpoints, tensors_of(store, tensor, world), state, tokenizer_json, {}, world);
+  return result.error ? result.error->what() : "";
+}
+
+}  // namespace lmtrain
