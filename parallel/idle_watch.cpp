@@ -21,7 +21,7 @@ double WakeClock::advance(double now) {
   return passed;
 }
 
-void IdleWatch::look(const RankActivity::Seen& seen, double seconds, bool is_busy) {
+void IdleWatch::look(const RankActivity::Seen& seen, double seconds, const Signs& signs) {
   if (seen.progress != progress_) {
     Intervals& intervals = intervals_[static_cast<size_t>(phase_)];
     intervals.push_back(idle_);
@@ -32,7 +32,10 @@ void IdleWatch::look(const RankActivity::Seen& seen, double seconds, bool is_bus
     return;
   }
   unseen_ += seconds;
-  const bool is_believed = is_busy && !seen.is_in_operation && of_phase().size() < kEnough;
+  // A disk may take minutes for what a save has written.
+  const bool is_believed =
+      !seen.is_in_operation &&
+      (signs.waits_for_a_disk || (signs.is_busy && of_phase().size() < kEnough));
   idle_ = is_believed ? 0 : idle_ + seconds;
 }
 

@@ -27,11 +27,14 @@ class WakeClock {
 class IdleWatch {
  public:
   // To be called about once a second. `seconds` have passed since the last call, by a WakeClock.
-  // `is_busy`: whether the process has computed, read or written since then.
-  void look(const RankActivity::Seen& seen, double seconds, bool is_busy);
+  struct Signs {
+    bool is_busy = false;           // the process has computed, read or written since then
+    bool waits_for_a_disk = false;  // one of its threads does now
+  };
+  void look(const RankActivity::Seen& seen, double seconds, const Signs& signs);
 
-  // How long the rank has done nothing that is seen; and the same where it was believed meanwhile to
-  // get on.
+  // How long the rank has done nothing that is seen, and was not believed to get on; and how long it
+  // has done nothing that is seen.
   double idle_seconds() const { return idle_; }
   double unseen_seconds() const { return unseen_; }
   // How long that may last: max(least, 3 x the 99th percentile of what the phase took before).

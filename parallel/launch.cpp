@@ -150,7 +150,9 @@ Launch::~Launch() {
 
 std::unique_ptr<Communicator> Launch::make_world_beside(const std::string& axis) {
   if (!uses_mpi_) return make_single_communicator();
-  return may_use_threads_ ? make_mpi_communicator(MPI_COMM_WORLD, axis) : nullptr;
+  return may_use_threads_
+             ? make_mpi_communicator(MPI_COMM_WORLD, axis, activity_, RankActivity::Lane::kBeside)
+             : nullptr;
 }
 
 std::vector<std::string> Launch::gather_on_node(const std::string& mine) {

@@ -66,11 +66,20 @@ void check(int result, const std::string& what) {
 
 class FutureWork : public Work {
  public:
-  explicit FutureWork(std::shared_future<void> done) : done_(std::move(done)) {}
-  void wait() override { done_.get(); }
+  // `waits`, if there is one, is told how long wait() takes.
+  FutureWork(std::shared_future<void> done, RankActivity* waits)
+      : done_(std::move(done)), waits_(waits) {}
+  void wait() override {
+    if (waits_ == nullptr) return done_.get();
+    const double begin = monotonic_seconds();
+    done_.wait();
+    waits_->add_waiting(monotonic_seconds() - begin);
+    done_.get();
+  }
 
  private:
   std::shared_future<void> done_;
+  RankActivity* waits_;
 };
 
 // The messages of an operation that is under way. Waiting for them spins only for a short time.
@@ -141,12 +150,13 @@ class OperationScope {
   OperationScope(const CommunicationThread& thread, const Operation& operation)
       : trace_(thread.trace.get()),
         activity_(thread.activity.get()),
+        lane_(thread.lane),
         operation_(operation),
         begin_(trace_ != nullptr ? monotonic_seconds() : 0) {
-    if (activity_ != nullptr) activity_->operation_begins(operation);
+    if (activity_ != nullptr) activity_->operation_begins(lane_, operation);
   }
   ~OperationScope() {
-    if (activity_ != nullptr) activity_->operation_ends();
+    if (activity_ != nullptr) activity_->operation_ends(lane_);
     if (trace_ == nullptr) return;
     trace_->add(span_of(operation_, Trace::kCommunication, begin_, monotonic_seconds()));
   }
@@ -156,6 +166,7 @@ class OperationScope {
  private:
   Trace* trace_;
   RankActivity* activity_;
+  RankActivity::Lane lane_;
   const Operation& operation_;
   double begin_;
 };
@@ -281,7 +292,8 @@ class MpiCommunicator : public Communicator {
 
   WorkPtr submit(OperationKind kind, int64_t bytes, std::function<void()> task) {
     Operation operation = counter_.next(kind, bytes);
-    return std::make_shared<FutureWork>(
+    const bool is_of_training = thread_->lane == RankActivity::Lane::kTraining;
+    std::shared_future<void> done =
         thread_->submit([this, operation = std::move(operation), task = std::move(task)]() mutable {
           now_ = std::move(operation);
           const OperationScope scope(*thread_, now_);
@@ -293,7 +305,9 @@ class MpiCommunicator : public Communicator {
             static_cast<void>(new std::function<void()>(std::move(task)));
             throw;
           }
-        }));
+        });
+    return std::make_shared<FutureWork>(std::move(done),
+                                        is_of_training ? thread_->activity.get() : nullptr);
   }
 
   Requests start_requests() const { return Requests(now_, thread_->timeout_seconds); }
@@ -408,9 +422,11 @@ class MpiCommunicator : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world, const std::string& axis,
-                                                    std::shared_ptr<RankActivity> activity) {
+                                                    std::shared_ptr<RankActivity> activity,
+                                                    RankActivity::Lane lane) {
   auto thread = std::make_shared<CommunicationThread>();
   thread->activity = std::move(activity);
+  thread->lane = lane;
   MPI_Comm copy = MPI_COMM_NULL;
   thread->submit([&] { check(MPI_Comm_dup(world, &copy), "MPI_Comm_dup"); }).get();
   return std::make_unique<MpiCommunicator>(copy, axis, std::move(thread));

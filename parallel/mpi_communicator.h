@@ -40,8 +40,9 @@ class CommunicationThread {
 
   // How long a task may wait for other ranks; 0 means for ever.
   std::atomic<double> timeout_seconds = 0;
-  // Where tasks show what they do, or null.
+  // Where tasks show what they do, or null, and as whose operations.
   std::shared_ptr<RankActivity> activity;
+  RankActivity::Lane lane = RankActivity::Lane::kTraining;
   // The trace to which tasks add their spans, or null. Only tasks may use it.
   std::shared_ptr<Trace> trace;
 
@@ -58,8 +59,8 @@ class CommunicationThread {
 // Makes a group of all ranks of `world`, which must be MPI_COMM_WORLD or a duplicate; MPI must be
 // initialised with MPI_THREAD_SERIALIZED or more, and with MPI_THREAD_MULTIPLE where there are several
 // such groups: each has a communication thread of its own. Destroy the group before MPI_Finalize.
-std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm world,
-                                                    const std::string& axis = "world",
-                                                    std::shared_ptr<RankActivity> activity = {});
+std::unique_ptr<Communicator> make_mpi_communicator(
+    MPI_Comm world, const std::string& axis = "world", std::shared_ptr<RankActivity> activity = {},
+    RankActivity::Lane lane = RankActivity::Lane::kTraining);
 
 }  // namespace lmtrain

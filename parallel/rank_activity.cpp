@@ -2,16 +2,15 @@
 
 namespace lmtrain {
 
-void RankActivity::operation_begins(const Operation& operation) {
+void RankActivity::operation_begins(Lane lane, const Operation& operation) {
   const std::lock_guard lock(mutex_);
-  operation_ = operation;
-  is_in_operation_ = true;
+  of(lane) = {true, operation};
   ++progress_;
 }
 
-void RankActivity::operation_ends() {
+void RankActivity::operation_ends(Lane lane) {
   const std::lock_guard lock(mutex_);
-  is_in_operation_ = false;
+  of(lane).is_in = false;
   ++progress_;
 }
 
@@ -30,8 +29,9 @@ RankActivity::Seen RankActivity::now() const {
     seen.phase = phases_->current();
     seen.progress += phases_->num_changes();
   }
-  seen.is_in_operation = is_in_operation_;
-  seen.operation = operation_;
+  const auto& [training, beside] = operations_;
+  seen.is_in_operation = training.is_in || beside.is_in;
+  seen.operation = !training.is_in && beside.is_in ? beside.last : training.last;
   return seen;
 }
 

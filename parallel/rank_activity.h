@@ -2,7 +2,9 @@
 // thread may read it.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -14,12 +16,17 @@ namespace lmtrain {
 
 class RankActivity {
  public:
-  // Around each operation of the training's groups, on their communication thread.
-  void operation_begins(const Operation& operation);
-  void operation_ends();
+  // Whose operations they are: those of the training, or those beside it, such as a save's.
+  enum class Lane : size_t { kTraining, kBeside };
+  // Around each operation, on the communication thread of its groups.
+  void operation_begins(Lane lane, const Operation& operation);
+  void operation_ends(Lane lane);
   // Something was done that no operation and no phase shows, such as a part of a file.
   void note_progress() { ++progress_; }
   void set_step(int64_t step) { step_ = step; }
+  // How long the training thread has waited for operations so far.
+  void add_waiting(double seconds) { waiting_seconds_ += seconds; }
+  double waiting_seconds() const { return waiting_seconds_; }
   // The tracker must live until follow(nullptr).
   void follow(const PhaseTracker* phases);
 
@@ -27,7 +34,8 @@ class RankActivity {
     int64_t progress = 0;  // grows with whatever the rank does
     int64_t step = 0;      // that is being computed, from 1; 0: none
     Phase phase = Phase::kStartup;
-    bool is_in_operation = false;  // or else that was its last
+    bool is_in_operation = false;
+    // The one that the rank is in, or else the last one of its training.
     std::optional<Operation> operation;
   };
   Seen now() const;
@@ -35,10 +43,15 @@ class RankActivity {
  private:
   std::atomic<int64_t> progress_ = 0;
   std::atomic<int64_t> step_ = 0;
+  std::atomic<double> waiting_seconds_ = 0;
   mutable std::mutex mutex_;
   const PhaseTracker* phases_ = nullptr;
-  bool is_in_operation_ = false;
-  std::optional<Operation> operation_;
+  struct Operations {
+    bool is_in = false;
+    std::optional<Operation> last;
+  };
+  Operations& of(Lane lane) { return operations_[static_cast<size_t>(lane)]; }
+  std::array<Operations, 2> operations_;
 };
 
 // Marks the enclosing block as one whose phases are watched.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <optional>
@@ -74,14 +75,21 @@ bool is_busy(const Usage& before, const Usage& now, double seconds) {
   return now.cpu_seconds - before.cpu_seconds > 0.2 * seconds || now.bytes - before.bytes > 1e6;
 }
 
-// The letter that the kernel gives the state of a process of this host: T is stopped, D waits for a
-// disk; a space where there is no such process.
-char state_of_process(int64_t process) {
-  std::ifstream file(cat("/proc/", process, "/stat"));
+// The letter that the kernel gives the state of a process or thread: T is stopped, D waits for a
+// disk; a space where there is none.
+char state_in(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "stat");
   std::string text;
   std::getline(file, text);
   const size_t end = text.rfind(')');
   return end == std::string::npos || end + 2 >= text.size() ? ' ' : text[end + 2];
+}
+
+bool a_thread_waits_for_a_disk() {
+  std::error_code ignored;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ignored))
+    if (state_in(thread.path()) == 'D') return true;
+  return false;
 }
 
 std::string seconds_text(double seconds) { return fixed(seconds, 0) + " s"; }
@@ -159,7 +167,7 @@ class Watchdog::Thread {
   void look(const WatchdogOptions& options, const Usage& before, const Usage& now) {
     const double passed = clock_.advance(monotonic_seconds());
     const RankActivity::Seen seen = activity_.now();
-    idle_.look(seen, passed, is_busy(before, now, passed));
+    idle_.look(seen, passed, {is_busy(before, now, passed), a_thread_waits_for_a_disk()});
     mine_.step = seen.step;
     mine_.phase = seen.phase;
     mine_.is_in_operation = seen.is_in_operation;
@@ -231,7 +239,7 @@ class Watchdog::Thread {
     const std::string process = cat("process ", other.last.process, " on ", other.last.host.data());
     if (std::string_view(other.last.host.data()) != mine_.host.data())
       return cat(since, " (", process, " is stopped, or its host or link is lost)");
-    switch (state_of_process(other.last.process)) {
+    switch (state_in(cat("/proc/", other.last.process))) {
       case 'T':
       case 't':
         return cat(since, " (", process, " is stopped)");

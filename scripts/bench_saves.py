@@ -21,7 +21,7 @@ TWO = ["mpirun", "-n", "2"]
 
 def run(folder, name, steps, layers, launcher, asynchronous):
     """The records of a run that saves in the middle: its steps, and the save."""
-    middle = steps // 3
+    middle = steps // 2 + 1  # the next save is that of the end
     command = [*launcher, PROJECT / "build" / "lmtrain", "configs/gpt2-small.yaml", "tokenizer.vocab_size=50257", f"model.num_layers={layers}",
                "model.vocab_size=50304", "data.sequence_length=256", "train.global_batch_size=4",
                f"train.micro_batch_size={4 // max(1, len(launcher[2:]) * 2)}", "parallel.zero=1" if launcher else "parallel.zero=0",
@@ -71,7 +71,8 @@ def main():
                 size = save["checkpoint_bytes"]
                 ranks = 2 if launcher else 1
                 print(f"{name}, {'beside training' if asynchronous else 'waited for'}: {size / 2**20:.0f} MiB, step {step:.3f} s")
-                print(f"  stands still {save['stall_seconds']:.3f} s, {100 * save['stall_seconds'] / (100 * step):.2f}% of 100 steps; "
+                still = save["copy_seconds"] or save["stall_seconds"]  # what waits for the end of the run is no part of it
+                print(f"  stands still {still:.3f} s, {100 * still / (100 * step):.2f}% of 100 steps; "
                       f"one copy of a rank's part takes {one_copy(size // ranks):.3f} s")
                 if beside:
                     print(f"  {len(beside)} steps beside the save: median {statistics.median(beside):.3f} s, {statistics.median(beside) / step - 1:+.1%}; "

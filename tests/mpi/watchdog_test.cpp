@@ -58,7 +58,8 @@ TEST_F(WatchdogTest, NamesTheRankThatNeverCame) {
   const std::string found = watch_for(5 * kLeast, [&] {
     if (is_last()) return;
     if (number == 0)
-      activity_.operation_begins({OperationKind::kAllReduce, "data", 4096, ++number});
+      activity_.operation_begins(RankActivity::Lane::kTraining,
+                                 {OperationKind::kAllReduce, "data", 4096, ++number});
   });
   if (mpi_launch().rank() != 0) return;
   EXPECT_EQ(
@@ -78,7 +79,8 @@ TEST_F(WatchdogTest, WaitsForARankThatWorks) {
                       [&] {
                         if (is_last()) return activity_.note_progress();
                         if (!has_begun)
-                          activity_.operation_begins({OperationKind::kBarrier, "world", 0, 1});
+                          activity_.operation_begins(RankActivity::Lane::kTraining,
+                                                     {OperationKind::kBarrier, "world", 0, 1});
                         has_begun = true;
                       }),
             "");
@@ -89,7 +91,8 @@ TEST_F(WatchdogTest, FindsRanksThatWaitForEachOther) {
   bool has_begun = false;
   const std::string found = watch_for(5 * kLeast, [&] {
     if (!has_begun)
-      activity_.operation_begins({OperationKind::kBarrier, "world", 0, 1 + mpi_launch().rank()});
+      activity_.operation_begins(RankActivity::Lane::kTraining,
+                                 {OperationKind::kBarrier, "world", 0, 1 + mpi_launch().rank()});
     has_begun = true;
   });
   if (mpi_launch().rank() == 0) {

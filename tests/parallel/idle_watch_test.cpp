@@ -26,30 +26,42 @@ TEST(IdleWatch, ASuspendedProcessDoesNotAge) {
 TEST(IdleWatch, TheLimitIsThreeTimesWhatThePhaseTook) {
   IdleWatch watch;
   int64_t progress = 0;
-  watch.look(seen_at(progress), 0.5, false);
+  watch.look(seen_at(progress), 0.5, {});
   EXPECT_DOUBLE_EQ(watch.limit_seconds(30), 30);
   for (int step = 0; step < 50; ++step) {
-    for (int i = 0; i < 20; ++i) watch.look(seen_at(progress), 1.0, true);
-    watch.look(seen_at(++progress), 1.0, true);
+    for (int i = 0; i < 20; ++i) watch.look(seen_at(progress), 1.0, {.is_busy = true});
+    watch.look(seen_at(++progress), 1.0, {.is_busy = true});
   }
   EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
   EXPECT_NEAR(watch.limit_seconds(30), 60, 3.1);
-  for (int i = 0; i < 70; ++i) watch.look(seen_at(progress), 1.0, true);
+  for (int i = 0; i < 70; ++i) watch.look(seen_at(progress), 1.0, {.is_busy = true});
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
 }
 
 // Defect: a first step that takes minutes counts as a hang, or a rank that sleeps for ever does not.
 TEST(IdleWatch, ARankThatWorksIsBelievedUntilItsPhaseIsKnown) {
   IdleWatch watch;
-  for (int i = 0; i < 100; ++i) watch.look(seen_at(1), 1.0, /*is_busy=*/true);
+  for (int i = 0; i < 100; ++i) watch.look(seen_at(1), 1.0, {.is_busy = true});
   EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
   EXPECT_DOUBLE_EQ(watch.unseen_seconds(), 99);
-  for (int i = 0; i < 40; ++i) watch.look(seen_at(1), 1.0, /*is_busy=*/false);
+  for (int i = 0; i < 40; ++i) watch.look(seen_at(1), 1.0, {});
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
-  watch.look(seen_at(2), 1.0, false);
+  watch.look(seen_at(2), 1.0, {});
   EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
   // Who waits for others polls, which is no work.
-  for (int i = 0; i < 40; ++i) watch.look(seen_at(2, /*is_in_operation=*/true), 1.0, true);
+  for (int i = 0; i < 40; ++i)
+    watch.look(seen_at(2, /*is_in_operation=*/true), 1.0, {.is_busy = true});
+  EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
+}
+
+// Defect: a slow disk, which a save may wait for at any time, counts as a hang.
+TEST(IdleWatch, ARankThatWaitsForADiskIsBelieved) {
+  IdleWatch watch;
+  for (int i = 0; i < 50; ++i) watch.look(seen_at(i), 1.0, {});
+  for (int i = 0; i < 100; ++i) watch.look(seen_at(50), 1.0, {.waits_for_a_disk = true});
+  EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
+  EXPECT_DOUBLE_EQ(watch.unseen_seconds(), 99);
+  for (int i = 0; i < 40; ++i) watch.look(seen_at(50), 1.0, {});
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
 }
 

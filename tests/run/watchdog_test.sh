@@ -66,3 +66,20 @@ code=0
 wait "$job" || code=$?
 [ "$code" = 75 ] || fail "a suspended job: exit code $code: $(tail -5 out.log)"
 echo "suspended for 12 s: went on"
+
+# A rank that is slow is named; here it stands still for half of each step.
+start run.name=slow model.hidden_size=256 model.num_layers=4 train.global_batch_size=32 train.micro_batch_size=4 checkpoint.interval=0
+until_true grep -qs '"step":12,' runs/slow/metrics.jsonl
+pid=$(pid_of 1)
+begin=$(wc -l < runs/slow/metrics.jsonl)
+until grep -q "rank 1 on .* is slow: it computes a step in [0-9.]* s, the others in [0-9.]* s, and all wait for it" out.log; do
+  kill -0 "$job" || fail "the run ended: $(tail -3 out.log)"
+  [ "$(wc -l < runs/slow/metrics.jsonl)" -lt $((begin + 60)) ] || fail "a slow rank is not named: $(tail -3 out.log)"
+  kill -STOP "$pid"
+  sleep 0.05
+  kill -CONT "$pid"
+  sleep 0.05
+done
+echo "a rank that takes twice as long was named after $(($(wc -l < runs/slow/metrics.jsonl) - begin)) steps"
+kill -USR1 "$job"
+wait "$job" || true

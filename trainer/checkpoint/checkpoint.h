@@ -32,10 +32,8 @@
 namespace lmtrain {
 
 // How many bytes of tensors a file holds at most, unless the config says otherwise, or one larger
-// tensor; and how many copies of a file a save holds: in HDF5's own memory, as an image, and as read
-// back.
+// tensor.
 inline constexpr int64_t kCheckpointFileBytes = int64_t{128} << 20;
-inline constexpr int64_t kCheckpointFileCopies = 3;
 
 // What the last bits of a rank's results depend on, besides the build.
 struct RankCompute {

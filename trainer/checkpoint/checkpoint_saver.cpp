@@ -29,7 +29,8 @@ void require_finite(int64_t step, const std::string& buffer, const std::string& 
 }  // namespace
 
 struct CheckpointSaver::Saving {
-  explicit Saving(double share_of_core) : pace(share_of_core) {}
+  Saving(double share_of_core, RankActivity& activity)
+      : pace(share_of_core, [&activity] { activity.note_progress(); }) {}
   ~Saving() {
     pace.hurry();
     if (thread.joinable()) thread.join();
@@ -68,7 +69,7 @@ bool CheckpointSaver::is_finished() const { return saving_ && saving_->is_finish
 void CheckpointSaver::start(const ParameterStore& store, Communicator& tensor,
                             const CheckpointState& state) {
   const double begin = monotonic_seconds();
-  saving_ = std::make_unique<Saving>(world_ ? options_.share_of_core : 1.0);
+  saving_ = std::make_unique<Saving>(world_ ? options_.share_of_core : 1.0, launch_.activity());
   Saving& saving = *saving_;
   saving.times.step = state.step;
   saving.state = state;
@@ -80,8 +81,8 @@ void CheckpointSaver::start(const ParameterStore& store, Communicator& tensor,
   }
   saving.snapshot = std::make_unique<StoreSnapshot>(store, owners_of_tensors(store, launch_.size()),
                                                     launch_.rank(), options_.tensor_size);
-  saving.times.stall_seconds = monotonic_seconds() - begin;
-  saving.times.work_seconds = saving.times.stall_seconds;
+  saving.times.copy_seconds = monotonic_seconds() - begin;
+  saving.times.stall_seconds = saving.times.work_seconds = saving.times.copy_seconds;
   saving.thread = std::thread([this, &saving] {
     // The threads of this rank belong to the training.
     compute_on_one_thread();

@@ -25,7 +25,8 @@ namespace lmtrain {
 // How long a save took.
 struct SaveTimes {
   int64_t step = 0;
-  double stall_seconds = 0;    // in which this rank did not train
+  double copy_seconds = 0;     // of the copy; 0 where training stands still for the save
+  double stall_seconds = 0;    // in which this rank did not train: copied, or waited
   double persist_seconds = 0;  // from the copy until the checkpoint counted
   double work_seconds = 0;     // of the copy and the writing, without rests: for one waited for
   int64_t bytes = 0;           // of all ranks, on rank 0

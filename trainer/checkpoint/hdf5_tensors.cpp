@@ -1,5 +1,9 @@
 #include "trainer/checkpoint/hdf5_tensors.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
 #include <ATen/ATen.h>
 #include <hdf5.h>
 
@@ -10,8 +14,8 @@
 namespace lmtrain {
 namespace {
 
-// The file in memory grows in steps of this many bytes.
-constexpr size_t kCoreIncrement = size_t{4} << 20;
+// A file in memory grows in steps of this many bytes.
+constexpr size_t kCoreIncrement = size_t{64} << 10;
 
 int64_t file_type(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kDouble ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
@@ -41,50 +45,119 @@ Hdf5Handle::Hdf5Handle(int64_t id, Close close, const std::string& what) : id_(i
 }
 Hdf5Handle::~Hdf5Handle() { close_(id_); }
 
-Hdf5Writer::Hdf5Writer() {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors are thrown, not printed
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
-  require(H5Pset_fapl_core(access.id(), kCoreIncrement, /*backing_store=*/false),
-          "keep a file in memory");
-  file_ = std::make_unique<Hdf5Handle>(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()),
-                                       H5Fclose, "make a file in memory");
+namespace {
+
+// The memory in which HDF5 keeps a file. It outlives the file. HDF5 calls the functions below.
+struct FileMemory {
+  void* data = nullptr;
+  size_t size = 0;
+  ~FileMemory() { std::free(data); }
+};
+
+void* resize_memory(void* data, size_t size, H5FD_file_image_op_t, void* of) {
+  auto* const memory = static_cast<FileMemory*>(of);
+  void* const resized = std::realloc(data, size);
+  if (resized == nullptr) return nullptr;
+  memory->data = resized;
+  memory->size = size;
+  return resized;
+}
+void* make_memory(size_t size, H5FD_file_image_op_t operation, void* of) {
+  return resize_memory(nullptr, size, operation, of);
+}
+herr_t keep_memory(void*, H5FD_file_image_op_t, void*) { return 0; }  // FileMemory frees it
+void* same_memory(void* of) { return of; }
+herr_t leave_memory(void*) { return 0; }
+
+// About how many bytes HDF5 writes about so many tensors: with a first block of that size they stand
+// in front of the tensors, and not between or behind them, where memory for the tensors would be
+// needed too. A wrong number costs memory, and nothing else.
+hsize_t expected_metadata(size_t num_tensors) { return 8192 + 1280 * num_tensors; }
+
+// Makes the group if it is not there.
+void require_group(int64_t file, const std::string& name) {
+  if (H5Lexists(file, name.c_str(), H5P_DEFAULT) > 0) return;
+  const Hdf5Handle made(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                        H5Gclose, "make a group");
+}
+
+// Describes a tensor and returns the place of its bytes in the file.
+int64_t describe(int64_t file, const std::string& place, const at::Tensor& tensor, uint64_t xxh3) {
+  const std::vector<hsize_t> dims(tensor.sizes().begin(), tensor.sizes().end());
+  const Hdf5Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
+                         H5Sclose, "make a space");
+  const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
+  // No time stamps are stored, so that equal tensors give equal files.
+  require(H5Pset_obj_track_times(creation.id(), false), "leave out times");
+  require(H5Pset_alloc_time(creation.id(), H5D_ALLOC_TIME_EARLY), "find a tensor's place at once");
+  require(H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER), "leave a tensor's place empty");
+  const Hdf5Handle set(H5Dcreate2(file, place.c_str(), file_type(tensor), space.id(), H5P_DEFAULT,
+                                  creation.id(), H5P_DEFAULT),
+                       H5Dclose, "make " + place);
+  add_attribute(set.id(), "xxh3", H5T_STD_U64LE, &xxh3, 1);
+  const std::vector<int64_t> offset(dims.size());
+  add_attribute(set.id(), "logical_shape", H5T_STD_I64LE, tensor.sizes().data(), dims.size());
+  add_attribute(set.id(), "offset", H5T_STD_I64LE, offset.data(), dims.size());
+  const haddr_t at = H5Dget_offset(set.id());
+  require(at == HADDR_UNDEF ? -1 : 0, "tell the place of " + place);
+  return static_cast<int64_t>(at);
+}
+
+}  // namespace
+
+void Hdf5Image::add(const char* data, size_t size) {
+  if (size == 0) return;
+  parts_.push_back({data, size});
+  size_ += static_cast<int64_t>(size);
 }
 
 void Hdf5Writer::add(const std::string& group, const std::string& name, const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_cpu() && tensor.is_contiguous() &&
                   (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kDouble),
               group, "/", name, ": a checkpoint stores contiguous CPU tensors of fp32 or fp64");
-  if (H5Lexists(file_->id(), group.c_str(), H5P_DEFAULT) <= 0) {
-    const Hdf5Handle made(
-        H5Gcreate2(file_->id(), group.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
-        "make a group");
-  }
-  const std::vector<hsize_t> dims(tensor.sizes().begin(), tensor.sizes().end());
-  const Hdf5Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
-                         H5Sclose, "make a space");
-  // No time stamps are stored, so that equal tensors give equal files.
-  const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make a property list");
-  require(H5Pset_obj_track_times(creation.id(), false), "leave out times");
-  const Hdf5Handle set(H5Dcreate2(file_->id(), (group + "/" + name).c_str(), file_type(tensor),
-                                  space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
-                       H5Dclose, "make " + name);
-  require(H5Dwrite(set.id(), file_type(tensor), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()),
-          "write " + name);
-  const uint64_t hash = checksum(tensor);
-  add_attribute(set.id(), "xxh3", H5T_STD_U64LE, &hash, 1);
-  const std::vector<int64_t> offset(dims.size());
-  add_attribute(set.id(), "logical_shape", H5T_STD_I64LE, tensor.sizes().data(), dims.size());
-  add_attribute(set.id(), "offset", H5T_STD_I64LE, offset.data(), dims.size());
+  entries_.push_back({group, name, tensor, checksum(tensor)});
 }
 
-std::vector<char> Hdf5Writer::finish() {
-  require(H5Fflush(file_->id(), H5F_SCOPE_GLOBAL), "flush a file in memory");
-  const ssize_t size = H5Fget_file_image(file_->id(), nullptr, 0);
+Hdf5Image Hdf5Writer::finish() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors are thrown, not printed
+  const auto memory = std::make_shared<FileMemory>();
+  H5FD_file_image_callbacks_t callbacks = {make_memory, nullptr,      resize_memory, keep_memory,
+                                           same_memory, leave_memory, memory.get()};
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a property list");
+  require(H5Pset_fapl_core(access.id(), kCoreIncrement, /*backing_store=*/false),
+          "keep a file in memory");
+  require(H5Pset_file_image_callbacks(access.id(), &callbacks), "keep a file in our memory");
+  require(H5Pset_meta_block_size(access.id(), expected_metadata(entries_.size())),
+          "put descriptions in front");
+  const Hdf5Handle file(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose,
+                        "make a file in memory");
+  std::map<int64_t, const at::Tensor*> places;
+  for (const Entry& entry : entries_) {
+    require_group(file.id(), entry.group);
+    const int64_t place =
+        describe(file.id(), entry.group + "/" + entry.name, entry.tensor, entry.xxh3);
+    if (entry.tensor.numel() > 0) places[place] = &entry.tensor;
+  }
+  require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flush a file in memory");
+  const ssize_t size = H5Fget_file_image(file.id(), nullptr, 0);
   require(size < 0 ? -1 : 0, "tell the size of a file in memory");
-  std::vector<char> image(static_cast<size_t>(size));
-  require(H5Fget_file_image(file_->id(), image.data(), image.size()) < 0 ? -1 : 0,
-          "copy a file in memory");
-  file_.reset();
+
+  Hdf5Image image;
+  image.metadata_ = memory;
+  const auto* const data = static_cast<const char*>(memory->data);
+  const auto add_metadata = [&](int64_t end) {
+    const auto known = std::min(end, static_cast<int64_t>(memory->size));
+    if (image.size() < known)
+      image.add(data + image.size(), static_cast<size_t>(known - image.size()));
+    if (image.size() < end) image.add(nullptr, static_cast<size_t>(end - image.size()));
+  };
+  for (const auto& [place, tensor] : places) {
+    add_metadata(place);
+    image.add(static_cast<const char*>(tensor->const_data_ptr()), tensor->nbytes());
+    image.tensors_.push_back(*tensor);
+  }
+  add_metadata(size);
+  entries_.clear();
   return image;
 }
 

@@ -1,5 +1,5 @@
-// Tensors in HDF5 files. Files are built in memory and written by DurableFile, because HDF5 itself
-// never calls fsync and loses write errors. The reader refuses every feature by which a file could
+// Tensors in HDF5 files. HDF5 makes what describes the tensors, in memory; DurableFile writes that and
+// the tensors, because HDF5 itself never calls fsync and loses write errors. The reader refuses every feature by which a file could
 // refer to other files or to data that it does not hold.
 #pragma once
 
@@ -28,19 +28,47 @@ class Hdf5Handle {
   Close close_;
 };
 
-// One HDF5 file in memory.
-class Hdf5Writer {
+// A finished HDF5 file, which exists only in parts: what HDF5 wrote about the tensors, and the tensors
+// themselves where they lie in memory.
+class Hdf5Image {
  public:
-  Hdf5Writer();
-  // Adds a contiguous CPU tensor, fp32 or fp64, as GROUP/NAME. Its attributes are `xxh3` (of its
-  // bytes) and its place in the logical tensor: `logical_shape`, and `offset`, which is zero
-  // because tensors are stored whole. Names must not contain a slash.
-  void add(const std::string& group, const std::string& name, const at::Tensor& tensor);
-  // Returns the bytes of the finished file. Nothing can be added afterwards.
-  std::vector<char> finish();
+  // Consecutive bytes of the file, without gaps between two parts.
+  struct Part {
+    const char* data = nullptr;  // null: zeros
+    size_t size = 0;
+  };
+  const std::vector<Part>& parts() const { return parts_; }
+  int64_t size() const { return size_; }
 
  private:
-  std::unique_ptr<Hdf5Handle> file_;
+  friend class Hdf5Writer;
+  void add(const char* data, size_t size);
+
+  std::vector<Part> parts_;
+  int64_t size_ = 0;
+  std::shared_ptr<const void> metadata_;
+  std::vector<at::Tensor> tensors_;
+};
+
+// Makes one HDF5 file.
+class Hdf5Writer {
+ public:
+  // Adds a contiguous CPU tensor, fp32 or fp64, as GROUP/NAME. Its attributes are `xxh3` (of its
+  // bytes) and its place in the logical tensor: `logical_shape`, and `offset`, which is zero
+  // because tensors are stored whole. Names must not contain a slash. The tensor is not copied and
+  // must stay as it is while the image lives.
+  void add(const std::string& group, const std::string& name, const at::Tensor& tensor);
+  // Returns the file of what was added, once.
+  Hdf5Image finish();
+
+ private:
+  struct Entry {
+    std::string group;
+    std::string name;
+    at::Tensor tensor;
+    uint64_t xxh3 = 0;
+  };
+  std::vector<Entry> entries_;
 };
 
 class Hdf5Reader {

@@ -1,6 +1,7 @@
 #include "trainer/checkpoint/save.h"
 
 #include <algorithm>
+#include <fstream>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -26,36 +27,49 @@ using nlohmann::json;
 // What is hashed, written or read between two rests.
 constexpr size_t kPiece = size_t{4} << 20;
 
-// Calls work(first, count) for the pieces of so many bytes.
+// Calls work(data, count) for the pieces of consecutive bytes; where `data` is null they are zeros.
 template <class Work>
-void in_pieces(size_t size, Pace& pace, Work work) {
+void in_pieces(const char* data, size_t size, Pace& pace, Work work) {
+  static const std::vector<char> zeros(kPiece);
   for (size_t at = 0; at < size; at += kPiece) {
-    work(at, std::min(kPiece, size - at));
+    work(data != nullptr ? data + at : zeros.data(), std::min(kPiece, size - at));
     pace.rest();
   }
 }
 
-uint64_t paced_hash(const void* data, size_t size, Pace& pace) {
+// Of what can be read.
+uint64_t hash_of_file(const fs::path& path, Pace& pace) {
+  std::vector<char> piece(kPiece);
   StreamingHash hash;
-  in_pieces(size, pace, [&](size_t at, size_t count) {
-    hash.update(static_cast<const char*>(data) + at, count);
-  });
+  std::ifstream file(path, std::ios::binary);
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    hash.update(piece.data(), static_cast<size_t>(file.gcount()));
+    pace.rest();
+  }
   return hash.digest();
 }
 
-// Writes the image, reads it back and compares, so that a faulty disk is found now and
-// not at a resume.
-Manifest::File write_image(const fs::path& path, std::string_view image, Pace& pace) {
-  const uint64_t hash = paced_hash(image.data(), image.size(), pace);
-  DurableFile file(path, static_cast<int64_t>(image.size()));
-  in_pieces(image.size(), pace,
-            [&](size_t at, size_t count) { file.write(image.data() + at, count); });
-  file.commit();
-  const MappedFile back(path);
-  if (back.size() != image.size() || paced_hash(back.data(), back.size(), pace) != hash) {
-    throw IoError(cat(path.string(), " does not read back as it was written"));
+// Writes the parts one behind the other, reads them back and compares, so that a faulty disk is found
+// now and not at a resume.
+Manifest::File write_parts(const fs::path& path, const std::vector<Hdf5Image::Part>& parts,
+                           int64_t size, Pace& pace) {
+  StreamingHash hash;
+  DurableFile file(path, size);
+  for (const Hdf5Image::Part& part : parts) {
+    in_pieces(part.data, part.size, pace, [&](const char* data, size_t count) {
+      hash.update(data, count);
+      file.write(data, count);
+    });
   }
-  return {path.filename().string(), static_cast<int64_t>(image.size()), hex16(hash)};
+  file.commit();
+  if (hash_of_file(path, pace) != hash.digest())
+    throw IoError(cat(path.string(), " does not read back as it was written"));
+  return {path.filename().string(), size, hex16(hash.digest())};
+}
+
+Manifest::File write_text(const fs::path& path, const std::string& text, Pace& pace) {
+  return write_parts(path, {{text.data(), text.size()}}, static_cast<int64_t>(text.size()), pace);
 }
 
 // Writes this rank's files one after another. An error is kept for the vote, because the other
@@ -71,8 +85,7 @@ class ShareWriter {
       if (options_.check) options_.check(group, name, tensor);
       const auto bytes = static_cast<int64_t>(tensor.nbytes());
       if (bytes_ > 0 && bytes_ + bytes > options_.file_bytes) finish_file();
-      if (!writer_) writer_.emplace();
-      writer_->add(group, name, tensor);
+      writer_.add(group, name, tensor);
       part_.tensors.push_back({group, name, tensor.sizes().vec(), file_name()});
       bytes_ += bytes;
       pace_.rest();
@@ -82,7 +95,7 @@ class ShareWriter {
   // Returns this rank's part of the manifest. Throws the error that was kept.
   const Manifest& finish() {
     attempt([&] {
-      if (writer_) finish_file();
+      if (bytes_ > 0) finish_file();
     });
     if (error_) throw *error_;
     return part_;
@@ -94,10 +107,8 @@ class ShareWriter {
   }
 
   void finish_file() {
-    const std::vector<char> image = writer_->finish();
-    writer_.reset();
-    pace_.rest();
-    part_.files.push_back(write_image(folder_ / file_name(), {image.data(), image.size()}, pace_));
+    const Hdf5Image image = writer_.finish();
+    part_.files.push_back(write_parts(folder_ / file_name(), image.parts(), image.size(), pace_));
     bytes_ = 0;
   }
 
@@ -115,7 +126,7 @@ class ShareWriter {
   int rank_;
   const SaveOptions& options_;
   Pace& pace_;
-  std::optional<Hdf5Writer> writer_;
+  Hdf5Writer writer_;
   int64_t bytes_ = 0;
   Manifest part_;
   std::optional<Error> error_;
@@ -205,8 +216,11 @@ TensorSource tensors_of(const ParameterStore& store, Communicator& tensor, Commu
       for (const std::string& buffer : stored_buffers(*unit)) {
         for_each_logical(*unit, buffer, store.sharding(), tensor,
                          [&](const Parameter& parameter, const at::Tensor& logical) {
-                           if (owners[next++] == world.rank())
-                             visit(buffer, parameter.spec().name, logical);
+                           if (owners[next++] != world.rank()) return;
+                           // Only a part of what was gathered stays, and a store stays as it is.
+                           const bool is_gathered = store.sharding().num_shards() > 1;
+                           visit(buffer, parameter.spec().name,
+                                 is_gathered ? logical.clone() : logical);
                          });
       }
     }
@@ -237,8 +251,8 @@ SaveResult save_tensors(const fs::path& checkpoints, const TensorSource& source,
     if (written.error) throw *written.error;
     if (world.rank() != 0) return "";
     Manifest manifest = joined(state, written.results);
-    manifest.files.push_back(write_image(folder / "tokenizer.json", tokenizer_json, pace));
-    write_image(folder / "manifest.json", manifest_text(manifest), pace);
+    manifest.files.push_back(write_text(folder / "tokenizer.json", tokenizer_json, pace));
+    write_text(folder / "manifest.json", manifest_text(manifest), pace);
     if (folder != place) put_in_place_of(folder, place);
     sync_folder(checkpoints);
     for (const Manifest::File& file : manifest.files) result.bytes += file.bytes;

@@ -22,20 +22,19 @@ namespace lmtrain {
 // tensors are those of the store's units, in order; of a unit those of each stored buffer, in order.
 std::vector<int> owners_of_tensors(const ParameterStore& store, int num_ranks);
 
-// Collective. Calls its argument with buffer, name and logical tensor, which is valid only during
-// the call, for each tensor that this rank writes. What it throws at its end counts as an error of
+// Collective. Calls its argument with buffer, name and logical tensor, which stays as it is while it is
+// held and keeps little other memory alive, for each tensor that this rank writes. What it throws at its end counts as an error of
 // this rank alone, so it must have done its part of every collective operation before.
 using TensorVisit =
     std::function<void(const std::string& buffer, const std::string& name, const at::Tensor&)>;
 using TensorSource = std::function<void(const TensorVisit& visit)>;
 
-// The weights and state of the store as they are while the source is called. `tensor` is the axis
+// The weights and state of the store, which must stay as they are until the save has ended. `tensor` is the axis
 // over which the model's tensors are split.
 TensorSource tensors_of(const ParameterStore& store, Communicator& tensor, Communicator& world);
 
 struct SaveOptions {
-  // Of a file's tensors, or one larger tensor. This bounds the memory of a save, which holds
-  // kCheckpointFileCopies copies of a file: in HDF5's own memory, as an image, and as read back.
+  // Of a file's tensors, or one larger tensor. This bounds the memory of a save.
   int64_t file_bytes = kCheckpointFileBytes;
   Pace* pace = nullptr;  // of the thread that saves; null: it never rests
   // Files of this rank, not of the checkpoint, that must be on disk before it counts.

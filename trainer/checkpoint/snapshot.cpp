@@ -134,7 +134,8 @@ void StoreSnapshot::for_each(Mesh& host, Pace& pace, const TensorVisit& visit) {
           whole.narrow(0, part.offset, part.spec.local_numel()).view(part.spec.local_shape());
       const at::Tensor logical = part.spec.logical_from(
           part.spec.is_cut() ? gather_parts(host.host_tensor(), local) : std::vector{local});
-      if (part.owner == rank_) visit(piece.buffer, part.spec.name, logical);
+      if (part.owner != rank_) continue;
+      visit(piece.buffer, part.spec.name, piece.whole_elements > 0 ? logical.clone() : logical);
     }
     piece.copy.reset();  // frees it
     pace.rest();

@@ -221,7 +221,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
       std::max(workspace_bytes(model, plan),
                update * master_element_bytes(plan.precision) - estimate.activations);
   estimate.buckets = bucket_bytes(sizes, plan);
-  estimate.checkpoint = kCheckpointFileCopies * checkpoint_file_bytes(sizes, state, plan);
+  estimate.checkpoint = checkpoint_file_bytes(sizes, state, plan);
   if (plan.saves_beside_training) {
     estimate.snapshot = snapshot_bytes(sizes, state, plan);
     estimate.checkpoint += gathered_in_save(sizes, plan);

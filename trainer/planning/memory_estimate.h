@@ -22,7 +22,7 @@ struct MemoryPlan {
   int64_t num_ranks = 1;
   bool on_cpu = true;
   int64_t checkpoint_file_bytes = int64_t{128} << 20;  // checkpoint.file_mib
-  bool saves_beside_training = true;  // checkpoint.asynchronous
+  bool saves_beside_training = true;                   // checkpoint.asynchronous
   // The layout, as in ParallelConfig.
   int64_t data = 1;
   int64_t tensor = 1;
@@ -51,8 +51,8 @@ struct MemoryEstimate {
   int64_t buckets = 0;      // gradients under way: one bucket received and one to come, and where
                             // they travel as bf16 copies two of those
   int64_t snapshot = 0;     // where saves run beside training: the rank's part of a checkpoint
-  int64_t checkpoint = 0;   // a save: its largest file, three times (HDF5, image, read back), and
-                            // beside training the largest unit or tensor that is gathered
+  int64_t checkpoint = 0;   // a save: its largest file, and beside training the largest unit or
+                            // tensor that is gathered
   int64_t threads = 0;      // on the CPU: threads' stacks, small blocks, pages that tensors share
   int64_t process = 0;      // MPI, work areas of the matrix kernels
   bool on_cpu = true;

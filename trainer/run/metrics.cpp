@@ -110,8 +110,12 @@ std::optional<MetricsLine> parse_line(const json& record) {
     line.task = TaskMetrics{record["task"], record.at("measure"), record.at("value"),
                             record.at("lower_is_better"), nullptr};
   } else if (record.contains("checkpoint_bytes")) {
-    line.save = SaveTimes{line.step, record.at("stall_seconds"), record.at("persist_seconds"),
-                          record.at("work_seconds"), record["checkpoint_bytes"]};
+    line.save = SaveTimes{line.step,
+                          record.at("copy_seconds"),
+                          record.at("stall_seconds"),
+                          record.at("persist_seconds"),
+                          record.at("work_seconds"),
+                          record["checkpoint_bytes"]};
   } else if (record.contains("validation_loss")) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
@@ -282,6 +286,7 @@ void MetricsLog::save(const SaveTimes& times) {
   const auto rounded = [](double seconds) { return std::round(seconds * 1e6) / 1e6; };
   write(json{{"step", times.step},
              {"checkpoint_bytes", times.bytes},
+             {"copy_seconds", rounded(times.copy_seconds)},
              {"stall_seconds", rounded(times.stall_seconds)},
              {"persist_seconds", rounded(times.persist_seconds)},
              {"work_seconds", rounded(times.work_seconds)}}

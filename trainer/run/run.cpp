@@ -27,6 +27,7 @@
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
 #include "trainer/run/save_schedule.h"
+#include "trainer/run/slow_ranks.h"
 #include "trainer/run/stop_request.h"
 #include "trainer/run/training_memory.h"
 
@@ -110,13 +111,16 @@ class Run {
 
   void one_step(int64_t step) {
     const double begin = monotonic_seconds();
+    const double waited = launch_.activity().waiting_seconds();
     RankSignals signals = recorder_.begin_step(step);
+    signals.speed = speed_;
     signals.due_saves = launch_.rank() == 0 && schedule_.is_due_by_time() ? 1 : 0;
     signals.finished_saves = saver_.is_finished() ? 1 : 0;
     const StepResult result = trainer_.train_step(*job_.data.train, step, signals);
     const double seconds = monotonic_seconds() - begin;
+    speed_ = {seconds - (launch_.activity().waiting_seconds() - waited), stolen_.share()};
     deadline_.note_step(seconds);
-    recorder_.end_step(step, result, seconds);
+    recorder_.end_step(step, result, trainer_.speeds(), seconds);
     stop_is_agreed_ = result.signals.stop_requests > 0;
     save_is_agreed_ = result.signals.due_saves > 0;
     if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
@@ -277,8 +281,10 @@ class Run {
   CheckpointState state_;  // of the last save
   // The step of the run's newest checkpoint, which may still be written.
   std::optional<int64_t> last_saved_;
-  bool stop_is_agreed_ = false;   // by all ranks, in the last step
-  bool save_is_agreed_ = false;   // the same
+  bool stop_is_agreed_ = false;  // by all ranks, in the last step
+  bool save_is_agreed_ = false;  // the same
+  RankSpeed speed_;              // in the last step
+  StolenTime stolen_;
   int64_t validation_bytes_ = 0;  // counted at the first validation
 };
 

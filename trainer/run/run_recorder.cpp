@@ -43,6 +43,7 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       ceilings_(ceilings),
       power_(*run.power),
       price_(price_of_attempt(run.job.loaded)),
+      hosts_(gather_texts(launch.world(), launch.host())),
       reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn) {
   for (const std::string& note : run.attempt.notes) facts_.notes.push_back(note);
   facts_.has_lost_energy |= !run.attempt.notes.empty();
@@ -71,9 +72,11 @@ RankSignals RunRecorder::begin_step(int64_t step) {
           .joules = power_.joules()};
 }
 
-void RunRecorder::end_step(int64_t step, const StepResult& result, double seconds) {
+void RunRecorder::end_step(int64_t step, const StepResult& result,
+                           const std::vector<RankSpeed>& speeds, double seconds) {
   attempt_joules_ = result.signals.joules;
   if (metrics() == nullptr) return;
+  if (step > run_.start.step() + 1) warn_of_slow_ranks(speeds);  // not of the first step
   StepMetrics m;
   m.step = step + 1;
   m.tokens = metrics()->tokens() + result.counts.tokens;
@@ -88,6 +91,19 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, double second
   if (ceilings_.data_sheet) m.mfu = flops / *ceilings_.data_sheet;
   m.emissions_g = earlier_grams_ + result.signals.joules * price_.grams_per_joule();
   metrics()->step(m, run_.config().train.steps);
+}
+
+void RunRecorder::warn_of_slow_ranks(const std::vector<RankSpeed>& speeds) {
+  for (const SlowRanks::Finding& slow : slow_ranks_.add(speeds)) {
+    constexpr double kWorthAWord = 0.02;
+    log_warn(cat("rank ", slow.rank, " on ", hosts_[slow.rank], " is slow: it computes a step in ",
+                 fixed(slow.seconds, 3), " s, the others in ", fixed(slow.others_seconds, 3),
+                 " s, and all wait for it",
+                 slow.stolen_share > kWorthAWord
+                     ? cat("; ", fixed(100 * slow.stolen_share, 0),
+                           "% of its machine's CPU time went to other machines (steal)")
+                     : ""));
+  }
 }
 
 // A step that is faster than the ceiling shows that the ceiling was measured too low.

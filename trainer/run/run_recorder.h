@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "energy/energy_price.h"
 #include "energy/power_logger.h"
@@ -16,6 +17,7 @@
 #include "trainer/run/metrics.h"
 #include "trainer/run/run_beginning.h"
 #include "trainer/run/run_report.h"
+#include "trainer/run/slow_ranks.h"
 #include "trainer/step/trainer.h"
 
 namespace lmtrain {
@@ -35,7 +37,8 @@ class RunRecorder {
 
   // Around a step, which counts from 0: what this rank tells the others, and what came of it.
   RankSignals begin_step(int64_t step);
-  void end_step(int64_t step, const StepResult& result, double seconds);
+  void end_step(int64_t step, const StepResult& result, const std::vector<RankSpeed>& speeds,
+                double seconds);
   void validation(int64_t step, const ValidationMetrics& metrics);
   void task(int64_t step, const TaskMetrics& metrics);
   // Collective: whether a validation of that step is on record.
@@ -58,6 +61,7 @@ class RunRecorder {
   RunFacts& facts() { return facts_; }
 
  private:
+  void warn_of_slow_ranks(const std::vector<RankSpeed>& speeds);
   MetricsLog* metrics();  // null but on rank 0
   Inherited inherited() const { return facts_.inherited.value_or(Inherited{}); }
   double flops_per_token() const;
@@ -74,6 +78,8 @@ class RunRecorder {
   Ceilings ceilings_;
   PowerLogger& power_;
   EnergyPrice price_;
+  std::vector<std::string> hosts_;  // of the ranks
+  SlowRanks slow_ranks_;
   RunReporter reporter_;
   double earlier_joules_ = 0;       // of the attempts before this one, all ranks; rank 0
   double earlier_grams_ = 0;        // CO2e of the same

@@ -159,6 +159,7 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
   double loss = 0;
   double sentence_loss = 0;
   StreamingHash hash;
+  speeds_.clear();
   const auto of_ranks = gather_all(mesh_.host_world(), signals, mine);
   for (size_t rank = 0; rank < of_ranks.size(); ++rank) {
     const auto& [of_rank, samples] = of_ranks[rank];
@@ -167,6 +168,7 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
     result.signals.finished_saves += of_rank.finished_saves;
     result.signals.watts += of_rank.watts;
     result.signals.joules += of_rank.joules;
+    speeds_.push_back(of_rank.speed);
     const bool is_first_of_axis = rank % static_cast<size_t>(mesh_.tensor().size()) == 0;
     if (!is_first_of_axis) continue;
     for (const SampleResult& sample : samples) {

@@ -17,6 +17,12 @@
 
 namespace lmtrain {
 
+// How fast a rank was in its last step.
+struct RankSpeed {
+  double compute_seconds = 0;  // without waiting for other ranks
+  double stolen_share = 0;     // of its machine's CPU time, by the machine's host (steal)
+};
+
 // What each rank sends to the others at each step (gather_all). A StepResult holds the sums.
 struct RankSignals {
   int64_t stop_requests = 0;   // 1 when this rank was asked to stop
@@ -24,6 +30,7 @@ struct RankSignals {
   int64_t finished_saves = 0;  // 1 when this rank's part of a save beside training is done
   double watts = 0;            // power read from the sensors that this rank owns
   double joules = 0;           // energy since the start of this attempt
+  RankSpeed speed;             // in the step before
 };
 
 // Counts of what a batch trains on.
@@ -41,7 +48,7 @@ struct StepResult {
   double lr = 0;
   BatchCounts counts;      // counts of the global batch
   uint64_t data_hash = 0;  // hash of the global batch's samples, in order
-  RankSignals signals;     // sums over all ranks
+  RankSignals signals;     // sums over all ranks, but for `speed`
 };
 
 // Means over the evaluated targets or pairs. Only bert has the last three.
@@ -69,6 +76,9 @@ class Trainer {
   // Does one optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric,
   // before anything is updated, when the loss or the gradients are non-finite.
   StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
+
+  // What each rank said of its speed in the last step.
+  const std::vector<RankSpeed>& speeds() const { return speeds_; }
 
   // Returns the learning rates of that step.
   Rate rate_of(int64_t step) const;
@@ -106,6 +116,7 @@ class Trainer {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Optimizer> optimizer_;
   GradientSync gradient_sync_;
+  std::vector<RankSpeed> speeds_;
 };
 
 }  // namespace lmtrain

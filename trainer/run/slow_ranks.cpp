@@ -1,0 +1,80 @@
+#include "trainer/run/slow_ranks.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "base/phase.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr size_t kSteps = 16;
+constexpr size_t kFewestSteps = 8;
+constexpr double kSlow = 1.25;
+constexpr double kNoLongerSlow = 1.1;
+constexpr double kLeastSeconds = 0.005;  // shorter differences are not worth a word
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+std::vector<SlowRanks::Finding> SlowRanks::add(const std::vector<RankSpeed>& speeds) {
+  ranks_.resize(speeds.size());
+  std::vector<double> seconds;
+  for (size_t rank = 0; rank < speeds.size(); ++rank) {
+    std::deque<RankSpeed>& steps = ranks_[rank].steps;
+    steps.push_back(speeds[rank]);
+    if (steps.size() > kSteps) steps.pop_front();
+    std::vector<double> recent;
+    for (const RankSpeed& step : steps) recent.push_back(step.compute_seconds);
+    seconds.push_back(median(recent));
+  }
+  std::vector<Finding> findings;
+  if (speeds.size() < 2 || ranks_[0].steps.size() < kFewestSteps) return findings;
+  for (size_t rank = 0; rank < speeds.size(); ++rank) {
+    std::vector<double> others = seconds;
+    others.erase(others.begin() + static_cast<int64_t>(rank));
+    const double usual = median(others);
+    Recent& recent = ranks_[rank];
+    if (recent.is_slow) {
+      recent.is_slow = seconds[rank] > kNoLongerSlow * usual;
+      continue;
+    }
+    recent.is_slow = seconds[rank] > kSlow * usual && seconds[rank] - usual > kLeastSeconds;
+    if (!recent.is_slow) continue;
+    double stolen = 0;
+    for (const RankSpeed& step : recent.steps) stolen += step.stolen_share;
+    findings.push_back(
+        {rank, seconds[rank], usual, stolen / static_cast<double>(recent.steps.size())});
+  }
+  return findings;
+}
+
+double StolenTime::share() {
+  const double now = monotonic_seconds();
+  if (read_at_ > 0 && now - read_at_ < 1.0) return share_;
+  std::ifstream file("/proc/stat");
+  std::string name;
+  file >> name;
+  double all = 0;
+  double stolen = 0;
+  // user, nice, system, idle, iowait, irq, softirq, steal; the guests' are in user and nice.
+  for (int column = 0; column < 8; ++column) {
+    double ticks = 0;
+    if (!(file >> ticks)) return 0;
+    all += ticks;
+    if (column == 7) stolen = ticks;
+  }
+  if (read_at_ > 0 && all > all_) share_ = (stolen - stolen_) / (all - all_);
+  read_at_ = now;
+  stolen_ = stolen;
+  all_ = all;
+  return share_;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,47 @@
+// Finds ranks that compute slower than the others, for which all of them wait at each step (MegaScale;
+// Jiang et al., NSDI 2024).
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <vector>
+
+#include "trainer/step/trainer.h"
+
+namespace lmtrain {
+
+class SlowRanks {
+ public:
+  struct Finding {
+    size_t rank = 0;
+    double seconds = 0;         // of a step without waiting for others, median of recent steps
+    double others_seconds = 0;  // the median of the same of all others
+    double stolen_share = 0;    // mean of recent steps
+  };
+  // Adds what each rank reports of a step. Returns the ranks that are found to be slow now and were
+  // not before.
+  std::vector<Finding> add(const std::vector<RankSpeed>& speeds);
+
+ private:
+  struct Recent {
+    std::deque<RankSpeed> steps;
+    bool is_slow = false;
+  };
+  std::vector<Recent> ranks_;
+};
+
+// The share of the CPU time of this machine that its host gave to other machines (steal). 0 on
+// hardware, and where the system does not tell.
+class StolenTime {
+ public:
+  // Since the last call; the same again within a second.
+  double share();
+
+ private:
+  double read_at_ = 0;
+  double stolen_ = 0;
+  double all_ = 0;
+  double share_ = 0;
+};
+
+}  // namespace lmtrain
