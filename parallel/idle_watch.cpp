@@ -12,6 +12,13 @@ constexpr size_t kKept = 1000;
 // believed to get on: nobody knows how long its first steps take.
 constexpr size_t kEnough = 20;
 
+// Whether a phase is alike in each step. Start-up, evaluations and saves may hold one long piece of
+// work behind many short ones.
+bool is_regular(Phase phase) {
+  return phase == Phase::kData || phase == Phase::kForward || phase == Phase::kBackward ||
+         phase == Phase::kCommunication || phase == Phase::kOptimizer;
+}
+
 }  // namespace
 
 double WakeClock::advance(double now) {
@@ -35,13 +42,14 @@ void IdleWatch::look(const RankActivity::Seen& seen, double seconds, const Signs
   // A disk may take minutes for what a save has written.
   const bool is_believed =
       !seen.is_in_operation &&
-      (signs.waits_for_a_disk || (signs.is_busy && of_phase().size() < kEnough));
+      (signs.waits_for_a_disk ||
+       (signs.is_busy && !(is_regular(phase_) && of_phase().size() >= kEnough)));
   idle_ = is_believed ? 0 : idle_ + seconds;
 }
 
 double IdleWatch::limit_seconds(double least_seconds) const {
   std::vector<double> sorted(of_phase().begin(), of_phase().end());
-  if (sorted.empty()) return least_seconds;
+  if (sorted.size() < kEnough) return least_seconds;
   const auto at =
       sorted.begin() + static_cast<int64_t>(0.99 * static_cast<double>(sorted.size() - 1));
   std::nth_element(sorted.begin(), at, sorted.end());

@@ -54,6 +54,17 @@ TEST(IdleWatch, ARankThatWorksIsBelievedUntilItsPhaseIsKnown) {
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
 }
 
+// Defect: a model that takes a minute to load behind many short operations counts as a hang.
+TEST(IdleWatch, StartUpHasNoUsualTime) {
+  IdleWatch watch;
+  RankActivity::Seen seen;  // in start-up
+  for (seen.progress = 0; seen.progress < 100; ++seen.progress) watch.look(seen, 1.0, {});
+  for (int i = 0; i < 100; ++i) watch.look(seen, 1.0, {.is_busy = true});
+  EXPECT_DOUBLE_EQ(watch.idle_seconds(), 0);
+  for (int i = 0; i < 40; ++i) watch.look(seen, 1.0, {});
+  EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
+}
+
 // Defect: a slow disk, which a save may wait for at any time, counts as a hang.
 TEST(IdleWatch, ARankThatWaitsForADiskIsBelieved) {
   IdleWatch watch;

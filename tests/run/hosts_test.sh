@@ -35,6 +35,7 @@ until_true() {
   done
 }
 has_step() { grep -qs "\"step\":$2," "runs/$1/metrics.jsonl"; }
+has_checkpoint() { [ -e "runs/$1/checkpoints/step-$(printf %08d "$2")/manifest.json" ]; }
 is_saving() { [ -n "$(find "runs/$1/checkpoints" -name '*.tmp.*' 2> /dev/null)" ]; }
 
 # ends_within SECONDS: the job $job ends, on both hosts.
@@ -69,7 +70,7 @@ goes_on() {
 # The link is lost in a step: both sides find it out by their time-out of 4 s, and mpirun, which would wait for host2, is ended.
 train run.name=step > job.log 2>&1 &
 job=$!
-until_true 60 has_step step 5
+until_true 60 has_checkpoint step 4
 set_link host2 down
 ends_within 14
 grep -q "waited more than 4 s in" job.log || fail "the lost link is not named: $(tail -5 job.log)"
@@ -100,7 +101,7 @@ trace pause 12 | cmp - undisturbed || fail "a pause changed the numbers"
 # A host dies, and a new one takes its place.
 train run.name=lost > job.log 2>&1 &
 job=$!
-until_true 60 has_step lost 6
+until_true 60 has_checkpoint lost 4
 lose_host host2
 begin=$SECONDS
 wait "$job" || true

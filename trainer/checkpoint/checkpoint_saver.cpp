@@ -74,7 +74,7 @@ void CheckpointSaver::start(const ParameterStore& store, Communicator& tensor,
   saving.times.step = state.step;
   saving.state = state;
   if (!world_) {
-    release_cached_blocks();  // frees the cached memory of the step for the images
+    release_cached_blocks();  // frees the cached memory of the step for the files
     persist(saving, tensors_of(store, tensor, launch_.world()), launch_.world());
     saving.times.stall_seconds = monotonic_seconds() - begin;
     return;

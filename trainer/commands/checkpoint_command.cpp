@@ -140,7 +140,8 @@ void merge(const MergeOptions& options) {
 }
 
 Command add_list(CLI::App& program) {
-  CLI::App* const app = program.add_subcommand("list", "List the checkpoints of a run, newest first");
+  CLI::App* const app =
+      program.add_subcommand("list", "List the checkpoints of a run, newest first");
   const auto options = std::make_shared<ListOptions>();
   app->add_option("RUN", options->path, "Folder of a run or of one checkpoint")->required();
   app->add_flag("--json", options->json, "One line of JSON for each checkpoint");

@@ -124,18 +124,6 @@ at::Tensor gradient_sums(const ParameterStore& store, Communicator& host_data, b
 
 }  // namespace
 
-bool weights_are_finite(const ParameterStore& store) {
-  if (store.device().is_cuda()) {
-    const at::Tensor sums = device_sums_by_unit(store, kWeights);
-    return std::isfinite(sums.sum().item<double>());
-  }
-  return std::ranges::all_of(store.units(), [](const auto& unit) {
-    const int64_t begin = unit->shard_begin();
-    return std::isfinite(
-        total(sums_of_stretches(*unit, unit->master(), begin, begin + unit->shard_numel())));
-  });
-}
-
 double gradient_norm(const ParameterStore& store, Communicator& host_data,
                      Communicator& host_tensor) {
   const bool is_cut = host_tensor.size() > 1;

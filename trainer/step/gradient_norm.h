@@ -1,13 +1,10 @@
-// The gradient norm over all parameters, for clipping, and the check for non-finite values.
+// The gradient norm over all parameters, for clipping.
 #pragma once
 
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
 
 namespace lmtrain {
-
-// Whether every master weight of this rank is finite.
-bool weights_are_finite(const ParameterStore& store);
 
 // Returns the Euclidean norm of all reduced gradients, summed in double precision. Collective over
 // both axes, whose groups must be those for CPU tensors. Squares are summed within each parameter
