@@ -10,7 +10,6 @@ namespace lmtrain {
 void Pace::start() { worked_until_ = clock_seconds(CLOCK_THREAD_CPUTIME_ID); }
 
 void Pace::rest() {
-  if (on_work_) on_work_();
   const double now = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
   const double worked = now - worked_until_;
   worked_until_ = now;

@@ -4,17 +4,14 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 
 namespace lmtrain {
 
 class Pace {
  public:
-  // `share` of a core, above 0; with 1 the thread never rests. `on_work`, if there is one, is called
-  // at each rest(), also where that does not sleep.
-  explicit Pace(double share, std::function<void()> on_work = {})
-      : share_(share), on_work_(std::move(on_work)) {}
+  // `share` of a core, above 0; with 1 the thread never rests.
+  explicit Pace(double share) : share_(share) {}
 
   // The working thread calls start() first, and rest() after each piece of work: it sleeps for as
   // long as the CPU time since the last call demands.
@@ -27,7 +24,6 @@ class Pace {
 
  private:
   const double share_;
-  const std::function<void()> on_work_;
   double worked_until_ = 0;  // by the thread's CPU clock
   std::atomic<double> rested_ = 0;
   std::mutex mutex_;

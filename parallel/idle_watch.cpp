@@ -31,7 +31,7 @@ double WakeClock::advance(double now) {
 void IdleWatch::look(const RankActivity::Seen& seen, double seconds, const Signs& signs) {
   if (seen.progress != progress_) {
     Intervals& intervals = intervals_[static_cast<size_t>(phase_)];
-    intervals.push_back(idle_);
+    intervals.push_back(unseen_);
     if (intervals.size() > kKept) intervals.pop_front();
     progress_ = seen.progress;
     phase_ = seen.phase;
@@ -39,10 +39,10 @@ void IdleWatch::look(const RankActivity::Seen& seen, double seconds, const Signs
     return;
   }
   unseen_ += seconds;
-  // A disk may take minutes for what a save has written.
+  // A disk may take minutes for what a save has written, and not each file system says that it does.
   const bool is_believed =
       !seen.is_in_operation &&
-      (signs.waits_for_a_disk ||
+      (signs.waits_for_a_disk || seen.waits_for_save ||
        (signs.is_busy && !(is_regular(phase_) && of_phase().size() >= kEnough)));
   idle_ = is_believed ? 0 : idle_ + seconds;
 }

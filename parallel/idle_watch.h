@@ -29,7 +29,7 @@ class IdleWatch {
   // To be called about once a second. `seconds` have passed since the last call, by a WakeClock.
   struct Signs {
     bool is_busy = false;           // the process has computed, read or written since then
-    bool waits_for_a_disk = false;  // one of its threads does now
+    bool waits_for_a_disk = false;  // its training thread does now
   };
   void look(const RankActivity::Seen& seen, double seconds, const Signs& signs);
 

@@ -105,6 +105,7 @@ void Launch::on_hang(std::function<void(const std::string&)> work) {
 }
 
 void Launch::end_hung_job(const std::string& finding) {
+  abort_later(ExitCode::kHang);  // the log and the record may be on a file system that hangs
   log_error(finding);
   {
     const std::lock_guard lock(hang_mutex_);
@@ -162,6 +163,14 @@ std::vector<std::string> Launch::gather_on_node(const std::string& mine) {
   for (size_t rank = 0; rank < texts.size(); ++rank)
     if (nodes[rank] == node_) of_node.push_back(texts[rank]);
   return of_node;
+}
+
+void Launch::abort_later(ExitCode code) const {
+  constexpr auto kLeft = std::chrono::seconds(20);
+  std::thread([this, code, kLeft] {
+    std::this_thread::sleep_for(kLeft);
+    abort(code);
+  }).detach();
 }
 
 void Launch::abort(ExitCode code) const {

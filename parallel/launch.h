@@ -61,14 +61,16 @@ class Launch {
   // Ends every rank of the job with this exit code, after a failure that other ranks cannot know
   // of.
   [[noreturn]] void abort(ExitCode code) const;
+  // The same in some seconds, whatever this thread does until then: it may wait for a file system.
+  void abort_later(ExitCode code) const;
 
   // Collective. Runs the same check on every rank. If it fails on any rank, all ranks throw the
   // error of the first such rank, so that the job ends with one message and one exit code.
   void together(const std::function<void()>& check);
 
   // Collective. Rank 0 does work that may take any time, without the communicators, while the
-  // others wait for as long as it lives: a rank 0 that hangs is found after the time-out as
-  // anywhere else. An error of the work is thrown by all ranks, as together() does.
+  // others wait for as long as its process runs: a rank 0 that is stopped or lost is found as anywhere
+  // else. One that hangs within the work is not, which may wait for another job. An error of the work is thrown by all ranks, as together() does.
   void first_works(const std::function<void()>& work);
 
   // Collective. Returns whether `mine` is true on any rank.

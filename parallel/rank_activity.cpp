@@ -5,13 +5,13 @@ namespace lmtrain {
 void RankActivity::operation_begins(Lane lane, const Operation& operation) {
   const std::lock_guard lock(mutex_);
   of(lane) = {true, operation};
-  ++progress_;
+  if (lane == Lane::kTraining) ++progress_;
 }
 
 void RankActivity::operation_ends(Lane lane) {
   const std::lock_guard lock(mutex_);
   of(lane).is_in = false;
-  ++progress_;
+  if (lane == Lane::kTraining) ++progress_;
 }
 
 void RankActivity::follow(const PhaseTracker* phases) {
@@ -30,8 +30,10 @@ RankActivity::Seen RankActivity::now() const {
     seen.progress += phases_->num_changes();
   }
   const auto& [training, beside] = operations_;
-  seen.is_in_operation = training.is_in || beside.is_in;
-  seen.operation = !training.is_in && beside.is_in ? beside.last : training.last;
+  const bool waits_for_others_in_save = seen.phase == Phase::kCheckpoint && beside.is_in;
+  seen.is_in_operation = training.is_in || waits_for_others_in_save;
+  seen.operation = !training.is_in && waits_for_others_in_save ? beside.last : training.last;
+  seen.waits_for_save = seen.phase == Phase::kCheckpoint && is_saving_;
   return seen;
 }
 

@@ -21,8 +21,10 @@ class RankActivity {
   // Around each operation, on the communication thread of its groups.
   void operation_begins(Lane lane, const Operation& operation);
   void operation_ends(Lane lane);
-  // Something was done that no operation and no phase shows, such as a part of a file.
+  // Something was done that no operation and no phase shows.
   void note_progress() { ++progress_; }
+  // Whether a save is written now, which the training may wait for (Phase::kCheckpoint).
+  void set_saving(bool is_saving) { is_saving_ = is_saving; }
   void set_step(int64_t step) { step_ = step; }
   // How long the training thread has waited for operations so far.
   void add_waiting(double seconds) { waiting_seconds_ += seconds; }
@@ -31,10 +33,11 @@ class RankActivity {
   void follow(const PhaseTracker* phases);
 
   struct Seen {
-    int64_t progress = 0;  // grows with whatever the rank does
+    int64_t progress = 0;  // grows with whatever the rank's training does
     int64_t step = 0;      // that is being computed, from 1; 0: none
     Phase phase = Phase::kStartup;
-    bool is_in_operation = false;
+    bool is_in_operation = false;  // of the training, or of the save that it waits for
+    bool waits_for_save = false;   // its own
     // The one that the rank is in, or else the last one of its training.
     std::optional<Operation> operation;
   };
@@ -44,6 +47,7 @@ class RankActivity {
   std::atomic<int64_t> progress_ = 0;
   std::atomic<int64_t> step_ = 0;
   std::atomic<double> waiting_seconds_ = 0;
+  std::atomic<bool> is_saving_ = false;
   mutable std::mutex mutex_;
   const PhaseTracker* phases_ = nullptr;
   struct Operations {

@@ -30,6 +30,7 @@ constexpr int kTag = 1;
 constexpr double kSecondsForRank0 = 5.0;
 constexpr auto kTimeForStacks = std::chrono::milliseconds(1500);
 constexpr size_t kMostRows = 32;
+constexpr size_t kMostStacks = 4;
 
 // What a rank says. Ranks are of one build, so it travels as it is.
 struct Beat {
@@ -83,13 +84,6 @@ char state_in(const std::filesystem::path& folder) {
   std::getline(file, text);
   const size_t end = text.rfind(')');
   return end == std::string::npos || end + 2 >= text.size() ? ' ' : text[end + 2];
-}
-
-bool a_thread_waits_for_a_disk() {
-  std::error_code ignored;
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ignored))
-    if (state_in(thread.path()) == 'D') return true;
-  return false;
 }
 
 std::string seconds_text(double seconds) { return fixed(seconds, 0) + " s"; }
@@ -161,13 +155,29 @@ class Watchdog::Thread {
     } while (!wake_.wait_for(lock, kLook, [this] { return is_stopping_; }));
     lock.unlock();
     mine_.kind = Beat::kLeaves;
+    wait_for_sends();
     say();
+    wait_for_sends();
+    // What has not arrived belongs to MPI.
+    static_cast<void>(new std::vector<Other>(std::move(others_)));
+  }
+
+  // For two seconds at most.
+  void wait_for_sends() {
+    const double end = monotonic_seconds() + 2.0;
+    for (Other& other : others_) {
+      int done = 0;
+      while (done == 0 && monotonic_seconds() < end) {
+        MPI_Test(&other.sending, &done, MPI_STATUS_IGNORE);
+        if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
   }
 
   void look(const WatchdogOptions& options, const Usage& before, const Usage& now) {
     const double passed = clock_.advance(monotonic_seconds());
     const RankActivity::Seen seen = activity_.now();
-    idle_.look(seen, passed, {is_busy(before, now, passed), a_thread_waits_for_a_disk()});
+    idle_.look(seen, passed, {is_busy(before, now, passed), waits_for_a_disk()});
     mine_.step = seen.step;
     mine_.phase = seen.phase;
     mine_.is_in_operation = seen.is_in_operation;
@@ -225,6 +235,11 @@ class Watchdog::Thread {
       other.heard = clock_.seconds();
       other.has_left = beat.kind == Beat::kLeaves;
     }
+  }
+
+  // Of the training thread: what other threads wait for does not hold it up.
+  bool waits_for_a_disk() const {
+    return state_in(cat("/proc/self/task/", watched_thread_id_)) == 'D';
   }
 
   void show_stack() const {
@@ -290,19 +305,21 @@ class Watchdog::Thread {
 
   void end_for(const std::vector<Finding>& findings) {
     std::vector<std::string> texts;
+    size_t asked = 0;
     for (const Finding& finding : findings) {
       texts.push_back(finding.text);
-      if (!finding.shows_stack) continue;
+      if (!finding.shows_stack || asked == kMostStacks) continue;
+      ++asked;
       if (finding.rank == 0) {
         show_stack();
         continue;
       }
-      Beat ask = mine_;
-      ask.kind = Beat::kShowStack;
+      auto* const ask = new Beat(mine_);  // for MPI, until the job has ended
+      ask->kind = Beat::kShowStack;
       MPI_Request sending = MPI_REQUEST_NULL;
-      MPI_Isend(&ask, sizeof(Beat), MPI_BYTE, finding.rank, kTag, group_, &sending);
-      std::this_thread::sleep_for(kTimeForStacks);
+      MPI_Isend(ask, sizeof(Beat), MPI_BYTE, finding.rank, kTag, group_, &sending);
     }
+    if (asked > 0) std::this_thread::sleep_for(kTimeForStacks);
     ends_job_(
         cat(join(texts, "; "), "; the job ends. What each rank did last:\n", table(findings)));
   }

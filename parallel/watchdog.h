@@ -1,7 +1,7 @@
 // Finds ranks that hang, and ends their job with ExitCode::kHang and a table of what each rank does
 // (after the flight recorder of PyTorch and MegaScale's diagnosis; Jiang et al., NSDI 2024).
 //
-// A thread on each rank tells rank 0 about once a second what the rank is doing, in a group of its
+// A thread on each rank tells rank 0 twice a second what the rank is doing, in a group of its
 // own, so that it gets through whatever the other threads wait for. Rank 0 ends the job when
 //   - a rank has said nothing for the least time (it is stopped, or its host or link is lost),
 //   - a rank that waits for nobody has made no progress for longer than its phase allows

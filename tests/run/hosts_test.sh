@@ -17,7 +17,7 @@ data: {sources: [{path: $work/text, separator: "%"}], validation_fraction: 0.1, 
 train: {steps: 12, global_batch_size: 4, micro_batch_size: 2, precision: bf16}
 eval: {interval: 0, batches: 1, samples: 0}
 checkpoint: {interval: 4, keep: 2}
-parallel: {timeout_seconds: 4, threads: 1}
+parallel: {timeout_seconds: 4, hang_seconds: 4, threads: 1}
 energy: {interval_seconds: 0.5, region: DEU}
 YAML
 train() { mpirun_on_hosts "$LMTRAIN" two.yaml "$@"; }

@@ -1,5 +1,6 @@
 #include "trainer/checkpoint/checkpoint_saver.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "parallel/caching_allocator.h"
 #include "parallel/compute.h"
+#include "parallel/typed_gather.h"
 
 namespace lmtrain {
 namespace {
@@ -29,8 +31,7 @@ void require_finite(int64_t step, const std::string& buffer, const std::string& 
 }  // namespace
 
 struct CheckpointSaver::Saving {
-  Saving(double share_of_core, RankActivity& activity)
-      : pace(share_of_core, [&activity] { activity.note_progress(); }) {}
+  explicit Saving(double share_of_core) : pace(share_of_core) {}
   ~Saving() {
     pace.hurry();
     if (thread.joinable()) thread.join();
@@ -53,7 +54,8 @@ CheckpointSaver::CheckpointSaver(std::filesystem::path checkpoints, Options opti
   if (!options_.is_asynchronous) return;
   world_ = launch.make_world_beside("world of saves");
   if (world_) {
-    world_->set_timeout(options_.timeout_seconds);
+    // Ranks wait for each other's rests, too.
+    world_->set_timeout(options_.timeout_seconds / options_.share_of_core);
     mesh_ = std::make_unique<Mesh>(*world_, *world_, options_.tensor_size);
   } else if (launch.rank() == 0) {
     log_info(
@@ -69,7 +71,7 @@ bool CheckpointSaver::is_finished() const { return saving_ && saving_->is_finish
 void CheckpointSaver::start(const ParameterStore& store, Communicator& tensor,
                             const CheckpointState& state) {
   const double begin = monotonic_seconds();
-  saving_ = std::make_unique<Saving>(world_ ? options_.share_of_core : 1.0, launch_.activity());
+  saving_ = std::make_unique<Saving>(world_ ? options_.share_of_core : 1.0);
   Saving& saving = *saving_;
   saving.times.step = state.step;
   saving.state = state;
@@ -98,12 +100,14 @@ void CheckpointSaver::start(const ParameterStore& store, Communicator& tensor,
 void CheckpointSaver::persist(Saving& saving, const TensorSource& source,
                               Communicator& world) noexcept {
   const double begin = monotonic_seconds();
+  launch_.activity().set_saving(true);
   try {
     saving.pace.start();
     SaveOptions options;
     options.file_bytes = options_.file_bytes;
     options.pace = &saving.pace;
     options.records = options_.records;
+    options.before_commit = options_.before_commit;
     options.check = [&](const std::string& buffer, const std::string& name,
                         const at::Tensor& logical) {
       require_finite(saving.state.step, buffer, name, logical);
@@ -111,12 +115,16 @@ void CheckpointSaver::persist(Saving& saving, const TensorSource& source,
     saving.result =
         save_tensors(checkpoints_, source, saving.state, options_.tokenizer_json, options, world);
     saving.times.persist_seconds = monotonic_seconds() - begin;
-    saving.times.work_seconds += saving.times.persist_seconds - saving.pace.rested_seconds();
+    // Ranks wait for each other's rests.
+    const std::vector<double> rests = gather_all(world, saving.pace.rested_seconds());
+    saving.times.work_seconds +=
+        saving.times.persist_seconds - *std::max_element(rests.begin(), rests.end());
     saving.times.bytes = saving.result.bytes;
     if (!saving.result.error && world.rank() == 0) remove_old(saving.state);
   } catch (...) {
     saving.failure = std::current_exception();
   }
+  launch_.activity().set_saving(false);
   saving.is_finished = true;
 }
 
@@ -144,7 +152,8 @@ std::optional<SaveTimes> CheckpointSaver::finish(bool must) {
     num_failed_ = 0;
     return saved->times;
   }
-  if (error->code() == ExitCode::kNumeric) throw CollectiveError(error->code(), error->what());
+  if (error->code() == ExitCode::kNumeric || error->code() == ExitCode::kHeld)
+    throw CollectiveError(error->code(), error->what());
   ++num_failed_;
   const int64_t step = saved->times.step;
   if (launch_.rank() == 0)

@@ -38,11 +38,13 @@ class CheckpointSaver {
     Retention retention;
     int64_t file_bytes = kCheckpointFileBytes;
     bool is_asynchronous = true;
-    // Of a core, that a saver may take from training while nobody waits for it.
+    // Of a core, that a saver may take from training while nobody waits for it. The same on all ranks.
     double share_of_core = 1.0;
     int tensor_size = 1;
     std::string tokenizer_json;
     double timeout_seconds = 0;  // as Communicator::set_timeout
+    // Called on rank 0 before a checkpoint counts; what it throws abandons the save. May be empty.
+    std::function<void()> before_commit;
     // Files of this rank's records that must be on disk before a checkpoint counts.
     std::vector<std::filesystem::path> records;
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 
 #include <ATen/ATen.h>
@@ -43,7 +44,15 @@ void add_attribute(int64_t object, const char* name, int64_t type, const void* v
 Hdf5Handle::Hdf5Handle(int64_t id, Close close, const std::string& what) : id_(id), close_(close) {
   if (id < 0) throw IoError(cat("HDF5 cannot ", what));
 }
-Hdf5Handle::~Hdf5Handle() { close_(id_); }
+Hdf5Handle::~Hdf5Handle() {
+  if (id_ >= 0) close_(id_);
+}
+
+void Hdf5Handle::close_now(const std::string& what) {
+  const int result = close_(id_);
+  id_ = -1;
+  require(result, what);
+}
 
 namespace {
 
@@ -72,7 +81,19 @@ herr_t leave_memory(void*) { return 0; }
 // About how many bytes HDF5 writes about so many tensors: with a first block of that size they stand
 // in front of the tensors, and not between or behind them, where memory for the tensors would be
 // needed too. A wrong number costs memory, and nothing else.
-hsize_t expected_metadata(size_t num_tensors) { return 8192 + 1280 * num_tensors; }
+hsize_t expected_metadata(size_t num_tensors) { return 4096 + 640 * num_tensors; }
+
+// The end of the file as its superblock tells (HDF5 file format specification, version 0).
+int64_t end_of_file(const FileMemory& memory) {
+  constexpr size_t kVersion = 8;
+  constexpr size_t kEndOfFile = 40;
+  const auto* const bytes = static_cast<const char*>(memory.data);
+  const bool is_known = memory.size >= kEndOfFile + sizeof(int64_t) && bytes[kVersion] == 0;
+  require(is_known ? 0 : -1, "make a file of the form that is expected");
+  int64_t end = 0;
+  std::memcpy(&end, bytes + kEndOfFile, sizeof end);
+  return end;
+}
 
 // Makes the group if it is not there.
 void require_group(int64_t file, const std::string& name) {
@@ -129,8 +150,8 @@ Hdf5Image Hdf5Writer::finish() {
   require(H5Pset_file_image_callbacks(access.id(), &callbacks), "keep a file in our memory");
   require(H5Pset_meta_block_size(access.id(), expected_metadata(entries_.size())),
           "put descriptions in front");
-  const Hdf5Handle file(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose,
-                        "make a file in memory");
+  Hdf5Handle file(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose,
+                  "make a file in memory");
   std::map<int64_t, const at::Tensor*> places;
   for (const Entry& entry : entries_) {
     require_group(file.id(), entry.group);
@@ -138,12 +159,12 @@ Hdf5Image Hdf5Writer::finish() {
         describe(file.id(), entry.group + "/" + entry.name, entry.tensor, entry.xxh3);
     if (entry.tensor.numel() > 0) places[place] = &entry.tensor;
   }
-  require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flush a file in memory");
-  const ssize_t size = H5Fget_file_image(file.id(), nullptr, 0);
-  require(size < 0 ? -1 : 0, "tell the size of a file in memory");
+  // Not H5Fflush: that would take memory for the tensors, too, and fill it with zeros.
+  file.close_now("finish a file in memory");
 
   Hdf5Image image;
   image.metadata_ = memory;
+  image.metadata_bytes_ = static_cast<int64_t>(memory->size);
   const auto* const data = static_cast<const char*>(memory->data);
   const auto add_metadata = [&](int64_t end) {
     const auto known = std::min(end, static_cast<int64_t>(memory->size));
@@ -156,7 +177,7 @@ Hdf5Image Hdf5Writer::finish() {
     image.add(static_cast<const char*>(tensor->const_data_ptr()), tensor->nbytes());
     image.tensors_.push_back(*tensor);
   }
-  add_metadata(size);
+  add_metadata(end_of_file(*memory));
   entries_.clear();
   return image;
 }

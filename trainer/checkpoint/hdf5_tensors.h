@@ -22,6 +22,8 @@ class Hdf5Handle {
   Hdf5Handle(const Hdf5Handle&) = delete;
   Hdf5Handle& operator=(const Hdf5Handle&) = delete;
   int64_t id() const { return id_; }
+  // Closes it before its time. Throws IoError where that fails.
+  void close_now(const std::string& what);
 
  private:
   int64_t id_;
@@ -39,6 +41,8 @@ class Hdf5Image {
   };
   const std::vector<Part>& parts() const { return parts_; }
   int64_t size() const { return size_; }
+  // The memory that it takes beside that of the tensors.
+  int64_t metadata_bytes() const { return metadata_bytes_; }
 
  private:
   friend class Hdf5Writer;
@@ -46,6 +50,7 @@ class Hdf5Image {
 
   std::vector<Part> parts_;
   int64_t size_ = 0;
+  int64_t metadata_bytes_ = 0;
   std::shared_ptr<const void> metadata_;
   std::vector<at::Tensor> tensors_;
 };

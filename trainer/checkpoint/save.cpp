@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -37,6 +38,15 @@ void in_pieces(const char* data, size_t size, Pace& pace, Work work) {
   }
 }
 
+// Leaves a synced file out of the system's cache where the system can, so that it is read from the
+// disk.
+void drop_from_cache(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  close(descriptor);
+}
+
 // Of what can be read.
 uint64_t hash_of_file(const fs::path& path, Pace& pace) {
   std::vector<char> piece(kPiece);
@@ -63,6 +73,7 @@ Manifest::File write_parts(const fs::path& path, const std::vector<Hdf5Image::Pa
     });
   }
   file.commit();
+  drop_from_cache(path);
   if (hash_of_file(path, pace) != hash.digest())
     throw IoError(cat(path.string(), " does not read back as it was written"));
   return {path.filename().string(), size, hex16(hash.digest())};
@@ -250,6 +261,7 @@ SaveResult save_tensors(const fs::path& checkpoints, const TensorSource& source,
   const Vote committed = vote(world, [&]() -> std::string {
     if (written.error) throw *written.error;
     if (world.rank() != 0) return "";
+    if (options.before_commit) options.before_commit();
     Manifest manifest = joined(state, written.results);
     manifest.files.push_back(write_text(folder / "tokenizer.json", tokenizer_json, pace));
     write_text(folder / "manifest.json", manifest_text(manifest), pace);

@@ -37,6 +37,8 @@ struct SaveOptions {
   // Of a file's tensors, or one larger tensor. This bounds the memory of a save.
   int64_t file_bytes = kCheckpointFileBytes;
   Pace* pace = nullptr;  // of the thread that saves; null: it never rests
+  // Called on rank 0 before the checkpoint counts; what it throws abandons the save. May be empty.
+  std::function<void()> before_commit;
   // Files of this rank, not of the checkpoint, that must be on disk before it counts.
   std::vector<std::filesystem::path> records;
   // Called for each tensor that this rank writes; what it throws abandons the save.

@@ -60,7 +60,7 @@ build/lmtrain configs/quickstart.yaml 'data.sources=[{path: a.txt}, {path: b.txt
 | 73 | another job holds the run's folder |
 | 74 | a file could not be written or read |
 | 75 | stopped on request: SIGUSR1, SIGTERM or one Ctrl-C; after a save if training had begun |
-| 76 | a rank waited for the others longer than parallel.timeout_seconds |
+| 76 | a rank hangs (parallel.hang_seconds), or has waited longer than parallel.timeout_seconds |
 | 130 | ended at once by a second Ctrl-C |
 | 1 | anything else: an error of a library, of memory, or of lmtrain
 )";

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "models/model_sizes.h"
 #include "models/vocab_loss.h"
+#include "parallel/balanced_owners.h"
 #include "parallel/mpi_communicator.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/planning/optimizer_state.h"
@@ -136,13 +137,33 @@ int64_t checkpoint_file_bytes(const ModelSizes& sizes, const StateSize& state,
                   sizes.largest_tensor * master_element_bytes(plan.precision));
 }
 
+// Of whole tensors, the part of the rank that writes the most.
+int64_t largest_share(const ModelSizes& sizes, const StateSize& state,
+                      const ParameterStore& declared, const MemoryPlan& plan) {
+  const int64_t buffers = 1 + (state.stored + sizes.num_parameters - 1) / sizes.num_parameters;
+  std::vector<double> elements;
+  for (const Parameter* parameter : declared.parameters()) {
+    const auto numel = static_cast<double>(c10::multiply_integers(parameter->spec().logical_shape));
+    elements.insert(elements.end(), static_cast<size_t>(buffers), numel);
+  }
+  const auto ranks = static_cast<int>(plan.data * plan.tensor);
+  const std::vector<int> owners = balanced_owners(elements, ranks);
+  std::vector<double> shares(static_cast<size_t>(ranks));
+  for (size_t i = 0; i < owners.size(); ++i) shares[static_cast<size_t>(owners[i])] += elements[i];
+  return bytes_of(*std::max_element(shares.begin(), shares.end()),
+                  master_element_bytes(plan.precision));
+}
+
 // The copy that a save begins with: the rank's own shards or, where units are not cut, the tensors
 // that it writes and its part of those that its neighbours write. Blocks of memory are up to an
 // eighth larger than what they hold.
-int64_t snapshot_bytes(const ModelSizes& sizes, const StateSize& state, const MemoryPlan& plan) {
-  const int64_t share = checkpoint_bytes(sizes, state, plan.precision) / (plan.data * plan.tensor);
-  const int64_t largest = sizes.largest_tensor * master_element_bytes(plan.precision);
-  return (plan.zero > 0 ? share : std::max(share, largest)) / 8 * 9;
+int64_t snapshot_bytes(const ModelSizes& sizes, const StateSize& state,
+                       const ParameterStore& declared, const MemoryPlan& plan) {
+  const int64_t ranks = plan.data * plan.tensor;
+  int64_t bytes = checkpoint_bytes(sizes, state, plan.precision) / ranks;
+  if (plan.zero == 0 && ranks > 1)
+    bytes = std::max(bytes, largest_share(sizes, state, declared, plan));
+  return bytes / 8 * 9;
 }
 
 // Whole units of shards, or whole tensors of parts, that a save beside training puts together.
@@ -223,7 +244,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
   estimate.buckets = bucket_bytes(sizes, plan);
   estimate.checkpoint = checkpoint_file_bytes(sizes, state, plan);
   if (plan.saves_beside_training) {
-    estimate.snapshot = snapshot_bytes(sizes, state, plan);
+    estimate.snapshot = snapshot_bytes(sizes, state, declared, plan);
     estimate.checkpoint += gathered_in_save(sizes, plan);
   }
   estimate.threads = plan.on_cpu ? kThreads : 0;

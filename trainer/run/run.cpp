@@ -354,8 +354,9 @@ std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& lau
   const Compute& compute = run.job.compute;
   // Threads that wait for one that a saver holds up lose as much as that one.
   constexpr double kShareOfBusyCore = 0.05;
-  const bool cores_are_busy = compute.device.device.is_cpu() &&
-                              compute.num_threads >= static_cast<int>(compute.cores.size());
+  const bool cores_are_busy =
+      launch.any(compute.device.device.is_cpu() &&
+                 compute.num_threads >= static_cast<int>(compute.cores.size()));
   CheckpointSaver::Options options;
   options.retention = {config.checkpoint.keep, config.checkpoint.keep_every,
                        config.checkpoint.keep_best};
@@ -367,6 +368,7 @@ std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& lau
   options.tokenizer_json = run.job.data.prepared.tokenizer.to_json();
   options.records = {ledger_path(run.folder.energy(), launch.rank())};
   if (launch.rank() == 0) options.records.push_back(run.folder.metrics());
+  if (run.held) options.before_commit = [held = run.held] { held->require_in_place(); };
   return std::make_unique<CheckpointSaver>(run.folder.checkpoints(), std::move(options), launch);
 }
 
@@ -388,6 +390,15 @@ ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& me
   const StopWhenAgreed stop_when_agreed;
   return Run(run, groups, trainer, memory, recorder, saver, schedule, deadline, phases, launch)
       .train();
+}
+
+// Collective: a save that is under way when the run fails still counts.
+void end_save(CheckpointSaver& saver) {
+  try {
+    saver.finish(/*must=*/false);
+  } catch (const std::exception& error) {
+    log_warn(cat("the save that was under way did not succeed: ", error.what()));
+  }
 }
 
 }  // namespace
@@ -422,7 +433,9 @@ ExitCode run_training(const LoadedConfig& loaded, const std::string& command_lin
     } catch (const std::exception& error) {
       const Error own = as_error(error);
       const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
-      if (is_for_all) saver.reset();  // while the folder is held
+      if (is_for_all) end_save(*saver);  // while the folder is held
+      // A file system that hangs must not hold the job.
+      if (!is_for_all) launch.abort_later(own.code());
       if (launch.rank() == 0 || !is_for_all)
         write_ending(run->folder, own.code(), own.what(), launch.rank());
       // The trace of a hang above all. The power logger has ended with the recorder.

@@ -37,7 +37,7 @@ struct RunBeginning {
   Job job;
   RunFolder folder;
   StartPoint start;
-  std::unique_ptr<HeldFolder> held;      // on rank 0
+  std::shared_ptr<HeldFolder> held;      // on rank 0; a save beside training shares it
   std::unique_ptr<OpenedFolder> opened;  // on rank 0
   std::unique_ptr<PowerLogger> power;    // meters since the job began
   NextAttempt attempt;
