@@ -12,8 +12,8 @@
 namespace lmtrain {
 
 // Returns the accuracy, over the targets of these samples, of always predicting the token that is
-// most frequent in `train`. Special tokens are not counted. `pause`, if there is one, is called now and then, and
-// may throw.
+// most frequent in `train`. Special tokens are not counted. `pause`, if there is one, is called now
+// and then, and may throw.
 double most_frequent_token_accuracy(const TokenFile& train, const Tokenizer& tokenizer,
                                     const Loader& loader,
                                     std::span<const int64_t> global_sample_indices,

@@ -6,10 +6,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "tests/temporary_folder.h"
-
 #include "base/error.h"
 #include "base/host_name.h"
+#include "tests/temporary_folder.h"
 
 namespace lmtrain {
 namespace {
