@@ -5,16 +5,6 @@
 LMTRAIN=$1
 . "$(dirname "$0")/lib.sh"
 
-# Waits until a command succeeds.
-until_true() {
-  local i
-  for ((i = 0; i < 1200; ++i)); do
-    if "$@"; then return; fi
-    sleep 0.05
-  done
-  fail "timed out waiting for: $*"
-}
-
 # hangs RANK PATTERN: stops a rank of the job $job, whose time-out is 3 s, and expects the others to end it.
 hangs() {
   local rank=$1 pattern=$2 code=0 pid

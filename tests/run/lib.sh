@@ -30,6 +30,16 @@ YAML
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
+# Waits until a command succeeds, for a minute.
+until_true() {
+  local i
+  for ((i = 0; i < 1200; ++i)); do
+    if "$@"; then return; fi
+    sleep 0.05
+  done
+  fail "timed out waiting for: $*"
+}
+
 # Runs lmtrain and checks exit code and output: expect CODE PATTERN ARGUMENT...
 expect() {
   local want=$1 pattern=$2 code=0

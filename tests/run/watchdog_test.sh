@@ -5,14 +5,6 @@ LMTRAIN=$1
 . "$(dirname "$0")/lib.sh"
 
 export OMPI_MCA_rmaps_base_oversubscribe=1
-until_true() {
-  local i
-  for ((i = 0; i < 1200; ++i)); do
-    if "$@"; then return; fi
-    sleep 0.05
-  done
-  fail "timed out waiting for: $*"
-}
 pid_of() { pgrep -P "$job" | sed -n "$(($1 + 1))p"; }
 start() {
   mpirun -n 2 "$LMTRAIN" config.yaml parallel.hang_seconds=4 train.steps=100000 eval.interval=0 "$@" > out.log 2>&1 &

@@ -16,13 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// One tensor to store.
+// One tensor to load.
 struct Item {
   std::string buffer;
   const Parameter* parameter;
-
-  // Elements of the logical tensor.
-  int64_t numel() const { return c10::multiply_integers(parameter->spec().logical_shape); }
 };
 
 // Returns the weights and, for a training store, the optimizer's state, buffer by buffer in the
