@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/median.h"
 #include "base/phase.h"
 #include "base/text.h"
 
@@ -242,10 +243,7 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
 }
 
 double MetricsLog::seconds_of(int64_t num_steps) const {
-  std::vector<double> sorted(recent_seconds_.begin(), recent_seconds_.end());
-  const auto middle = sorted.begin() + std::ssize(sorted) / 2;
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  return *middle * static_cast<double>(num_steps);
+  return median(recent_seconds_) * static_cast<double>(num_steps);
 }
 
 void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {

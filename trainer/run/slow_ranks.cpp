@@ -1,9 +1,9 @@
 #include "trainer/run/slow_ranks.h"
 
-#include <algorithm>
 #include <fstream>
 #include <string>
 
+#include "base/median.h"
 #include "base/phase.h"
 
 namespace lmtrain {
@@ -14,12 +14,6 @@ constexpr size_t kFewestSteps = 8;
 constexpr double kSlow = 1.25;
 constexpr double kNoLongerSlow = 1.1;
 constexpr double kLeastSeconds = 0.005;  // shorter differences are not worth a word
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 
