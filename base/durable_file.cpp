@@ -251,8 +251,13 @@ std::string read_file(const fs::path& path, int64_t max_bytes) {
 
 void make_folders(const fs::path& folder) {
   std::error_code error;
+  std::vector<fs::path> missing;
+  for (fs::path at = folder; !at.empty() && !fs::exists(at, error); at = at.parent_path())
+    missing.push_back(at);
   fs::create_directories(folder, error);
   if (error) throw IoError(cat("cannot make the folder ", folder.string(), ": ", error.message()));
+  // A loss of power must not take the names of folders whose content has been synced.
+  for (const fs::path& made : missing) sync_folder(made.parent_path());
 }
 
 void sync_folder(const fs::path& folder) {

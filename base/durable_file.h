@@ -95,7 +95,7 @@ std::string read_file(const std::filesystem::path& path, int64_t max_bytes = INT
 // folder is wanted. "" where the path is there, or does not look like such a name.
 std::string hint_on_downloads(const std::filesystem::path& path);
 
-// Makes the folder and its parents. Throws IoError.
+// Makes the folder and its parents, and syncs their names to the disk. Throws IoError.
 void make_folders(const std::filesystem::path& folder);
 
 void sync_folder(const std::filesystem::path& folder);

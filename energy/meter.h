@@ -1,6 +1,7 @@
 // A meter reads one sensor. Exactly one rank of the node has a meter of a given sensor.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -69,6 +70,10 @@ class Meter {
   // `now` is the monotonic clock in seconds. The first reading that succeeds starts the count: it
   // has 0 J in 0 s.
   virtual Reading read(double now) = 0;
+
+  // What holds the clocks of the device down now (energy/clock_limits.h); 0 for nothing, or where
+  // nothing tells.
+  virtual uint64_t clock_limits() const { return 0; }
 
   // Readings that are further apart than this are ambiguous, since the counter may wrap in between.
   virtual double max_seconds_between_reads() const {

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include "base/text.h"
+#include "energy/clock_limits.h"
 #include "energy/system_file.h"
 
 namespace lmtrain {
@@ -24,6 +25,7 @@ struct NvmlFunctions {
   Result (*total_energy)(Handle, unsigned long long*);
   Result (*power_usage)(Handle, unsigned int*);
   Result (*gpu_of_mig)(Handle, Handle*);
+  Result (*clock_reasons)(Handle, unsigned long long*);  // null where the driver is old
 };
 
 namespace {
@@ -50,6 +52,13 @@ std::string load(void* library, NvmlFunctions& functions) {
   find(functions.total_energy, "nvmlDeviceGetTotalEnergyConsumption");
   find(functions.power_usage, "nvmlDeviceGetPowerUsage");
   find(functions.gpu_of_mig, "nvmlDeviceGetDeviceHandleFromMigDeviceHandle");
+  // The later name, and the one before driver 535.
+  for (const char* name :
+       {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"}) {
+    functions.clock_reasons =
+        reinterpret_cast<decltype(functions.clock_reasons)>(dlsym(library, name));
+    if (functions.clock_reasons != nullptr) break;
+  }
   return absent;
 }
 
@@ -131,6 +140,14 @@ Nvml::Value Nvml::power_milliwatts(const Device& device) const {
   const int result = functions_->power_usage(device.handle, &milliwatts);
   if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
   return {milliwatts, ""};
+}
+
+Nvml::Value Nvml::clock_limits(const Device& device) const {
+  if (functions_->clock_reasons == nullptr) return {std::nullopt, "the driver is too old"};
+  unsigned long long reasons = 0;
+  const int result = functions_->clock_reasons(device.handle, &reasons);
+  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
+  return {reasons & kClockLimits, ""};
 }
 
 }  // namespace lmtrain

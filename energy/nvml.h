@@ -46,6 +46,8 @@ class Nvml {
   Value total_energy_millijoules(const Device& device) const;
   // Power in mW: the mean of the last second on most GPUs from Ampere on, else the present power.
   Value power_milliwatts(const Device& device) const;
+  // Bits of energy/clock_limits.h. Drivers before 2016 do not tell.
+  Value clock_limits(const Device& device) const;
 
  private:
   Nvml(void* library, std::unique_ptr<NvmlFunctions> functions);

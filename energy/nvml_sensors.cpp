@@ -110,6 +110,8 @@ class NvmlMeter : public Meter {
     return instead;
   }
 
+  uint64_t clock_limits() const override { return nvml_->clock_limits(device_).value.value_or(0); }
+
  private:
   Reading read_power(double now) {
     const Nvml::Value power = nvml_->power_milliwatts(device_);

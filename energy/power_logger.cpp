@@ -148,7 +148,12 @@ void PowerLogger::sample(double now) {
   sample.node = node_use();
   sample.step = std::max(totals_.last_step, step_.load(std::memory_order_relaxed));
   sample.phase_seconds = std::exchange(phase_seconds_, {});
-  for (const auto& meter : meters_) sample.readings.push_back(meter->read(now));
+  uint64_t clock_limits = 0;
+  for (const auto& meter : meters_) {
+    sample.readings.push_back(meter->read(now));
+    clock_limits |= meter->clock_limits();
+  }
+  clock_limits_.store(clock_limits, std::memory_order_relaxed);
   totals_.add(sample);
   if (ledger_)
     keep(sample);

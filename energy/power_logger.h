@@ -58,6 +58,8 @@ class PowerLogger {
   double recent_watts() const noexcept { return watts_.load(std::memory_order_relaxed); }
   // Their energy from the start to the last sample, by the same rule.
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
+  // What held the clocks of this rank's GPU down at the last sample (energy/clock_limits.h).
+  uint64_t clock_limits() const noexcept { return clock_limits_.load(std::memory_order_relaxed); }
   EnergyTotals totals() const;
 
   // Takes a sample now, for checkpoints and before a report.
@@ -97,6 +99,7 @@ class PowerLogger {
 
   std::atomic<int64_t> step_;
   std::atomic<double> watts_{0.0};
+  std::atomic<uint64_t> clock_limits_{0};
   std::atomic<double> joules_{0.0};
   std::thread thread_;
 };

@@ -94,6 +94,8 @@ std::string training_rows(const RunFacts& facts) {
                  cat(three_digits(saves.stall_seconds), " s, ",
                      percent(saves.stall_seconds / (saves.stall_seconds + facts.seconds)))});
   }
+  if (facts.skipped_steps > 0)
+    rows += row({"Steps whose update was left out", with_commas(facts.skipped_steps)});
   if (facts.last_validation_loss) {
     const std::string last = fixed(*facts.last_validation_loss, 4);
     rows +=

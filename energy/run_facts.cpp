@@ -12,13 +12,13 @@ namespace {
 
 using nlohmann::json;
 
-// A flag that records of earlier versions lack; bool or const bool.
-template <class Flag>
-struct NewFlag {
-  Flag& value;
+// A value that records of earlier versions lack.
+template <class Value>
+struct Newer {
+  Value& value;
 };
-template <class Flag>
-NewFlag<Flag> new_flag(Flag& value) {
+template <class Value>
+Newer<Value> newer(Value& value) {
   return {value};
 }
 
@@ -33,7 +33,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("steps", facts.steps);
   visit("tokens", facts.tokens);
   visit("flops", facts.flops);
-  visit("has_lost_energy", new_flag(facts.has_lost_energy));
+  visit("has_lost_energy", newer(facts.has_lost_energy));
   visit("num_parameters", facts.num_parameters);
   visit("model", facts.model);
   visit("precision", facts.precision);
@@ -50,6 +50,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("matmul_share", facts.matmul_share);
   visit("mfu", facts.mfu);
   visit("saves", facts.saves);
+  visit("skipped_steps", newer(facts.skipped_steps));
   visit("train_loss", facts.train_loss);
   visit("validation_loss", facts.validation_loss);
   visit("validation_by_source", facts.validation_by_source);
@@ -69,8 +70,9 @@ class Write {
   void operator()(const char* key, const Value& value) const {
     object_[key] = value;
   }
-  void operator()(const char* key, const NewFlag<const bool>& flag) const {
-    object_[key] = flag.value;
+  template <class Value>
+  void operator()(const char* key, const Newer<Value>& newer) const {
+    object_[key] = newer.value;
   }
   void operator()(const char* key, const std::optional<double>& value) const {
     if (value) object_[key] = *value;
@@ -124,8 +126,9 @@ class Read {
 
   void operator()(const char* key, std::string& value) const { value = text_field(object_, key); }
   void operator()(const char* key, bool& value) const { value = boolean_field(object_, key); }
-  void operator()(const char* key, const NewFlag<bool>& flag) const {
-    if (object_.contains(key)) flag.value = boolean_field(object_, key);
+  template <class Value>
+  void operator()(const char* key, const Newer<Value>& newer) const {
+    if (object_.contains(key)) (*this)(key, newer.value);
   }
   void operator()(const char* key, double& value) const { value = number_field(object_, key); }
   void operator()(const char* key, int64_t& value) const { value = integer_field(object_, key); }

@@ -12,11 +12,11 @@ case ${1:-} in
     ;;
 esac
 seconds=${1:-60}
-targets=(safetensors model_json tokenizer_json documents)
+targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents texts system_files)
 
 scripts/setup.sh
 command -v clang++ >/dev/null || install_packages clang
-build fuzz "${targets[@]/#/fuzz_}"
+build fuzz lmtrain "${targets[@]/#/fuzz_}"
 seeds=build-fuzz/seeds
 rm -rf "$seeds"
 for target in "${targets[@]}"; do mkdir -p "$seeds/$target" "build-fuzz/corpus/$target" build-fuzz/found; done
@@ -30,11 +30,38 @@ for file in tests/fixtures/tokenizer/*.json; do cp "$file" "$seeds/tokenizer_jso
 printf '{"text": "a"}\n' >"$seeds/documents/jsonl"
 printf 'id,text\n1,"a, ""b"""\n' >"$seeds/documents/csv"
 gzip -c scripts/fuzz.sh >"$seeds/documents/gz"
+printf '{"text": "a", "pair": "b"}\n' >"$seeds/texts/jsonl"
+printf 'a\tb\nc\td\n' >"$seeds/texts/tsv"
+cp configs/*.yaml "$seeds/config/"
+for path in cpuinfo meminfo stat self/statm self/smaps_rollup; do
+  cat "/proc/$path" 2>/dev/null || true
+  printf '\n--------\n'
+done >"$seeds/system_files/this"
+printf '[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\nthe\ndog\n##s\n' >"$seeds/tokenizer_files/vocab"
+printf '{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}\n--------\n#version: 0.2\na b\n--------\n{}' >"$seeds/tokenizer_files/merges"
+
+# A small run leaves the rest.
+small=$(mktemp -d)
+trap 'rm -rf "$small"' EXIT
+seq 1 300 >"$small/text"
+ASAN_OPTIONS=detect_leaks=0 build-fuzz/lmtrain run.dir="$small/runs" run.name=seed "data.sources=[{path: $small/text}]" \
+  data.cache="$small/cache" data.sequence_length=8 tokenizer.vocab_size=270 model.num_layers=1 model.num_heads=1 \
+  model.hidden_size=8 model.max_positions=8 train.steps=4 train.precision=fp32 checkpoint.interval=2 eval.samples=0 \
+  >"$small/log" 2>&1 || die "the run for seeds failed: $(tail -n 3 "$small/log")"
+run=$small/runs/seed
+cp "$run/checkpoints/step-00000004/manifest.json" "$seeds/manifest/run"
+cp tests/fixtures/checkpoints/adamw/manifest.json "$seeds/manifest/format3"
+cp tests/fixtures/checkpoints/adamw/rank-00000-0.h5 "$seeds/hdf5/"
+find "$small/cache" -type f -name '*.tokens' -size -190k -exec cp {} "$seeds/token_file/" \;
+for file in energy/rank-00000.jsonl facts.json emissions.json ending.json .lock config.yaml metrics.jsonl; do
+  cat "$run/$file" 2>/dev/null || true
+  printf '\n--------\n'
+done >"$seeds/run_records/run"
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 for target in "${targets[@]}"; do
   say "$target, $seconds s"
   "build-fuzz/fuzz_$target" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -max_len=200000 \
     -artifact_prefix="build-fuzz/found/$target-" "build-fuzz/corpus/$target" "$seeds/$target" 2>&1 |
     tail -n 3
-  rm -f /dev/shm/lmtrain-fuzz-*
+  rm -rf /dev/shm/lmtrain-fuzz-*
 done

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "energy/clock_limits.h"
 #include "energy/energy_range.h"
 #include "tests/energy/fake_machine.h"
 
@@ -55,6 +56,15 @@ TEST(Nvml, ReadsTheEnergyCounter) {
   EXPECT_EQ(meter->read(2.0).missing, "GPU is lost");
   machine.use_fake_nvml("GPU-aaaa-1 H100 10 300000\nGPU-aabb-2 H100 9000 1");
   EXPECT_TRUE(meter->read(3.0).is_missing()) << "the driver was reloaded";
+}
+
+// Defect: a GPU that its heat holds down is taken for a free one, or one that idles for a hot one.
+TEST(Nvml, TellsWhatHoldsTheClocksDown) {
+  FakeMachine machine;
+  machine.use_fake_nvml("GPU-aaaa-1 H100 5000 300000 - 65\nGPU-aabb-2 H100 9000 400000 - 1");
+  const auto nvml = Nvml::open(machine.roots().nvml_library).nvml;
+  EXPECT_EQ(clock_limits_text(make_nvml_meter(nvml, *nvml->find("0"))->clock_limits()), "heat");
+  EXPECT_EQ(make_nvml_meter(nvml, *nvml->find("1"))->clock_limits(), 0U);
 }
 
 // A GPU whose counter and power are set for each second; 0 W of counter stands still.

@@ -28,6 +28,7 @@
 #include "parallel/communicator.h"
 #include "parallel/parameter_store.h"
 #include "parallel/precision.h"
+#include "trainer/step/step_guard.h"
 
 namespace lmtrain {
 
@@ -66,6 +67,8 @@ struct CheckpointState {
   int64_t tokens = 0;
   double seconds = 0;
   double joules = 0;
+  GuardState guard;             // trainer/step/step_guard.h
+  int64_t optimizer_began = 0;  // the step at which the optimizer's state was last made anew
   std::optional<double> validation_loss;  // nats, where the run validated at this step
 };
 

@@ -90,6 +90,33 @@ void verify_file(const fs::path& path, const Manifest::File& expected) {
 
 }  // namespace
 
+namespace {
+
+json to_json(const RunningMoments& moments) {
+  return {{"count", moments.count}, {"mean", moments.mean}, {"variance", moments.variance}};
+}
+
+json to_json(const GuardState& guard) {
+  return {{"nonfinite_in_a_row", guard.nonfinite_in_a_row},
+          {"num_skipped", guard.num_skipped},
+          {"num_roll_backs", guard.num_roll_backs},
+          {"passed_batches", guard.passed_batches},
+          {"loss", to_json(guard.loss)},
+          {"log_gradient_norm", to_json(guard.log_gradient_norm)}};
+}
+
+RunningMoments moments_from(const json& from) {
+  return {from.at("count"), from.at("mean"), from.at("variance")};
+}
+
+GuardState guard_from(const json& from) {
+  return {from.at("nonfinite_in_a_row"), from.at("num_skipped"),
+          from.at("num_roll_backs"),     from.at("passed_batches"),
+          moments_from(from.at("loss")), moments_from(from.at("log_gradient_norm"))};
+}
+
+}  // namespace
+
 json to_json(const Manifest& manifest) {
   const CheckpointState& s = manifest.state;
   json files = json::array();
@@ -130,6 +157,8 @@ json to_json(const Manifest& manifest) {
           {"tokens", s.tokens},
           {"seconds", s.seconds},
           {"joules", s.joules},
+          {"guard", to_json(s.guard)},
+          {"optimizer_began", s.optimizer_began},
           {"validation_loss", validation_loss},
           {"files", files},
           {"tensors", tensors}};
@@ -155,6 +184,15 @@ void check_values(const Manifest& manifest) {
   require(start >= -1 && start < s.num_tokens,
           cat("the start token ", start, ", which is not of its vocabulary"));
   require(!manifest.tensors.empty(), "no tensors");
+  require(s.optimizer_began >= 0 && s.optimizer_began <= s.step,
+          cat("an optimizer that began at step ", s.optimizer_began));
+  const GuardState& guard = s.guard;
+  require(std::min({guard.nonfinite_in_a_row, guard.num_skipped, guard.num_roll_backs,
+                    guard.passed_batches, guard.loss.count, guard.log_gradient_norm.count}) >= 0 &&
+              guard.passed_batches <= kMostSteps,
+          "counts of skipped steps or passed batches that cannot be");
+  require(guard.loss.variance >= 0 && guard.log_gradient_norm.variance >= 0,
+          "a variance of the loss below 0");
   require(s.tokens >= 0 && s.seconds >= 0 && s.joules >= 0, "totals below 0");
   std::set<std::string> files;
   for (const auto& file : manifest.files) {
@@ -207,6 +245,8 @@ Manifest manifest_from_json(const json& from) {
   from.at("tokens").get_to(s.tokens);
   from.at("seconds").get_to(s.seconds);
   from.at("joules").get_to(s.joules);
+  if (from.contains("guard")) s.guard = guard_from(from["guard"]);
+  s.optimizer_began = from.value("optimizer_began", int64_t{0});
   if (const json loss = from.value("validation_loss", json()); !loss.is_null())
     s.validation_loss = loss.get<double>();
   for (const json& file : from.at("files")) {

@@ -1,12 +1,15 @@
 #include "trainer/checkpoint/resume_compatibility.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 
+#include "base/config_value.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/yaml_reader.h"
 #include "trainer/config/load_config.h"
 #include "trainer/step/schedule.h"
 
@@ -22,15 +25,80 @@ std::vector<std::string> changed_keys(const Config& before, const Config& now, O
   return changed;
 }
 
+namespace {
+
+constexpr char kTokenizer[] = "tokenizer";
+constexpr char kData[] = "data";
+
+bool covers(const std::string& name, const std::string& key) {
+  return key == name || key.starts_with(name + ".");
+}
+
+// What resume.allow may name.
+std::vector<std::string> names_to_allow() {
+  std::vector<std::string> names = {kTokenizer, kData};
+  const auto add = [&](const std::string& name) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  for (const ConfigValue& value : values_of(Config())) {
+    if (value.on_resume != OnResume::kFixed) continue;
+    add(value.key);
+    for (size_t end = value.key.find('.'); end != std::string::npos;
+         end = value.key.find('.', end + 1))
+      add(value.key.substr(0, end));
+  }
+  return names;
+}
+
+// Whether a changed key that is fixed may change all the same.
+bool may_change(const std::string& key, const Config& before, const Config& now) {
+  return is_allowed(now, key) || (takes_weights_alone(before, now) && covers("optimizer", key));
+}
+
+}  // namespace
+
+bool is_allowed(const Config& now, const std::string& what) {
+  return std::ranges::any_of(now.resume.allow,
+                             [&](const std::string& name) { return covers(name, what); });
+}
+
+bool takes_weights_alone(const Config& before, const Config& now) {
+  return now.resume.mode == ResumeMode::kWeightsAlone &&
+         before.resume.mode != ResumeMode::kWeightsAlone;
+}
+
+void check_allowed_changes(const LoadedConfig& loaded) {
+  const std::vector<std::string> names = names_to_allow();
+  for (const std::string& name : loaded.config.resume.allow) {
+    if (std::ranges::find(names, name) != names.end()) continue;
+    const std::string nearest = nearest_name(name, names);
+    throw ConfigError(cat(place_of(loaded, {"resume.allow"}), "resume.allow names \"",
+                          one_line(name),
+                          "\", which is not tokenizer, data, or a key whose change "
+                          "is refused",
+                          nearest.empty() ? "" : cat("; did you mean ", nearest, "?")));
+  }
+}
+
 void check_resume_compatibility(const Config& before, const Config& now) {
-  const std::vector<std::string> refused = changed_keys(before, now, OnResume::kFixed);
-  if (!refused.empty()) {
-    throw ConfigError(cat("the checkpoint was made with another config: ", join(refused, ", "),
-                          "; set them back, or choose another run.name to start anew"));
+  std::vector<std::string> refused;
+  for (const ConfigChange& change : config_changes(values_of(before), values_of(now))) {
+    const std::string text =
+        cat(change.key, " (", change.before, " in the checkpoint, ", change.now, " now)");
+    const bool is_fixed = change.on_resume == OnResume::kFixed;
+    const bool is_strict = now.resume.mode == ResumeMode::kStrict;
+    if (is_fixed ? !may_change(change.key, before, now)
+                 : is_strict && change.on_resume == OnResume::kWarned) {
+      refused.push_back(text);
+    } else if (change.on_resume != OnResume::kFree) {
+      log_info(cat("changed since the checkpoint: ", text));
+    }
   }
-  for (const std::string& changed : changed_keys(before, now, OnResume::kWarned)) {
-    log_info(cat("changed since the checkpoint: ", changed));
-  }
+  if (refused.empty()) return;
+  throw ConfigError(cat("the checkpoint was made with another config: ", join(refused, ", "),
+                        "; set them back, allow them with resume.allow",
+                        now.resume.mode == ResumeMode::kStrict ? " and resume.mode=elastic" : "",
+                        ", or choose another run.name to start anew"));
 }
 
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/config/config.h"
+#include "trainer/config/load_config.h"
 
 namespace lmtrain {
 
@@ -16,8 +16,20 @@ namespace lmtrain {
 // files is compared elsewhere.
 std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
 
-// Throws ConfigError listing the kFixed keys that differ. Logs the kWarned keys that differ.
+// Throws ConfigError listing the keys that differ and must not: the kFixed ones that resume.allow
+// does not name, and with resume.mode = strict the kWarned ones. With resume.mode = weights the keys
+// of the optimizer may differ. Logs the others.
 void check_resume_compatibility(const Config& before, const Config& now);
+
+// Throws ConfigError for an entry of resume.allow that names nothing which could be allowed.
+void check_allowed_changes(const LoadedConfig& loaded);
+
+// Whether resume.allow names this: "tokenizer", "data", a key, or a section of it.
+bool is_allowed(const Config& now, const std::string& what);
+
+// Whether this run takes the weights alone from a checkpoint with such a config. One that was saved
+// under resume.mode = weights holds an optimizer that has begun anew already.
+bool takes_weights_alone(const Config& before, const Config& now);
 
 // What a changed schedule does to the learning rate of the step after `done` steps: nothing where it
 // stays as it was to be. `is_warning` where the rate rises again after its decay had begun; then the

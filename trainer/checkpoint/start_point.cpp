@@ -100,10 +100,11 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   if (start.checkpoint.empty()) return start;
   start.manifest = read_manifest(start.checkpoint);
   const auto& tensors = start.manifest.tensors;
-  if (std::ranges::all_of(tensors, [](const auto& t) { return t.group == kWeights; })) {
+  if (config.resume.mode != ResumeMode::kWeightsAlone &&
+      std::ranges::all_of(tensors, [](const auto& t) { return t.group == kWeights; })) {
     throw CheckpointError(cat(start.checkpoint.string(),
-                              " holds weights alone, no optimizer; "
-                              "start a run from them with model.init_from"));
+                              " holds weights alone, no optimizer; go on from them with "
+                              "resume.mode=weights, or start a run with model.init_from"));
   }
   return start;
 }
@@ -154,19 +155,27 @@ void check_steps(const StartPoint& start, const Config& config, const RunFolder&
                                      start.checkpoint.string())));
 }
 
-std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
-                                           const CheckpointState& now) {
-  const CheckpointState& then = start.manifest.state;
-  const std::string place = start.checkpoint.string();
-  const Config trained = parse_config(then.config, place + "/manifest.json").config;
-  check_resume_compatibility(trained, config);
+namespace {
+
+// Throws ConfigError where tokenizer or text differ in content and resume.allow does not name them.
+// Returns a note for each that differs and may.
+std::vector<std::string> check_texts(const std::string& place, const CheckpointState& then,
+                                     const Config& config, const CheckpointState& now) {
+  std::vector<std::string> notes;
   const bool is_same_tokenizer = then.tokenizer_hash == now.tokenizer_hash;
-  if (!is_same_tokenizer && !config.tokenizer.path.empty()) {
+  const auto other = [](const char* what, const std::string& before, const std::string& after) {
+    return cat("another ", what, " than the checkpoint was trained with (", before, ", now ", after,
+               ")");
+  };
+  if (!is_same_tokenizer && is_allowed(config, "tokenizer")) {
+    notes.push_back(cat(other("tokenizer", then.tokenizer_hash, now.tokenizer_hash),
+                        ", as resume.allow has it"));
+  } else if (!is_same_tokenizer && !config.tokenizer.path.empty()) {
     throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash,
                           ", now ", now.tokenizer_hash,
-                          "); name it with tokenizer.path or choose another run.name"));
-  }
-  if (!is_same_tokenizer) {
+                          "); name it with tokenizer.path, choose another run.name, or allow the "
+                          "change with resume.allow=[tokenizer]"));
+  } else if (!is_same_tokenizer) {
     throw ConfigError(cat(place,
                           " was trained on other text: the tokenizer that is trained on "
                           "data.sources differs (",
@@ -182,15 +191,37 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
                           "or start one from it with model.init_from=",
                           place, " and another run.name"));
   }
-  if (then.data_fingerprint != now.data_fingerprint) {
-    throw ConfigError(
-        cat(place, " was trained on other data (fingerprint ", then.data_fingerprint, ", now ",
-            now.data_fingerprint,
-            "); restore the files of data.sources, or start a run on what is there now "
-            "with model.init_from=",
-            place, " and another run.name"));
+  if (then.data_fingerprint == now.data_fingerprint) return notes;
+  if (is_allowed(config, "data")) {
+    notes.push_back(cat(other("text", then.data_fingerprint, now.data_fingerprint),
+                        ", as resume.allow has it; its batches are counted on"));
+    return notes;
   }
-  std::vector<std::string> notes;
+  throw ConfigError(cat(place, " was trained on other data (fingerprint ", then.data_fingerprint,
+                        ", now ", now.data_fingerprint,
+                        "); restore the files of data.sources, go on with what is there now by "
+                        "resume.allow=[data], or start a run on it with model.init_from=",
+                        place, " and another run.name"));
+}
+
+// resume.mode = strict: what else would be a warning is an error.
+void refuse_where_strict(const std::string& place, const Config& config,
+                         const std::vector<std::string>& notes) {
+  if (config.resume.mode != ResumeMode::kStrict || notes.empty()) return;
+  throw ConfigError(cat("resume.mode = strict, but the run would not go on from ", place,
+                        " to the last bit: ", join(notes, "; "),
+                        ". Set it back, or use resume.mode=elastic"));
+}
+
+}  // namespace
+
+std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
+                                           const CheckpointState& now) {
+  const CheckpointState& then = start.manifest.state;
+  const std::string place = start.checkpoint.string();
+  const Config trained = parse_config(then.config, place + "/manifest.json").config;
+  check_resume_compatibility(trained, config);
+  std::vector<std::string> notes = check_texts(place, then, config, now);
   if (const auto note = rate_note(trained, config, start.step())) {
     if (note->is_warning)
       notes.push_back(note->text);
@@ -212,6 +243,7 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
     compare(of_rank("cores"), before.cores, after.cores);
     compare(of_rank("instruction set"), before.cpu_capability, after.cpu_capability);
   }
+  refuse_where_strict(place, config, notes);
   return notes;
 }
 

@@ -51,6 +51,34 @@ struct RunConfig {
   }
 };
 
+// What is done about a step whose loss or gradient norm jumps.
+enum class SpikePolicy { kWarn, kSkip, kRollBack };
+constexpr auto choice_names(SpikePolicy) {
+  return std::to_array<std::string_view>({"warn", "skip", "roll_back"});
+}
+
+struct SpikeConfig {
+  SpikePolicy policy = SpikePolicy::kWarn;
+  double z_score = 6.0;
+  int64_t window = 100;
+  int64_t most_roll_backs = 3;
+
+  void describe(Fields& f) {
+    f.choice("policy", policy,
+             "warn only says so. skip leaves the step's update out. roll_back goes back to the "
+             "newest checkpoint and on from there behind the batches that led to the spike; "
+             "without a checkpoint it skips.");
+    f.real("z_score", z_score, {.min = 0.0, .max = 1e6, .min_excluded = true},
+           "Standard deviations above the mean from which a loss or the logarithm of a gradient "
+           "norm is a spike.");
+    f.integer("window", window, {.min = 2, .max = 1 << 20},
+              "Steps over which mean and deviation are taken (as exponential averages); there are "
+              "no spikes before so many.");
+    f.integer("most_roll_backs", most_roll_backs, {.min = 1, .max = 1000000},
+              "roll_back: after so many the next spike ends the run with exit code 70.");
+  }
+};
+
 struct TrainConfig {
   int64_t steps = 600;
   int64_t global_batch_size = 8;
@@ -58,6 +86,10 @@ struct TrainConfig {
   Precision precision = Precision::kBf16;
   double clip_grad_norm = 1.0;
   double z_loss = 0.0;
+  int64_t skip_nonfinite = 3;
+  SpikeConfig spikes;
+  int64_t drift_every = 100;
+  int64_t replay_every = 0;
   bool trace = false;
 
   void describe(Fields& f) {
@@ -83,6 +115,20 @@ struct TrainConfig {
          "Weight of the squared log of the softmax's denominator, added to the trained loss (PaLM "
          "uses 0.0001); records show the loss without it.")
         .warned_on_resume();
+    f.integer("skip_nonfinite", skip_nonfinite, {.min = 0, .max = 1000000},
+              "Steps in a row whose update is left out because their loss or gradients are not "
+              "finite (NaN or infinity), at most so many; the next one ends the run with exit "
+              "code 70.")
+        .warned_on_resume();
+    f.section("spikes", spikes, "Steps whose loss or gradient norm jumps.").warned_on_resume();
+    f.integer("drift_every", drift_every, {.min = 0, .max = kMostSteps},
+              "Steps between comparisons of what several ranks each keep of weights and "
+              "optimizer; 0 never compares. A difference ends the run with exit code 70 and "
+              "names tensor and rank.");
+    f.integer("replay_every", replay_every, {.min = 0, .max = kMostSteps},
+              "Every so many steps one is computed twice and the bits compared, to find a machine "
+              "that computes wrong; 0 never does. A difference ends the run with exit code 70 and "
+              "names the rank.");
     f.boolean("trace", trace,
               "Record when each rank computes and communicates, for chrome://tracing and "
               "ui.perfetto.dev (docs/performance.md): DIR/NAME/trace/rank-00000.json, ...");
@@ -171,8 +217,31 @@ struct CheckpointConfig {
   }
 };
 
+enum class ResumeMode { kElastic, kStrict, kWeightsAlone };
+constexpr auto choice_names(ResumeMode) {
+  return std::to_array<std::string_view>({"elastic", "strict", "weights"});
+}
+
+struct ResumeConfig {
+  ResumeMode mode = ResumeMode::kElastic;
+  std::vector<std::string> allow;
+
+  void describe(Fields& f) {
+    f.choice("mode", mode,
+             "elastic goes on with other ranks, threads and builds, and says so. strict refuses "
+             "all that would change the last bit of a result, or the course of the training. "
+             "weights takes from the checkpoint the weights alone: the optimizer begins anew, and "
+             "its settings may change; checkpoints that the run saves from then on are continued "
+             "whole.");
+    f.texts("allow", allow,
+            "Changes that are else refused: tokenizer (another content), data (other text), and "
+            "keys of the list at the end of docs/config.md or their sections, such as run.seed.");
+  }
+};
+
 struct Config {
   RunConfig run;
+  ResumeConfig resume;
   ModelConfig model;
   TokenizerConfig tokenizer;
   DataConfig data;
@@ -186,6 +255,7 @@ struct Config {
 
   void describe(Fields& f) {
     f.section("run", run, "The run and its records.");
+    f.section("resume", resume, "How a run goes on from a checkpoint.");
     f.section("model", model, "Architecture.").fixed_on_resume();
     f.section("tokenizer", tokenizer, "Tokenizer.");
     f.section("data", data, "Text, sequences, validation split.");

@@ -13,6 +13,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "energy/carbon_intensity.h"
 #include "models/model_sizes.h"
+#include "trainer/checkpoint/resume_compatibility.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/step/optimizers.h"
@@ -338,6 +339,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_batch(loaded, num_ranks);
   check_counts(loaded);
   check_retention(loaded);
+  check_allowed_changes(loaded);
   check_name(loaded);
   check_output_folder(loaded);
   check_sources(loaded);

@@ -92,7 +92,9 @@ struct MetricsLine {
   std::optional<ValidationMetrics> validation;
   std::optional<TaskMetrics> task;
   std::optional<SaveTimes> save;
-  std::optional<double> loss;
+  bool is_step = false;
+  bool is_skipped = false;
+  std::optional<double> loss;  // of a step; none where it was not finite
   double seconds = 0;
   int64_t tokens = 0;
   std::optional<double> matmul_share;
@@ -121,7 +123,9 @@ std::optional<MetricsLine> parse_line(const json& record) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
   } else if (record.contains("loss")) {
-    line.loss = record["loss"].get<double>();
+    line.is_step = true;
+    if (!record["loss"].is_null()) line.loss = record["loss"].get<double>();
+    line.is_skipped = record.value("skipped", false);
     line.seconds = record.value("step_seconds", 0.0);
     line.tokens = record.value("tokens", int64_t{0});
     if (record.contains("matmul_share")) line.matmul_share = record["matmul_share"].get<double>();
@@ -164,8 +168,9 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
     } else if (line.validation) {
       last_validation_ = *line.validation;
       validation_loss_.push_back({line.step, last_validation_.loss});
-    } else if (line.loss) {
-      train_loss_.push_back({line.step, *line.loss});
+    } else if (line.is_step) {
+      if (line.loss) train_loss_.push_back({line.step, *line.loss});
+      skipped_steps_ += line.is_skipped ? 1 : 0;
       seconds_ += line.seconds;
       tokens_ = line.tokens;
       if (line.matmul_share) matmul_share_.add(*line.matmul_share, line.seconds);
@@ -216,6 +221,10 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   if (r.counts.sentences > 0) record["sentence_loss"] = r.sentence_loss;
   record["time"] = std::round(clock_seconds(CLOCK_REALTIME) * 1e3) / 1e3;
   record["attempt"] = m.attempt;
+  if (m.is_skipped) {
+    record["skipped"] = true;
+    ++skipped_steps_;
+  }
   if (m.matmul_share) {
     record["matmul_share"] = std::round(*m.matmul_share * 1e4) / 1e4;
     matmul_share_.add(*m.matmul_share, m.step_seconds);
@@ -225,8 +234,8 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
     record["mfu"] = std::round(*m.mfu * 1e4) / 1e4;
     mfu_.add(*m.mfu, m.step_seconds);
   }
-  write(record.dump());
-  train_loss_.push_back({m.step, r.loss});
+  write(record.dump());  // what is not finite becomes null
+  if (std::isfinite(r.loss)) train_loss_.push_back({m.step, r.loss});
   seconds_ += m.step_seconds;
   tokens_ = m.tokens;
 

@@ -23,6 +23,7 @@ struct StepMetrics {
   int64_t step = 0;    // updates done
   int64_t tokens = 0;  // trained on since the run began
   StepResult result;
+  bool is_skipped = false;  // its update was left out
   double step_seconds = 0;
   double tokens_per_second = 0;
   int64_t attempt = 0;
@@ -97,6 +98,7 @@ class MetricsLog {
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
   const std::vector<TaskCurve>& tasks() const { return tasks_; }
   const std::optional<SaveFacts>& saves() const { return saves_; }
+  int64_t skipped_steps() const { return skipped_steps_; }  // whose update was left out
   // The last one.
   const ValidationMetrics& last_validation() const { return last_validation_; }
   double seconds() const { return seconds_; }  // of all steps
@@ -125,6 +127,7 @@ class MetricsLog {
   std::vector<CurvePoint> validation_loss_;
   std::vector<TaskCurve> tasks_;
   std::optional<SaveFacts> saves_;
+  int64_t skipped_steps_ = 0;
   double written_bytes_ = 0;    // of all saves
   double writing_seconds_ = 0;  // of all saves, without rests
   ValidationMetrics last_validation_;

@@ -30,6 +30,7 @@
 #include "trainer/run/slow_ranks.h"
 #include "trainer/run/stop_request.h"
 #include "trainer/run/training_memory.h"
+#include "trainer/step/replica_drift.h"
 
 namespace lmtrain {
 namespace {
@@ -49,6 +50,11 @@ struct TrainingGroups {
 
 // Leaves the loop once any rank was asked to stop. The model is as after a whole step then.
 struct StopRequested {};
+
+// How a step that is unusual was judged: said, and for the report counted by the metrics.
+void say(const StepJudgement& judgement, const Launch& launch) {
+  if (launch.rank() == 0 && !judgement.reason.empty()) log_warn(judgement.reason);
+}
 
 // The loop that advances steps, with what is due between them.
 class Run {
@@ -118,12 +124,36 @@ class Run {
     signals.finished_saves = saver_.is_finished() ? 1 : 0;
     const StepResult result = trainer_.train_step(*job_.data.train, step, signals);
     const double seconds = monotonic_seconds() - begin;
-    speed_ = {seconds - (launch_.activity().waiting_seconds() - waited), stolen_.share()};
+    speed_ = {seconds - (launch_.activity().waiting_seconds() - waited), stolen_.share(),
+              recorder_.clock_limits()};
     deadline_.note_step(seconds);
-    recorder_.end_step(step, result, trainer_.speeds(), seconds);
+    recorder_.end_step(step, result, trainer_, seconds);
+    say(trainer_.judgement(), launch_);
+    if (trainer_.judgement().verdict == Verdict::kRollBack)
+      roll_back(step + 1, trainer_.judgement());
     stop_is_agreed_ = result.signals.stop_requests > 0;
     save_is_agreed_ = result.signals.due_saves > 0;
     if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
+  }
+
+  // Collective. Leaves for the newest checkpoint, if there is one.
+  void roll_back(int64_t done, const StepJudgement& judgement) {
+    wait_for_save(/*must=*/false);
+    bool has_checkpoint = false;
+    launch_.first_works([&] {
+      const auto newest =
+          newest_checkpoint(beginning_.folder.checkpoints(), CheckpointCheck::kFilesAndValues);
+      has_checkpoint = !newest.empty();
+    });
+    if (launch_.any(has_checkpoint)) {
+      if (launch_.rank() == 0)
+        log_warn("going back to the newest checkpoint, and on from there behind these batches");
+      recorder_.stop_power();
+      throw RollBack{done, trainer_.guard(), judgement.reason};
+    }
+    if (launch_.rank() == 0)
+      log_warn(
+          cat("there is no checkpoint to go back to; the update of step ", done, " is left out"));
   }
 
   // What is due after so many steps and has not been done yet.
@@ -133,6 +163,8 @@ class Run {
     const auto is_due = [&](int64_t interval) {
       return is_last || (done > 0 && interval > 0 && done % interval == 0);
     };
+    const int64_t drift_every = config_.train.drift_every;
+    if (done > 0 && drift_every > 0 && done % drift_every == 0) require_alike(done);
     const bool must_validate = done == 0 || is_due(config_.eval.interval);
     if (must_validate && !recorder_.has_validated(done)) validate(done);
     if (is_due(config_.eval.tasks_interval)) evaluate_tasks(done);
@@ -188,14 +220,24 @@ class Run {
     }
   }
 
+  // Collective.
+  void require_alike(int64_t step) {
+    if (config_.train.drift_every == 0 || compared_at_ == step) return;
+    require_no_drift(trainer_.store(), groups_.mesh, step);
+    compared_at_ = step;
+  }
+
   // Training goes on once the saver has its copy (trainer/checkpoint/checkpoint_saver.h).
   void save(int64_t step) {
+    require_alike(step);
     memory_.note_once(planned_memory().training(), launch_);
     const PhaseScope scope(phases_, Phase::kCheckpoint);
     wait_for_save(/*must=*/false);
     require_folder_in_place();
     schedule_.begins();
     state_.step = step;
+    state_.guard = trainer_.guard();
+    state_.optimizer_began = trainer_.optimizer_began();
     recorder_.go_with(state_);
     saver_.start(trainer_.store(), groups_.mesh.tensor(), state_);
     last_saved_ = step;
@@ -281,6 +323,7 @@ class Run {
   CheckpointState state_;  // of the last save
   // The step of the run's newest checkpoint, which may still be written.
   std::optional<int64_t> last_saved_;
+  int64_t compared_at_ = -1;     // the step after which the ranks' replicas were last compared
   bool stop_is_agreed_ = false;  // by all ranks, in the last step
   bool save_is_agreed_ = false;  // the same
   RankSpeed speed_;              // in the last step
@@ -377,7 +420,7 @@ ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& me
                    PhaseTracker& phases, Launch& launch) {
   const Job& job = run.job;
   Trainer trainer(job.config(), groups.mesh, job.compute.device.device, job.num_tokens, phases);
-  load_beginning(run, trainer.store(), launch);
+  load_beginning(run, trainer, launch);
   const double expected = expected_save_seconds(bytes_of_a_save(trainer.store(), launch));
   deadline.expect_save(expected);
   SaveSchedule schedule(job.config().checkpoint, expected);
@@ -401,46 +444,66 @@ void end_save(CheckpointSaver& saver) {
   }
 }
 
+// One attempt, from its start point to its end or to a roll-back, which it throws. `groups` and
+// `saver` are the caller's, because they are there until a failing job has ended.
+ExitCode attempt(const LoadedConfig& loaded, const std::string& command_line,
+                 const std::optional<RollBack>& roll_back, std::optional<TrainingGroups>& groups,
+                 std::unique_ptr<CheckpointSaver>& saver, Deadline& deadline, PhaseTracker& phases,
+                 Launch& launch) {
+  std::optional<RunBeginning> run = begin_run(loaded, phases, launch);
+  if (!run) return ExitCode::kDone;
+  run->roll_back = roll_back;
+  TrainingMemory memory(run->job.compute.device.device);
+  launch.on_hang([folder = run->folder, &launch](const std::string& finding) {
+    write_ending(folder, ExitCode::kHang, finding, launch.rank());
+  });
+  groups.emplace(run->job, phases, launch);
+  saver = make_saver(*run, launch);
+  try {
+    const ExitCode code =
+        train_run(*run, *groups, memory, *saver, command_line, deadline, phases, launch);
+    if (launch.rank() == 0) {
+      write_ending(run->folder, code,
+                   code == ExitCode::kDone ? "finished" : cat("stopped ", stop_reason()), 0);
+    }
+    return code;
+  } catch (const std::exception& error) {
+    const Error own = as_error(error);
+    const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
+    if (is_for_all) end_save(*saver);  // while the folder is held
+    // A file system that hangs must not hold the job.
+    if (!is_for_all) launch.abort_later(own.code());
+    if (launch.rank() == 0 || !is_for_all)
+      write_ending(run->folder, own.code(), own.what(), launch.rank());
+    // The trace of a hang above all. The power logger has ended with the recorder.
+    if (groups->trace) write_trace(*groups->trace, run->folder, launch.rank());
+    throw;
+  }
+}
+
 }  // namespace
 
-ExitCode run_training(const LoadedConfig& loaded, const std::string& command_line, Launch& launch) {
+ExitCode run_training(const LoadedConfig& given, const std::string& command_line, Launch& launch) {
+  LoadedConfig loaded = given;
   PhaseTracker phases;
   const std::optional<BatchJob> batch = batch_job();
   Deadline deadline(loaded.config.run, batch);
   if (batch && launch.rank() == 0) log_info(to_text(*batch));
   const FollowedPhases followed(launch.activity(), phases);
   watch(loaded.config.parallel, launch);
-  // Made within, and there until a failing job has ended.
   std::optional<TrainingGroups> groups;
   std::unique_ptr<CheckpointSaver> saver;
   return work_or_end_job(launch, [&] {
-    std::optional<RunBeginning> run = begin_run(loaded, phases, launch);
-    if (!run) return ExitCode::kDone;
-    TrainingMemory memory(run->job.compute.device.device);
-    launch.on_hang([folder = run->folder, &launch](const std::string& finding) {
-      write_ending(folder, ExitCode::kHang, finding, launch.rank());
-    });
-    groups.emplace(run->job, phases, launch);
-    saver = make_saver(*run, launch);
-    try {
-      const ExitCode code =
-          train_run(*run, *groups, memory, *saver, command_line, deadline, phases, launch);
-      if (launch.rank() == 0) {
-        write_ending(run->folder, code,
-                     code == ExitCode::kDone ? "finished" : cat("stopped ", stop_reason()), 0);
+    std::optional<RollBack> roll_back;
+    for (;;) {
+      try {
+        return attempt(loaded, command_line, roll_back, groups, saver, deadline, phases, launch);
+      } catch (const RollBack& back) {
+        roll_back = back;
       }
-      return code;
-    } catch (const std::exception& error) {
-      const Error own = as_error(error);
-      const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
-      if (is_for_all) end_save(*saver);  // while the folder is held
-      // A file system that hangs must not hold the job.
-      if (!is_for_all) launch.abort_later(own.code());
-      if (launch.rank() == 0 || !is_for_all)
-        write_ending(run->folder, own.code(), own.what(), launch.rank());
-      // The trace of a hang above all. The power logger has ended with the recorder.
-      if (groups->trace) write_trace(*groups->trace, run->folder, launch.rank());
-      throw;
+      loaded.config.run.resume = "auto";  // never has been obeyed
+      saver.reset();
+      groups.reset();
     }
   });
 }

@@ -200,11 +200,39 @@ CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& lau
   return state;
 }
 
-void load_beginning(const RunBeginning& run, ParameterStore& store, Launch& launch) {
+namespace {
+
+// The guard after a roll-back passes over the batches between the checkpoint and the spike.
+GuardState guard_of_beginning(const RunBeginning& run) {
+  GuardState guard = run.start.manifest.state.guard;
+  if (!run.roll_back) return guard;
+  const RollBack& back = *run.roll_back;
+  guard.num_skipped = back.guard.num_skipped;
+  guard.num_roll_backs = back.guard.num_roll_backs + 1;
+  guard.passed_batches = back.guard.passed_batches + back.step - run.start.step();
+  return guard;
+}
+
+void continue_from_checkpoint(const RunBeginning& run, Trainer& trainer) {
+  const StartPoint& start = run.start;
+  const CheckpointState& state = start.manifest.state;
+  const std::string place = start.checkpoint.string();
+  const Config before = parse_config(state.config, place + "/manifest.json").config;
+  const bool weights_alone = takes_weights_alone(before, run.config());
+  load_tensors(start.checkpoint, start.manifest, trainer.store(), !weights_alone);
+  trainer.set_optimizer_began(weights_alone ? start.step() : state.optimizer_began);
+  trainer.set_guard(guard_of_beginning(run));
+  log_info(cat("continuing from ", place,
+               weights_alone ? ", with its weights alone (resume.mode)" : ""));
+}
+
+}  // namespace
+
+void load_beginning(const RunBeginning& run, Trainer& trainer, Launch& launch) {
+  ParameterStore& store = trainer.store();
   launch.together([&] {
     if (!run.start.checkpoint.empty()) {
-      load_tensors(run.start.checkpoint, run.start.manifest, store, true);
-      log_info(cat("continuing from ", run.start.checkpoint.string()));
+      continue_from_checkpoint(run, trainer);
     } else if (run.job.initial) {
       load_initial_weights(*run.job.initial, store);
       log_info(cat("weights of ", run.config().model.init_from));

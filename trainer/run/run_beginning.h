@@ -33,6 +33,13 @@ class OpenedFolder {
   MetricsLog metrics_;
 };
 
+// A run that goes back to a checkpoint because of a spike (train.spikes.policy = roll_back).
+struct RollBack {
+  int64_t step = 0;  // the spike's, counted from 1
+  GuardState guard;  // as it was then
+  std::string reason;
+};
+
 struct RunBeginning {
   Job job;
   RunFolder folder;
@@ -41,6 +48,7 @@ struct RunBeginning {
   std::unique_ptr<OpenedFolder> opened;  // on rank 0
   std::unique_ptr<PowerLogger> power;    // meters since the job began
   NextAttempt attempt;
+  std::optional<RollBack> roll_back;  // that brought the run to its start point
 
   const Config& config() const { return job.config(); }
 };
@@ -54,7 +62,8 @@ std::optional<RunBeginning> begin_run(const LoadedConfig& given, PhaseTracker& p
 // is left open.
 CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& launch);
 
-// Collective. The weights and moments that the run starts from, in the trainer's store.
-void load_beginning(const RunBeginning& run, ParameterStore& store, Launch& launch);
+// Collective. Gives the trainer the weights, the optimizer's state and the rest that the run starts
+// from.
+void load_beginning(const RunBeginning& run, Trainer& trainer, Launch& launch);
 
 }  // namespace lmtrain

@@ -5,6 +5,7 @@
 #include "base/build_info.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "energy/clock_limits.h"
 #include "parallel/typed_gather.h"
 #include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"
@@ -52,6 +53,11 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
         cat("The text was in ", run.config().data.cache,
             ", prepared before this run; what that took is not in its numbers."));
   }
+  if (run.roll_back) {
+    facts_.notes.push_back(
+        cat("The run went back from step ", run.roll_back->step, " to step ", run.start.step(),
+            " and passed over the batches between them: ", run.roll_back->reason, "."));
+  }
   // From now on the folder tells of the run, whatever happens to it.
   const EmissionsReport so_far = write_report(run.start.step(), false);
   for (const AttemptEnergy& attempt : so_far.attempts) {
@@ -72,15 +78,16 @@ RankSignals RunRecorder::begin_step(int64_t step) {
           .joules = power_.joules()};
 }
 
-void RunRecorder::end_step(int64_t step, const StepResult& result,
-                           const std::vector<RankSpeed>& speeds, double seconds) {
+void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer& trainer,
+                           double seconds) {
   attempt_joules_ = result.signals.joules;
   if (metrics() == nullptr) return;
-  if (step > run_.start.step() + 1) warn_of_slow_ranks(speeds);  // not of the first step
+  if (step > run_.start.step() + 1) warn_of_slow_ranks(trainer.speeds());  // not of the first step
   StepMetrics m;
   m.step = step + 1;
   m.tokens = metrics()->tokens() + result.counts.tokens;
   m.result = result;
+  m.is_skipped = trainer.judgement().verdict != Verdict::kUpdate;
   m.step_seconds = seconds;
   m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
   targets_per_token_ = static_cast<double>(result.counts.targets) /
@@ -102,7 +109,14 @@ void RunRecorder::warn_of_slow_ranks(const std::vector<RankSpeed>& speeds) {
                  slow.stolen_share > kWorthAWord
                      ? cat("; ", fixed(100 * slow.stolen_share, 0),
                            "% of its machine's CPU time went to other machines (steal)")
-                     : ""));
+                     : "",
+                 slow.clock_limits != 0 ? cat("; its GPU's clocks are held down by ",
+                                              clock_limits_text(slow.clock_limits))
+                                        : ""));
+  }
+  for (const SlowRanks::HeldDown& one : slow_ranks_.held_down()) {
+    log_warn(cat("the clocks of the GPU of rank ", one.rank, " on ", hosts_[one.rank],
+                 " are held down by ", clock_limits_text(one.clock_limits)));
   }
 }
 
@@ -183,6 +197,7 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.validation_loss = metrics()->validation_loss();
   facts_.tasks = metrics()->tasks();
   facts_.saves = metrics()->saves();
+  facts_.skipped_steps = metrics()->skipped_steps();
   fill_quality();
   fill_speed();
 }

@@ -37,8 +37,8 @@ class RunRecorder {
 
   // Around a step, which counts from 0: what this rank tells the others, and what came of it.
   RankSignals begin_step(int64_t step);
-  void end_step(int64_t step, const StepResult& result, const std::vector<RankSpeed>& speeds,
-                double seconds);
+  uint64_t clock_limits() const { return power_.clock_limits(); }  // of this rank's GPU
+  void end_step(int64_t step, const StepResult& result, const Trainer& trainer, double seconds);
   void validation(int64_t step, const ValidationMetrics& metrics);
   void task(int64_t step, const TaskMetrics& metrics);
   // Collective: whether a validation of that step is on record.

@@ -5,6 +5,7 @@
 
 #include "base/median.h"
 #include "base/phase.h"
+#include "energy/clock_limits.h"
 
 namespace lmtrain {
 namespace {
@@ -42,11 +43,28 @@ std::vector<SlowRanks::Finding> SlowRanks::add(const std::vector<RankSpeed>& spe
     recent.is_slow = seconds[rank] > kSlow * usual && seconds[rank] - usual > kLeastSeconds;
     if (!recent.is_slow) continue;
     double stolen = 0;
-    for (const RankSpeed& step : recent.steps) stolen += step.stolen_share;
-    findings.push_back(
-        {rank, seconds[rank], usual, stolen / static_cast<double>(recent.steps.size())});
+    uint64_t clock_limits = 0;
+    for (const RankSpeed& step : recent.steps) {
+      stolen += step.stolen_share;
+      clock_limits |= step.clock_limits;
+    }
+    findings.push_back({rank, seconds[rank], usual,
+                        stolen / static_cast<double>(recent.steps.size()), clock_limits});
   }
   return findings;
+}
+
+std::vector<SlowRanks::HeldDown> SlowRanks::held_down() {
+  std::vector<HeldDown> found;
+  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
+    Recent& recent = ranks_[rank];
+    uint64_t in_all = ~kPowerCap & kClockLimits;
+    for (const RankSpeed& step : recent.steps) in_all &= step.clock_limits;
+    const bool is_held_down = in_all != 0 && recent.steps.size() >= kFewestSteps;
+    if (is_held_down && !recent.is_held_down) found.push_back({rank, in_all});
+    recent.is_held_down = is_held_down;
+  }
+  return found;
 }
 
 double StolenTime::share() {

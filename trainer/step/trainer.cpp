@@ -7,13 +7,13 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "parallel/precision.h"
 #include "parallel/typed_gather.h"
 #include "trainer/step/gradient_norm.h"
 #include "trainer/step/optimizers.h"
+#include "trainer/step/replay.h"
 #include "trainer/step/schedule.h"
 
 namespace lmtrain {
@@ -63,7 +63,8 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
       gradient_sync_(store_, mesh.data(), mesh.tensor(),
                      {static_cast<int64_t>(config.parallel.bucket_mib * (1 << 20)),
                       config.parallel.reduce_type == ReduceType::kBf16 ? at::kBFloat16
-                                                                       : store_.master_type()}) {
+                                                                       : store_.master_type()}),
+      guard_(config.train) {
   store_.allocate(static_cast<uint64_t>(config.run.seed));
   store_.allocate_state(state_names(*optimizer_));
 }
@@ -77,7 +78,8 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   {
     const PhaseScope scope(phases_, Phase::kData);
     const int64_t share = train.global_batch_size / mesh_.data().size();
-    const int64_t first = step * train.global_batch_size + share * mesh_.data().rank();
+    const int64_t batch = step + guard_.state().passed_batches;
+    const int64_t first = batch * train.global_batch_size + share * mesh_.data().rank();
     for (int64_t at = first; at < first + share; at += train.micro_batch_size) {
       batches.push_back(loader.load(range(at, at + train.micro_batch_size)));
       add(result.counts, counts_of(batches.back()));
@@ -86,38 +88,28 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   result.counts = sum_over_data(result.counts);
 
   // Forward and backward. The gradients are those of the mean losses over all targets and sentences
-  // of the global batch. While the last backward pass runs, units whose gradients are complete are
-  // already being summed over the data axis.
+  // of the global batch.
   const LossScales scales = {mean(1.0, result.counts.targets), mean(1.0, result.counts.sentences),
                              train.z_loss};
-  store_.begin_step();
-  std::vector<SampleResult> samples;
-  for (const Batch& batch : batches) {
-    const bool is_last = &batch == &batches.back();
-    forward_backward(batch, step, scales, is_last, samples);
-  }
+  const auto compute = [&] { return compute_gradients(batches, step, scales); };
+  const bool is_replayed = train.replay_every > 0 && (step + 1) % train.replay_every == 0;
+  const std::vector<SampleResult> samples =
+      is_replayed ? computed_twice(compute, step, store_, mesh_.host_world()) : compute();
   {
     const PhaseScope scope(phases_, Phase::kCommunication);
-    gradient_sync_.finish();
     combine(samples, signals, result);
   }
 
   // Optimizer: clip by the global norm, update, and refresh the compute copy for the next step.
   const PhaseScope scope(phases_, Phase::kOptimizer);
   result.gradient_norm = gradient_norm(store_, mesh_.host_data(), mesh_.host_tensor());
-  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw CollectiveError(ExitCode::kNumeric,
-                          cat("loss ", result.loss, " and gradient norm ", result.gradient_norm,
-                              " of step ", step + 1,
-                              " are not finite; nothing was updated. "
-                              "Lower optimizer.lr, or resume from an earlier checkpoint"));
-  }
+  result.lr = rate_of(step)(config_.optimizer.lr);
+  judgement_ = guard_.judge(step, result.loss, result.gradient_norm);
+  if (judgement_.verdict != Verdict::kUpdate) return result;
   const double limit = train.clip_grad_norm;
   const double clip =
       limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
-  const Rate rate = rate_of(step);
-  result.lr = rate(config_.optimizer.lr);
-  optimizer_->update(store_, mesh_, {step + 1, clip, rate});
+  optimizer_->update(store_, mesh_, {step + 1 - optimizer_began_, clip, rate_of(step)});
   store_.refresh_compute();
   return result;
 }
@@ -131,6 +123,22 @@ Rate Trainer::rate_of(int64_t step) const {
 ModelBatch Trainer::on_device(const Batch& batch, DropoutContext dropout) const {
   return to_model_batch(batch, config_.model, {config_.data.isolate_documents, std::move(dropout)},
                         store_.device());
+}
+
+// While the last backward pass runs, units whose gradients are complete are already being summed
+// over the data axis.
+std::vector<Trainer::SampleResult> Trainer::compute_gradients(const std::vector<Batch>& batches,
+                                                              int64_t step,
+                                                              const LossScales& scales) {
+  store_.begin_step();
+  std::vector<SampleResult> samples;
+  for (const Batch& batch : batches) {
+    const bool is_last = &batch == &batches.back();
+    forward_backward(batch, step, scales, is_last, samples);
+  }
+  const PhaseScope scope(phases_, Phase::kCommunication);
+  gradient_sync_.finish();
+  return samples;
 }
 
 void Trainer::forward_backward(const Batch& batch, int64_t step, const LossScales& scales,

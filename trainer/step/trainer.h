@@ -14,6 +14,7 @@
 #include "trainer/config/config.h"
 #include "trainer/step/model_batch.h"
 #include "trainer/step/optimizer.h"
+#include "trainer/step/step_guard.h"
 
 namespace lmtrain {
 
@@ -21,6 +22,7 @@ namespace lmtrain {
 struct RankSpeed {
   double compute_seconds = 0;  // without waiting for other ranks
   double stolen_share = 0;     // of its machine's CPU time, by the machine's host (steal)
+  uint64_t clock_limits = 0;   // what holds its GPU's clocks down (energy/clock_limits.h)
 };
 
 // What each rank sends to the others at each step (gather_all). A StepResult holds the sums.
@@ -73,15 +75,26 @@ class Trainer {
   Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens,
           PhaseTracker& phases);
 
-  // Does one optimizer step; `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric,
-  // before anything is updated, when the loss or the gradients are non-finite.
+  // Does one optimizer step; `step` counts from 0. judgement() tells whether it has updated anything.
+  // Throws CollectiveError with ExitCode::kNumeric, before
+  // anything is updated, where loss or gradients are wrong and patience is at its end, or where
+  // the step computed twice differs (train.replay_every).
   StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
+
+  const StepJudgement& judgement() const { return judgement_; }  // of the last step
 
   // What each rank said of its speed in the last step.
   const std::vector<RankSpeed>& speeds() const { return speeds_; }
 
   // Returns the learning rates of that step.
   Rate rate_of(int64_t step) const;
+
+  // What checkpoints keep beside tensors.
+  const GuardState& guard() const { return guard_.state(); }
+  void set_guard(const GuardState& state) { guard_.set_state(state); }
+  // The optimizer's state began to grow at this step, and its updates count from there.
+  int64_t optimizer_began() const { return optimizer_began_; }
+  void set_optimizer_began(int64_t step) { optimizer_began_ = step; }
 
   // Evaluates the first `num_samples` samples of `loader`, divided among the ranks. Collective.
   // Every rank gets the result, and the samples where it asks for them. `pause` is called before
@@ -103,6 +116,9 @@ class Trainer {
   };
 
   ModelBatch on_device(const Batch& batch, DropoutContext dropout) const;
+  // Forward and backward of all micro-batches, and the sums of the gradients over the ranks.
+  std::vector<SampleResult> compute_gradients(const std::vector<Batch>& batches, int64_t step,
+                                              const LossScales& scales);
   void forward_backward(const Batch& batch, int64_t step, const LossScales& scales, bool is_last,
                         std::vector<SampleResult>& results);
   void combine(const std::vector<SampleResult>& mine, const RankSignals& signals,
@@ -116,6 +132,9 @@ class Trainer {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Optimizer> optimizer_;
   GradientSync gradient_sync_;
+  StepGuard guard_;
+  StepJudgement judgement_;
+  int64_t optimizer_began_ = 0;
   std::vector<RankSpeed> speeds_;
 };
 

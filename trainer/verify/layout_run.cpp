@@ -59,6 +59,8 @@ LayoutRun run_layout(const Config& config, const LayoutRunInput& input, Mesh& me
   LayoutRun run;
   for (int64_t step = 0; step < input.num_steps; ++step) {
     run.steps.push_back(trainer.train_step(*input.train, step, {}));
+    if (trainer.judgement().verdict != Verdict::kUpdate)
+      throw CollectiveError(ExitCode::kNumeric, trainer.judgement().reason);
     for (const Parameter* parameter : trainer.store().parameters()) {
       run.largest_updates[parameter->spec().name] +=
           trainer.optimizer().largest_update(parameter->spec(), trainer.rate_of(step));

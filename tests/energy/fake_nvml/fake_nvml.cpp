@@ -1,6 +1,6 @@
 // Stands in for the driver's libnvidia-ml.so.1. The environment variable FAKE_NVML_GPUS names a
 // file that is read again at every call. Each line of it is a GPU:
-//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID]
+//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID [CLOCK_REASONS]]
 // A value is "-" if the GPU does not support it, and "lost" if the GPU no longer answers.
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +19,7 @@ constexpr int kGpuIsLost = 15;
 constexpr uintptr_t kMigOffset = 1000;  // handles of MIG instances
 
 struct Gpu {
-  std::string uuid, name, energy, power, mig;
+  std::string uuid, name, energy, power, mig, clock_reasons = "0";
 };
 
 std::vector<Gpu> gpus() {
@@ -29,7 +29,8 @@ std::vector<Gpu> gpus() {
   while (std::getline(file, line)) {
     std::istringstream words(line);
     Gpu gpu;
-    words >> gpu.uuid >> gpu.name >> gpu.energy >> gpu.power >> gpu.mig;
+    words >> gpu.uuid >> gpu.name >> gpu.energy >> gpu.power >> gpu.mig >> gpu.clock_reasons;
+    if (gpu.clock_reasons.empty()) gpu.clock_reasons = "0";
     all.push_back(gpu);
   }
   return all;
@@ -90,6 +91,9 @@ int nvmlDeviceGetName(void* handle, char* name, unsigned int size) {
 }
 int nvmlDeviceGetTotalEnergyConsumption(void* handle, unsigned long long* millijoules) {
   return copy_number(gpus().at(index_of(handle)).energy, millijoules);
+}
+int nvmlDeviceGetCurrentClocksThrottleReasons(void* handle, unsigned long long* reasons) {
+  return copy_number(gpus().at(index_of(handle)).clock_reasons, reasons);
 }
 int nvmlDeviceGetPowerUsage(void* handle, unsigned int* milliwatts) {
   return copy_number(gpus().at(index_of(handle)).power, milliwatts);

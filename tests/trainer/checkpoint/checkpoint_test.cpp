@@ -1,6 +1,9 @@
 #include "trainer/checkpoint/checkpoint.h"
 
+#include <cstdlib>
+#include <fstream>
 #include <limits>
+#include <random>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -281,6 +284,51 @@ TEST_F(Checkpoints, EveryByteOfAManifestIsCovered) {
   EXPECT_EQ(newest(), first);
   folder_.write("step-00000002/manifest.json", good);
   EXPECT_EQ(newest(), second);
+}
+
+// How often to try, by a variable of the environment (scripts/fault_matrix.sh).
+int64_t number_of_tries(const char* variable, int64_t usual) {
+  const char* const text = std::getenv(variable);
+  return text != nullptr ? std::atoll(text) : usual;
+}
+
+// Not durable, and so quick.
+void overwrite(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+// Defect: a flipped bit or a file that was cut short is believed, or a good checkpoint is not.
+TEST_F(Checkpoints, FindsFlippedBitsAndCutFiles) {
+  const fs::path first = save(1, 1);
+  const fs::path second = save(2, 2);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(second)) files.push_back(entry.path());
+  ASSERT_EQ(files.size(), 3U);  // tensors, tokenizer, manifest
+  const auto is_found = [&](const fs::path& file, const std::string& damaged,
+                            const std::string& good) {
+    overwrite(file, damaged);
+    const bool found = newest() == first;
+    overwrite(file, good);
+    return found;
+  };
+  std::mt19937_64 random(11);
+  const int64_t flips = number_of_tries("LMTRAIN_TEST_FLIPS", 500);
+  for (int64_t i = 0; i < flips; ++i) {
+    const fs::path& file = files[random() % files.size()];
+    const std::string good = read_file(file);
+    std::string damaged = good;
+    const size_t bit = random() % (8 * good.size());
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    ASSERT_TRUE(is_found(file, damaged, good)) << file << " bit " << bit;
+  }
+  constexpr size_t kStep = 4096;
+  for (const fs::path& file : files) {
+    const std::string good = read_file(file);
+    for (size_t size = 0; size < good.size(); size += kStep)
+      ASSERT_TRUE(is_found(file, good.substr(0, size), good)) << file << " cut to " << size;
+  }
+  const int64_t loads = number_of_tries("LMTRAIN_TEST_LOADS", 50);
+  for (int64_t i = 0; i < loads; ++i) ASSERT_EQ(newest(), second) << "load " << i;
 }
 
 // Defect: a newer checkpoint whose files are whole, but of which no run can be made, ends a resume;

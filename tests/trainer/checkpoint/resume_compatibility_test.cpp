@@ -6,6 +6,7 @@
 
 #include "base/config_value.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "trainer/config/load_config.h"
 #include "trainer/step/schedule.h"
 
@@ -37,8 +38,8 @@ TEST(ResumeCompatibility, RefusesWhatMakesAnotherRun) {
 TEST(ResumeCompatibility, ListsAllDifferences) {
   EXPECT_EQ(error_of_change({"run.seed=2", "train.precision=fp32"}),
             "the checkpoint was made with another config: run.seed (1 in the checkpoint, 2 now), "
-            "train.precision (bf16 in the checkpoint, fp32 now); set them back, or choose another "
-            "run.name to start anew");
+            "train.precision (bf16 in the checkpoint, fp32 now); set them back, allow them with "
+            "resume.allow, or choose another run.name to start anew");
 }
 
 // Defect: a run cannot be extended, moved to other ranks or tuned after a checkpoint.
@@ -51,11 +52,44 @@ TEST(ResumeCompatibility, AllowsTheRest) {
             "");
 }
 
-// Defect: a change of the learning rate's course that nobody is told of.
-TEST(ResumeCompatibility, NamesChangesOfCourse) {
-  const Config now = load_config("", {"train.steps=1000", "eval.interval=7"}).config;
-  EXPECT_EQ(changed_keys(Config(), now, OnResume::kWarned),
-            (std::vector<std::string>{"train.steps (600 in the checkpoint, 1000 now)"}));
+// Defect: a strict resume takes another course.
+TEST(ResumeCompatibility, StrictRefusesAnotherCourse) {
+  const std::string error =
+      error_of_change({"resume.mode=strict", "train.steps=1000", "eval.interval=7"});
+  EXPECT_NE(error.find("train.steps (600 in the checkpoint, 1000 now)"), std::string::npos)
+      << error;
+  EXPECT_EQ(error.find("eval.interval"), std::string::npos) << error;
+}
+
+// Defect: what resume.allow names is refused, or what it does not name is not.
+TEST(ResumeCompatibility, AllowsWhatIsNamed) {
+  EXPECT_EQ(error_of_change({"run.seed=2", "resume.allow=[run.seed]"}), "");
+  EXPECT_EQ(error_of_change({"optimizer.eps=1e-6", "resume.allow=[optimizer]"}), "");
+  const std::string error =
+      error_of_change({"run.seed=2", "model.dropout=0.1", "resume.allow=[run.seed, tokenizer]"});
+  EXPECT_NE(error.find("model.dropout"), std::string::npos) << error;
+  EXPECT_EQ(error.find("run.seed ("), std::string::npos) << error;
+}
+
+// Defect: weights alone are taken, and the optimizer's settings must still be the old ones; or a
+// run that went on that way loses its optimizer at the next stop.
+TEST(ResumeCompatibility, WeightsAloneFreeTheOptimizer) {
+  EXPECT_EQ(error_of_change({"optimizer.kind=muon", "optimizer.eps=1e-6", "resume.mode=weights"}),
+            "");
+  EXPECT_NE(error_of_change({"run.seed=2", "resume.mode=weights"}), "");
+  const Config weights = load_config("", {"resume.mode=weights"}).config;
+  EXPECT_TRUE(takes_weights_alone(Config(), weights));
+  EXPECT_FALSE(takes_weights_alone(weights, weights));
+}
+
+// Defect: an entry that allows nothing is accepted and ignored.
+TEST(ResumeCompatibility, RefusesNamesThatAllowNothing) {
+  for (const char* allow : {"tokeniser", "run.name", "model.layers"}) {
+    const LoadedConfig loaded = load_config("", {cat("resume.allow=[", allow, "]")});
+    EXPECT_THROW(check_allowed_changes(loaded), ConfigError) << allow;
+  }
+  EXPECT_NO_THROW(check_allowed_changes(
+      load_config("", {"resume.allow=[tokenizer, data, model.dropout, model]"})));
 }
 
 Config with(const std::vector<std::string>& settings) { return load_config("", settings).config; }

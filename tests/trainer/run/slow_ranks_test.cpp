@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "energy/clock_limits.h"
+
 namespace lmtrain {
 namespace {
 
@@ -47,6 +49,22 @@ TEST(SlowRanks, NoiseIsNotNamed) {
     EXPECT_TRUE(short_steps.add({{0.001, 0}, {0.003, 0}}).empty());
   SlowRanks alone;
   for (int step = 0; step < 50; ++step) EXPECT_TRUE(alone.add({{0.5, 0.5}}).empty());
+}
+
+// Defect: a GPU that is held down by heat is not named, named at each step, or named for the cap that
+// its owner has set.
+TEST(SlowRanks, GpusThatAreHeldDownAreNamedOnce) {
+  SlowRanks ranks;
+  size_t found = 0;
+  for (int step = 0; step < 40; ++step) {
+    ranks.add({{0.1, 0, kPowerCap}, {0.1, 0, 0x40 | kPowerCap}});
+    for (const SlowRanks::HeldDown& one : ranks.held_down()) {
+      ++found;
+      EXPECT_EQ(one.rank, 1U);
+      EXPECT_EQ(clock_limits_text(one.clock_limits), "heat");
+    }
+  }
+  EXPECT_EQ(found, 1U);
 }
 
 TEST(StolenTime, IsAShare) {
