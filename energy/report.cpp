@@ -207,7 +207,9 @@ void add_waste(EmissionsReport& report) {
     if (attempt.stopped && *step == attempt.last_step) continue;
     for (const EnergyTotals& totals : report.totals) {
       if (totals.start.attempt != attempt.attempt) continue;
-      attempt.wasted_joules += totals.series.joules_from_step(totals.start.first_step, *step);
+      const auto spent = totals.series.spent_from_step(totals.start.first_step, *step);
+      attempt.wasted_joules += spent.joules;
+      if (totals.start.place.rank == 0) attempt.wasted_seconds += spent.seconds;
     }
   }
 }
@@ -356,6 +358,22 @@ void add_doubts_and_remarks(EmissionsReport& report) {
 }
 
 }  // namespace
+
+TimeUse EmissionsReport::time_use() const {
+  TimeUse use;
+  const auto in = [&](Phase phase) { return phases[static_cast<size_t>(phase)].seconds; };
+  use.startup = in(Phase::kStartup) + in(Phase::kPreparation);
+  use.saves = in(Phase::kCheckpoint);
+  use.evaluation = in(Phase::kEvaluation) + in(Phase::kSamples);
+  double end = 0.0;  // of the attempt before
+  for (const AttemptEnergy& attempt : attempts) {
+    use.repeated += attempt.wasted_seconds;
+    if (end > 0.0) use.between += std::max(0.0, attempt.wall_seconds - end);
+    end = attempt.wall_seconds + attempt.seconds;
+  }
+  use.steps = std::max(0.0, seconds - use.startup - use.saves - use.evaluation - use.repeated);
+  return use;
+}
 
 double EmissionsReport::wasted_joules() const {
   double sum = 0.0;

@@ -72,9 +72,10 @@ struct AttemptEnergy {
   bool has_computed = false;  // whether it came to a step at all
   bool stopped = false;       // whether it ended in order; false if it crashed or still runs
   EnergyRange energy;
-  double wasted_joules = 0.0;  // spent on steps that a later attempt computed again
-  EnergyPrice price;           // that the numbers of the report are made with
-  EnergyPrice original_price;  // that it had when it ran
+  double wasted_joules = 0.0;   // spent on steps that a later attempt computed again
+  double wasted_seconds = 0.0;  // the same time
+  EnergyPrice price;            // that the numbers of the report are made with
+  EnergyPrice original_price;   // that it had when it ran
   std::optional<BatchJob> job;
   bool has_own_price = false;  // false for an attempt of an earlier version, priced by the config
 };
@@ -83,6 +84,18 @@ struct AttemptEnergy {
 struct EnergyCost {
   EnergyRange facility;
   EmissionsRange emissions;
+};
+
+// Where the time of a run went, in seconds of rank 0.
+struct TimeUse {
+  double steps = 0.0;     // that count, with their waiting for other ranks
+  double repeated = 0.0;  // on steps that a later attempt computed again
+  double startup = 0.0;   // with the preparation of text
+  double saves = 0.0;     // in which training stood still
+  double evaluation = 0.0;
+  double between = 0.0;  // in which no attempt ran
+
+  double all() const { return steps + repeated + startup + saves + evaluation + between; }
 };
 
 struct EmissionsReport {
@@ -105,6 +118,7 @@ struct EmissionsReport {
   std::vector<EnergyTotals> totals;  // that all this is the sum of: this job's part
 
   double wasted_joules() const;
+  TimeUse time_use() const;
   // The price of all attempts, or null where they differ.
   const EnergyPrice* one_price() const;
 };

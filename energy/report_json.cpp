@@ -93,6 +93,7 @@ ordered_json attempts_json(const EmissionsReport& report) {
          {"g_co2e_per_kwh", attempt.price.grid.g_per_kwh},
          {"kg_co2e", attempt.energy.joules * attempt.price.grams_per_joule() / 1000.0},
          {"wasted_kwh", kwh(attempt.wasted_joules)},
+         {"wasted_seconds", attempt.wasted_seconds},
          {"job", attempt.job ? ordered_json(job_to_json(*attempt.job)) : ordered_json()}});
   }
   return list;
@@ -126,6 +127,10 @@ ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
                                 {"emissions_kg_co2e", kg_json(report.original_cost->emissions)}};
   }
   json["wasted_kwh"] = kwh(report.wasted_joules());
+  const TimeUse time = report.time_use();
+  json["time_seconds"] = {{"steps", time.steps},           {"repeated", time.repeated},
+                          {"startup", time.startup},       {"saves", time.saves},
+                          {"evaluation", time.evaluation}, {"between_attempts", time.between}};
   if (facts.inherited) {
     json["inherited"] = {{"checkpoint", facts.inherited->checkpoint},
                          {"steps", facts.inherited->steps},

@@ -223,6 +223,22 @@ std::string phase_table(const EmissionsReport& report) {
   return text + "\n";
 }
 
+std::string time_table(const EmissionsReport& report) {
+  const TimeUse time = report.time_use();
+  const double all = time.all();
+  std::string text = "## Time\n\n" + table_head({"spent on", "time", "share"});
+  const auto line = [&](const char* what, double seconds) {
+    if (seconds > 0.0) text += row({what, human_duration(seconds), percent(seconds / all)});
+  };
+  line("steps that count", time.steps);
+  line("steps that were computed again", time.repeated);
+  line("start-up and preparation of text", time.startup);
+  line("standing still for saves", time.saves);
+  line("validation, tasks and samples", time.evaluation);
+  line("nothing, between attempts", time.between);
+  return text + "\n";
+}
+
 std::string steps_text(const AttemptEnergy& attempt) {
   if (!attempt.has_computed) return "none";
   if (attempt.first_step == attempt.last_step) return std::to_string(attempt.first_step);
@@ -298,6 +314,7 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
   text += picture("loss", "Training and validation loss by step", loss_chart(facts));
   text += task_table(facts);
   text += sample_blocks(facts);
+  text += time_table(report);
   text += "## Energy\n\n";
   text += picture("power", "Power over time by kind of device", power_chart(report));
   text += device_table(report) + node_and_rank_tables(report) + phase_table(report);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs the tests with ctest, whose exit code and summary it ends with.
 #   test.sh [CTEST ARGUMENT...]   all tests
-#   test.sh --asan [...]          the unit tests, built with the address and undefined sanitizers
+#   test.sh --asan [...]          the unit tests, built with the address and undefined sanitizers, and a run of two ranks
+#   test.sh --tsan                what works with threads, built with the thread sanitizer
 #   test.sh --oracle              computes the reference fixtures afresh with PyTorch and compares
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -19,9 +20,17 @@ sanitizer_settings() {
   export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 }
 
+# A run of two ranks with saves beside training, and one whose saves fail.
+run_two_ranks() {
+  say "two ranks of $1"
+  for test in save_test watchdog_test; do
+    bash tests/run/$test.sh "$PWD/$1/lmtrain" "$PWD"
+  done
+}
+
 case ${1:-} in
   -h | --help)
-    sed -n '2,5s/^# \{0,1\}//p' "$0"
+    sed -n '2,6s/^# \{0,1\}//p' "$0"
     ;;
   --oracle)
     shift
@@ -33,6 +42,19 @@ case ${1:-} in
     sanitizer_settings
     build asan
     run_tests build-asan --label-regex '^unit$' "$@"
+    [ $# -gt 0 ] || run_two_ranks build-asan
+    ;;
+  --tsan)
+    scripts/setup.sh
+    export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$project/scripts/tsan_suppressions.txt:ignore_noninstrumented_modules=1}
+    # OpenMP's barriers are not instrumented: its threads would seem to race.
+    export OMP_NUM_THREADS=1
+    build tsan
+    for program in test_base test_energy test_parallel; do build-tsan/$program --gtest_brief=1; done
+    for ranks in 1 2 4; do
+      mpirun -n "$ranks" build-tsan/test_mpi --gtest_brief=1 --gtest_filter='Watchdog*:LayoutCheckpoint*:Collectives*:Operation*:ReplicaDrift*'
+    done
+    run_two_ranks build-tsan
     ;;
   *)
     scripts/setup.sh

@@ -144,6 +144,9 @@ TEST(Report, KeepsEarlierAttemptsAndWhatWasComputedAgain) {
   EXPECT_EQ(report.attempts[1].wasted_joules, 0.0);
   EXPECT_DOUBLE_EQ(report.wasted_joules(), 350.0);
   EXPECT_DOUBLE_EQ(report.seconds, 20.0);
+  EXPECT_DOUBLE_EQ(report.attempts[0].wasted_seconds, 3.5);
+  EXPECT_DOUBLE_EQ(report.time_use().repeated, 3.5);
+  EXPECT_DOUBLE_EQ(report.time_use().all() - report.time_use().between, 20.0);
 }
 
 // Defect: preparing text, killed before the first step, charged as steps computed again.
