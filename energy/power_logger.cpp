@@ -98,9 +98,10 @@ void PowerLogger::take_sample() {
   sample(monotonic_seconds());
 }
 
-void PowerLogger::stop() noexcept {
+void PowerLogger::stop(bool in_order) noexcept {
   {
     const std::lock_guard lock(mutex_);
+    if (!stopping_) in_order_ = in_order;
     stopping_ = true;
   }
   wake_.notify_all();
@@ -125,7 +126,7 @@ void PowerLogger::run() noexcept {
       next = std::max(next + interval_, now);
     }
     if (!ledger_) return;
-    keep(AttemptStop{totals_.seconds});
+    if (in_order_) keep(AttemptStop{totals_.seconds});
     ledger_->sync();
   } catch (const std::exception& error) {
     log_warn(cat("energy is no longer metered: ", error.what()));

@@ -65,8 +65,8 @@ class PowerLogger {
   // Takes a sample now, for checkpoints and before a report.
   void take_sample();
   // Takes the last sample, ends the attempt in the ledger and ends the thread. Later calls do
-  // nothing.
-  void stop() noexcept;
+  // nothing. An attempt whose last steps are thrown away has not ended in order.
+  void stop(bool in_order = true) noexcept;
 
  private:
   void run() noexcept;
@@ -87,6 +87,7 @@ class PowerLogger {
   mutable std::mutex mutex_;  // guards all members below it except the atomics
   std::condition_variable wake_;
   bool stopping_ = false;
+  bool in_order_ = true;
   std::optional<LedgerWriter> ledger_;
   std::vector<EnergySample> waiting_;  // for the ledger
   bool warned_ = false;                // that the ledger cannot be written

@@ -27,7 +27,7 @@ if LC_ALL=C.UTF-8 grep -nHP '^(?=.{101})(.*\s)?//' "${sources[@]}"; then die "th
 
 if [ $# = 0 ]; then
   say "shellcheck"
-  shellcheck --external-sources --source-path=scripts .ci/run scripts/*.sh tests/scripts/*.sh tests/run/*.sh
+  shellcheck --external-sources --source-path=SCRIPTDIR .ci/run scripts/*.sh tests/scripts/*.sh tests/run/*.sh tests/faults/*.sh
 fi
 
 # clang-tidy needs the compile commands and the generated header, not the objects.

@@ -4,6 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../run/lib.sh"
 
 # A run of 4 steps that saves twice and keeps one checkpoint, so that removing the old ones is among its calls.
+# shellcheck disable=SC2034  # for the scripts that source this
 steps=(train.steps=4 checkpoint.interval=2 checkpoint.keep=1 eval.interval=0 eval.samples=0 energy.interval_seconds=1)
 
 # Runs so many ranks with one thread each.

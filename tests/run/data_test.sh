@@ -27,7 +27,7 @@ awk -v apart="$(mean apart 50)" -v joined="$(mean joined 50)" 'BEGIN { exit !(ap
   fail "loss of isolated documents $(mean apart 50), of joined ones $(mean joined 50)"
 
 # Two sources, one of them a single document: each has its own loss, whichever comes first.
-head -200 text/corpus | tr 'a-z' 'n-za-m' > other
+head -200 text/corpus | tr '[:lower:]' 'n-za-m' > other
 for order in "{path: text, separator: '%'}, {path: other}" "{path: other}, {path: text, separator: '%'}"; do
   expect 0 "text [0-9.]*" config.yaml run.name=two train.steps=0 "data.sources=[$order]"
   grep -q 'Validation loss of other' runs/two/report.md || fail "the report does not tell the loss of each source"

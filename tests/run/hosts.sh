@@ -1,6 +1,7 @@
 # Hosts on one machine, for tests: each has a network, a name and temporary files of its own (namespaces of Linux), and all see the
 # same other files. Sourced behind tests/run/lib.sh; `work` is the folder of the test.
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # work
 
 hosts=$work/hosts
 private=$work/private # the same path on each host, another folder on each

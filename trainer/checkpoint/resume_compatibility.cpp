@@ -81,24 +81,35 @@ void check_allowed_changes(const LoadedConfig& loaded) {
 }
 
 void check_resume_compatibility(const Config& before, const Config& now) {
-  std::vector<std::string> refused;
+  std::vector<std::string> fixed;
+  std::vector<std::string> strict;  // that strict alone refuses
+  bool names_optimizer = false;
   for (const ConfigChange& change : config_changes(values_of(before), values_of(now))) {
     const std::string text =
         cat(change.key, " (", change.before, " in the checkpoint, ", change.now, " now)");
-    const bool is_fixed = change.on_resume == OnResume::kFixed;
-    const bool is_strict = now.resume.mode == ResumeMode::kStrict;
-    if (is_fixed ? !may_change(change.key, before, now)
-                 : is_strict && change.on_resume == OnResume::kWarned) {
-      refused.push_back(text);
+    if (change.on_resume == OnResume::kFixed && !may_change(change.key, before, now)) {
+      fixed.push_back(text);
+      names_optimizer |= covers("optimizer", change.key);
+    } else if (change.on_resume == OnResume::kWarned && now.resume.mode == ResumeMode::kStrict) {
+      strict.push_back(text);
     } else if (change.on_resume != OnResume::kFree) {
       log_info(cat("changed since the checkpoint: ", text));
     }
   }
-  if (refused.empty()) return;
-  throw ConfigError(cat("the checkpoint was made with another config: ", join(refused, ", "),
-                        "; set them back, allow them with resume.allow",
-                        now.resume.mode == ResumeMode::kStrict ? " and resume.mode=elastic" : "",
-                        ", or choose another run.name to start anew"));
+  if (!fixed.empty()) {
+    const bool was_weights = before.resume.mode == ResumeMode::kWeightsAlone;
+    throw ConfigError(cat(
+        "the checkpoint was made with another config: ", join(fixed, ", "),
+        "; set them back, choose another run.name to start anew, or name them in resume.allow if "
+        "no tensor has another shape by them",
+        !names_optimizer ? ""
+        : was_weights    ? " (resume.mode=weights has made the optimizer anew once already)"
+                         : "; resume.mode=weights begins with a new optimizer"));
+  }
+  if (!strict.empty()) {
+    throw ConfigError(cat("resume.mode = strict, but the checkpoint was made with another config: ",
+                          join(strict, ", "), "; set them back, or use resume.mode=elastic"));
+  }
 }
 
 namespace {

@@ -164,12 +164,11 @@ std::vector<std::string> check_texts(const std::string& place, const CheckpointS
   std::vector<std::string> notes;
   const bool is_same_tokenizer = then.tokenizer_hash == now.tokenizer_hash;
   const auto other = [](const char* what, const std::string& before, const std::string& after) {
-    return cat("another ", what, " than the checkpoint was trained with (", before, ", now ", after,
-               ")");
+    return cat("the ", what, " is not the one of the checkpoint (", before, ", now ", after,
+               "), which resume.allow accepts");
   };
   if (!is_same_tokenizer && is_allowed(config, "tokenizer")) {
-    notes.push_back(cat(other("tokenizer", then.tokenizer_hash, now.tokenizer_hash),
-                        ", as resume.allow has it"));
+    notes.push_back(other("tokenizer", then.tokenizer_hash, now.tokenizer_hash));
   } else if (!is_same_tokenizer && !config.tokenizer.path.empty()) {
     throw ConfigError(cat(place, " was trained with another tokenizer (", then.tokenizer_hash,
                           ", now ", now.tokenizer_hash,
@@ -180,8 +179,9 @@ std::vector<std::string> check_texts(const std::string& place, const CheckpointS
                           " was trained on other text: the tokenizer that is trained on "
                           "data.sources differs (",
                           then.tokenizer_hash, ", now ", now.tokenizer_hash,
-                          "); restore the files of data.sources, or start a run on what is there "
-                          "now with model.init_from=",
+                          "); restore the files of data.sources, go on with what is there now by "
+                          "resume.allow=[tokenizer, data], or start a run on it with "
+                          "model.init_from=",
                           place, " and another run.name"));
   }
   if (!then.start_token) {
@@ -193,8 +193,7 @@ std::vector<std::string> check_texts(const std::string& place, const CheckpointS
   }
   if (then.data_fingerprint == now.data_fingerprint) return notes;
   if (is_allowed(config, "data")) {
-    notes.push_back(cat(other("text", then.data_fingerprint, now.data_fingerprint),
-                        ", as resume.allow has it; its batches are counted on"));
+    notes.push_back(other("text", then.data_fingerprint, now.data_fingerprint));
     return notes;
   }
   throw ConfigError(cat(place, " was trained on other data (fingerprint ", then.data_fingerprint,

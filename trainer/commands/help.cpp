@@ -23,7 +23,7 @@ Exit codes:
   64  config or command line is wrong    75  stopped on request (signal, Ctrl-C)
   65  data is wrong or missing           76  a rank stopped making progress
   66  no usable checkpoint               130 ended by a second Ctrl-C
-  70  loss or gradient is not finite     1   any other error
+  70  numbers are wrong, such as NaN     1   any other error
   73  another job holds the folder
 )";
 

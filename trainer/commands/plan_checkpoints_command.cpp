@@ -1,11 +1,16 @@
 // plan-checkpoints: what saves and failures will cost a run.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
+#include <sstream>
 
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
 #include "base/error.h"
+#include "base/median.h"
 #include "base/text.h"
-#include "energy/run_facts.h"
 #include "parallel/precision.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/text_table.h"
@@ -22,7 +27,7 @@ namespace {
 struct Options {
   ConfigArguments config;
   int64_t ranks = 0;
-  double mtbf_hours = 24.0;
+  std::optional<double> mtbf_hours;  // none: the config's
   double step_seconds = 0;
   double write_mib_per_second = 250;
   double copy_gib_per_second = 5;
@@ -31,60 +36,95 @@ struct Options {
   std::string run;
 };
 
-// What a step and a save take, and where that is from.
+// What a step and a save take, in seconds, and where that is from.
 struct Times {
   double step = 0;
   double stall = 0;
-  double persist = 0;
+  double work = 0;     // of a save, without rests
+  double persist = 0;  // until it counts
   std::string source;
 };
 
-// As a run has measured them.
-Times measured_times(const std::string& run) {
-  const RunFolder folder{run};
-  const std::optional<RunFacts> facts = load_run_facts(folder.facts());
-  if (!facts) throw DataError(cat(run, " is not the folder of a run (it has no facts.json)"));
-  if (!facts->saves || facts->saves->count == 0 || facts->steps == 0)
+// As a run has measured them: medians, since a run waits for its last save. `bytes` are those of the
+// config's checkpoints.
+Times measured_times(const std::string& run, double bytes) {
+  const std::filesystem::path path = RunFolder{run}.metrics();
+  if (!std::filesystem::exists(path))
+    throw DataError(cat(run, " is not the folder of a run (it has no metrics.jsonl)"));
+  std::vector<double> steps, stalls, works, persists;
+  double found_bytes = 0;
+  std::istringstream lines(read_file(path));
+  for (std::string text; std::getline(lines, text);) {
+    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object()) continue;
+    const auto number = [&](const char* key) {
+      return line.contains(key) && line[key].is_number() ? line[key].get<double>() : 0.0;
+    };
+    if (line.contains("step_seconds")) steps.push_back(number("step_seconds"));
+    if (!line.contains("checkpoint_bytes")) continue;
+    found_bytes = number("checkpoint_bytes");
+    stalls.push_back(number("stall_seconds"));
+    works.push_back(number("work_seconds"));
+    persists.push_back(number("persist_seconds"));
+  }
+  if (steps.empty() || stalls.empty())
     throw DataError(cat(run, " has no steps and saves on record yet"));
-  const auto count = static_cast<double>(facts->saves->count);
-  return {facts->seconds / static_cast<double>(facts->steps), facts->saves->stall_seconds / count,
-          facts->saves->persist_seconds / count, cat("as measured in ", run)};
+  constexpr double kFrame = 1 << 20;  // what the files hold besides tensors
+  if (std::abs(found_bytes - bytes) > 0.05 * bytes + kFrame) {
+    throw ConfigError(cat("--run ", run, " is of another model: its checkpoints have ",
+                          human_bytes(std::llround(found_bytes)), ", the config's ",
+                          human_bytes(std::llround(bytes))));
+  }
+  return {median(steps), median(stalls), median(works), median(persists),
+          cat("medians of ", counted(static_cast<int64_t>(steps.size()), "step"), " and ",
+              counted(static_cast<int64_t>(stalls.size()), "save"), " of ", run)};
 }
 
-Times estimated_times(const Options& options, double bytes_of_rank) {
+Times estimated_times(const Options& options, double bytes_of_rank, bool is_asynchronous) {
   if (options.step_seconds == 0)
     throw ConfigError(
-        "say how long a step takes, by --step-seconds (lmtrain layouts estimates it) or by --run "
-        "with a run that has measured it");
-  return {options.step_seconds, bytes_of_rank / (options.copy_gib_per_second * (1 << 30)),
-          bytes_of_rank / (options.write_mib_per_second * (1 << 20)), "estimated by the rates"};
+        "--step-seconds or --run is required: lmtrain layouts estimates the time of a step, and a "
+        "run has measured it");
+  const double copy = bytes_of_rank / (options.copy_gib_per_second * (1 << 30));
+  const double write = bytes_of_rank / (options.write_mib_per_second * (1 << 20));
+  return {options.step_seconds, is_asynchronous ? copy : write, write, write,
+          "estimated by the rates"};
 }
 
-// So many steps that the distance is near to `seconds`, one at the least.
+// So many steps that the interval is near to `seconds`, one at the least.
 int64_t steps_near(double seconds, double step_seconds) {
   return std::max<int64_t>(1, std::llround(seconds / step_seconds));
 }
 
+// "0.3 ms", "2.5 s", "1h02m".
+std::string time_text(double seconds) {
+  if (seconds < 1) return cat(fixed(1000 * seconds, 1), " ms");
+  return seconds < 100 ? cat(fixed(seconds, 1), " s") : human_duration(seconds);
+}
+
 std::string percent(double share) { return cat(fixed(100 * share, share < 0.001 ? 3 : 2), "%"); }
 
-std::string goodput_table(const FailureModel& model, const Times& times,
-                          const std::optional<int64_t>& of_config, int64_t best) {
-  std::vector<int64_t> intervals = {std::max<int64_t>(1, best / 4), best, best * 4, best * 16};
-  if (of_config && *of_config > 0) intervals.push_back(*of_config);
+std::string goodput_table(FailureModel model, const Times& times,
+                          const CheckpointConfig& checkpoint, int64_t automatic) {
+  std::vector<int64_t> intervals = {std::max<int64_t>(1, automatic / 4), automatic, automatic * 4,
+                                    automatic * 16};
+  const int64_t of_config = checkpoint.interval.value_or(automatic);
+  if (of_config > 0) intervals.push_back(of_config);
   std::ranges::sort(intervals);
-  const auto repeated = std::ranges::unique(intervals);
-  intervals.erase(repeated.begin(), repeated.end());
+  intervals.erase(std::unique(intervals.begin(), intervals.end()), intervals.end());
   std::vector<std::vector<std::string>> rows = {
-      {"a save every", "", "goodput", "repeated", "standing still", "restarting", ""}};
+      {"interval", "", "goodput", "lost work", "stalls", "restarts", ""}};
   for (const int64_t steps : intervals) {
     const double seconds = static_cast<double>(steps) * times.step;
+    // One save is waited for before the next begins.
+    model.stall = std::max(times.stall, times.persist - seconds);
     const Goodput goodput = expected_goodput(model, seconds);
-    std::string remark;
-    if (steps == best) remark = "checkpoint.interval=auto";
-    if (of_config == steps) remark += remark.empty() ? "the config's" : ", the config's";
-    rows.push_back({counted(steps, "step"), human_duration(seconds), percent(goodput.useful),
+    std::vector<std::string> remarks;
+    if (steps == automatic) remarks.emplace_back("checkpoint.interval=auto");
+    if (steps == of_config) remarks.emplace_back("the config's");
+    rows.push_back({counted(steps, "step"), time_text(seconds), percent(goodput.useful),
                     percent(goodput.repeated), percent(goodput.stalled),
-                    percent(goodput.restarting), remark});
+                    percent(goodput.restarting), join(remarks, ", ")});
   }
   std::string text;
   for (const std::string& line : table_lines(rows)) text += line + "\n";
@@ -102,45 +142,49 @@ void plan_checkpoints(const Options& options) {
   const auto bytes =
       static_cast<double>(checkpoint_bytes(config.model, vocab_size, precision, config.optimizer));
   const double bytes_of_rank = bytes / static_cast<double>(options.ranks);
-  const Times times =
-      options.run.empty() ? estimated_times(options, bytes_of_rank) : measured_times(options.run);
-  const FailureModel model = {3600 * options.mtbf_hours, times.stall, times.persist,
-                              options.detect_seconds, options.restart_seconds};
-  const double cost = config.checkpoint.asynchronous ? times.stall : times.persist;
-  const int64_t best =
-      steps_near(best_save_interval(std::max(cost, 1e-3), times.persist, model.mtbf), times.step);
-  std::cout << loaded.name << ": checkpoints of " << human_bytes(static_cast<int64_t>(bytes))
-            << ", " << human_bytes(static_cast<int64_t>(bytes_of_rank)) << " for each of "
+  const Times times = options.run.empty()
+                          ? estimated_times(options, bytes_of_rank, config.checkpoint.asynchronous)
+                          : measured_times(options.run, bytes);
+  const double mtbf = 3600 * options.mtbf_hours.value_or(config.checkpoint.mtbf_hours);
+  const FailureModel model = {mtbf, times.stall, times.persist, options.detect_seconds,
+                              options.restart_seconds};
+  // As a run chooses it (trainer/run/save_schedule.h).
+  const int64_t automatic =
+      steps_near(best_save_interval(times.work, times.persist, mtbf), times.step);
+  std::cout << loaded.name << ": checkpoints of " << human_bytes(std::llround(bytes)) << ", "
+            << human_bytes(std::llround(bytes_of_rank)) << " for each of "
             << counted(options.ranks, "rank") << "\n"
-            << "A step takes " << fixed(times.step, 3)
-            << " s; for a save training stands still for " << fixed(times.stall, 3)
-            << " s, and it counts after " << fixed(times.persist, 1) << " s (" << times.source
-            << ")\n"
-            << "A failure comes every " << shortest(options.mtbf_hours)
-            << " h on average, is found within " << fixed(options.detect_seconds, 0)
-            << " s, and the job trains again " << fixed(options.restart_seconds, 0)
-            << " s later\n\n"
-            << goodput_table(model, times, config.checkpoint.interval, best)
-            << "\nA model, not a measurement: failures at random, saves at equal distances.\n";
+            << "A step takes " << time_text(times.step) << ". A save stalls training for "
+            << time_text(times.stall) << " and is durable after " << time_text(times.persist)
+            << " (" << times.source << ").\n"
+            << "Failures come every " << time_text(mtbf) << " on average, are found within "
+            << time_text(options.detect_seconds) << ", and a restart takes "
+            << time_text(options.restart_seconds) << ".\n\n"
+            << goodput_table(model, times, config.checkpoint, automatic)
+            << "\nThis is a model, not a measurement: failures are random and saves evenly "
+               "spaced.\n";
 }
 
 }  // namespace
 
 Command add_plan_checkpoints(CLI::App& program) {
   CLI::App* const app = program.add_subcommand(
-      "plan-checkpoints", "Estimate what saves and failures cost, by the distance of saves");
+      "plan-checkpoints", "Estimate what checkpoints and failures cost, for several intervals");
   const auto options = std::make_shared<Options>();
   add_config_arguments(app, options->config);
   const auto above_zero = number_range(1e-6, 1e12);
   app->add_option("--ranks", options->ranks, "Ranks of the job")
       ->required()
       ->check(CLI::Range(1, 1 << 16));
-  app->add_option("--mtbf", options->mtbf_hours, "Mean hours between two failures of the job")
-      ->check(above_zero)
-      ->capture_default_str();
-  auto* const run = app->add_option("--run", options->run,
-                                    "A run whose steps and saves were measured, by its folder");
-  app->add_option("--step-seconds", options->step_seconds, "Seconds of a step")
+  app->add_option("--mtbf", options->mtbf_hours,
+                  "Mean hours between two failures of the job; else the config's "
+                  "checkpoint.mtbf_hours")
+      ->check(above_zero);
+  auto* const run = app->add_option(
+      "--run", options->run,
+      "Folder of a run of this model whose steps and saves were measured, in place of the next three");
+  app->add_option("--step-seconds", options->step_seconds,
+                  "Seconds of a step; this or --run is required")
       ->check(above_zero)
       ->excludes(run);
   app->add_option("--write-rate", options->write_mib_per_second,
@@ -158,7 +202,7 @@ Command add_plan_checkpoints(CLI::App& program) {
       ->check(number_range(0, 1e9))
       ->capture_default_str();
   app->add_option("--restart-seconds", options->restart_seconds,
-                  "Seconds from there to the first step, a queue's included")
+                  "Seconds from the end of the job to its next step, with the time in the queue")
       ->check(number_range(0, 1e9))
       ->capture_default_str();
   return {

@@ -25,7 +25,7 @@ class PreparationEnergy {
   explicit PreparationEnergy(const LoadedConfig& loaded) : config_(loaded.config.energy) {
     RankPlace place;
     place.host = host_name();
-    power_ = start_power_logger(config_, place, {""}, phases_);
+    power_ = start_power_logger(config_, place, {""}, process_began(), phases_);
     const auto now = static_cast<int64_t>(clock_seconds(CLOCK_REALTIME));
     folder_ = std::filesystem::path(loaded.config.data.cache) / "energy" /
               cat("prepare-", now, "-", getpid());

@@ -56,7 +56,7 @@ build/lmtrain configs/quickstart.yaml 'data.sources=[{path: a.txt}, {path: b.txt
 | 64 | a config file, key or command line is wrong, or the run would not fit the machine |
 | 65 | input text, tokenizer or token file is wrong or missing |
 | 66 | no usable checkpoint |
-| 70 | loss or gradient is not finite |
+| 70 | numbers are wrong: not finite, too many spikes, ranks that differ |
 | 73 | another job holds the run's folder |
 | 74 | a file could not be written or read |
 | 75 | stopped on request: SIGUSR1, SIGTERM or one Ctrl-C; after a save if training had begun |

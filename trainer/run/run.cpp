@@ -136,7 +136,8 @@ class Run {
     if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
   }
 
-  // Collective. Leaves for the newest checkpoint, if there is one.
+  // Collective. Leaves for the newest checkpoint, if there is one. A request to stop comes first: the
+  // next attempt computes these steps again, and rolls back.
   void roll_back(int64_t done, const StepJudgement& judgement) {
     wait_for_save(/*must=*/false);
     bool has_checkpoint = false;
@@ -146,10 +147,15 @@ class Run {
       has_checkpoint = !newest.empty();
     });
     if (launch_.any(has_checkpoint)) {
-      if (launch_.rank() == 0)
-        log_warn("going back to the newest checkpoint, and on from there behind these batches");
-      recorder_.stop_power();
-      throw RollBack{done, trainer_.guard(), judgement.reason};
+      is_thrown_away_ = true;
+      stop_where_asked();
+      if (launch_.rank() == 0) {
+        log_warn(cat("rolling back to the newest checkpoint (", trainer_.guard().num_roll_backs + 1,
+                     " of at most ", config_.train.spikes.most_roll_backs,
+                     "); the batches from there to step ", done, " are skipped"));
+      }
+      recorder_.stop_power(/*in_order=*/false);
+      throw RollBack{done, trainer_.guard(), judgement.reason, monotonic_seconds()};
     }
     if (launch_.rank() == 0)
       log_warn(
@@ -230,7 +236,7 @@ class Run {
   // Training goes on once the saver has its copy (trainer/checkpoint/checkpoint_saver.h).
   void save(int64_t step) {
     require_alike(step);
-    memory_.note_once(planned_memory().training(), launch_);
+    if (!beginning_.roll_back) memory_.note_once(planned_memory().training(), launch_);
     const PhaseScope scope(phases_, Phase::kCheckpoint);
     wait_for_save(/*must=*/false);
     require_folder_in_place();
@@ -272,9 +278,15 @@ class Run {
 
   // Saves what no checkpoint has yet, and ends the attempt.
   void stop(int64_t done) {
-    if (last_saved_ != done) save(done);
+    if (last_saved_ != done && !is_thrown_away_) save(done);
     wait_for_save(/*must=*/true);
-    recorder_.stop_power();
+    recorder_.stop_power(!is_thrown_away_);
+    if (is_thrown_away_) {
+      if (launch_.rank() == 0)
+        log_info(cat("stopped ", stop_reason(), " before a roll-back of step ", done,
+                     "; the same command continues with it"));
+      return;
+    }
     recorder_.write_report(done, false);
     if (launch_.rank() == 0) {
       log_info(
@@ -324,6 +336,7 @@ class Run {
   // The step of the run's newest checkpoint, which may still be written.
   std::optional<int64_t> last_saved_;
   int64_t compared_at_ = -1;     // the step after which the ranks' replicas were last compared
+  bool is_thrown_away_ = false;  // the steps since the last save, by a roll-back
   bool stop_is_agreed_ = false;  // by all ranks, in the last step
   bool save_is_agreed_ = false;  // the same
   RankSpeed speed_;              // in the last step
@@ -450,9 +463,8 @@ ExitCode attempt(const LoadedConfig& loaded, const std::string& command_line,
                  const std::optional<RollBack>& roll_back, std::optional<TrainingGroups>& groups,
                  std::unique_ptr<CheckpointSaver>& saver, Deadline& deadline, PhaseTracker& phases,
                  Launch& launch) {
-  std::optional<RunBeginning> run = begin_run(loaded, phases, launch);
+  std::optional<RunBeginning> run = begin_run(loaded, roll_back, phases, launch);
   if (!run) return ExitCode::kDone;
-  run->roll_back = roll_back;
   TrainingMemory memory(run->job.compute.device.device);
   launch.on_hang([folder = run->folder, &launch](const std::string& finding) {
     write_ending(folder, ExitCode::kHang, finding, launch.rank());

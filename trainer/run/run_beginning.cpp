@@ -89,8 +89,9 @@ namespace {
 // What a job finds out, and takes hold of, before it has its data.
 class Beginning {
  public:
-  Beginning(const RunFolder& folder, PhaseTracker& phases, Launch& launch)
-      : folder_(folder), phases_(phases), launch_(launch) {}
+  Beginning(const RunFolder& folder, const std::optional<RollBack>& roll_back, PhaseTracker& phases,
+            Launch& launch)
+      : folder_(folder), roll_back_(roll_back), phases_(phases), launch_(launch) {}
 
   // Holds the folder. Whether there is anything to do.
   bool has_work(const LoadedConfig& loaded) {
@@ -114,7 +115,8 @@ class Beginning {
 
   // From here on all energy is metered, and from the end of it on it is in the ledger.
   void start_metering(const LoadedConfig& loaded, const Compute& compute) {
-    power_ = start_power_logger(loaded.config.energy, compute, phases_, launch_);
+    const double began = roll_back_ ? roll_back_->began : process_began();
+    power_ = start_power_logger(loaded.config.energy, compute, began, phases_, launch_);
     find_start_point(loaded.config);
     attempt_ = agree_on_attempt(folder_, launch_);
     launch_.together([&] {
@@ -138,8 +140,8 @@ class Beginning {
       if (launch_.rank() == 0)
         opened = std::make_unique<OpenedFolder>(folder_, job.config(), start_);
     });
-    return RunBeginning{std::move(job),    folder_,           std::move(start_),  std::move(held_),
-                        std::move(opened), std::move(power_), std::move(attempt_)};
+    return RunBeginning{std::move(job),    folder_,           std::move(start_),   std::move(held_),
+                        std::move(opened), std::move(power_), std::move(attempt_), roll_back_};
   }
 
  private:
@@ -151,6 +153,7 @@ class Beginning {
   }
 
   const RunFolder& folder_;
+  const std::optional<RollBack>& roll_back_;
   PhaseTracker& phases_;
   Launch& launch_;
   std::unique_ptr<HeldFolder> held_;
@@ -162,11 +165,12 @@ class Beginning {
 
 }  // namespace
 
-std::optional<RunBeginning> begin_run(const LoadedConfig& given, PhaseTracker& phases,
-                                      Launch& launch) {
+std::optional<RunBeginning> begin_run(const LoadedConfig& given,
+                                      const std::optional<RollBack>& roll_back,
+                                      PhaseTracker& phases, Launch& launch) {
   const RunConfig& run = given.config.run;
   const RunFolder folder{std::filesystem::path(run.dir) / run.name};
-  Beginning beginning(folder, phases, launch);
+  Beginning beginning(folder, roll_back, phases, launch);
   JobChecks checks;
   checks.precision_of_checkpoint = [&](const Config& config) {
     return precision_of_start(config, folder);

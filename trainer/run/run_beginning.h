@@ -38,6 +38,7 @@ struct RollBack {
   int64_t step = 0;  // the spike's, counted from 1
   GuardState guard;  // as it was then
   std::string reason;
+  double began = 0;  // by monotonic_seconds()
 };
 
 struct RunBeginning {
@@ -55,8 +56,10 @@ struct RunBeginning {
 
 // Collective. Nothing where the run has finished all its steps, which is said. Throws as start_job,
 // and Error with ExitCode::kHeld where another job holds the folder. `phases` outlives the result.
-std::optional<RunBeginning> begin_run(const LoadedConfig& given, PhaseTracker& phases,
-                                      Launch& launch);
+// `roll_back` is what brought the run back here within this process.
+std::optional<RunBeginning> begin_run(const LoadedConfig& given,
+                                      const std::optional<RollBack>& roll_back,
+                                      PhaseTracker& phases, Launch& launch);
 
 // What a checkpoint says of the job that saves it at this step; how much the run has taken by then
 // is left open.

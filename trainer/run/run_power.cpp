@@ -8,24 +8,27 @@ namespace lmtrain {
 
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RankPlace& place,
                                                 const std::vector<std::string>& gpu_of_local_rank,
-                                                PhaseTracker& phases) {
+                                                double began, PhaseTracker& phases) {
   PowerLogger::Options options;
   options.interval_seconds = config.interval_seconds;
-  options.began = monotonic_seconds() - process_age_seconds();
+  options.began = began;
   return std::make_unique<PowerLogger>(
       choose_sensors(SensorRoots{}, config, static_cast<int>(place.local_rank), gpu_of_local_rank),
       place, phases, options);
 }
 
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const Compute& compute,
-                                                PhaseTracker& phases, Launch& launch) {
+                                                double began, PhaseTracker& phases,
+                                                Launch& launch) {
   const RankPlace place{launch.rank(),       launch.size(), launch.node(),
                         launch.local_rank(), launch.host(), launch.local_size()};
   const std::vector<std::string> gpus = launch.gather_on_node(compute.device.gpu_selector);
   std::unique_ptr<PowerLogger> logger;
-  launch.together([&] { logger = start_power_logger(config, place, gpus, phases); });
+  launch.together([&] { logger = start_power_logger(config, place, gpus, began, phases); });
   return logger;
 }
+
+double process_began() { return monotonic_seconds() - process_age_seconds(); }
 
 NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch) {
   NextAttempt next;

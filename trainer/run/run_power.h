@@ -14,16 +14,18 @@
 
 namespace lmtrain {
 
-// Starts the logger of the rank at `place`, for an attempt that began when the process did.
+// Starts the logger of the rank at `place`, for an attempt that began at `began`.
 // `gpu_of_local_rank` is that of SensorSearch.
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const RankPlace& place,
                                                 const std::vector<std::string>& gpu_of_local_rank,
-                                                PhaseTracker& phases);
+                                                double began, PhaseTracker& phases);
 
-// Collective. Starts this rank's logger, for an attempt that began when the process did. The ranks
-// agree on which of them owns which sensor.
+// Collective. Starts this rank's logger, for an attempt that began at `began` by
+// monotonic_seconds(). The ranks agree on which of them owns which sensor.
 std::unique_ptr<PowerLogger> start_power_logger(const EnergyConfig& config, const Compute& compute,
-                                                PhaseTracker& phases, Launch& launch);
+                                                double began, PhaseTracker& phases, Launch& launch);
+// When this process began, by monotonic_seconds().
+double process_began();
 
 // Collective. The number of the attempt that begins now, after those whose ledgers are there; on
 // rank 0 with notes on ledgers that were set aside.

@@ -54,9 +54,9 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
             ", prepared before this run; what that took is not in its numbers."));
   }
   if (run.roll_back) {
-    facts_.notes.push_back(
-        cat("The run went back from step ", run.roll_back->step, " to step ", run.start.step(),
-            " and passed over the batches between them: ", run.roll_back->reason, "."));
+    facts_.notes.push_back(cat("Rolled back from step ", run.roll_back->step, " to step ",
+                               run.start.step(), ", and skipped the batches between them, because ",
+                               run.roll_back->reason, "."));
   }
   // From now on the folder tells of the run, whatever happens to it.
   const EmissionsReport so_far = write_report(run.start.step(), false);

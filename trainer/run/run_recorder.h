@@ -54,7 +54,7 @@ class RunRecorder {
 
   // Collective, at the end of the attempt: ends the power logger, then writes the last report,
   // which rank 0 gets.
-  void stop_power() { power_.stop(); }
+  void stop_power(bool in_order = true) { power_.stop(in_order); }
   EmissionsReport write_report(int64_t step, bool finished);
 
   // What the report says of the training; rank 0's count.

@@ -46,8 +46,8 @@ std::optional<std::string> StepGuard::spike(double loss, double log_norm) const 
   const double of_loss = state_.loss.z_score(loss, least_deviation(state_.loss));
   const double of_norm = state_.log_gradient_norm.z_score(log_norm, kLeastOfLogNorm);
   const auto text = [](const char* what, double value, double usual, double z) {
-    return cat(what, " ", shortest(value), " is ", fixed(z, 1), " standard deviations above ",
-               shortest(usual));
+    return cat("a ", what, " of ", fixed(value, 4), ", ", fixed(z, 1),
+               " standard deviations above its mean of ", fixed(usual, 4));
   };
   if (of_loss > limits.z_score) return text("loss", loss, state_.loss.mean, of_loss);
   if (of_norm > limits.z_score)
@@ -57,8 +57,12 @@ std::optional<std::string> StepGuard::spike(double loss, double log_norm) const 
 }
 
 StepJudgement StepGuard::judge_nonfinite(int64_t step, double loss, double gradient_norm) {
-  const std::string found = cat("loss ", loss, " and gradient norm ", gradient_norm, " of step ",
-                                step + 1, " are not finite");
+  const auto text = [](const char* what, double value) {
+    return std::isnan(value) ? cat(what, " is not a number (NaN)")
+                             : cat(what, std::isinf(value) ? " is infinite" : " is finite");
+  };
+  const std::string found = cat("step ", step + 1, " is not finite: its ", text("loss", loss),
+                                ", its ", text("gradient norm", gradient_norm));
   ++state_.nonfinite_in_a_row;
   if (state_.nonfinite_in_a_row > config_.skip_nonfinite) {
     const int64_t before = state_.nonfinite_in_a_row - 1;
@@ -68,10 +72,11 @@ StepJudgement StepGuard::judge_nonfinite(int64_t step, double loss, double gradi
             before == 0 ? ""
                         : cat(", as in the ", counted(before, "step"),
                               " before (train.skip_nonfinite = ", config_.skip_nonfinite, ")"),
-            ". Lower optimizer.lr, or resume from an earlier checkpoint"));
+            ". Lower optimizer.lr, or begin another run from an earlier checkpoint with "
+            "run.resume=PATH"));
   }
   ++state_.num_skipped;
-  return {Verdict::kSkip, cat(found, "; its update is left out (train.skip_nonfinite)")};
+  return {Verdict::kSkip, cat(found, "; its update is skipped (train.skip_nonfinite)")};
 }
 
 StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) {
@@ -85,13 +90,13 @@ StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) 
   add_limited(state_.loss, loss, least_deviation(state_.loss), limits);
   add_limited(state_.log_gradient_norm, log_norm, kLeastOfLogNorm, limits);
   if (!found) return {};
-  const std::string what = cat("step ", step + 1, ": ", *found);
+  const std::string what = cat("step ", step + 1, " has ", *found);
   switch (limits.policy) {
     case SpikePolicy::kWarn:
       return {Verdict::kUpdate, what};
     case SpikePolicy::kSkip:
       ++state_.num_skipped;
-      return {Verdict::kSkip, cat(what, "; its update is left out (train.spikes)")};
+      return {Verdict::kSkip, cat(what, "; its update is skipped (train.spikes)")};
     case SpikePolicy::kRollBack:
       break;
   }
@@ -99,8 +104,8 @@ StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) 
     throw CollectiveError(
         ExitCode::kNumeric,
         cat(what, " after ", counted(state_.num_roll_backs, "roll-back"),
-            " (train.spikes.most_roll_backs); nothing was updated. Lower optimizer.lr, or look at "
-            "the text of these batches"));
+            " (train.spikes.most_roll_backs); nothing was updated. Lower optimizer.lr, raise "
+            "train.spikes.z_score, or take train.spikes.policy=skip"));
   }
   return {Verdict::kRollBack, what};
 }

@@ -36,10 +36,12 @@ TEST(ResumeCompatibility, RefusesWhatMakesAnotherRun) {
 
 // Defect: only the first difference is named, or without both values.
 TEST(ResumeCompatibility, ListsAllDifferences) {
-  EXPECT_EQ(error_of_change({"run.seed=2", "train.precision=fp32"}),
-            "the checkpoint was made with another config: run.seed (1 in the checkpoint, 2 now), "
-            "train.precision (bf16 in the checkpoint, fp32 now); set them back, allow them with "
-            "resume.allow, or choose another run.name to start anew");
+  EXPECT_EQ(
+      error_of_change({"run.seed=2", "train.precision=fp32"}),
+      "the checkpoint was made with another config: run.seed (1 in the checkpoint, 2 now), "
+      "train.precision (bf16 in the checkpoint, fp32 now); set them back, choose another "
+      "run.name to start anew, or name them in resume.allow if no tensor has another shape by "
+      "them");
 }
 
 // Defect: a run cannot be extended, moved to other ranks or tuned after a checkpoint.

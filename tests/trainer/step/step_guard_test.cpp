@@ -50,7 +50,7 @@ TEST(StepGuard, FindsSpikes) {
     train_calmly(guard, 300);
     const StepJudgement spike = of_norm ? guard.judge(300, 4.0, 30.0) : guard.judge(300, 6.0, 1.0);
     EXPECT_EQ(spike.verdict, Verdict::kSkip);
-    EXPECT_NE(spike.reason.find(of_norm ? "gradient norm 30" : "loss 6"), std::string::npos)
+    EXPECT_NE(spike.reason.find(of_norm ? "gradient norm of 30" : "loss of 6"), std::string::npos)
         << spike.reason;
     EXPECT_EQ(guard.judge(301, 4.0, 1.0).verdict, Verdict::kUpdate);
   }
