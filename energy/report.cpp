@@ -196,6 +196,15 @@ bool has_computed(const EmissionsReport& report, int64_t attempt) {
   });
 }
 
+// The time of a rank's attempt in its steps: all that is not one of these phases.
+double step_seconds(const EnergyTotals& totals) {
+  double seconds = totals.seconds;
+  for (const Phase phase : {Phase::kStartup, Phase::kPreparation, Phase::kCheckpoint,
+                            Phase::kEvaluation, Phase::kSamples})
+    seconds -= totals.phase_seconds[static_cast<size_t>(phase)];
+  return std::max(0.0, seconds);
+}
+
 void add_waste(EmissionsReport& report) {
   for (AttemptEnergy& attempt : report.attempts) {
     attempt.has_computed =
@@ -207,9 +216,11 @@ void add_waste(EmissionsReport& report) {
     if (attempt.stopped && *step == attempt.last_step) continue;
     for (const EnergyTotals& totals : report.totals) {
       if (totals.start.attempt != attempt.attempt) continue;
-      const auto spent = totals.series.spent_from_step(totals.start.first_step, *step);
-      attempt.wasted_joules += spent.joules;
-      if (totals.start.place.rank == 0) attempt.wasted_seconds += spent.seconds;
+      attempt.wasted_joules += totals.series.joules_from_step(totals.start.first_step, *step);
+      if (totals.start.place.rank != 0) continue;
+      const auto wasted = static_cast<double>(attempt.last_step - *step + 1);
+      const auto all = static_cast<double>(attempt.last_step - attempt.first_step + 1);
+      attempt.wasted_seconds = step_seconds(totals) * std::clamp(wasted / all, 0.0, 1.0);
     }
   }
 }

@@ -73,7 +73,7 @@ struct AttemptEnergy {
   bool stopped = false;       // whether it ended in order; false if it crashed or still runs
   EnergyRange energy;
   double wasted_joules = 0.0;   // spent on steps that a later attempt computed again
-  double wasted_seconds = 0.0;  // the same time
+  double wasted_seconds = 0.0;  // of rank 0 in those steps, if all of its steps took alike
   EnergyPrice price;            // that the numbers of the report are made with
   EnergyPrice original_price;   // that it had when it ran
   std::optional<BatchJob> job;

@@ -38,20 +38,17 @@ void EnergySeries::scale(const std::function<double(DeviceKind)>& factor) {
   }
 }
 
-EnergySeries::Spent EnergySeries::spent_from_step(int64_t first_step, int64_t step) const {
-  Spent spent;
+double EnergySeries::joules_from_step(int64_t first_step, int64_t step) const {
+  double joules = 0.0;
   int64_t begin = first_step;
-  double began = 0.0;
   for (const Point& point : points_) {
-    const double joules = std::accumulate(point.joules.begin(), point.joules.end(), 0.0);
+    const double spent = std::accumulate(point.joules.begin(), point.joules.end(), 0.0);
     const auto steps = static_cast<double>(point.step - begin + 1);
     const double before = std::clamp(static_cast<double>(step - begin) / steps, 0.0, 1.0);
-    spent.joules += (1.0 - before) * joules;
-    spent.seconds += (1.0 - before) * (point.seconds - began);
+    joules += (1.0 - before) * spent;
     begin = point.step;
-    began = point.seconds;
   }
-  return spent;
+  return joules;
 }
 
 EnergyTotals::EnergyTotals(AttemptStart attempt_start)

@@ -40,12 +40,8 @@ class EnergySeries {
   // Multiplies the energies of each kind of device by factor(kind).
   void scale(const std::function<double(DeviceKind)>& factor);
   const std::vector<Point>& points() const { return points_; }
-  struct Spent {
-    double seconds = 0.0;
-    double joules = 0.0;
-  };
-  // What `step` and all later steps took. The steps within a point get equal parts.
-  Spent spent_from_step(int64_t first_step, int64_t step) const;
+  // The energy of `step` and all later steps. The steps within a point get equal parts.
+  double joules_from_step(int64_t first_step, int64_t step) const;
 
  private:
   std::vector<Point> points_;

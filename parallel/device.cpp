@@ -4,6 +4,8 @@
 
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include "parallel/caching_allocator.h"
+
 namespace lmtrain {
 
 void note_sharing(RankDevice& device, Launch& launch) {
@@ -18,6 +20,11 @@ int64_t peak_tensor_bytes(at::Device gpu) {
   using c10::CachingAllocator::StatType;
   const auto stats = c10::getDeviceAllocator(gpu.type())->getDeviceStats(gpu.index());
   return stats.allocated_bytes.at(static_cast<size_t>(StatType::AGGREGATE)).peak;
+}
+
+void release_unused_memory(at::Device device) {
+  release_cached_blocks();
+  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
 }
 
 }  // namespace lmtrain

@@ -39,6 +39,9 @@ std::unique_ptr<Communicator> make_device_communicator(Launch& launch, const Ran
 // Returns the most bytes that this process's tensors had at once on a GPU.
 int64_t peak_tensor_bytes(at::Device gpu);
 
+// Gives back to the system the memory that no tensor uses.
+void release_unused_memory(at::Device device);
+
 // Returns lines for `lmtrain doctor` and --version: the GPUs, the driver and NCCL, or why there are
 // none.
 std::vector<std::string> describe_accelerators();

@@ -73,8 +73,8 @@ TEST(EnergySeries, StaysSmallAndKeepsItsSum) {
   for (int i = 0; i < 5000; ++i) series.add({1.0 * i, i / 10, {2.0, 1.0, 0.0, 0.0}});
   EXPECT_LE(series.points().size(), EnergySeries::kMaxPoints);
   EXPECT_GT(series.points().size(), EnergySeries::kMaxPoints / 4);
-  EXPECT_DOUBLE_EQ(series.spent_from_step(0, 0).joules, 15000.0);
-  EXPECT_NEAR(series.spent_from_step(0, 250).joules, 7500.0, 50.0);
+  EXPECT_DOUBLE_EQ(series.joules_from_step(0, 0), 15000.0);
+  EXPECT_NEAR(series.joules_from_step(0, 250), 7500.0, 50.0);
   EXPECT_EQ(series.points().back().seconds, 4999.0);
 }
 
@@ -82,10 +82,10 @@ TEST(EnergySeries, StaysSmallAndKeepsItsSum) {
 TEST(EnergySeries, SplitsEnergyAtAStep) {
   EnergySeries series;
   for (int step = 0; step < 10; ++step) series.add({1.0 * step, step, {1.0, 0.0, 0.0, 0.0}});
-  EXPECT_DOUBLE_EQ(series.spent_from_step(0, 10).joules, 0.0);
-  EXPECT_DOUBLE_EQ(series.spent_from_step(0, 0).joules, 10.0);
+  EXPECT_DOUBLE_EQ(series.joules_from_step(0, 10), 0.0);
+  EXPECT_DOUBLE_EQ(series.joules_from_step(0, 0), 10.0);
   // Of the second before the sample in step 6, half was spent in step 5 and half in step 6.
-  EXPECT_DOUBLE_EQ(series.spent_from_step(0, 6).joules, 3.5);
+  EXPECT_DOUBLE_EQ(series.joules_from_step(0, 6), 3.5);
 }
 
 // Defect: totals that change when ranks send them to one another.

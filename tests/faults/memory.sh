@@ -13,7 +13,7 @@ cat > short <<'SH'
 [ "$OMPI_COMM_WORLD_RANK" = 1 ] || exec "$@"
 "$@" &
 rank=$!
-until grep -qs '"step":3,' runs/killed/metrics.jsonl; do sleep 0.01; done
+until grep -qs '"step":3,' runs/killed/metrics.jsonl || ! kill -0 "$rank"; do sleep 0.01; done
 prlimit --pid "$rank" --as=1000000
 wait "$rank"
 SH

@@ -121,6 +121,7 @@ TEST(Replay, NamesTheRankThatComputesWrong) {
   EXPECT_NE(finding.find("step 5 was computed twice"), std::string::npos) << finding;
   EXPECT_NE(finding.find("rank 1 on"), std::string::npos) << finding;
   EXPECT_NE(finding.find("(the gradient of unit "), std::string::npos) << finding;
+  EXPECT_EQ(finding.find("rank 0"), std::string::npos) << finding;
 }
 
 }  // namespace

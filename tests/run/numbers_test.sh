@@ -34,7 +34,7 @@ skips=$(grep -c '"skipped":true' runs/skipped/metrics.jsonl)
 grep -q "^| Steps whose update was left out | $skips |" runs/skipped/report.md || fail "the report does not count $skips steps"
 
 # A roll-back, on one rank and on two, and on one what a kill after it leaves: the same numbers in the end.
-back=("${spiky[@]}" train.spikes.policy=roll_back train.spikes.most_roll_backs=100)
+back=("${spiky[@]}" train.spikes.policy=roll_back train.spikes.max_roll_backs=100)
 for ranks in 1 2; do
   run() { if [ "$ranks" = 1 ]; then "$LMTRAIN" "$@"; else mpirun -n 2 "$LMTRAIN" "$@" parallel.threads=1; fi; }
   run config.yaml run.name="back$ranks" "${back[@]}" > out.log 2>&1 || fail "$(tail -3 out.log)"
@@ -47,14 +47,23 @@ for ranks in 1 2; do
   "$LMTRAIN" config.yaml run.name="cut$ranks" "${back[@]}" > cut.log 2>&1 &
   job=$!
   until grep -qs "rolling back" cut.log && grep -q "continuing from" cut.log; do
-    kill -0 "$job" 2> kill.log || break
+    kill -0 "$job" || fail "there was no roll-back: $(tail -3 cut.log)"
     sleep 0.02
   done
-  kill -KILL "$job" 2> kill.log || true
+  kill -KILL "$job" || fail "it ended before the kill"
   wait "$job" 2> kill.log || true
+  # Once more when a checkpoint behind the roll-back holds what was skipped.
+  "$LMTRAIN" config.yaml run.name="cut$ranks" "${back[@]}" > cut.log 2>&1 &
+  job=$!
+  until [ -e "runs/cut$ranks/checkpoints/step-00000050/manifest.json" ]; do
+    kill -0 "$job" || fail "there was no checkpoint of step 50: $(tail -3 cut.log)"
+    sleep 0.01
+  done
+  kill -KILL "$job" || fail "it ended before the second kill"
+  wait "$job" 2> kill.log || true
+  grep -q '"passed_batches": [1-9]' "runs/cut$ranks/checkpoints/step-00000050/manifest.json" || fail "the checkpoint knows of no skipped batches"
   run config.yaml run.name="cut$ranks" "${back[@]}" > out.log 2>&1 || fail "after a kill: $(tail -3 out.log)"
   trace "cut$ranks" 60 | cmp - back.trace || fail "a run that was killed after a roll-back ends with other numbers"
 done
-expect 70 "after 1 roll-back (train.spikes.most_roll_backs)" config.yaml run.name=enough "${back[@]}" train.spikes.most_roll_backs=1 \
+expect 70 "after 1 roll-back (train.spikes.max_roll_backs)" config.yaml run.name=enough "${back[@]}" train.spikes.max_roll_backs=1 \
   train.spikes.z_score=0.5
-echo "TRIED 12"

@@ -42,4 +42,14 @@ expect 64 "resume.allow names \"date\", which is not tokenizer, data, .*; did yo
 "$LMTRAIN" config.yaml "${weights[@]}" train.steps=22 run.seed=9 'resume.allow=[tokenizer, data, run.seed]' > out.log 2>&1 \
   || fail "allowed changes: $(tail -3 out.log)"
 grep -q "the text is not the one of the checkpoint .* which resume.allow accepts" out.log || fail "a change that is allowed is not said: $(cat out.log)"
+expect 66 "has weights of .* which this model does not have" config.yaml "${weights[@]}" train.steps=24 run.seed=9 model.num_layers=1 \
+  'resume.allow=[model]'
+
+# Another run's checkpoint gives its weights alone, whatever mode it was saved in; a merged one has nothing else.
+"$LMTRAIN" config.yaml "${weights[@]}" run.name=other run.seed=9 train.steps=24 run.resume=runs/test optimizer.kind=adamw \
+  'resume.allow=[tokenizer, data]' > out.log 2>&1 || fail "weights of another run: $(tail -3 out.log)"
+grep -q "with its weights alone" out.log || fail "the optimizer of another run is taken: $(cat out.log)"
+"$LMTRAIN" checkpoint merge runs/test runs/other --out merged > out.log 2>&1 || fail "$(cat out.log)"
+"$LMTRAIN" config.yaml "${weights[@]}" run.name=merged run.seed=9 train.steps=4 run.resume=merged > out.log 2>&1 || fail "a merged checkpoint: $(tail -3 out.log)"
+
 expect 64 "run.seed (9 in the checkpoint, 3 now)" config.yaml "${weights[@]}" train.steps=24 'resume.allow=[data]'

@@ -21,9 +21,9 @@ constexpr int kMostFailed = 3;
 // A sum in fp64 is finite where all its fp32 terms are.
 void require_finite(int64_t step, const std::string& buffer, const std::string& name,
                     const at::Tensor& tensor) {
-  if (buffer != kWeights || std::isfinite(tensor.sum(at::kDouble).item<double>())) return;
+  if (std::isfinite(tensor.sum(at::kDouble).item<double>())) return;
   throw Error(ExitCode::kNumeric,
-              cat("weights of ", name, " are not finite after step ", step,
+              cat(buffer, " of ", name, " are not finite after step ", step,
                   ", so they are not saved. Lower optimizer.lr; the same command continues from "
                   "the last checkpoint"));
 }

@@ -98,7 +98,6 @@ json to_json(const RunningMoments& moments) {
 
 json to_json(const GuardState& guard) {
   return {{"nonfinite_in_a_row", guard.nonfinite_in_a_row},
-          {"num_skipped", guard.num_skipped},
           {"num_roll_backs", guard.num_roll_backs},
           {"passed_batches", guard.passed_batches},
           {"loss", to_json(guard.loss)},
@@ -110,8 +109,7 @@ RunningMoments moments_from(const json& from) {
 }
 
 GuardState guard_from(const json& from) {
-  return {from.at("nonfinite_in_a_row"), from.at("num_skipped"),
-          from.at("num_roll_backs"),     from.at("passed_batches"),
+  return {from.at("nonfinite_in_a_row"), from.at("num_roll_backs"), from.at("passed_batches"),
           moments_from(from.at("loss")), moments_from(from.at("log_gradient_norm"))};
 }
 
@@ -187,10 +185,10 @@ void check_values(const Manifest& manifest) {
   require(s.optimizer_began >= 0 && s.optimizer_began <= s.step,
           cat("an optimizer that began at step ", s.optimizer_began));
   const GuardState& guard = s.guard;
-  require(std::min({guard.nonfinite_in_a_row, guard.num_skipped, guard.num_roll_backs,
-                    guard.passed_batches, guard.loss.count, guard.log_gradient_norm.count}) >= 0 &&
-              guard.passed_batches <= kMostSteps,
-          "counts of skipped steps or passed batches that cannot be");
+  const auto counts = {guard.nonfinite_in_a_row, guard.num_roll_backs, guard.passed_batches,
+                       guard.loss.count, guard.log_gradient_norm.count};
+  require(std::ranges::min(counts) >= 0 && std::ranges::max(counts) <= kMostSteps,
+          "counts of steps, roll-backs or passed batches that cannot be");
   require(guard.loss.variance >= 0 && guard.log_gradient_norm.variance >= 0,
           "a variance of the loss below 0");
   require(s.tokens >= 0 && s.seconds >= 0 && s.joules >= 0, "totals below 0");

@@ -31,7 +31,8 @@ constexpr char kTokenizer[] = "tokenizer";
 constexpr char kData[] = "data";
 
 bool covers(const std::string& name, const std::string& key) {
-  return key == name || key.starts_with(name + ".");
+  const bool is_content = name == kTokenizer || name == kData;
+  return key == name || (!is_content && key.starts_with(name + "."));
 }
 
 // What resume.allow may name.
@@ -50,21 +51,11 @@ std::vector<std::string> names_to_allow() {
   return names;
 }
 
-// Whether a changed key that is fixed may change all the same.
-bool may_change(const std::string& key, const Config& before, const Config& now) {
-  return is_allowed(now, key) || (takes_weights_alone(before, now) && covers("optimizer", key));
-}
-
 }  // namespace
 
 bool is_allowed(const Config& now, const std::string& what) {
   return std::ranges::any_of(now.resume.allow,
                              [&](const std::string& name) { return covers(name, what); });
-}
-
-bool takes_weights_alone(const Config& before, const Config& now) {
-  return now.resume.mode == ResumeMode::kWeightsAlone &&
-         before.resume.mode != ResumeMode::kWeightsAlone;
 }
 
 void check_allowed_changes(const LoadedConfig& loaded) {
@@ -80,17 +71,21 @@ void check_allowed_changes(const LoadedConfig& loaded) {
   }
 }
 
-void check_resume_compatibility(const Config& before, const Config& now) {
+void check_resume_compatibility(const Config& before, const Config& now, bool weights_alone) {
+  const bool is_strict = now.resume.mode == ResumeMode::kStrict;
+  const auto may_change = [&](const std::string& key) {
+    return (!is_strict && is_allowed(now, key)) || (weights_alone && covers("optimizer", key));
+  };
   std::vector<std::string> fixed;
   std::vector<std::string> strict;  // that strict alone refuses
   bool names_optimizer = false;
   for (const ConfigChange& change : config_changes(values_of(before), values_of(now))) {
     const std::string text =
         cat(change.key, " (", change.before, " in the checkpoint, ", change.now, " now)");
-    if (change.on_resume == OnResume::kFixed && !may_change(change.key, before, now)) {
+    if (change.on_resume == OnResume::kFixed && !may_change(change.key)) {
       fixed.push_back(text);
       names_optimizer |= covers("optimizer", change.key);
-    } else if (change.on_resume == OnResume::kWarned && now.resume.mode == ResumeMode::kStrict) {
+    } else if (is_strict && change.on_resume == OnResume::kWarned) {
       strict.push_back(text);
     } else if (change.on_resume != OnResume::kFree) {
       log_info(cat("changed since the checkpoint: ", text));

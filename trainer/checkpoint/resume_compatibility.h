@@ -17,19 +17,16 @@ namespace lmtrain {
 std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
 
 // Throws ConfigError listing the keys that differ and must not: the kFixed ones that resume.allow
-// does not name, and with resume.mode = strict the kWarned ones. With resume.mode = weights the keys
-// of the optimizer may differ. Logs the others.
-void check_resume_compatibility(const Config& before, const Config& now);
+// does not name, and with resume.mode = strict those too, and the kWarned ones. Where the weights
+// alone are taken, the keys of the optimizer may differ. Logs the others.
+void check_resume_compatibility(const Config& before, const Config& now,
+                                bool weights_alone = false);
 
 // Throws ConfigError for an entry of resume.allow that names nothing which could be allowed.
 void check_allowed_changes(const LoadedConfig& loaded);
 
-// Whether resume.allow names this: "tokenizer", "data", a key, or a section of it.
+// Whether resume.allow names this: the content of "tokenizer" or "data", a key, or a section of it.
 bool is_allowed(const Config& now, const std::string& what);
-
-// Whether this run takes the weights alone from a checkpoint with such a config. One that was saved
-// under resume.mode = weights holds an optimizer that has begun anew already.
-bool takes_weights_alone(const Config& before, const Config& now);
 
 // What a changed schedule does to the learning rate of the step after `done` steps: nothing where it
 // stays as it was to be. `is_warning` where the rate rises again after its decay had begun; then the

@@ -214,12 +214,21 @@ void refuse_where_strict(const std::string& place, const Config& config,
 
 }  // namespace
 
+bool takes_weights_alone(const StartPoint& start, const Config& config) {
+  if (config.resume.mode != ResumeMode::kWeightsAlone || start.checkpoint.empty()) return false;
+  if (!start.is_own({fs::path(config.run.dir) / config.run.name})) return true;
+  const CheckpointState& state = start.manifest.state;
+  const Config before =
+      parse_config(state.config, (start.checkpoint / "manifest.json").string()).config;
+  return before.resume.mode != ResumeMode::kWeightsAlone;
+}
+
 std::vector<std::string> check_start_point(const StartPoint& start, const Config& config,
                                            const CheckpointState& now) {
   const CheckpointState& then = start.manifest.state;
   const std::string place = start.checkpoint.string();
   const Config trained = parse_config(then.config, place + "/manifest.json").config;
-  check_resume_compatibility(trained, config);
+  check_resume_compatibility(trained, config, takes_weights_alone(start, config));
   std::vector<std::string> notes = check_texts(place, then, config, now);
   if (const auto note = rate_note(trained, config, start.step())) {
     if (note->is_warning)
@@ -234,6 +243,8 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
   };
   compare("ranks", then.num_ranks, now.num_ranks);
   compare("build", then.build, now.build);
+  if (config.resume.mode == ResumeMode::kStrict)
+    compare("lmtrain's commit", then.commit, now.commit);
   for (size_t i = 0; i < std::min(then.ranks.size(), now.ranks.size()); ++i) {
     const auto of_rank = [&](const char* what) { return cat(what, " of rank ", i); };
     const RankCompute& before = then.ranks[i];

@@ -39,6 +39,10 @@ std::optional<Precision> precision_of_start(const Config& config, const RunFolde
 // Collective. Returns rank 0's start point on every rank. Throws CollectiveError.
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);
 
+// Whether the run takes the weights alone from its start point (resume.mode = weights). One of its own
+// checkpoints that was saved in this mode has an optimizer that has begun anew, and keeps it.
+bool takes_weights_alone(const StartPoint& start, const Config& config);
+
 // Throws ConfigError where train.steps is less than the steps that are done, or where it leaves
 // none to do after another run's checkpoint.
 void check_steps(const StartPoint& start, const Config& config, const RunFolder& folder);

@@ -61,21 +61,22 @@ struct SpikeConfig {
   SpikePolicy policy = SpikePolicy::kWarn;
   double z_score = 6.0;
   int64_t window = 100;
-  int64_t most_roll_backs = 3;
+  int64_t max_roll_backs = 3;
 
   void describe(Fields& f) {
     f.choice("policy", policy,
-             "warn only says so. skip leaves the step's update out. roll_back goes back to the "
-             "newest checkpoint and on from there behind the batches that led to the spike; "
-             "without a checkpoint it skips.");
+             "warn logs a spike. skip also skips the step's update. roll_back restores the newest "
+             "checkpoint and skips the batches from there to the spike; without a checkpoint it "
+             "skips the update.");
     f.real("z_score", z_score, {.min = 0.0, .max = 1e6, .min_excluded = true},
            "Standard deviations above the mean from which a loss or the logarithm of a gradient "
            "norm is a spike.");
     f.integer("window", window, {.min = 2, .max = 1 << 20},
               "Steps over which mean and deviation are taken (as exponential averages); there are "
               "no spikes before so many.");
-    f.integer("most_roll_backs", most_roll_backs, {.min = 1, .max = 1000000},
-              "roll_back: after so many the next spike ends the run with exit code 70.");
+    f.integer("max_roll_backs", max_roll_backs, {.min = 1, .max = 1000000},
+              "roll_back: the maximum number of roll-backs of the run; the next spike ends it with "
+              "exit code 70.");
   }
 };
 
@@ -115,20 +116,21 @@ struct TrainConfig {
          "Weight of the squared log of the softmax's denominator, added to the trained loss (PaLM "
          "uses 0.0001); records show the loss without it.")
         .warned_on_resume();
-    f.integer("skip_nonfinite", skip_nonfinite, {.min = 0, .max = 1000000},
-              "Steps in a row whose update is left out because their loss or gradients are not "
-              "finite (NaN or infinity), at most so many; the next one ends the run with exit "
-              "code 70.")
+    f.integer(
+         "skip_nonfinite", skip_nonfinite, {.min = 0, .max = 1000000},
+         "Maximum number of consecutive steps whose update is skipped because their loss or "
+         "gradients are not finite (NaN or infinity); one more ends the run with exit code 70.")
         .warned_on_resume();
     f.section("spikes", spikes, "Steps whose loss or gradient norm jumps.").warned_on_resume();
     f.integer("drift_every", drift_every, {.min = 0, .max = kMostSteps},
-              "Steps between comparisons of what several ranks each keep of weights and "
-              "optimizer; 0 never compares. A difference ends the run with exit code 70 and "
-              "names tensor and rank.");
-    f.integer("replay_every", replay_every, {.min = 0, .max = kMostSteps},
-              "Every so many steps one is computed twice and the bits compared, to find a machine "
-              "that computes wrong; 0 never does. A difference ends the run with exit code 70 and "
-              "names the rank.");
+              "Steps between comparisons of the replicas that ranks keep of weights and optimizer "
+              "state; they are also compared before each save. A difference ends the run with exit "
+              "code 70 and names tensor and rank. 0 never compares.");
+    f.integer(
+        "replay_every", replay_every, {.min = 0, .max = kMostSteps},
+        "Every N steps one step is computed twice and compared bit for bit, to find a machine "
+        "that computes wrong. A difference ends the run with exit code 70 and names the rank. "
+        "0 never does.");
     f.boolean("trace", trace,
               "Record when each rank computes and communicates, for chrome://tracing and "
               "ui.perfetto.dev (docs/performance.md): DIR/NAME/trace/rank-00000.json, ...");
@@ -228,14 +230,15 @@ struct ResumeConfig {
 
   void describe(Fields& f) {
     f.choice("mode", mode,
-             "elastic goes on with other ranks, threads and builds, and says so. strict refuses "
-             "all that would change the last bit of a result, or the course of the training. "
-             "weights takes from the checkpoint the weights alone: the optimizer begins anew, and "
-             "its settings may change; checkpoints that the run saves from then on are continued "
+             "elastic continues with other ranks, threads and builds too, and logs what changed. "
+             "strict refuses any change that would alter results, even in the last bit. weights "
+             "takes only the weights from the checkpoint: the optimizer begins anew, and its "
+             "settings may change; checkpoints that the run saves from then on are continued "
              "whole.");
     f.texts("allow", allow,
-            "Changes that are else refused: tokenizer (another content), data (other text), and "
-            "keys of the list at the end of docs/config.md or their sections, such as run.seed.");
+            "Changes that are otherwise refused: tokenizer (another content), data (other text), "
+            "and fixed keys of the list at the end of docs/config.md or their sections, such as "
+            "run.seed.");
   }
 };
 

@@ -113,6 +113,8 @@ void merge_checkpoints(const std::vector<fs::path>& checkpoints, const fs::path&
   state.tokens = 0;
   state.seconds = 0;
   state.joules = 0;
+  state.guard = {};
+  state.optimizer_began = 0;
   state.validation_loss.reset();
   state.num_ranks = 1;
   state.ranks.clear();

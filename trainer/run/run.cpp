@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "parallel/as_error.h"
 #include "parallel/compute.h"
+#include "parallel/device.h"
 #include "parallel/logical_tensors.h"
 #include "parallel/precision.h"
 #include "parallel/rank_work.h"
@@ -151,15 +152,15 @@ class Run {
       stop_where_asked();
       if (launch_.rank() == 0) {
         log_warn(cat("rolling back to the newest checkpoint (", trainer_.guard().num_roll_backs + 1,
-                     " of at most ", config_.train.spikes.most_roll_backs,
+                     " of at most ", config_.train.spikes.max_roll_backs,
                      "); the batches from there to step ", done, " are skipped"));
       }
       recorder_.stop_power(/*in_order=*/false);
       throw RollBack{done, trainer_.guard(), judgement.reason, monotonic_seconds()};
     }
     if (launch_.rank() == 0)
-      log_warn(
-          cat("there is no checkpoint to go back to; the update of step ", done, " is left out"));
+      log_warn(cat("this run has no checkpoint yet to go back to; the update of step ", done,
+                   " is skipped"));
   }
 
   // What is due after so many steps and has not been done yet.
@@ -283,7 +284,7 @@ class Run {
     recorder_.stop_power(!is_thrown_away_);
     if (is_thrown_away_) {
       if (launch_.rank() == 0)
-        log_info(cat("stopped ", stop_reason(), " before a roll-back of step ", done,
+        log_info(cat("stopped ", stop_reason(), " before a roll-back of step ", done + 1,
                      "; the same command continues with it"));
       return;
     }
@@ -457,14 +458,33 @@ void end_save(CheckpointSaver& saver) {
   }
 }
 
+// A roll-back that cannot begin anew leaves a record of the reason, as a run that fails does.
+std::optional<RunBeginning> begin_attempt(const LoadedConfig& loaded,
+                                          const std::optional<RollBack>& roll_back,
+                                          PhaseTracker& phases, Launch& launch) {
+  try {
+    return begin_run(loaded, roll_back, phases, launch);
+  } catch (const std::exception& error) {
+    const Error own = as_error(error);
+    const RunConfig& run = loaded.config.run;
+    if (roll_back && launch.rank() == 0)
+      write_ending({std::filesystem::path(run.dir) / run.name}, own.code(), own.what(), 0);
+    throw;
+  }
+}
+
 // One attempt, from its start point to its end or to a roll-back, which it throws. `groups` and
-// `saver` are the caller's, because they are there until a failing job has ended.
-ExitCode attempt(const LoadedConfig& loaded, const std::string& command_line,
+// `saver` are the caller's, because they are there until a failing job has ended. The layout and the
+// precision that it has chosen are kept in `loaded` for the next attempt.
+ExitCode attempt(LoadedConfig& loaded, const std::string& command_line,
                  const std::optional<RollBack>& roll_back, std::optional<TrainingGroups>& groups,
                  std::unique_ptr<CheckpointSaver>& saver, Deadline& deadline, PhaseTracker& phases,
                  Launch& launch) {
-  std::optional<RunBeginning> run = begin_run(loaded, roll_back, phases, launch);
+  std::optional<RunBeginning> run = begin_attempt(loaded, roll_back, phases, launch);
   if (!run) return ExitCode::kDone;
+  loaded.config.parallel = run->config().parallel;
+  loaded.config.parallel.layout = LayoutMode::kManual;
+  loaded.config.train.precision = run->config().train.precision;
   TrainingMemory memory(run->job.compute.device.device);
   launch.on_hang([folder = run->folder, &launch](const std::string& finding) {
     write_ending(folder, ExitCode::kHang, finding, launch.rank());
@@ -479,6 +499,10 @@ ExitCode attempt(const LoadedConfig& loaded, const std::string& command_line,
                    code == ExitCode::kDone ? "finished" : cat("stopped ", stop_reason()), 0);
     }
     return code;
+  } catch (RollBack& back) {
+    back.held = run->held;  // no other job comes between
+    back.device = run->job.compute.device.device;
+    throw;
   } catch (const std::exception& error) {
     const Error own = as_error(error);
     const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
@@ -516,6 +540,7 @@ ExitCode run_training(const LoadedConfig& given, const std::string& command_line
       loaded.config.run.resume = "auto";  // never has been obeyed
       saver.reset();
       groups.reset();
+      release_unused_memory(roll_back->device);
     }
   });
 }

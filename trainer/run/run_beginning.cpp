@@ -1,5 +1,7 @@
 #include "trainer/run/run_beginning.h"
 
+#include <set>
+
 #include "base/batch_job.h"
 #include "base/build_info.h"
 #include "base/clock.h"
@@ -68,7 +70,7 @@ void check_config_of_finished_run(const StartPoint& start, Config now) {
       parse_config(start.manifest.state.config, start.checkpoint.string() + "/manifest.json")
           .config;
   if (now.model.vocab_size == 0) now.model.vocab_size = before.model.vocab_size;
-  check_resume_compatibility(before, now);
+  check_resume_compatibility(before, now, takes_weights_alone(start, now));
 }
 
 void say_it_has_finished(const Config& config, const RunFolder& folder) {
@@ -97,8 +99,10 @@ class Beginning {
   bool has_work(const LoadedConfig& loaded) {
     launch_.together([&] {
       if (launch_.rank() != 0) return;
+      if (roll_back_) held_ = roll_back_->held;
+      if (held_) return;
       check_may_begin_in(loaded.config, folder_);
-      held_ = std::make_unique<HeldFolder>(folder_);
+      held_ = std::make_shared<HeldFolder>(folder_);
     });
     const int64_t token = broadcast_from(launch_.world(), 0, held_ ? held_->token() : 0);
     launch_.together([&] {
@@ -156,7 +160,7 @@ class Beginning {
   const std::optional<RollBack>& roll_back_;
   PhaseTracker& phases_;
   Launch& launch_;
-  std::unique_ptr<HeldFolder> held_;
+  std::shared_ptr<HeldFolder> held_;
   bool found_ = false;
   StartPoint start_;
   std::unique_ptr<PowerLogger> power_;
@@ -211,22 +215,31 @@ GuardState guard_of_beginning(const RunBeginning& run) {
   GuardState guard = run.start.manifest.state.guard;
   if (!run.roll_back) return guard;
   const RollBack& back = *run.roll_back;
-  guard.num_skipped = back.guard.num_skipped;
   guard.num_roll_backs = back.guard.num_roll_backs + 1;
   guard.passed_batches = back.guard.passed_batches + back.step - run.start.step();
   return guard;
 }
 
+// A tensor of the checkpoint that the model does not have would be lost without a word.
+void require_all_weights(const StartPoint& start, const ParameterStore& store) {
+  std::set<std::string> names;
+  for (const Parameter* parameter : store.parameters()) names.insert(parameter->spec().name);
+  for (const auto& tensor : start.manifest.tensors) {
+    if (tensor.group != kWeights || names.contains(tensor.name)) continue;
+    throw CheckpointError(cat(start.checkpoint.string(), " has weights of ", tensor.name,
+                              ", which this model does not have; it is of another model"));
+  }
+}
+
 void continue_from_checkpoint(const RunBeginning& run, Trainer& trainer) {
   const StartPoint& start = run.start;
   const CheckpointState& state = start.manifest.state;
-  const std::string place = start.checkpoint.string();
-  const Config before = parse_config(state.config, place + "/manifest.json").config;
-  const bool weights_alone = takes_weights_alone(before, run.config());
+  const bool weights_alone = takes_weights_alone(start, run.config());
+  require_all_weights(start, trainer.store());
   load_tensors(start.checkpoint, start.manifest, trainer.store(), !weights_alone);
   trainer.set_optimizer_began(weights_alone ? start.step() : state.optimizer_began);
   trainer.set_guard(guard_of_beginning(run));
-  log_info(cat("continuing from ", place,
+  log_info(cat("continuing from ", start.checkpoint.string(),
                weights_alone ? ", with its weights alone (resume.mode)" : ""));
 }
 

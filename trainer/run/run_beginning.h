@@ -39,6 +39,9 @@ struct RollBack {
   GuardState guard;  // as it was then
   std::string reason;
   double began = 0;  // by monotonic_seconds()
+  // From the attempt before.
+  std::shared_ptr<HeldFolder> held = nullptr;  // on rank 0
+  at::Device device = at::kCPU;
 };
 
 struct RunBeginning {

@@ -94,8 +94,10 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer
                        static_cast<double>(std::max<int64_t>(1, result.counts.tokens));
   m.attempt = run_.attempt.number;
   const double flops = m.tokens_per_second * flops_per_token();
-  if (ceilings_.matmul) m.matmul_share = believed_share(flops / *ceilings_.matmul);
-  if (ceilings_.data_sheet) m.mfu = flops / *ceilings_.data_sheet;
+  const int64_t replay_every = run_.config().train.replay_every;
+  const bool is_replayed = replay_every > 0 && m.step % replay_every == 0;  // takes twice its time
+  if (ceilings_.matmul && !is_replayed) m.matmul_share = believed_share(flops / *ceilings_.matmul);
+  if (ceilings_.data_sheet && !is_replayed) m.mfu = flops / *ceilings_.data_sheet;
   m.emissions_g = earlier_grams_ + result.signals.joules * price_.grams_per_joule();
   metrics()->step(m, run_.config().train.steps);
 }

@@ -58,11 +58,16 @@ std::vector<SlowRanks::HeldDown> SlowRanks::held_down() {
   std::vector<HeldDown> found;
   for (size_t rank = 0; rank < ranks_.size(); ++rank) {
     Recent& recent = ranks_[rank];
-    uint64_t in_all = ~kPowerCap & kClockLimits;
-    for (const RankSpeed& step : recent.steps) in_all &= step.clock_limits;
-    const bool is_held_down = in_all != 0 && recent.steps.size() >= kFewestSteps;
-    if (is_held_down && !recent.is_held_down) found.push_back({rank, in_all});
-    recent.is_held_down = is_held_down;
+    const uint64_t bad = ~kPowerCap & kClockLimits;
+    uint64_t in_last = recent.steps.size() >= kFewestSteps ? bad : 0;
+    uint64_t in_any = 0;
+    for (size_t i = 0; i < recent.steps.size(); ++i) {
+      const uint64_t limits = recent.steps[i].clock_limits & bad;
+      in_any |= limits;
+      if (i + kFewestSteps >= recent.steps.size()) in_last &= limits;
+    }
+    if (in_last != 0 && !recent.is_held_down) found.push_back({rank, in_last});
+    recent.is_held_down = in_last != 0 || (recent.is_held_down && in_any != 0);
   }
   return found;
 }

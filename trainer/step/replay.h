@@ -27,15 +27,20 @@ class ComputedBits {
   void note_sums();
   void note_losses(uint64_t fingerprint);
 
-  // What differs first: "the losses", "the gradient of unit block 3", "the sum of the gradients of
-  // unit head"; "" where nothing does.
-  std::string first_difference(const ComputedBits& other) const;
+  // What differs first of this rank's own work: "the losses", "the gradient of unit block 3"; "" where
+  // nothing does.
+  std::string first_own_difference(const ComputedBits& other) const;
+  // The same of the sums over ranks, which are wrong on all ranks where one rank's part is.
+  std::string first_sum_difference(const ComputedBits& other) const;
 
  private:
   struct Item {
     uint64_t fingerprint;
     std::string name;
   };
+
+  static std::string first_difference(const std::vector<Item>& mine,
+                                      const std::vector<Item>& others);
 
   ParameterStore& store_;
   std::function<void(ParameterUnit&)> take_;  // of GradientSync

@@ -75,11 +75,13 @@ StepJudgement StepGuard::judge_nonfinite(int64_t step, double loss, double gradi
             ". Lower optimizer.lr, or begin another run from an earlier checkpoint with "
             "run.resume=PATH"));
   }
-  ++state_.num_skipped;
   return {Verdict::kSkip, cat(found, "; its update is skipped (train.skip_nonfinite)")};
 }
 
 StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) {
+  // Optimizers keep squares of gradients in fp32, where larger ones are infinite.
+  constexpr double kLargestNorm = 1e18;
+  if (config_.clip_grad_norm == 0 && gradient_norm > kLargestNorm) gradient_norm = HUGE_VAL;
   if (!std::isfinite(loss) || !std::isfinite(gradient_norm))
     return judge_nonfinite(step, loss, gradient_norm);
   state_.nonfinite_in_a_row = 0;
@@ -95,16 +97,15 @@ StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) 
     case SpikePolicy::kWarn:
       return {Verdict::kUpdate, what};
     case SpikePolicy::kSkip:
-      ++state_.num_skipped;
       return {Verdict::kSkip, cat(what, "; its update is skipped (train.spikes)")};
     case SpikePolicy::kRollBack:
       break;
   }
-  if (state_.num_roll_backs >= limits.most_roll_backs) {
+  if (state_.num_roll_backs >= limits.max_roll_backs) {
     throw CollectiveError(
         ExitCode::kNumeric,
         cat(what, " after ", counted(state_.num_roll_backs, "roll-back"),
-            " (train.spikes.most_roll_backs); nothing was updated. Lower optimizer.lr, raise "
+            " (train.spikes.max_roll_backs); nothing was updated. Lower optimizer.lr, raise "
             "train.spikes.z_score, or take train.spikes.policy=skip"));
   }
   return {Verdict::kRollBack, what};

@@ -25,7 +25,6 @@ struct RunningMoments {
 // one that was never stopped.
 struct GuardState {
   int64_t nonfinite_in_a_row = 0;
-  int64_t num_skipped = 0;
   int64_t num_roll_backs = 0;
   // Global batches that roll-backs have passed over: step i reads batch i + passed_batches.
   int64_t passed_batches = 0;

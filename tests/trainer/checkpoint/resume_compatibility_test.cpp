@@ -73,15 +73,19 @@ TEST(ResumeCompatibility, AllowsWhatIsNamed) {
   EXPECT_EQ(error.find("run.seed ("), std::string::npos) << error;
 }
 
-// Defect: weights alone are taken, and the optimizer's settings must still be the old ones; or a
-// run that went on that way loses its optimizer at the next stop.
+// Defect: weights alone are taken, and the optimizer's settings must still be the old ones.
 TEST(ResumeCompatibility, WeightsAloneFreeTheOptimizer) {
-  EXPECT_EQ(error_of_change({"optimizer.kind=muon", "optimizer.eps=1e-6", "resume.mode=weights"}),
-            "");
-  EXPECT_NE(error_of_change({"run.seed=2", "resume.mode=weights"}), "");
-  const Config weights = load_config("", {"resume.mode=weights"}).config;
-  EXPECT_TRUE(takes_weights_alone(Config(), weights));
-  EXPECT_FALSE(takes_weights_alone(weights, weights));
+  const Config now = load_config("", {"optimizer.kind=muon", "optimizer.eps=1e-6"}).config;
+  EXPECT_NO_THROW(check_resume_compatibility(Config(), now, /*weights_alone=*/true));
+  EXPECT_THROW(check_resume_compatibility(Config(), now), ConfigError);
+  const Config seed = load_config("", {"run.seed=2"}).config;
+  EXPECT_THROW(check_resume_compatibility(Config(), seed, /*weights_alone=*/true), ConfigError);
+}
+
+// Defect: what is allowed passes in strict mode; the content of the text allows keys of the section.
+TEST(ResumeCompatibility, AllowsNoMoreThanItSays) {
+  EXPECT_NE(error_of_change({"run.seed=2", "resume.allow=[run.seed]", "resume.mode=strict"}), "");
+  EXPECT_NE(error_of_change({"data.sequence_length=128", "resume.allow=[data]"}), "");
 }
 
 // Defect: an entry that allows nothing is accepted and ignored.
