@@ -44,7 +44,7 @@ printf '{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}\n--------\n#version: 0.2\n
 small=$(mktemp -d)
 trap 'rm -rf "$small"' EXIT
 seq 1 300 >"$small/text"
-ASAN_OPTIONS=detect_leaks=0 build-fuzz/lmtrain run.dir="$small/runs" run.name=seed "data.sources=[{path: $small/text}]" \
+ASAN_OPTIONS=detect_leaks=0 build-fuzz/lmtrain configs/quickstart.yaml run.dir="$small/runs" run.name=seed "data.sources=[{path: $small/text}]" \
   data.cache="$small/cache" data.sequence_length=8 tokenizer.vocab_size=270 model.num_layers=1 model.num_heads=1 \
   model.hidden_size=8 model.max_positions=8 train.steps=4 train.precision=fp32 checkpoint.interval=2 eval.samples=0 \
   >"$small/log" 2>&1 || die "the run for seeds failed: $(tail -n 3 "$small/log")"

@@ -73,7 +73,6 @@ try crash_points.sh "$library" 4 3
 for ranks in 1 2 4; do try disk.sh "$library" "$ranks"; done
 try soak.sh 100
 try power_loss.sh "$library"
-try memory.sh
 try clock.sh
 flips=10000
 loads=1000

@@ -6,7 +6,7 @@ LMTRAIN=$1
 kills=$2
 . "$(dirname "$0")/lib.sh"
 
-total=$((kills * 400))
+total=$((kills * 250))
 run=(mpirun -n 2 "$LMTRAIN" config.yaml "train.steps=$total" checkpoint.interval=10 eval.interval=0 eval.samples=0 parallel.threads=1)
 "${run[@]}" run.name=whole > out.log 2>&1 || fail "$(tail -3 out.log)"
 trace whole $total > whole.trace

@@ -187,7 +187,7 @@ void check_values(const Manifest& manifest) {
   const GuardState& guard = s.guard;
   const auto counts = {guard.nonfinite_in_a_row, guard.num_roll_backs, guard.passed_batches,
                        guard.loss.count, guard.log_gradient_norm.count};
-  require(std::ranges::min(counts) >= 0 && std::ranges::max(counts) <= kMostSteps,
+  require(std::min(counts) >= 0 && std::max(counts) <= kMostSteps,
           "counts of steps, roll-backs or passed batches that cannot be");
   require(guard.loss.variance >= 0 && guard.log_gradient_norm.variance >= 0,
           "a variance of the loss below 0");
