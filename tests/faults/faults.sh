@@ -58,8 +58,8 @@ by_unit() {
 
 printf '| Fault | Ranks | Times | Seen |\n|---|---|---|---|\n'
 if [ "$extent" = quick ]; then
-  try crash_points.sh "$library" 1 23
-  try crash_points.sh "$library" 2 37
+  try crash_points.sh "$library" 1 31
+  try crash_points.sh "$library" 2 53
   try disk.sh "$library" 2
   try soak.sh 3
   if command -v python3 > /dev/null; then try power_loss.sh "$library"; fi
