@@ -1,42 +1,22 @@
 #include "parallel/fingerprint.h"
 
-#include <algorithm>
-#include <vector>
-
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
-#include "base/hash.h"
 
 namespace lmtrain {
-namespace {
 
-constexpr int64_t kBlock = int64_t{256} << 10;
-
-uint64_t fingerprint_on_host(const void* data, int64_t bytes) {
-  const auto* const begin = static_cast<const char*>(data);
-  const int64_t num_blocks = (bytes + kBlock - 1) / kBlock;
-  std::vector<uint64_t> hashes(static_cast<size_t>(num_blocks));
-  at::parallel_for(0, num_blocks, 4, [&](int64_t from, int64_t to) {
-    for (int64_t block = from; block < to; ++block) {
-      const int64_t first = block * kBlock;
-      hashes[static_cast<size_t>(block)] =
-          hash_bytes(begin + first, static_cast<size_t>(std::min(kBlock, bytes - first)));
-    }
-  });
-  return hash_bytes(hashes.data(), hashes.size() * sizeof(uint64_t));
+at::Tensor word_sum(const at::Tensor& tensor) {
+  const at::ScalarType word = tensor.nbytes() % 4 == 0 ? at::kInt : at::kShort;
+  return tensor.view({-1}).view(word).sum(at::kLong);
 }
-
-}  // namespace
 
 uint64_t fingerprint(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_contiguous());
   if (tensor.numel() == 0) return 0;
-  const auto bytes = static_cast<int64_t>(tensor.nbytes());
-  if (!tensor.is_cuda()) return fingerprint_on_host(tensor.const_data_ptr(), bytes);
-  const at::ScalarType word = bytes % 4 == 0 ? at::kInt : at::kShort;
-  const at::Tensor flat = tensor.view({-1});
-  return static_cast<uint64_t>(flat.view(word).sum(at::kLong).item<int64_t>());
+  if (tensor.is_cuda()) return static_cast<uint64_t>(word_sum(tensor).item<int64_t>());
+  BlockHashes hashes(static_cast<int64_t>(tensor.nbytes()));
+  const auto* const data = static_cast<const char*>(tensor.const_data_ptr());
+  hashes.for_each([&](int64_t block) { hashes.hash(block, data); });
+  return hashes.fingerprint();
 }
 
 }  // namespace lmtrain

@@ -74,6 +74,7 @@ for ranks in 1 2 4; do try disk.sh "$library" "$ranks"; done
 try soak.sh 100
 try power_loss.sh "$library"
 try clock.sh
+try times.sh "$here/../../configs/quickstart.yaml" "the quickstart's model" 5 tokenizer.vocab_size=300
 flips=10000
 loads=1000
 export LMTRAIN_TEST_FLIPS=$flips LMTRAIN_TEST_LOADS=$loads

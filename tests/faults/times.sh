@@ -22,6 +22,7 @@ gone=() first=()
 for ((try = 0; try < tries; ++try)); do
   for ((i = 0; i < 6000; ++i)); do
     if compgen -G 'runs/timed/checkpoints/step-*/manifest.json' > list.log; then break; fi
+    kill -0 "$job" || fail "$(tail -3 out.log)"
     sleep 0.05
   done
   pkill -KILL -P "$job" -n

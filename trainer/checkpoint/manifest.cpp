@@ -88,10 +88,6 @@ void verify_file(const fs::path& path, const Manifest::File& expected) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 json to_json(const RunningMoments& moments) {
   return {{"count", moments.count}, {"mean", moments.mean}, {"variance", moments.variance}};
 }

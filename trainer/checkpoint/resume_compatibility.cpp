@@ -15,16 +15,6 @@
 
 namespace lmtrain {
 
-std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule) {
-  std::vector<std::string> changed;
-  for (const ConfigChange& change : config_changes(values_of(before), values_of(now))) {
-    if (change.on_resume != rule) continue;
-    changed.push_back(
-        cat(change.key, " (", change.before, " in the checkpoint, ", change.now, " now)"));
-  }
-  return changed;
-}
-
 namespace {
 
 constexpr char kTokenizer[] = "tokenizer";

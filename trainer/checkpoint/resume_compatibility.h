@@ -11,11 +11,7 @@
 
 namespace lmtrain {
 
-// Returns "train.precision (bf16 in the checkpoint, fp32 now)" for each key of this rule that
-// differs. Sources and paths are compared as text here; the content of the
-// files is compared elsewhere.
-std::vector<std::string> changed_keys(const Config& before, const Config& now, OnResume rule);
-
+// Sources and paths are compared as text here; the content of the files is compared elsewhere.
 // Throws ConfigError listing the keys that differ and must not: the kFixed ones that resume.allow
 // does not name, and with resume.mode = strict those too, and the kWarned ones. Where the weights
 // alone are taken, the keys of the optimizer may differ. Logs the others.

@@ -1,68 +1,41 @@
 #include "trainer/checkpoint/snapshot.h"
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/text.h"
+#include "parallel/fingerprint.h"
 #include "parallel/logical_tensors.h"
 
 namespace lmtrain {
 namespace {
 
-// What is copied and then hashed while it is still in the cache.
-constexpr int64_t kBlock = int64_t{256} << 10;
-
-// Calls work(block, first byte, count) for the blocks of so many bytes, on all threads.
-template <class Work>
-void for_each_block(int64_t bytes, Work work) {
-  at::parallel_for(0, (bytes + kBlock - 1) / kBlock, 1, [&](int64_t from, int64_t to) {
-    for (int64_t block = from; block < to; ++block)
-      work(block, block * kBlock, std::min(kBlock, bytes - block * kBlock));
-  });
-}
-
-uint64_t combined(const std::vector<uint64_t>& hashes) {
-  return hash_bytes(hashes.data(), hashes.size() * sizeof(uint64_t));
-}
-
-std::vector<uint64_t> room_for_hashes(int64_t bytes) {
-  return std::vector<uint64_t>(static_cast<size_t>((bytes + kBlock - 1) / kBlock));
-}
-
 // Returns the fingerprint of what was copied, not of the copy.
 uint64_t copy_on_host(const at::Tensor& from, const at::Tensor& to) {
-  const auto bytes = static_cast<int64_t>(from.nbytes());
   const auto* const source = static_cast<const char*>(from.const_data_ptr());
   auto* const target = static_cast<char*>(to.mutable_data_ptr());
-  std::vector<uint64_t> hashes = room_for_hashes(bytes);
-  for_each_block(bytes, [&](int64_t block, int64_t first, int64_t count) {
-    std::memcpy(target + first, source + first, static_cast<size_t>(count));
-    hashes[static_cast<size_t>(block)] = hash_bytes(source + first, static_cast<size_t>(count));
+  BlockHashes hashes(static_cast<int64_t>(from.nbytes()));
+  hashes.for_each([&](int64_t block) {
+    const int64_t first = hashes.first_byte(block);
+    std::memcpy(target + first, source + first, hashes.count(block));
+    hashes.hash(block, source);
   });
-  return combined(hashes);
+  return hashes.fingerprint();
 }
 
 // The same of a copy, on this thread alone.
 uint64_t fingerprint_on_host(const at::Tensor& copy, Pace& pace) {
-  const auto bytes = static_cast<int64_t>(copy.nbytes());
   const auto* const data = static_cast<const char*>(copy.const_data_ptr());
-  std::vector<uint64_t> hashes = room_for_hashes(bytes);
-  for (size_t block = 0; block < hashes.size(); ++block) {
-    const int64_t first = static_cast<int64_t>(block) * kBlock;
-    hashes[block] = hash_bytes(data + first, static_cast<size_t>(std::min(kBlock, bytes - first)));
+  BlockHashes hashes(static_cast<int64_t>(copy.nbytes()));
+  for (int64_t block = 0; block < hashes.size(); ++block) {
+    hashes.hash(block, data);
     if (block % 16 == 15) pace.rest();
   }
-  return combined(hashes);
+  return hashes.fingerprint();
 }
-
-// The sum of all words of 32 bits, which a GPU and the host both compute to the bit.
-at::Tensor word_sum(const at::Tensor& flat) { return flat.view(at::kInt).sum(at::kLong); }
 
 }  // namespace
 

@@ -37,11 +37,19 @@ uint64_t stored_fingerprint(const Parameter& parameter) {
   return hash_bytes(of_buffers.data(), of_buffers.size() * sizeof(uint64_t));
 }
 
-std::vector<Kept> kept_by_this_rank(const ParameterStore& store) {
+// What no other rank keeps is not read.
+std::vector<Kept> kept_by_this_rank(const ParameterStore& store, Mesh& mesh) {
+  const bool is_sharded = store.sharding().num_shards() > 1;
   std::vector<Kept> kept;
   for (const Parameter* parameter : store.parameters()) {
-    kept.push_back({stored_fingerprint(*parameter),
-                    store.shards_weights() ? 0 : fingerprint(parameter->weight())});
+    const bool on_tensor_axis = mesh.tensor().size() > 1 && !parameter->spec().is_cut();
+    const bool on_data_axis = mesh.data().size() > 1;
+    Kept of_one;
+    if (on_tensor_axis || (on_data_axis && !is_sharded))
+      of_one.stored = stored_fingerprint(*parameter);
+    if ((on_tensor_axis || on_data_axis) && !store.shards_weights())
+      of_one.read = fingerprint(parameter->weight());
+    kept.push_back(of_one);
   }
   return kept;
 }
@@ -81,7 +89,7 @@ void require_no_drift(const ParameterStore& store, Mesh& mesh, int64_t step) {
   struct Nothing {
     int64_t unused = 0;
   };
-  const auto of_ranks = gather_all(world, Nothing(), kept_by_this_rank(store));
+  const auto of_ranks = gather_all(world, Nothing(), kept_by_this_rank(store, mesh));
   const auto tensor_size = static_cast<size_t>(mesh.tensor().size());
   const bool is_sharded = store.sharding().num_shards() > 1;
   std::string finding;
