@@ -161,17 +161,20 @@ void PowerLogger::sample(double now) {
   else
     waiting_.push_back(std::move(sample));
 
+  // The job's share of its node is known better with each sample, and changes what earlier samples
+  // are counted for. What was spent in a span is counted by the share of its own end alone.
   const double joules = totals_.own_joules();
   joules_.store(joules, std::memory_order_relaxed);
-  const double span = now - watts_begin_;
-  if (span < 0.5 * interval_) return;
-  // The job's share of its node is known better with each sample, and changes what earlier samples
-  // are counted for. The power is that of the last span alone, by the share of now.
   const double of_node = totals_.joules();
   const double share = of_node > 0.0 ? joules / of_node : 1.0;
-  watts_.store(std::max(0.0, of_node - node_joules_) * share / span, std::memory_order_relaxed);
-  watts_begin_ = now;
+  const double spent = spent_joules() + std::max(0.0, of_node - node_joules_) * share;
+  spent_joules_.store(spent, std::memory_order_relaxed);
   node_joules_ = of_node;
+  const double span = now - watts_begin_;
+  if (span < 0.5 * interval_) return;
+  watts_.store((spent - spent_at_watts_begin_) / span, std::memory_order_relaxed);
+  watts_begin_ = now;
+  spent_at_watts_begin_ = spent;
 }
 
 void PowerLogger::keep(const LedgerRecord& record) {

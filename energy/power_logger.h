@@ -58,6 +58,9 @@ class PowerLogger {
   double recent_watts() const noexcept { return watts_.load(std::memory_order_relaxed); }
   // Their energy from the start to the last sample, by the same rule.
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
+  // The same, but what was counted once is not counted anew when the job's part of the node becomes
+  // better known, so that it never falls: differences of it are what a span of time has cost.
+  double spent_joules() const noexcept { return spent_joules_.load(std::memory_order_relaxed); }
   // What held the clocks of this rank's GPU down at the last sample (energy/clock_limits.h).
   uint64_t clock_limits() const noexcept { return clock_limits_.load(std::memory_order_relaxed); }
   EnergyTotals totals() const;
@@ -96,12 +99,14 @@ class PowerLogger {
   double observed_;  // the time of the last look at the phase
   double meter_seconds_ = 0.0;
   double watts_begin_ = 0.0;
-  double node_joules_ = 0.0;  // at watts_begin_, of which the job has a share
+  double spent_at_watts_begin_ = 0.0;
+  double node_joules_ = 0.0;  // at the last sample
 
   std::atomic<int64_t> step_;
   std::atomic<double> watts_{0.0};
   std::atomic<uint64_t> clock_limits_{0};
   std::atomic<double> joules_{0.0};
+  std::atomic<double> spent_joules_{0.0};
   std::thread thread_;
 };
 

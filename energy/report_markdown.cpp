@@ -94,6 +94,10 @@ std::string training_rows(const RunFacts& facts) {
                  cat(three_digits(saves.stall_seconds), " s, ",
                      percent(saves.stall_seconds / (saves.stall_seconds + facts.seconds)))});
   }
+  if (facts.failed_saves > 0)
+    rows += row({"Saves that failed and were abandoned", with_commas(facts.failed_saves)});
+  if (facts.spikes > 0)
+    rows += row({"Spikes of the loss or the gradient norm", with_commas(facts.spikes)});
   if (facts.skipped_steps > 0)
     rows += row({"Steps whose update was left out", with_commas(facts.skipped_steps)});
   if (facts.last_validation_loss) {

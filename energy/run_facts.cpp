@@ -50,6 +50,8 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("matmul_share", facts.matmul_share);
   visit("mfu", facts.mfu);
   visit("saves", facts.saves);
+  visit("failed_saves", newer(facts.failed_saves));
+  visit("spikes", newer(facts.spikes));
   visit("skipped_steps", newer(facts.skipped_steps));
   visit("train_loss", facts.train_loss);
   visit("validation_loss", facts.validation_loss);

@@ -83,6 +83,8 @@ struct RunFacts {
   std::optional<double> matmul_share;  // of the measured ceiling
   std::optional<double> mfu;           // of the peak by data sheet
   std::optional<SaveFacts> saves;
+  int64_t failed_saves = 0;   // that were abandoned
+  int64_t spikes = 0;         // of the loss or the gradient norm (train.spikes)
   int64_t skipped_steps = 0;  // whose update was left out (train.skip_nonfinite, train.spikes)
   std::vector<CurvePoint> train_loss;
   std::vector<CurvePoint> validation_loss;

@@ -159,16 +159,34 @@ MatmulCeiling measure_once(const at::Tensor& factor) {
 
 }  // namespace
 
+int64_t size_to_measure(const std::function<double(int64_t)>& seconds_of) {
+  constexpr int64_t kSmallest = 128;
+  constexpr int64_t kLargest = 1024;
+  constexpr double kLongestSeconds = 0.1;
+  int64_t n = kSmallest;
+  while (n < kLargest && 8 * seconds_of(n) <= kLongestSeconds) n *= 2;
+  return n;
+}
+
 MatmulCeiling measure_matmul_ceiling(at::ScalarType type, at::Device device) {
   constexpr int kTries = 3;
-  const int64_t n = device.is_cpu() ? 1024 : 8192;
   // The factors are not all ones: a GPU multiplies numbers with few set bits faster than the
   // numbers of a model.
-  const at::Tensor factor = at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
-                                .sin_()
-                                .view({n, n})
-                                .to(type);
-  at::mm(factor, factor);  // the threads start, and the library prepares its kernels
+  const auto factor_of = [&](int64_t n) {
+    return at::arange(n * n, at::TensorOptions().dtype(at::kFloat).device(device))
+        .sin_()
+        .view({n, n})
+        .to(type);
+  };
+  const auto seconds_of = [&](int64_t n) {
+    const at::Tensor factor = factor_of(n);
+    at::mm(factor, factor);  // the threads start, and the library prepares its kernels
+    const double begin = monotonic_seconds();
+    at::mm(factor, factor);
+    return monotonic_seconds() - begin;
+  };
+  const at::Tensor factor = factor_of(device.is_cpu() ? size_to_measure(seconds_of) : 8192);
+  at::mm(factor, factor);
   MatmulCeiling best;
   for (int i = 0; i < kTries; ++i) {
     const MatmulCeiling ceiling = measure_once(factor);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct MatmulCeiling {
   // does other work too, or has fewer cores than threads, and the true ceiling is higher.
   bool is_believed = true;
 };
+// The size of square products to measure a CPU by: as large as a measurement of about a second
+// allows. A product of a type that the processor does not compute in takes a hundred times longer.
+// `seconds_of` times one product of a size.
+int64_t size_to_measure(const std::function<double(int64_t)>& seconds_of);
 // Measures the ceiling of this type on this rank, while the other ranks do the same; up to three
 // times where it is not believed.
 MatmulCeiling measure_matmul_ceiling(at::ScalarType type, at::Device device);

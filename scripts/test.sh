@@ -49,7 +49,7 @@ case ${1:-} in
     export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$project/scripts/tsan_suppressions.txt:ignore_noninstrumented_modules=1}
     # OpenMP's barriers are not instrumented: its threads would seem to race.
     export OMP_NUM_THREADS=1
-    build tsan
+    build tsan lmtrain test_base test_energy test_parallel test_mpi
     for program in test_base test_energy test_parallel; do build-tsan/$program --gtest_brief=1; done
     for ranks in 1 2 4; do
       mpirun -n "$ranks" build-tsan/test_mpi --gtest_brief=1 --gtest_filter='Watchdog*:LayoutCheckpoint*:Collectives*:Operation*:ReplicaDrift*'

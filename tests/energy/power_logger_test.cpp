@@ -121,6 +121,31 @@ TEST_F(Logger, TellsThisJobsPartOfABusyNode) {
   EXPECT_LT(made->joules(), 0.5 * totals.joules());
 }
 
+// Defect: an answer of the server that cost less than nothing, since another job's work became known
+// while it was computed and the whole past was counted anew.
+TEST_F(Logger, WhatWasSpentNeverFalls) {
+  machine_.add_proc(4, "Some Processor");
+  const auto made = logger_of(steady(), 60.0);
+  const auto work = [](double seconds) {
+    volatile double sink = 0.0;
+    const double begin = monotonic_seconds();
+    while (monotonic_seconds() - begin < seconds) sink = sink + 1.0;
+  };
+  work(0.3);
+  machine_.set_ticks(30, 0);  // no other job's work until now
+  made->take_sample();
+  const double before = made->spent_joules();
+  EXPECT_DOUBLE_EQ(before, made->joules());
+  work(0.1);
+  machine_.set_ticks(400, 0);
+  made->take_sample();
+  EXPECT_LT(made->joules(), before);
+  const EnergyTotals totals = made->totals();
+  const double share = made->joules() / totals.joules();
+  EXPECT_NEAR(made->spent_joules() - before, share * (totals.joules() - before), 1e-9);
+  EXPECT_GT(made->spent_joules(), before);
+}
+
 // Defect: the energy of an interval given to the phase that happens to run when it is sampled.
 TEST_F(Logger, SplitsEnergyByTheTimeOfPhases) {
   const auto made = logger_of(steady(), 60.0);

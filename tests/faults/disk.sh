@@ -18,6 +18,8 @@ try() {
   LD_PRELOAD=$library FAULTY_IO_BELOW=$work/runs/faulty/checkpoints FAULTY_IO_RANK=$((count - 1)) FAULTY_IO_DO=$what FAULTY_IO_AT=$at \
     FAULTY_IO_CALLS=$calls run run.name=faulty > out.log 2>&1 || fail "$fault: $(tail -3 out.log)"
   grep -q "warn" out.log || fail "$fault: nothing is said"
+  grep -q '"save_failed":' runs/faulty/metrics.jsonl || fail "$fault: the metrics know of no failed save"
+  grep -q "^| Saves that failed and were abandoned | 1 |" runs/faulty/report.md || fail "$fault: the report knows of no failed save"
   trace faulty 4 | cmp -s - whole.trace || fail "$fault: other numbers"
   row "$fault" "$count" 1 "C: save abandoned with a warning, equal to the bit"
 }

@@ -19,5 +19,19 @@ TEST(MatmulCeiling, IsNotBelievedWithMoreThreadsThanCores) {
   EXPECT_FALSE(crowded.is_believed);
 }
 
+// Defect: nine seconds at each start for a type that the processor does not compute in (bf16 on AVX2).
+TEST(MatmulCeiling, IsMeasuredInAShortTimeWhateverTheSpeed) {
+  const auto size_at = [](double flops) {
+    return size_to_measure([&](int64_t n) {
+      const auto side = static_cast<double>(n);
+      return 2 * side * side * side / flops;
+    });
+  };
+  EXPECT_EQ(size_at(1e12), 1024);
+  EXPECT_EQ(size_at(100e9), 1024);
+  EXPECT_EQ(size_at(1e9), 256);  // a product of 1024 would take two seconds
+  EXPECT_EQ(size_at(1e6), 128);
+}
+
 }  // namespace
 }  // namespace lmtrain

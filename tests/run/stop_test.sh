@@ -107,7 +107,7 @@ expect 75 "run.stop_after" config.yaml run.name=margin train.steps=100000 run.st
 [ "$SECONDS" -le 8 ] || fail "stop_before_end: it ended after $SECONDS s"
 SLURM_JOB_ID=78 SLURM_JOB_END_TIME=$(($(date +%s) + 5)) expect 0 "report" config.yaml run.name=off "${parts[@]}" run.stop_before_end=0s
 # In start-up, where there is nothing to save.
-expect 75 "stopped before the first step, because run.stop_after" config.yaml run.name=early run.stop_after=1s
+expect 75 "stopped while it started, because run.stop_after" config.yaml run.name=early run.stop_after=1s
 
 # Which job it was stands in the records.
 grep -q '"id": "77"' runs/slurm/provenance.json || fail "the provenance has no job"

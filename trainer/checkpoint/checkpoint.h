@@ -41,6 +41,7 @@ struct RankCompute {
   int64_t threads = 1;
   int64_t cores = 1;           // that the rank is bound to
   std::string cpu_capability;  // models/cpu_capability.h
+  std::string device;          // as RankDevice::description; "" in earlier checkpoints
 
   bool operator==(const RankCompute&) const = default;
 };

@@ -162,7 +162,8 @@ std::optional<SaveTimes> CheckpointSaver::finish(bool must) {
     throw CollectiveError(ExitCode::kIo,
                           cat("no checkpoint could be saved at step ", step, ": ", error->what()));
   }
-  return std::nullopt;
+  saved->times.failure = error->what();
+  return saved->times;
 }
 
 }  // namespace lmtrain

@@ -22,7 +22,7 @@
 
 namespace lmtrain {
 
-// How long a save took.
+// How long a save took, and whether it succeeded.
 struct SaveTimes {
   int64_t step = 0;
   double copy_seconds = 0;     // of the copy; 0 where training stands still for the save
@@ -30,6 +30,7 @@ struct SaveTimes {
   double persist_seconds = 0;  // from the copy until the checkpoint counted
   double work_seconds = 0;     // of the copy and the writing, without rests: for one waited for
   int64_t bytes = 0;           // of all ranks, on rank 0
+  std::string failure;         // why it was abandoned; "" where the checkpoint counts
 };
 
 class CheckpointSaver {
@@ -61,10 +62,10 @@ class CheckpointSaver {
   // Collective, when no save is under way. Saves the store as it is now; `tensor` is the axis over
   // which the model's tensors are split.
   void start(const ParameterStore& store, Communicator& tensor, const CheckpointState& state);
-  // Collective. Waits for the save that is under way, if there is one, and returns how long it took.
-  // After a failed one, which is warned of, the run goes on until the next save, and nothing is
-  // returned. Throws CollectiveError when a save fails that `must` succeed, when too many saves in a
-  // row fail, and when weights are not finite.
+  // Collective. Waits for the save that is under way, if there is one, and returns what came of it.
+  // After a failed one, which is warned of, the run goes on until the next save. Throws
+  // CollectiveError when a save fails that `must` succeed, when too many saves in a row fail, and when
+  // weights are not finite.
   std::optional<SaveTimes> finish(bool must);
   // Whether there is a save for finish(), and whether that would not have to wait for this rank.
   bool is_saving() const { return saving_ != nullptr; }

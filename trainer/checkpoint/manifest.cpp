@@ -128,7 +128,8 @@ json to_json(const Manifest& manifest) {
   for (const RankCompute& rank : s.ranks) {
     ranks.push_back({{"threads", rank.threads},
                      {"cores", rank.cores},
-                     {"cpu_capability", rank.cpu_capability}});
+                     {"cpu_capability", rank.cpu_capability},
+                     {"device", rank.device}});
   }
   json start_token;
   if (s.start_token) start_token = *s.start_token;
@@ -229,10 +230,11 @@ Manifest manifest_from_json(const json& from) {
   }
   if (from.contains("ranks")) {
     for (const json& rank : from["ranks"])
-      s.ranks.push_back({rank.at("threads"), rank.at("cores"), rank.at("cpu_capability")});
+      s.ranks.push_back({rank.at("threads"), rank.at("cores"), rank.at("cpu_capability"),
+                         rank.value("device", "")});
   } else {  // of an earlier version
     const int64_t threads = from.at("num_threads");
-    s.ranks.push_back({threads, threads, from.at("cpu_capability")});
+    s.ranks.push_back({threads, threads, from.at("cpu_capability"), ""});
   }
   from.at("build").get_to(s.build);
   from.at("commit").get_to(s.commit);

@@ -230,6 +230,18 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
   const Config trained = parse_config(then.config, place + "/manifest.json").config;
   check_resume_compatibility(trained, config, takes_weights_alone(start, config));
   std::vector<std::string> notes = check_texts(place, then, config, now);
+  const int64_t batch = config.train.global_batch_size;
+  const int64_t batch_before = trained.train.global_batch_size;
+  if (batch != batch_before) {
+    const int64_t step = start.step() + then.guard.passed_batches;
+    notes.push_back(
+        cat("train.global_batch_size was ", batch_before, " and is ", batch,
+            ": a step's place in the text follows from its number, so training goes on at "
+            "sample ",
+            with_commas(step * batch), ", though ", with_commas(step * batch_before),
+            batch > batch_before ? " were read: those between are skipped"
+                                 : " were read: those between are read again"));
+  }
   if (const auto note = rate_note(trained, config, start.step())) {
     if (note->is_warning)
       notes.push_back(note->text);
@@ -252,6 +264,7 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
     compare(of_rank("threads"), before.threads, after.threads);
     compare(of_rank("cores"), before.cores, after.cores);
     compare(of_rank("instruction set"), before.cpu_capability, after.cpu_capability);
+    if (!before.device.empty()) compare(of_rank("device"), before.device, after.device);
   }
   refuse_where_strict(place, config, notes);
   return notes;

@@ -41,8 +41,10 @@ struct RunConfig {
            "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's "
            "folder must "
            "not exist), a PATH starts from that checkpoint.");
-    f.duration("stop_after", stop_after, "never",
-               "Time after its start by which this attempt has saved and ended with exit code 75.");
+    f.duration(
+        "stop_after", stop_after, "never",
+        "Time after its start by which this attempt has saved and ended with exit code 75. An "
+        "attempt that starts for longer trains nothing.");
     f.duration(
         "stop_before_end", stop_before_end, "auto",
         "How long before the end of the Slurm job (SLURM_JOB_END_TIME), or of stop_after, the "

@@ -22,8 +22,8 @@ class CallEnergy {
 
   // Ends start-up: from now on all is inference.
   void begin_inference();
-  // What this process has spent, in J, as far as the meters have been read.
-  double joules() const { return logger_->joules(); }
+  // What this process has spent, in J, as far as the meters have been read. It never falls.
+  double joules() const { return logger_->spent_joules(); }
   // Reads the meters now.
   void read_meters() { logger_->take_sample(); }
   bool is_measured() const;

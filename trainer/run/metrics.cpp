@@ -92,8 +92,10 @@ struct MetricsLine {
   std::optional<ValidationMetrics> validation;
   std::optional<TaskMetrics> task;
   std::optional<SaveTimes> save;
+  bool is_failed_save = false;
   bool is_step = false;
   bool is_skipped = false;
+  bool is_spike = false;
   std::optional<double> loss;  // of a step; none where it was not finite
   double seconds = 0;
   int64_t tokens = 0;
@@ -118,7 +120,10 @@ std::optional<MetricsLine> parse_line(const json& record) {
                           record.at("stall_seconds"),
                           record.at("persist_seconds"),
                           record.at("work_seconds"),
-                          record["checkpoint_bytes"]};
+                          record["checkpoint_bytes"],
+                          ""};
+  } else if (record.contains("save_failed")) {
+    line.is_failed_save = true;
   } else if (record.contains("validation_loss")) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
@@ -126,6 +131,7 @@ std::optional<MetricsLine> parse_line(const json& record) {
     line.is_step = true;
     if (!record["loss"].is_null()) line.loss = record["loss"].get<double>();
     line.is_skipped = record.value("skipped", false);
+    line.is_spike = record.value("spike", false);
     line.seconds = record.value("step_seconds", 0.0);
     line.tokens = record.value("tokens", int64_t{0});
     if (record.contains("matmul_share")) line.matmul_share = record["matmul_share"].get<double>();
@@ -165,12 +171,15 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
       add_task_point(line.step, *line.task);
     } else if (line.save) {
       add_save(*line.save);
+    } else if (line.is_failed_save) {
+      ++failed_saves_;
     } else if (line.validation) {
       last_validation_ = *line.validation;
       validation_loss_.push_back({line.step, last_validation_.loss});
     } else if (line.is_step) {
       if (line.loss) train_loss_.push_back({line.step, *line.loss});
       skipped_steps_ += line.is_skipped ? 1 : 0;
+      spikes_ += line.is_spike ? 1 : 0;
       seconds_ += line.seconds;
       tokens_ = line.tokens;
       if (line.matmul_share) matmul_share_.add(*line.matmul_share, line.seconds);
@@ -224,6 +233,10 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   if (m.is_skipped) {
     record["skipped"] = true;
     ++skipped_steps_;
+  }
+  if (m.is_spike) {
+    record["spike"] = true;
+    ++spikes_;
   }
   if (m.matmul_share) {
     record["matmul_share"] = std::round(*m.matmul_share * 1e4) / 1e4;
@@ -299,6 +312,12 @@ void MetricsLog::save(const SaveTimes& times) {
              {"work_seconds", rounded(times.work_seconds)}}
             .dump());
   add_save(times);
+}
+
+void MetricsLog::save_failed(const SaveTimes& times) {
+  write(json{{"step", times.step}, {"save_failed", times.failure}}.dump(
+      -1, ' ', false, json::error_handler_t::replace));
+  ++failed_saves_;
 }
 
 void MetricsLog::add_save(const SaveTimes& times) {

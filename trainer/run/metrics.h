@@ -24,6 +24,7 @@ struct StepMetrics {
   int64_t tokens = 0;  // trained on since the run began
   StepResult result;
   bool is_skipped = false;  // its update was left out
+  bool is_spike = false;    // of the loss or the gradient norm
   double step_seconds = 0;
   double tokens_per_second = 0;
   int64_t attempt = 0;
@@ -92,12 +93,15 @@ class MetricsLog {
   void validation(int64_t step, const ValidationMetrics& metrics);
   void task(int64_t step, const TaskMetrics& metrics);
   void save(const SaveTimes& times);
+  void save_failed(const SaveTimes& times);
 
   // What the file holds so far, including the lines of earlier attempts.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
   const std::vector<TaskCurve>& tasks() const { return tasks_; }
   const std::optional<SaveFacts>& saves() const { return saves_; }
+  int64_t failed_saves() const { return failed_saves_; }
+  int64_t spikes() const { return spikes_; }
   int64_t skipped_steps() const { return skipped_steps_; }  // whose update was left out
   // The last one.
   const ValidationMetrics& last_validation() const { return last_validation_; }
@@ -127,6 +131,8 @@ class MetricsLog {
   std::vector<CurvePoint> validation_loss_;
   std::vector<TaskCurve> tasks_;
   std::optional<SaveFacts> saves_;
+  int64_t failed_saves_ = 0;
+  int64_t spikes_ = 0;
   int64_t skipped_steps_ = 0;
   double written_bytes_ = 0;    // of all saves
   double writing_seconds_ = 0;  // of all saves, without rests

@@ -42,6 +42,7 @@ struct RollBack {
   // From the attempt before.
   std::shared_ptr<HeldFolder> held = nullptr;  // on rank 0
   at::Device device = at::kCPU;
+  std::shared_ptr<Trace> trace = nullptr;
 };
 
 struct RunBeginning {

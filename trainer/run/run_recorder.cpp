@@ -88,6 +88,7 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer
   m.tokens = metrics()->tokens() + result.counts.tokens;
   m.result = result;
   m.is_skipped = trainer.judgement().verdict != Verdict::kUpdate;
+  m.is_spike = trainer.judgement().is_spike;
   m.step_seconds = seconds;
   m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
   targets_per_token_ = static_cast<double>(result.counts.targets) /
@@ -184,6 +185,10 @@ void RunRecorder::saved(const SaveTimes& times) {
   reporter_.write(facts_of_save_);
 }
 
+void RunRecorder::save_failed(const SaveTimes& times) {
+  if (metrics() != nullptr) metrics()->save_failed(times);
+}
+
 EmissionsReport RunRecorder::write_report(int64_t step, bool finished) {
   if (metrics() != nullptr) fill_facts(step, finished);
   return reporter_.write(facts_);
@@ -199,6 +204,8 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.validation_loss = metrics()->validation_loss();
   facts_.tasks = metrics()->tasks();
   facts_.saves = metrics()->saves();
+  facts_.failed_saves = metrics()->failed_saves();
+  facts_.spikes = metrics()->spikes();
   facts_.skipped_steps = metrics()->skipped_steps();
   fill_quality();
   fill_speed();

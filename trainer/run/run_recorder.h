@@ -51,6 +51,8 @@ class RunRecorder {
   void go_with(CheckpointState& state);
   // Collective, once it has succeeded: the report of what the run had done up to it.
   void saved(const SaveTimes& times);
+  // Once it has been abandoned.
+  void save_failed(const SaveTimes& times);
 
   // Collective, at the end of the attempt: ends the power logger, then writes the last report,
   // which rank 0 gets.

@@ -8,9 +8,10 @@
 namespace lmtrain {
 
 std::shared_ptr<Trace> start_trace(const TrainConfig& config, PhaseTracker& phases,
-                                   Communicator& world, Communicator* device_world) {
+                                   Communicator& world, Communicator* device_world,
+                                   std::shared_ptr<Trace> before) {
   if (!config.trace) return nullptr;
-  auto trace = std::make_shared<Trace>(world.rank());
+  const auto trace = before ? std::move(before) : std::make_shared<Trace>(world.rank());
   phases.record_in(trace);
   world.set_trace(trace);
   if (device_world != nullptr) device_world->set_trace(trace);

@@ -12,10 +12,11 @@
 namespace lmtrain {
 
 // Starts to record the phases, and the operations of both groups and of all groups that are split
-// from them later. `device_world` may be null. Without train.trace this does nothing and returns
-// null.
+// from them later. `device_world` may be null. The trace of an attempt `before` in this process, if
+// there was one, goes on. Without train.trace this does nothing and returns null.
 std::shared_ptr<Trace> start_trace(const TrainConfig& config, PhaseTracker& phases,
-                                   Communicator& world, Communicator* device_world);
+                                   Communicator& world, Communicator* device_world,
+                                   std::shared_ptr<Trace> before);
 
 // Writes what the trace holds now. A failure only causes a warning, since no run should end for it.
 void write_trace(Trace& trace, const RunFolder& folder, int rank);

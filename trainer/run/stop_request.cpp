@@ -31,7 +31,7 @@ void say(std::string_view line) {
 
 void on_request(int signal) {
   if (is_agreed == 0) {
-    say("\nstopped on request before the first step; the same command starts again\n");
+    say("\nstopped on request while it started; the same command starts again\n");
     _exit(static_cast<int>(ExitCode::kStopped));
   }
   if (received != 0 && signal == SIGINT) {
@@ -73,8 +73,7 @@ void request_stop(const std::string& why) {
   }
   if (is_agreed == 0) {
     if (speaks != 0)
-      log_info(
-          cat("stopped before the first step, because ", why, "; the same command starts again"));
+      log_info(cat("stopped while it started, because ", why, "; the same command starts again"));
     _exit(static_cast<int>(ExitCode::kStopped));
   }
   received = 1;

@@ -42,9 +42,10 @@ std::vector<RankCompute> compute_of_ranks(const Compute& compute, Launch& launch
   const std::vector<Counts> counts = gather_all(
       launch.world(), Counts{compute.num_threads, static_cast<int64_t>(compute.cores.size())});
   const std::vector<std::string> capabilities = gather_texts(launch.world(), cpu_capability());
+  const std::vector<std::string> devices = gather_texts(launch.world(), compute.device.description);
   std::vector<RankCompute> ranks;
   for (size_t i = 0; i < counts.size(); ++i)
-    ranks.push_back({counts[i].threads, counts[i].cores, capabilities[i]});
+    ranks.push_back({counts[i].threads, counts[i].cores, capabilities[i], devices[i]});
   return ranks;
 }
 

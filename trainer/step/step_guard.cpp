@@ -95,9 +95,10 @@ StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) 
   const std::string what = cat("step ", step + 1, " has ", *found);
   switch (limits.policy) {
     case SpikePolicy::kWarn:
-      return {Verdict::kUpdate, what};
+      return {Verdict::kUpdate, what, /*is_spike=*/true};
     case SpikePolicy::kSkip:
-      return {Verdict::kSkip, cat(what, "; its update is skipped (train.spikes)")};
+      return {Verdict::kSkip, cat(what, "; its update is skipped (train.spikes)"),
+              /*is_spike=*/true};
     case SpikePolicy::kRollBack:
       break;
   }
@@ -108,7 +109,7 @@ StepJudgement StepGuard::judge(int64_t step, double loss, double gradient_norm) 
             " (train.spikes.max_roll_backs); nothing was updated. Lower optimizer.lr, raise "
             "train.spikes.z_score, or take train.spikes.policy=skip"));
   }
-  return {Verdict::kRollBack, what};
+  return {Verdict::kRollBack, what, /*is_spike=*/true};
 }
 
 }  // namespace lmtrain

@@ -40,7 +40,8 @@ enum class Verdict {
 
 struct StepJudgement {
   Verdict verdict = Verdict::kUpdate;
-  std::string reason;  // empty where nothing is unusual
+  std::string reason;     // empty where nothing is unusual
+  bool is_spike = false;  // of the loss or the gradient norm
 };
 
 class StepGuard {

@@ -46,6 +46,27 @@ TEST_F(Metrics, ContinueBehindTheCheckpoint) {
   EXPECT_EQ(MetricsLog(path_, {4, 40, 2.0}).train_loss().back().value, 1.0);
 }
 
+// Defect: spikes, updates that were left out and saves that failed are forgotten by the attempt after.
+TEST_F(Metrics, CountWhatWentWrong) {
+  StepMetrics spike = step_metrics(5, 9.0);
+  spike.is_spike = true;
+  StepMetrics skipped = step_metrics(6, 9.0);
+  skipped.is_spike = skipped.is_skipped = true;
+  {
+    MetricsLog log(path_, {4, 40, 2.0});
+    log.step(spike, 8);
+    log.step(skipped, 8);
+    log.save_failed({.step = 6, .failure = "no space: \xff"});
+  }
+  const MetricsLog later(path_, {6, 60, 3.0});
+  EXPECT_TRUE(later.notes().empty());
+  EXPECT_EQ(later.spikes(), 2);
+  EXPECT_EQ(later.skipped_steps(), 1);
+  EXPECT_EQ(later.failed_saves(), 1);
+  EXPECT_FALSE(later.saves());
+  EXPECT_EQ(MetricsLog(path_, {5, 50, 2.5}).failed_saves(), 0);
+}
+
 // Defect: a run that begins anew after a crash before its first checkpoint keeps the validation of
 // the attempt before.
 TEST_F(Metrics, OfARunWithoutACheckpointBeginAnew) {

@@ -1,0 +1,330 @@
+#include "trainer/run/training_loop.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "base/durable_file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "parallel/as_error.h"
+#include "parallel/device.h"
+#include "trainer/planning/memory_estimate.h"
+#include "trainer/run/run_records.h"
+#include "trainer/run/run_trace.h"
+#include "trainer/run/slow_ranks.h"
+#include "trainer/run/stop_request.h"
+#include "trainer/step/replica_drift.h"
+
+namespace lmtrain {
+namespace {
+
+// Leaves the loop once any rank was asked to stop. The model is as after a whole step then.
+struct StopRequested {};
+
+// How a step that is unusual was judged: said, and for the report counted by the metrics.
+void say(const StepJudgement& judgement, const Launch& launch) {
+  if (launch.rank() == 0 && !judgement.reason.empty()) log_warn(judgement.reason);
+}
+
+// The loop that advances steps, with what is due between them.
+class Loop {
+ public:
+  explicit Loop(const LoopParts& parts)
+      : beginning_(parts.beginning),
+        job_(beginning_.job),
+        config_(beginning_.config()),
+        groups_(parts.groups),
+        trainer_(parts.trainer),
+        memory_(parts.memory),
+        recorder_(parts.recorder),
+        saver_(parts.saver),
+        schedule_(parts.schedule),
+        deadline_(parts.deadline),
+        phases_(parts.phases),
+        launch_(parts.launch),
+        state_(checkpoint_state(job_, 0, launch_)) {
+    const StartPoint& start = beginning_.start;
+    if (start.checkpoint.empty()) return;
+    if (launch_.rank() == 0) saver_.add_verified(start.checkpoint);
+    if (start.is_own(beginning_.folder)) last_saved_ = start.step();
+  }
+
+  ExitCode train() {
+    int64_t done = beginning_.start.step();
+    try {
+      // An attempt that was stopped here has left some of it; another run's checkpoint leaves none.
+      const bool begins = beginning_.start.checkpoint.empty();
+      if (begins || last_saved_ == done) at_step(done, [&] { work_between_steps(done); });
+      while (done < config_.train.steps) {
+        at_step(done + 1, [&] { one_step(done); });
+        ++done;
+        at_step(done, [&] { work_between_steps(done); });
+      }
+      at_step(done, [&] { finish(done); });
+      return ExitCode::kDone;
+    } catch (const StopRequested&) {
+      at_step(done, [&] { stop(done); });
+      return ExitCode::kStopped;
+    }
+  }
+
+ private:
+  // Work whose failure on this rank alone names the step. What all ranks know of passes as it is.
+  static void at_step(int64_t step, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const CollectiveError& error) {
+      // Work of rank 0 alone that a request to stop has ended (with_model).
+      if (error.code() == ExitCode::kStopped) throw StopRequested();
+      throw;
+    } catch (const std::exception& error) {
+      const Error own = as_error(error);
+      throw Error(own.code(), cat("step ", step, ": ", own.what()));
+    }
+  }
+
+  void one_step(int64_t step) {
+    const double begin = monotonic_seconds();
+    const double waited = launch_.activity().waiting_seconds();
+    RankSignals signals = recorder_.begin_step(step);
+    signals.speed = speed_;
+    signals.due_saves = launch_.rank() == 0 && schedule_.is_due_by_time() ? 1 : 0;
+    signals.finished_saves = saver_.is_finished() ? 1 : 0;
+    const StepResult result = trainer_.train_step(*job_.data.train, step, signals);
+    const double seconds = monotonic_seconds() - begin;
+    speed_ = {seconds - (launch_.activity().waiting_seconds() - waited), stolen_.share(),
+              recorder_.clock_limits()};
+    deadline_.note_step(seconds);
+    recorder_.end_step(step, result, trainer_, seconds);
+    say(trainer_.judgement(), launch_);
+    if (trainer_.judgement().verdict == Verdict::kRollBack)
+      roll_back(step + 1, trainer_.judgement());
+    stop_is_agreed_ = result.signals.stop_requests > 0;
+    save_is_agreed_ = result.signals.due_saves > 0;
+    if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
+  }
+
+  // Collective. Leaves for the newest checkpoint, if there is one. A request to stop comes first: the
+  // next attempt computes these steps again, and rolls back.
+  void roll_back(int64_t done, const StepJudgement& judgement) {
+    wait_for_save(/*must=*/false);
+    bool has_checkpoint = false;
+    launch_.first_works([&] {
+      const auto newest =
+          newest_checkpoint(beginning_.folder.checkpoints(), CheckpointCheck::kFilesAndValues);
+      has_checkpoint = !newest.empty();
+    });
+    if (launch_.any(has_checkpoint)) {
+      is_thrown_away_ = true;
+      stop_where_asked();
+      if (launch_.rank() == 0) {
+        log_warn(cat("rolling back to the newest checkpoint (", trainer_.guard().num_roll_backs + 1,
+                     " of at most ", config_.train.spikes.max_roll_backs,
+                     "); the batches from there to step ", done, " are skipped"));
+      }
+      recorder_.stop_power(/*in_order=*/false);
+      throw RollBack{done, trainer_.guard(), judgement.reason, monotonic_seconds()};
+    }
+    if (launch_.rank() == 0)
+      log_warn(cat("this run has no checkpoint yet to go back to; the update of step ", done,
+                   " is skipped"));
+  }
+
+  // What is due after so many steps and has not been done yet.
+  void work_between_steps(int64_t done) {
+    if (stop_is_agreed_) throw StopRequested();
+    const bool is_last = done == config_.train.steps;
+    const auto is_due = [&](int64_t interval) {
+      return is_last || (done > 0 && interval > 0 && done % interval == 0);
+    };
+    const int64_t drift_every = config_.train.drift_every;
+    if (done > 0 && drift_every > 0 && done % drift_every == 0) require_alike(done);
+    const bool must_validate = done == 0 || is_due(config_.eval.interval);
+    if (must_validate && !recorder_.has_validated(done)) validate(done);
+    if (is_due(config_.eval.tasks_interval)) evaluate_tasks(done);
+    if ((is_last || schedule_.is_due(done, save_is_agreed_)) && last_saved_ != done) {
+      save(done);
+      stop_where_asked();  // else one more step would be computed, and saved
+    }
+  }
+
+  // Collective. A signal may have come to some ranks only.
+  void stop_where_asked() {
+    if (launch_.any(stop_is_requested())) throw StopRequested();
+  }
+
+  void validate(int64_t step) {
+    const RunData& data = job_.data;
+    if (data.num_validation_samples == 0) return;
+    const bool predicts_next_token = config_.model.traits().predicts_next_token();
+    std::vector<EvaluatedSample> samples;
+    const EvaluationResult result = trainer_.evaluate(*data.validation, data.num_validation_samples,
+                                                      &samples, [this] { stop_where_asked(); });
+    if (predicts_next_token && validation_bytes_ == 0)
+      validation_bytes_ = count_validation_bytes(data);
+    ValidationMetrics metrics = validation_metrics(result, predicts_next_token, validation_bytes_);
+    metrics.by_source = losses_by_source(samples, data.validation_sources);
+    recorder_.validation(step, metrics);
+  }
+
+  // Where the model is cut, all ranks compute it together; else rank 0 does alone. `work` calls its
+  // second argument now and then, which leaves it where the run is to stop.
+  using ModelWork = std::function<void(Communicator* ranks, const std::function<void()>& pause)>;
+  void with_model(const ModelWork& work) {
+    const bool is_cut = groups_.mesh.tensor().size() > 1 || trainer_.store().shards_weights();
+    if (is_cut) {
+      work(&launch_.world(), [this] { stop_where_asked(); });
+    } else {
+      launch_.first_works([&] { work(nullptr, leave_where_asked); });
+    }
+  }
+
+  // The same within work of rank 0 alone.
+  static void leave_where_asked() {
+    if (stop_is_requested()) throw Error(ExitCode::kStopped, "stopped");
+  }
+
+  void evaluate_tasks(int64_t step) {
+    const PhaseScope scope(phases_, Phase::kEvaluation);
+    for (const TaskConfig& task : config_.eval.tasks) {
+      if (recorder_.has_evaluated(task.shown_name(), step)) continue;
+      with_model([&](Communicator* ranks, const std::function<void()>& pause) {
+        recorder_.task(step, evaluate_on(task, trainer_.model(), job_, ranks, pause));
+      });
+    }
+  }
+
+  // Collective.
+  void require_alike(int64_t step) {
+    if (config_.train.drift_every == 0 || compared_at_ == step) return;
+    require_no_drift(trainer_.store(), groups_.mesh, step);
+    compared_at_ = step;
+  }
+
+  // Training goes on once the saver has its copy (trainer/checkpoint/checkpoint_saver.h).
+  void save(int64_t step) {
+    require_alike(step);
+    if (!beginning_.roll_back) memory_.note_once(planned_memory().training(), launch_);
+    const PhaseScope scope(phases_, Phase::kCheckpoint);
+    wait_for_save(/*must=*/false);
+    require_folder_in_place();
+    schedule_.begins();
+    state_.step = step;
+    state_.guard = trainer_.guard();
+    state_.optimizer_began = trainer_.optimizer_began();
+    recorder_.go_with(state_);
+    saver_.start(trainer_.store(), groups_.mesh.tensor(), state_);
+    last_saved_ = step;
+    if (groups_.trace) write_trace(*groups_.trace, beginning_.folder, launch_.rank());
+  }
+
+  // Collective.
+  void wait_for_save(bool must) {
+    if (!saver_.is_saving()) return;
+    const PhaseScope scope(phases_, Phase::kCheckpoint);
+    const SaveTimes times = *saver_.finish(must);
+    if (!times.failure.empty()) {
+      last_saved_.reset();
+      recorder_.save_failed(times);
+      return;
+    }
+    recorder_.saved(times);
+    schedule_.takes(times);
+    deadline_.note_save(times.work_seconds);
+  }
+
+  MemoryEstimate planned_memory() const {
+    return estimate_memory(config_.model,
+                           memory_plan(config_, config_.model.vocab_size, launch_.size(),
+                                       launch_.local_size(), job_.compute.device.device.is_cpu()));
+  }
+
+  void require_folder_in_place() {
+    launch_.together([&] {
+      if (beginning_.held) beginning_.held->require_in_place();
+    });
+  }
+
+  // Saves what no checkpoint has yet, and ends the attempt.
+  void stop(int64_t done) {
+    if (last_saved_ != done && !is_thrown_away_) save(done);
+    wait_for_save(/*must=*/true);
+    recorder_.stop_power(!is_thrown_away_);
+    if (is_thrown_away_) {
+      if (launch_.rank() == 0)
+        log_info(cat("stopped ", stop_reason(), " before a roll-back of step ", done + 1,
+                     "; the same command continues with it"));
+      return;
+    }
+    recorder_.write_report(done, false);
+    if (launch_.rank() == 0) {
+      log_info(
+          cat("stopped ", stop_reason(), " after step ", done, "; the same command continues"));
+    }
+  }
+
+  void finish(int64_t step) {
+    require_folder_in_place();
+    RunFacts& facts = recorder_.facts();
+    if (launch_.rank() == 0 && config_.eval.samples > 0) {
+      log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
+    }
+    with_model([&](Communicator* ranks, const std::function<void()>& pause) {
+      const PhaseScope scope(phases_, Phase::kSamples);
+      facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
+                                   ranks, pause);
+    });
+    launch_.first_works([&] {
+      const PhaseScope scope(phases_, Phase::kEvaluation);
+      add_baseline(facts, job_.data, config_.model.traits().objective, leave_where_asked);
+    });
+    wait_for_save(/*must=*/true);
+    recorder_.stop_power();
+    launch_.world().barrier();
+    const EmissionsReport report = recorder_.write_report(step, true);
+    launch_.first_works([&] {
+      write_file_durably(beginning_.folder.summary(), to_json(facts));
+      log_summary(facts, report, beginning_.folder);
+      if (groups_.trace) log_trace(*groups_.trace, beginning_.folder);
+    });
+  }
+
+  const RunBeginning& beginning_;
+  const Job& job_;
+  const Config& config_;
+  TrainingGroups& groups_;
+  Trainer& trainer_;
+  TrainingMemory& memory_;
+  RunRecorder& recorder_;
+  CheckpointSaver& saver_;
+  SaveSchedule& schedule_;
+  Deadline& deadline_;
+  PhaseTracker& phases_;
+  Launch& launch_;
+  CheckpointState state_;  // of the last save
+  // The step of the run's newest checkpoint, which may still be written.
+  std::optional<int64_t> last_saved_;
+  int64_t compared_at_ = -1;     // the step after which the ranks' replicas were last compared
+  bool is_thrown_away_ = false;  // the steps since the last save, by a roll-back
+  bool stop_is_agreed_ = false;  // by all ranks, in the last step
+  bool save_is_agreed_ = false;  // the same
+  RankSpeed speed_;              // in the last step
+  StolenTime stolen_;
+  int64_t validation_bytes_ = 0;  // counted at the first validation
+};
+
+}  // namespace
+
+TrainingGroups::TrainingGroups(const Job& job, std::shared_ptr<Trace> before, PhaseTracker& phases,
+                               Launch& launch)
+    : device_world(
+          make_device_communicator(launch, job.compute.device, job.config().parallel.transport)),
+      trace(start_trace(job.config().train, phases, launch.world(), device_world.get(),
+                        std::move(before))),
+      mesh(make_mesh(job.config().parallel, device_world.get(), launch)) {}
+
+ExitCode run_training_loop(const LoopParts& parts) { return Loop(parts).train(); }
+
+}  // namespace lmtrain
