@@ -9,12 +9,32 @@ namespace {
 // to that job.
 constexpr double kNearlyAll = 0.95;
 
+}  // namespace
+
 double share_of(const NodeShare& share, DeviceKind kind) {
   if (kind == DeviceKind::kGpu) return 1.0;
   return kind == DeviceKind::kMemory ? share.memory : share.cpu;
 }
 
-}  // namespace
+NodeWork work_of(const EnergyTotals& totals) {
+  const auto ranks = static_cast<double>(totals.start.place.local_size);
+  return {totals.cpu_seconds * ranks, totals.node_busy_cpu_seconds,
+          totals.memory_byte_seconds * ranks, totals.node_memory_byte_seconds};
+}
+
+NodeShare RecentShare::at(double seconds, const NodeWork& work) {
+  constexpr double kWindow = 1.0;
+  const NodeWork& before = older_.work;
+  const NodeShare share = node_share({work.job_cpu_seconds - before.job_cpu_seconds,
+                                      work.node_cpu_seconds - before.node_cpu_seconds,
+                                      work.job_byte_seconds - before.job_byte_seconds,
+                                      work.node_byte_seconds - before.node_byte_seconds});
+  if (seconds - newer_.seconds >= kWindow) {
+    older_ = newer_;
+    newer_ = {seconds, work};
+  }
+  return share;
+}
 
 NodeShare node_share(const NodeWork& work) {
   NodeShare share;

@@ -25,6 +25,28 @@ struct NodeWork {
 
 // The whole node where the job did nearly all that was done there, or where nothing is known.
 NodeShare node_share(const NodeWork& work);
+// The part that is the job's of a sensor of this kind.
+double share_of(const NodeShare& share, DeviceKind kind);
+
+// What the attempt has used so far, taking it that the job's other ranks on the node use as much as
+// this one.
+NodeWork work_of(const EnergyTotals& totals);
+
+// The share of the last second or two: of what a span of time has cost, earlier work of others says
+// nothing. The system counts in hundredths of a second, which is too coarse for less.
+class RecentShare {
+ public:
+  // `work` up to `seconds`, both from the same start on.
+  NodeShare at(double seconds, const NodeWork& work);
+
+ private:
+  struct Mark {
+    double seconds = 0.0;
+    NodeWork work;
+  };
+  Mark older_;
+  Mark newer_;
+};
 
 // Takes from the energies of `totals` the job's part. The high ends stay those of the node.
 void take_share(EnergyTotals& totals, const NodeShare& share);

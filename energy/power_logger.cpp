@@ -161,13 +161,18 @@ void PowerLogger::sample(double now) {
   else
     waiting_.push_back(std::move(sample));
 
-  // The job's share of its node is known better with each sample, and changes what earlier samples
-  // are counted for. What was spent in a span is counted by the share of its own end alone.
-  const double joules = totals_.own_joules();
-  joules_.store(joules, std::memory_order_relaxed);
-  const double of_node = totals_.joules();
-  const double share = of_node > 0.0 ? joules / of_node : 1.0;
-  const double spent = spent_joules() + std::max(0.0, of_node - node_joules_) * share;
+  // The job's share of its node becomes known better with each sample, and changes what all samples
+  // before are counted for. What was spent since the last one is counted once, by the share of now.
+  joules_.store(totals_.own_joules(), std::memory_order_relaxed);
+  const NodeShare share = recent_share_.at(totals_.seconds, work_of(totals_));
+  std::array<double, kNumDeviceKinds> of_node{};
+  for (const SensorTotals& sensor : totals_.sensors)
+    of_node[static_cast<size_t>(sensor.info.kind)] += sensor.energy.joules;
+  double spent = spent_joules();
+  for (size_t kind = 0; kind < of_node.size(); ++kind) {
+    spent += std::max(0.0, of_node[kind] - node_joules_[kind]) *
+             share_of(share, static_cast<DeviceKind>(kind));
+  }
   spent_joules_.store(spent, std::memory_order_relaxed);
   node_joules_ = of_node;
   const double span = now - watts_begin_;

@@ -20,6 +20,7 @@
 #include "base/phase.h"
 #include "energy/ledger.h"
 #include "energy/meter.h"
+#include "energy/node_share.h"
 #include "energy/totals.h"
 
 namespace lmtrain {
@@ -58,8 +59,8 @@ class PowerLogger {
   double recent_watts() const noexcept { return watts_.load(std::memory_order_relaxed); }
   // Their energy from the start to the last sample, by the same rule.
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
-  // The same, but what was counted once is not counted anew when the job's part of the node becomes
-  // better known, so that it never falls: differences of it are what a span of time has cost.
+  // The same, but each span is counted once, by the job's part of the node at that time, so that it never
+  // falls: differences of it are what a span of time has cost.
   double spent_joules() const noexcept { return spent_joules_.load(std::memory_order_relaxed); }
   // What held the clocks of this rank's GPU down at the last sample (energy/clock_limits.h).
   uint64_t clock_limits() const noexcept { return clock_limits_.load(std::memory_order_relaxed); }
@@ -100,7 +101,8 @@ class PowerLogger {
   double meter_seconds_ = 0.0;
   double watts_begin_ = 0.0;
   double spent_at_watts_begin_ = 0.0;
-  double node_joules_ = 0.0;  // at the last sample
+  std::array<double, kNumDeviceKinds> node_joules_{};  // by kind of device, at the last sample
+  RecentShare recent_share_;
 
   std::atomic<int64_t> step_;
   std::atomic<double> watts_{0.0};

@@ -121,9 +121,7 @@ double EnergyTotals::joules_in(Phase phase) const {
 double EnergyTotals::own_joules() const {
   EnergyTotals own;
   own.sensors = sensors;
-  const double cpu = cpu_seconds * static_cast<double>(start.place.local_size);
-  const double memory = memory_byte_seconds * static_cast<double>(start.place.local_size);
-  take_share(own, node_share({cpu, node_busy_cpu_seconds, memory, node_memory_byte_seconds}));
+  take_share(own, node_share(work_of(*this)));
   return own.joules();
 }
 

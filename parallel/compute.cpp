@@ -1,6 +1,7 @@
 #include "parallel/compute.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <future>
 #include <system_error>
@@ -180,10 +181,14 @@ MatmulCeiling measure_matmul_ceiling(at::ScalarType type, at::Device device) {
   };
   const auto seconds_of = [&](int64_t n) {
     const at::Tensor factor = factor_of(n);
-    at::mm(factor, factor);  // the threads start, and the library prepares its kernels
-    const double begin = monotonic_seconds();
-    at::mm(factor, factor);
-    return monotonic_seconds() - begin;
+    at::mm(factor, factor);   // the threads start, and the library prepares its kernels
+    double least = HUGE_VAL;  // one of them may have been interrupted
+    for (int i = 0; i < 3; ++i) {
+      const double begin = monotonic_seconds();
+      at::mm(factor, factor);
+      least = std::min(least, monotonic_seconds() - begin);
+    }
+    return least;
   };
   const at::Tensor factor = factor_of(device.is_cpu() ? size_to_measure(seconds_of) : 8192);
   at::mm(factor, factor);

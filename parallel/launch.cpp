@@ -88,14 +88,16 @@ Launch::Launch(int* argc, char*** argv) : uses_mpi_(was_started_by_launcher()), 
   world_->set_timeout(ParallelConfig().timeout_seconds);  // until the config is known
   set_log_rank(world_->rank());
   find_place();
-  if (may_use_threads_ && size() > 1) {
-    watchdog_ =
-        std::make_unique<Watchdog>(MPI_COMM_WORLD, host_, *activity_,
-                                   [this](const std::string& finding) { end_hung_job(finding); });
-  }
+  if (may_use_threads_ && size() > 1) watchdog_ = make_watchdog(MPI_COMM_WORLD);
+}
+
+std::unique_ptr<Watchdog> Launch::make_watchdog(MPI_Comm world) {
+  return std::make_unique<Watchdog>(world, host_, *activity_,
+                                    [this](const std::string& finding) { end_hung_job(finding); });
 }
 
 void Launch::watch(const WatchdogOptions& options) {
+  if (size() == 1 && !watchdog_) watchdog_ = make_watchdog(MPI_COMM_NULL);
   if (watchdog_) watchdog_->set_options(options);
 }
 

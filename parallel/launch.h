@@ -52,7 +52,8 @@ class Launch {
   // To be destroyed before this.
   std::unique_ptr<Communicator> make_world_beside(const std::string& axis);
 
-  // What this rank does, for the watchdog (parallel/watchdog.h) that a job of several ranks has.
+  // What this rank does, for the watchdog (parallel/watchdog.h). A job of several ranks has one from its
+  // start, by the default options; one rank alone has one from the call of watch() on.
   RankActivity& activity() { return *activity_; }
   void watch(const WatchdogOptions& options);
   // Called with what the watchdog has found, on its thread, before it ends the job. Null: nothing is.
@@ -70,7 +71,8 @@ class Launch {
 
   // Collective. Rank 0 does work that may take any time, without the communicators, while the
   // others wait for as long as its process runs: a rank 0 that is stopped or lost is found as anywhere
-  // else. One that hangs within the work is not, which may wait for another job. An error of the work is thrown by all ranks, as together() does.
+  // else. One that hangs within the work is not, which may wait for another job. An error of the work is
+  // thrown by all ranks, as together() does.
   void first_works(const std::function<void()>& work);
 
   // Collective. Returns whether `mine` is true on any rank.
@@ -85,6 +87,7 @@ class Launch {
  private:
   class Heartbeat;
   void find_place();
+  std::unique_ptr<Watchdog> make_watchdog(MPI_Comm world);
   [[noreturn]] void end_hung_job(const std::string& finding);
 
   bool uses_mpi_ = false;
@@ -98,8 +101,7 @@ class Launch {
   std::string host_;
   std::mutex hang_mutex_;
   std::function<void(const std::string&)> on_hang_;
-  std::unique_ptr<Watchdog>
-      watchdog_;  // null for one rank, and where MPI lets one thread communicate
+  std::unique_ptr<Watchdog> watchdog_;  // null before watch(), or where one thread may communicate
 };
 
 }  // namespace lmtrain

@@ -99,10 +99,12 @@ class Watchdog::Thread {
         watched_thread_(pthread_self()),
         watched_thread_id_(gettid()),
         clock_(monotonic_seconds()) {
-    MPI_Comm_dup(world, &group_);
-    MPI_Comm_set_errhandler(group_, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(group_, &rank_);
-    MPI_Comm_size(group_, &size_);
+    if (world != MPI_COMM_NULL) {
+      MPI_Comm_dup(world, &group_);
+      MPI_Comm_set_errhandler(group_, MPI_ERRORS_RETURN);
+      MPI_Comm_rank(group_, &rank_);
+      MPI_Comm_size(group_, &size_);
+    }
     put(mine_.host, host);
     mine_.process = getpid();
     others_.resize(rank_ == 0 ? static_cast<size_t>(size_) : 1);
@@ -154,6 +156,7 @@ class Watchdog::Thread {
       lock.lock();
     } while (!wake_.wait_for(lock, kLook, [this] { return is_stopping_; }));
     lock.unlock();
+    if (size_ == 1) return;
     mine_.kind = Beat::kLeaves;
     wait_for_sends();
     say();
@@ -219,7 +222,7 @@ class Watchdog::Thread {
   }
 
   void hear() {
-    while (true) {
+    while (size_ > 1) {
       int is_there = 0;
       MPI_Status status;
       MPI_Iprobe(MPI_ANY_SOURCE, kTag, group_, &is_there, &status);
@@ -289,10 +292,11 @@ class Watchdog::Thread {
       if (beat.is_in_operation) {
         ++num_waiting;
       } else {
-        stuck.push_back({r,
-                         cat("rank ", r, " has made no progress for ",
-                             seconds_text(beat.unseen_seconds), ", and waits for no other rank"),
-                         true});
+        stuck.push_back(
+            {r,
+             cat("rank ", r, " has made no progress for ", seconds_text(beat.unseen_seconds),
+                 size_ > 1 ? ", and waits for no other rank" : ""),
+             true});
       }
     }
     if (!silent.empty()) return end_for(silent);

@@ -28,7 +28,8 @@ struct WatchdogOptions {
 
 class Watchdog {
  public:
-  // Collective over `world`. MPI must allow calls from several threads. `host` names this rank's node.
+  // Collective over `world`; MPI_COMM_NULL stands for one rank, with or without MPI. Else MPI must allow
+  // calls from several threads. The calling thread is the one that trains. `host` names this rank's node.
   // `ends_job` is called on the watchdog's thread with what it found; should it return, the watchdog
   // goes on.
   Watchdog(MPI_Comm world, std::string host, const RankActivity& activity,

@@ -28,12 +28,16 @@ try() {
   while IFS='|' read -r _ fault ranks times seen; do print_row "$fault" "$ranks" "$times" "$seen"; done < <(grep '^ROW' <<< "$output")
 }
 
-# by_test FAULT OUTCOME TEST RANKS: what a test of whole runs tries, each fault once or more often.
+# by_test FAULT OUTCOME TEST RANKS: what a test of whole runs tries, each fault once or more often. Requests to stop are counted.
 by_test() {
-  local fault=$1 outcome=$2 name=$3 ranks=$4 output times="the test" code=0
+  local fault=$1 outcome=$2 name=$3 ranks=$4 output requests times="the test" code=0
   output=$(bash "$here/../run/$name.sh" "$LMTRAIN" "$here/../.." 2>&1) || code=$?
   case $code in
-    0) print_row "$fault" "$ranks" "$times" "$outcome (tests/run/$name.sh)" ;;
+    0)
+      requests=$(sed -n 's/.*: \([0-9]*\) requests were heeded.*/\1/p' <<< "$output" | paste -sd+)
+      [ -z "$requests" ] || times="$requests, all heeded"
+      print_row "$fault" "$ranks" "$times" "$outcome (tests/run/$name.sh)"
+      ;;
     77) print_row "$fault" "$ranks" 0 "not tried: $(tail -1 <<< "$output")" ;;
     *)
       failed=$((failed + 1))
@@ -75,9 +79,11 @@ try soak.sh 100
 try power_loss.sh "$library"
 try clock.sh
 try times.sh "$here/../../configs/quickstart.yaml" "the quickstart's model" 5 tokenizer.vocab_size=300
+try times.sh "$here/../../configs/gpt2-small.yaml" "GPT-2 124M" 3 tokenizer.vocab_size=300 model.vocab_size=50304 \
+  data.sequence_length=64 train.global_batch_size=2 train.micro_batch_size=1 train.precision=auto
 flips=10000
 loads=1000
-export LMTRAIN_TEST_FLIPS=$flips LMTRAIN_TEST_LOADS=$loads
+export LMTRAIN_TEST_FLIPS=$flips LMTRAIN_TEST_LOADS=$loads LMTRAIN_TEST_MOMENTS=50
 by_unit "a flipped bit anywhere in a checkpoint, files cut at each 4 KiB; no false alarm in $loads loads" "A: all found" 1 $flips \
   test_trainer Checkpoints.FindsFlippedBitsAndCutFiles
 by_unit "a flipped bit in each byte of a manifest" "A: all found" 1 1 test_trainer Checkpoints.EveryByteOfAManifestIsCovered
@@ -91,7 +97,8 @@ for ranks in 2 4; do
   by_unit "a gradient that one rank computes wrong" "D 70: rank named" "$ranks" 1 test_mpi "Replay.*"
   by_unit "a rank that hangs in its own work, in an operation, with and without its thread" "D 76: rank named" "$ranks" 1 test_mpi "Watchdog*"
 done
-by_test "SIGUSR1 and SIGTERM at any moment, twice, Ctrl-C; deadlines" "D 75, equal to the bit" stop_test "1, 2"
+by_test "SIGUSR1 at 50 moments from the start to the end, on one rank and on two; SIGTERM, twice, Ctrl-C; deadlines" \
+  "D 75, equal to the bit" stop_test "1, 2"
 by_test "a rank stopped in a step, a save, the start, an evaluation; both suspended; a slow rank" "D 76; goes on; named" watchdog_test 2
 by_test "a rank that waits in vain" "D 76" hang_test 2
 by_test "two hosts: link down in a step and in a save, a host paused, a host lost, two jobs" "D; A" hosts_test "2 to 4"

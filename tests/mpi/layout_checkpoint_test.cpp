@@ -117,7 +117,7 @@ TEST_F(SavesBesideTraining, FollowEachOther) {
   for (int64_t step = 1; step <= 5; ++step) {
     saver.start(model.store(), model.mesh().tensor(), at_step(step));
     train(model);
-    ASSERT_EQ(saver.finish(/*must=*/true)->failure, "");
+    ASSERT_FALSE(saver.finish(/*must=*/true)->failure);
     hashes.push_back(hashes_of(step));
     for (size_t earlier = 0; earlier + 1 < hashes.size(); ++earlier)
       EXPECT_NE(hashes[earlier], hashes.back());
@@ -133,13 +133,13 @@ TEST_F(SavesBesideTraining, ThatFailAreHeardOf) {
   CheckpointSaver saver = saver_of({});
   const auto fails = [&](bool must) {
     saver.start(model.store(), model.mesh().tensor(), at_step(1));
-    return !saver.finish(must)->failure.empty();
+    return saver.finish(must)->failure.has_value();
   };
   EXPECT_TRUE(fails(false));
   EXPECT_TRUE(fails(false));
   EXPECT_THROW(fails(false), CollectiveError);  // the third in a row
   saver.start(model.store(), model.mesh().tensor(), at_step(2));
-  EXPECT_EQ(saver.finish(true)->failure, "");
+  EXPECT_FALSE(saver.finish(true)->failure);
   EXPECT_TRUE(fails(false));
   EXPECT_THROW(fails(true), CollectiveError);
 }

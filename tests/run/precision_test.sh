@@ -17,6 +17,11 @@ if [ "$bf16" -gt "$fp32" ]; then expected=bf16; else expected=fp32; fi
 grep -q "precision: $precision" runs/test/config.yaml || fail "config.yaml does not say what auto became"
 grep -q "\"precision\": \"$precision\"" runs/test/checkpoints/step-00000005/manifest.json || fail "nor does the manifest"
 
+# Who asks for bf16 where it is many times slower is told so. LibTorch computes in bf16 with AVX-512 alone.
+train "report:" run.name=asked train.precision=bf16 train.steps=5
+if grep -q avx512bw /proc/cpuinfo; then told=0; else told=1; fi
+[ "$(grep -c "this processor is slow in bf16: matrix products reach" out.log)" = "$told" ] || fail "bf16 $bf16, fp32 $fp32 GFLOP/s: $(grep slow out.log)"
+
 # A resume takes what the checkpoint has, here what no machine would choose, and a run that begins with another's does.
 train "fp64" run.name=double train.precision=fp64 train.steps=5
 train "auto: fp64, which the checkpoint has" run.name=double train.precision=auto train.steps=7

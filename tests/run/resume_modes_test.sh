@@ -45,7 +45,7 @@ grep -q "the text is not the one of the checkpoint .* which resume.allow accepts
 # Samples are not read twice, or passed over, without a word.
 "$LMTRAIN" config.yaml "${weights[@]}" run.name=larger run.seed=9 train.steps=24 run.resume=runs/test/checkpoints/step-00000022 train.global_batch_size=16 \
   'resume.allow=[data, train.global_batch_size]' > out.log 2>&1 || fail "a larger batch: $(tail -3 out.log)"
-grep -q "train.global_batch_size was 8 and is 16: .* goes on at sample 352, though 176 were read: those between are skipped" out.log \
+grep -q "train.global_batch_size was 8 and is 16: .* reads from sample 352 on; the steps before ended at sample 176" out.log \
   || fail "a larger batch is not warned of: $(cat out.log)"
 expect 66 "has weights of .* which this model does not have" config.yaml "${weights[@]}" train.steps=24 run.seed=9 model.num_layers=1 \
   'resume.allow=[model]'

@@ -88,8 +88,8 @@ sweep() {
   echo "$kind: $moments requests were heeded; $late more came when the run was done"
 }
 
-sweep 25 alone "$LMTRAIN" config.yaml "${parts[@]}"
-sweep 8 pair mpirun -n 2 "$LMTRAIN" config.yaml "${parts[@]}" parallel.zero=3 parallel.threads=1
+sweep "${LMTRAIN_TEST_MOMENTS:-25}" alone "$LMTRAIN" config.yaml "${parts[@]}"
+sweep "${LMTRAIN_TEST_MOMENTS:-8}" pair mpirun -n 2 "$LMTRAIN" config.yaml "${parts[@]}" parallel.zero=3 parallel.threads=1
 
 # The end of the job's time, which no signal tells of: the user's, and that of a job of Slurm.
 SECONDS=0

@@ -41,6 +41,27 @@ grep -q "is stopped)" out.log || fail "$(tail -5 out.log)"
 grep -Eq "rank 0 on .*, step [0-9]+, .*: in [a-z_]+ [0-9]+ on axis [a-z_]+.* for [0-9]+ s" out.log || fail "no table: $(tail -8 out.log)"
 grep -Eq "rank 1 on .*, step [0-9]+, .* ago\)" out.log || fail "no table: $(tail -8 out.log)"
 
+# One rank alone, whose training thread stands still; a debugger that holds that one thread does it here.
+"$LMTRAIN" config.yaml parallel.hang_seconds=4 train.steps=100000 eval.interval=0 run.name=alone > out.log 2>&1 &
+job=$!
+until_true grep -qs '"step":40,' runs/alone/metrics.jsonl
+python3 - "$job" << 'PY' &
+import ctypes, sys, time
+PTRACE_ATTACH = 16
+if ctypes.CDLL(None, use_errno=True).ptrace(PTRACE_ATTACH, int(sys.argv[1]), None, None) == 0:
+    time.sleep(60)
+PY
+debugger=$!
+until_true sh -c "kill -0 $debugger && grep -q '^State:.t' /proc/$job/task/$job/status"
+SECONDS=0
+code=0
+wait "$job" || code=$?
+kill "$debugger" 2> kill.log || true
+[ "$code" = 76 ] || fail "one rank that stands still: exit code $code: $(tail -5 out.log)"
+grep -q "rank 0 has made no progress for [0-9]* s; the job ends" out.log || fail "one rank that stands still: $(tail -5 out.log)"
+grep -q '"code": 76' runs/alone/ending.json || fail "the end is not on record: $(cat runs/alone/ending.json)"
+echo "one rank alone that stood still: the job was gone after $SECONDS s"
+
 # A job that is suspended as a whole goes on, and so does one with a slow start.
 for ((i = 0; i < 100; ++i)); do cat text/corpus; done > text/more
 start run.name=suspended tokenizer.vocab_size=3000

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Slurm on this machine, with two nodes, and what it does to a run: submitted, at the end of its time, requeued, signalled,
-# cancelled and preempted. Each time the run goes on to the numbers of an undisturbed one. Takes about ten minutes, since a
+# cancelled, killed and preempted. Each time the run goes on to the numbers of an undisturbed one. Takes about ten minutes, since a
 # requeued job waits for two.
 #   slurm_test.sh LMTRAIN
 LMTRAIN=$(realpath "$1")
@@ -84,6 +84,14 @@ shows srun --partition=urgent --nodes=2 --ntasks-per-node=2 sleep 1
 until_state "$preempted" 60 PENDING
 grep "stopped" "lmtrain-$preempted.log"
 
+say "a rank is killed: the job ends and is requeued"
+shows sbatch "${two[*]}" "$sbatch" config.yaml run.name=killed | tee out.log
+killed=$(job_of "$(tail -1 out.log)")
+until_step killed 600
+signal_host host2 KILL lmtrain
+until_state "$killed" 120 PENDING
+tail -1 "lmtrain-$killed.log"
+
 say "a chain of jobs, and one in the terminal"
 shows sbatch "${two[*]}" --array=1-2%1 "$project/scripts/slurm/train_array.sbatch" config.yaml run.name=chain run.stop_after=20s | tee out.log
 chain=$(job_of "$(tail -1 out.log)")
@@ -93,6 +101,6 @@ tail -n 2 out.log
 
 say "all of them go on"
 until_state "$chain" 200 COMPLETED
-for job in "$limit" "$signalled" "$preempted"; do until_state "$job" 700 COMPLETED; done
+for job in "$limit" "$signalled" "$preempted" "$killed"; do until_state "$job" 700 COMPLETED; done
 shows "$LMTRAIN" runs
-for name in limit signalled cancelled preempted; do same "$name"; done
+for name in limit signalled cancelled preempted killed; do same "$name"; done

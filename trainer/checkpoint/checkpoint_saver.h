@@ -30,7 +30,7 @@ struct SaveTimes {
   double persist_seconds = 0;  // from the copy until the checkpoint counted
   double work_seconds = 0;     // of the copy and the writing, without rests: for one waited for
   int64_t bytes = 0;           // of all ranks, on rank 0
-  std::string failure;         // why it was abandoned; "" where the checkpoint counts
+  std::optional<std::string> failure = std::nullopt;  // why it was abandoned
 };
 
 class CheckpointSaver {

@@ -233,14 +233,13 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
   const int64_t batch = config.train.global_batch_size;
   const int64_t batch_before = trained.train.global_batch_size;
   if (batch != batch_before) {
-    const int64_t step = start.step() + then.guard.passed_batches;
-    notes.push_back(
-        cat("train.global_batch_size was ", batch_before, " and is ", batch,
-            ": a step's place in the text follows from its number, so training goes on at "
-            "sample ",
-            with_commas(step * batch), ", though ", with_commas(step * batch_before),
-            batch > batch_before ? " were read: those between are skipped"
-                                 : " were read: those between are read again"));
+    const int64_t ended = (start.step() + then.guard.passed_batches) * batch_before;
+    const int64_t begins = (start.step() + now.guard.passed_batches) * batch;
+    notes.push_back(cat("train.global_batch_size was ", batch_before, " and is ", batch,
+                        ": a step's place in the text follows from its number, so the next step "
+                        "reads from sample ",
+                        with_commas(begins), " on; the steps before ended at sample ",
+                        with_commas(ended)));
   }
   if (const auto note = rate_note(trained, config, start.step())) {
     if (note->is_warning)

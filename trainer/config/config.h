@@ -43,8 +43,8 @@ struct RunConfig {
            "not exist), a PATH starts from that checkpoint.");
     f.duration(
         "stop_after", stop_after, "never",
-        "Time after its start by which this attempt has saved and ended with exit code 75. An "
-        "attempt that starts for longer trains nothing.");
+        "Time after its start by which this attempt has saved and ended with exit code 75. If the "
+        "start alone takes longer than this less stop_before_end, nothing is trained.");
     f.duration(
         "stop_before_end", stop_before_end, "auto",
         "How long before the end of the Slurm job (SLURM_JOB_END_TIME), or of stop_after, the "

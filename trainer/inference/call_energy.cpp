@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
+#include "energy/node_share.h"
 #include "energy/sensors.h"
 
 namespace lmtrain {
@@ -41,12 +42,11 @@ bool CallEnergy::is_measured() const {
 
 nlohmann::ordered_json CallEnergy::summary(int64_t num_tokens) {
   read_meters();
-  const EnergyTotals totals = logger_->totals();
-  const double of_node = totals.joules();
-  const double share = of_node > 0 ? totals.own_joules() / of_node : 1.0;
-  const double joules = totals.joules_in(Phase::kInference) * share;
+  EnergyTotals totals = logger_->totals();
+  take_share(totals, node_share(work_of(totals)));
+  const double joules = totals.joules_in(Phase::kInference);
   return {{"joules", joules},
-          {"startup_joules", totals.own_joules() - joules},
+          {"startup_joules", totals.joules() - joules},
           {"seconds", totals.phase_seconds[static_cast<size_t>(Phase::kInference)]},
           {"startup_seconds", totals.phase_seconds[static_cast<size_t>(Phase::kStartup)]},
           {"tokens", num_tokens},

@@ -104,7 +104,7 @@ struct MetricsLine {
 };
 
 // Throws json::exception where a value has another type than it must have.
-// Nothing for what is no line of a step or a validation.
+// Nothing for what is no line of a known kind.
 std::optional<MetricsLine> parse_line(const json& record) {
   const bool has_step =
       record.is_object() && record.contains("step") && record["step"].is_number_integer();
@@ -120,8 +120,7 @@ std::optional<MetricsLine> parse_line(const json& record) {
                           record.at("stall_seconds"),
                           record.at("persist_seconds"),
                           record.at("work_seconds"),
-                          record["checkpoint_bytes"],
-                          ""};
+                          record["checkpoint_bytes"]};
   } else if (record.contains("save_failed")) {
     line.is_failed_save = true;
   } else if (record.contains("validation_loss")) {
@@ -165,7 +164,8 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
       continue;
     }
     const MetricsLine& line = *parsed;
-    if (line.step > last_step) continue;
+    const bool may_be_later = line.is_failed_save && last_step >= 0;
+    if (line.step > last_step && !may_be_later) continue;
     kept += text + "\n";
     if (line.task) {
       add_task_point(line.step, *line.task);
@@ -314,9 +314,9 @@ void MetricsLog::save(const SaveTimes& times) {
   add_save(times);
 }
 
-void MetricsLog::save_failed(const SaveTimes& times) {
-  write(json{{"step", times.step}, {"save_failed", times.failure}}.dump(
-      -1, ' ', false, json::error_handler_t::replace));
+void MetricsLog::save_failed(int64_t step, const std::string& reason) {
+  write(json{{"step", step}, {"save_failed", reason}}.dump(-1, ' ', false,
+                                                           json::error_handler_t::replace));
   ++failed_saves_;
 }
 

@@ -84,7 +84,7 @@ struct RunTotals {
 class MetricsLog {
  public:
   // Continues a file. Lines of steps after the one of `totals` are removed, because those steps
-  // will be computed again; so is an incomplete line that a crash left. A file with other damage is
+  // will be computed again, except for lines of failed saves; so is an incomplete line that a crash left. A file with other damage is
   // set aside (set_aside) and its good lines are kept. Where the lines do not make up `totals`,
   // those count, and a warning says so. Throws IoError.
   MetricsLog(const std::filesystem::path& path, const RunTotals& totals);
@@ -93,7 +93,7 @@ class MetricsLog {
   void validation(int64_t step, const ValidationMetrics& metrics);
   void task(int64_t step, const TaskMetrics& metrics);
   void save(const SaveTimes& times);
-  void save_failed(const SaveTimes& times);
+  void save_failed(int64_t step, const std::string& reason);
 
   // What the file holds so far, including the lines of earlier attempts.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }

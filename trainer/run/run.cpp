@@ -30,11 +30,28 @@
 namespace lmtrain {
 namespace {
 
+// On a processor without arithmetic in bf16 its products take many times as long as those in fp32.
+void warn_of_slow_bf16(double flops, const Job& job) {
+  constexpr double kMuchFaster = 4.0;
+  constexpr double kNotSlow = 10e9;  // of a thread; then nothing more is measured
+  const at::Device device = job.compute.device.device;
+  if (!device.is_cpu() || job.config().train.precision != Precision::kBf16) return;
+  if (flops > kNotSlow * job.compute.num_threads) return;
+  const double in_fp32 = measure_matmul_ceiling(at::kFloat, device).flops;
+  if (in_fp32 < kMuchFaster * flops) return;
+  log_warn(
+      cat("this processor is slow in bf16: matrix products reach ", fixed(flops / 1e9, 1),
+          " GFLOP/s, and ", fixed(in_fp32 / 1e9, 1),
+          " in fp32. train.precision=auto takes the faster one; a run that has a checkpoint keeps "
+          "its precision"));
+}
+
 // Of all ranks together; a ceiling that one rank does not believe is none.
 Ceilings measure_ceilings(const Job& job, Launch& launch) {
   const Precision precision = job.config().train.precision;
   const MatmulCeiling mine =
       measure_matmul_ceiling(compute_type_of(precision), job.compute.device.device);
+  if (launch.rank() == 0) warn_of_slow_bf16(mine.flops, job);
   const bool has_peak = !job.compute.device.device.is_cpu() && precision == Precision::kBf16;
   const double peak = has_peak ? machine_of_gpu(job.compute.device.description).peak_flops : 0.0;
   const at::Tensor sums = at::tensor(

@@ -29,8 +29,8 @@ RunTotals totals_of(const StartPoint& start, const RunFolder& folder, const RunF
 }
 
 MetricsLog open_records(const RunFolder& folder, const Config& config, const StartPoint& start,
-                        const RunFacts& facts) {
-  if (config.train.trace) remove_traces(folder);
+                        const RunFacts& facts, bool is_roll_back) {
+  if (config.train.trace && !is_roll_back) remove_traces(folder);
   remove_unfinished_checkpoints(folder.checkpoints());
   open_log_file(folder.log());
   std::filesystem::remove(folder.ending());
@@ -80,13 +80,23 @@ void say_it_has_finished(const Config& config, const RunFolder& folder) {
 
 }  // namespace
 
-OpenedFolder::OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start)
+OpenedFolder::OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start,
+                           bool is_roll_back)
     : beginning_(facts_of_beginning(folder, start)),
-      metrics_(open_records(folder, config, start, beginning_)) {
+      metrics_(open_records(folder, config, start, beginning_, is_roll_back)) {
   for (const std::string& note : metrics_.notes()) beginning_.notes.push_back(note);
 }
 
 namespace {
+
+// The guard after a roll-back passes over the batches between the checkpoint and the spike.
+GuardState guard_of_beginning(const StartPoint& start, const std::optional<RollBack>& roll_back) {
+  GuardState guard = start.manifest.state.guard;
+  if (!roll_back) return guard;
+  guard.num_roll_backs = roll_back->guard.num_roll_backs + 1;
+  guard.passed_batches = roll_back->guard.passed_batches + roll_back->step - start.step();
+  return guard;
+}
 
 // What a job finds out, and takes hold of, before it has its data.
 class Beginning {
@@ -131,8 +141,9 @@ class Beginning {
 
   void check_with_data(const Job& job) {
     if (start_.checkpoint.empty()) return;
-    const auto notes =
-        check_start_point(start_, job.config(), checkpoint_state(job, start_.step(), launch_));
+    CheckpointState now = checkpoint_state(job, start_.step(), launch_);
+    now.guard = guard_of_beginning(start_, roll_back_);
+    const auto notes = check_start_point(start_, job.config(), now);
     if (launch_.rank() != 0) return;
     for (const std::string& note : notes) log_warn(note);
   }
@@ -142,7 +153,8 @@ class Beginning {
     std::unique_ptr<OpenedFolder> opened;
     launch_.together([&] {
       if (launch_.rank() == 0)
-        opened = std::make_unique<OpenedFolder>(folder_, job.config(), start_);
+        opened =
+            std::make_unique<OpenedFolder>(folder_, job.config(), start_, roll_back_.has_value());
     });
     return RunBeginning{std::move(job),    folder_,           std::move(start_),   std::move(held_),
                         std::move(opened), std::move(power_), std::move(attempt_), roll_back_};
@@ -210,16 +222,6 @@ CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& lau
 
 namespace {
 
-// The guard after a roll-back passes over the batches between the checkpoint and the spike.
-GuardState guard_of_beginning(const RunBeginning& run) {
-  GuardState guard = run.start.manifest.state.guard;
-  if (!run.roll_back) return guard;
-  const RollBack& back = *run.roll_back;
-  guard.num_roll_backs = back.guard.num_roll_backs + 1;
-  guard.passed_batches = back.guard.passed_batches + back.step - run.start.step();
-  return guard;
-}
-
 // A tensor of the checkpoint that the model does not have would be lost without a word.
 void require_all_weights(const StartPoint& start, const ParameterStore& store) {
   std::set<std::string> names;
@@ -238,7 +240,7 @@ void continue_from_checkpoint(const RunBeginning& run, Trainer& trainer) {
   require_all_weights(start, trainer.store());
   load_tensors(start.checkpoint, start.manifest, trainer.store(), !weights_alone);
   trainer.set_optimizer_began(weights_alone ? start.step() : state.optimizer_began);
-  trainer.set_guard(guard_of_beginning(run));
+  trainer.set_guard(guard_of_beginning(run.start, run.roll_back));
   log_info(cat("continuing from ", start.checkpoint.string(),
                weights_alone ? ", with its weights alone (resume.mode)" : ""));
 }

@@ -22,7 +22,8 @@ namespace lmtrain {
 // left unfinished is gone, and the log and the metrics continue.
 class OpenedFolder {
  public:
-  OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start);
+  OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start,
+               bool is_roll_back);
 
   MetricsLog& metrics() { return metrics_; }
   // When the run began, and what it inherited from another run's checkpoint.

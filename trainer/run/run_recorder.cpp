@@ -89,6 +89,7 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer
   m.result = result;
   m.is_skipped = trainer.judgement().verdict != Verdict::kUpdate;
   m.is_spike = trainer.judgement().is_spike;
+  num_roll_backs_ = trainer.guard().num_roll_backs;
   m.step_seconds = seconds;
   m.tokens_per_second = static_cast<double>(result.counts.tokens) / seconds;
   targets_per_token_ = static_cast<double>(result.counts.targets) /
@@ -185,8 +186,8 @@ void RunRecorder::saved(const SaveTimes& times) {
   reporter_.write(facts_of_save_);
 }
 
-void RunRecorder::save_failed(const SaveTimes& times) {
-  if (metrics() != nullptr) metrics()->save_failed(times);
+void RunRecorder::save_failed(int64_t step, const std::string& reason) {
+  if (metrics() != nullptr) metrics()->save_failed(step, reason);
 }
 
 EmissionsReport RunRecorder::write_report(int64_t step, bool finished) {
@@ -205,7 +206,7 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.tasks = metrics()->tasks();
   facts_.saves = metrics()->saves();
   facts_.failed_saves = metrics()->failed_saves();
-  facts_.spikes = metrics()->spikes();
+  facts_.spikes = metrics()->spikes() + num_roll_backs_;
   facts_.skipped_steps = metrics()->skipped_steps();
   fill_quality();
   fill_speed();

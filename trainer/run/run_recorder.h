@@ -52,7 +52,7 @@ class RunRecorder {
   // Collective, once it has succeeded: the report of what the run had done up to it.
   void saved(const SaveTimes& times);
   // Once it has been abandoned.
-  void save_failed(const SaveTimes& times);
+  void save_failed(int64_t step, const std::string& reason);
 
   // Collective, at the end of the attempt: ends the power logger, then writes the last report,
   // which rank 0 gets.
@@ -87,6 +87,7 @@ class RunRecorder {
   double earlier_grams_ = 0;        // CO2e of the same
   double attempt_joules_ = 0;       // of this one, all ranks
   double targets_per_token_ = 1.0;  // of the last step
+  int64_t num_roll_backs_ = 0;      // whose spikes are not in the metrics any more
 };
 
 }  // namespace lmtrain

@@ -23,7 +23,7 @@ namespace {
 // Leaves the loop once any rank was asked to stop. The model is as after a whole step then.
 struct StopRequested {};
 
-// How a step that is unusual was judged: said, and for the report counted by the metrics.
+// Logs why a step was judged unusual. The metrics count it.
 void say(const StepJudgement& judgement, const Launch& launch) {
   if (launch.rank() == 0 && !judgement.reason.empty()) log_warn(judgement.reason);
 }
@@ -224,10 +224,16 @@ class Loop {
   void wait_for_save(bool must) {
     if (!saver_.is_saving()) return;
     const PhaseScope scope(phases_, Phase::kCheckpoint);
-    const SaveTimes times = *saver_.finish(must);
-    if (!times.failure.empty()) {
+    SaveTimes times;
+    try {
+      times = *saver_.finish(must);
+    } catch (const CollectiveError& error) {
+      recorder_.save_failed(state_.step, error.what());
+      throw;
+    }
+    if (times.failure) {
       last_saved_.reset();
-      recorder_.save_failed(times);
+      recorder_.save_failed(times.step, *times.failure);
       return;
     }
     recorder_.saved(times);

@@ -56,7 +56,7 @@ TEST_F(Metrics, CountWhatWentWrong) {
     MetricsLog log(path_, {4, 40, 2.0});
     log.step(spike, 8);
     log.step(skipped, 8);
-    log.save_failed({.step = 6, .failure = "no space: \xff"});
+    log.save_failed(6, "no space: \xff");
   }
   const MetricsLog later(path_, {6, 60, 3.0});
   EXPECT_TRUE(later.notes().empty());
@@ -64,7 +64,10 @@ TEST_F(Metrics, CountWhatWentWrong) {
   EXPECT_EQ(later.skipped_steps(), 1);
   EXPECT_EQ(later.failed_saves(), 1);
   EXPECT_FALSE(later.saves());
-  EXPECT_EQ(MetricsLog(path_, {5, 50, 2.5}).failed_saves(), 0);
+  const MetricsLog back(path_, {5, 50, 2.5});  // behind a crash before the next save
+  EXPECT_EQ(back.spikes(), 1);
+  EXPECT_EQ(back.failed_saves(), 1);
+  EXPECT_EQ(MetricsLog(path_, {}).failed_saves(), 0);  // a run that begins anew
 }
 
 // Defect: a run that begins anew after a crash before its first checkpoint keeps the validation of
