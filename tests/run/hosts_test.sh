@@ -14,7 +14,7 @@ run: {name: test, dir: $work/runs, seed: 3}
 model: {kind: gpt2, num_layers: 2, num_heads: 2, hidden_size: 512, max_positions: 32, dropout: 0.1}
 tokenizer: {kind: bpe, vocab_size: 300}
 data: {sources: [{path: $work/text, separator: "%"}], validation_fraction: 0.1, sequence_length: 32, cache: $work/cache}
-train: {steps: 12, global_batch_size: 4, micro_batch_size: 2, precision: bf16}
+train: {steps: 12, global_batch_size: 4, micro_batch_size: 2, precision: fp32}
 eval: {interval: 0, batches: 1, samples: 0}
 checkpoint: {interval: 4, keep: 2}
 parallel: {timeout_seconds: 4, hang_seconds: 4, threads: 1}

@@ -73,7 +73,7 @@ expect_stop abandoned 3 HUP "$LMTRAIN"
 # Ctrl-C once: the run is saved after the step and says so; twice: it ends at once.
 expect_stop interrupted 3 INT "$LMTRAIN"
 grep -q "Ctrl-C again ends it at once" interrupted.log || fail "Ctrl-C did not say what it does"
-"$LMTRAIN" config.yaml run.name=twice model.hidden_size=256 model.num_layers=4 train.global_batch_size=256 eval.batches=1 > twice.log 2>&1 &
+"$LMTRAIN" config.yaml run.name=twice model.hidden_size=256 model.num_layers=4 train.global_batch_size=256 eval.batches=1 train.precision=auto > twice.log 2>&1 &
 job=$!
 wait_for_step twice 1
 kill -INT "$job"

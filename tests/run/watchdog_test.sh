@@ -81,7 +81,7 @@ wait "$job" || code=$?
 echo "suspended for 12 s: went on"
 
 # A rank that is slow is named; here it stands still for half of each step.
-start run.name=slow model.hidden_size=256 model.num_layers=4 train.global_batch_size=32 train.micro_batch_size=4 checkpoint.interval=0
+start run.name=slow model.hidden_size=256 model.num_layers=4 train.global_batch_size=32 train.micro_batch_size=4 train.precision=auto checkpoint.interval=0
 until_true grep -qs '"step":12,' runs/slow/metrics.jsonl
 pid=$(pid_of 1)
 begin=$(wc -l < runs/slow/metrics.jsonl)
