@@ -75,7 +75,7 @@ expect_stop interrupted 3 INT "$LMTRAIN"
 grep -q "Ctrl-C again ends it at once" interrupted.log || fail "Ctrl-C did not say what it does"
 "$LMTRAIN" config.yaml run.name=twice model.hidden_size=256 model.num_layers=4 train.global_batch_size=256 eval.batches=1 train.precision=auto > twice.log 2>&1 &
 job=$!
-wait_for_step twice 1
+until_true grep -qs '"step":1,' runs/twice/metrics.jsonl
 kill -INT "$job"
 sleep 0.05
 kill -INT "$job"

@@ -13,6 +13,8 @@ namespace lmtrain {
 using nlohmann::json;
 
 void write_ending(const RunFolder& folder, ExitCode code, const std::string& reason, int64_t rank) {
+  std::error_code ignored;
+  if (std::filesystem::exists(folder.ending(), ignored)) return;  // removed when an attempt begins
   const json value = {{"code", static_cast<int>(code)},
                       {"reason", reason},
                       {"host", host_name()},
