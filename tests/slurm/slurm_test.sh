@@ -13,7 +13,7 @@ start_hosts 2
 start_slurm
 export LMTRAIN
 
-sed -i 's/train: .*/train: {steps: 3000, global_batch_size: 8, micro_batch_size: 2, precision: bf16}/; s/interval: 5, keep/interval: 500, keep/; s/interval: 20, batches/interval: 0, batches/' config.yaml
+sed -i 's/train: .*/train: {steps: 3000, global_batch_size: 8, micro_batch_size: 2, precision: fp32}/; s/interval: 5, keep/interval: 500, keep/; s/interval: 20, batches/interval: 0, batches/' config.yaml
 echo "parallel: {threads: 1}" >> config.yaml
 
 say() { printf '\n== %s\n' "$*"; }
@@ -37,7 +37,7 @@ until_state() {
 until_step() {
   local end=$((SECONDS + 60))
   until grep -qs "\"step\":$2," "runs/$1/metrics.jsonl"; do
-    [ "$SECONDS" -lt "$end" ] || fail "$1 does not come to step $2: $(tail -5 lmtrain-*.log)"
+    [ "$SECONDS" -lt "$end" ] || fail "$1 does not come to step $2: $(tail -n 5 lmtrain-*.log)"
     sleep 0.1
   done
 }
