@@ -90,7 +90,7 @@ killed=$(job_of "$(tail -1 out.log)")
 until_step killed 600
 signal_host host2 KILL lmtrain
 until_state "$killed" 120 PENDING
-tail -1 "lmtrain-$killed.log"
+grep "asks to be requeued" "lmtrain-$killed.log"
 
 say "a chain of jobs, and one in the terminal"
 shows sbatch "${two[*]}" --array=1-2%1 "$project/scripts/slurm/train_array.sbatch" config.yaml run.name=chain run.stop_after=20s | tee out.log
