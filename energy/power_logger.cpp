@@ -156,25 +156,22 @@ void PowerLogger::sample(double now) {
   }
   clock_limits_.store(clock_limits, std::memory_order_relaxed);
   totals_.add(sample);
+  // The job's share of its node becomes known better with each sample, and changes what all samples
+  // before are counted for. What was spent since the last one is counted once, by the share of now.
+  joules_.store(totals_.own_joules(), std::memory_order_relaxed);
+  const NodeShare share = recent_share_.at(totals_.seconds, work_of(totals_));
+  double spent = spent_joules();
+  for (size_t i = 0; i < meters_.size(); ++i) {
+    const Reading& reading = sample.readings[i];
+    if (!reading.is_missing())
+      spent += std::max(0.0, reading.joules) * share_of(share, meters_[i]->info().kind);
+  }
+  spent_joules_.store(spent, std::memory_order_relaxed);
   if (ledger_)
     keep(sample);
   else
     waiting_.push_back(std::move(sample));
 
-  // The job's share of its node becomes known better with each sample, and changes what all samples
-  // before are counted for. What was spent since the last one is counted once, by the share of now.
-  joules_.store(totals_.own_joules(), std::memory_order_relaxed);
-  const NodeShare share = recent_share_.at(totals_.seconds, work_of(totals_));
-  std::array<double, kNumDeviceKinds> of_node{};
-  for (const SensorTotals& sensor : totals_.sensors)
-    of_node[static_cast<size_t>(sensor.info.kind)] += sensor.energy.joules;
-  double spent = spent_joules();
-  for (size_t kind = 0; kind < of_node.size(); ++kind) {
-    spent += std::max(0.0, of_node[kind] - node_joules_[kind]) *
-             share_of(share, static_cast<DeviceKind>(kind));
-  }
-  spent_joules_.store(spent, std::memory_order_relaxed);
-  node_joules_ = of_node;
   const double span = now - watts_begin_;
   if (span < 0.5 * interval_) return;
   watts_.store((spent - spent_at_watts_begin_) / span, std::memory_order_relaxed);

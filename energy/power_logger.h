@@ -101,7 +101,6 @@ class PowerLogger {
   double meter_seconds_ = 0.0;
   double watts_begin_ = 0.0;
   double spent_at_watts_begin_ = 0.0;
-  std::array<double, kNumDeviceKinds> node_joules_{};  // by kind of device, at the last sample
   RecentShare recent_share_;
 
   std::atomic<int64_t> step_;

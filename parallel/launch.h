@@ -101,7 +101,8 @@ class Launch {
   std::string host_;
   std::mutex hang_mutex_;
   std::function<void(const std::string&)> on_hang_;
-  std::unique_ptr<Watchdog> watchdog_;  // null before watch(), or where one thread may communicate
+  // Null for one rank before watch(), and for several where MPI lets one thread communicate.
+  std::unique_ptr<Watchdog> watchdog_;
 };
 
 }  // namespace lmtrain

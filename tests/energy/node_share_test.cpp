@@ -1,5 +1,7 @@
 #include "energy/node_share.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace lmtrain {
@@ -10,25 +12,22 @@ TEST(RecentShare, ForgetsWhatWasDoneLongBefore) {
   RecentShare recent;
   NodeWork work{.job_cpu_seconds = 5.0, .node_cpu_seconds = 3605.0};
   EXPECT_NEAR(recent.at(3600.0, work).cpu, 5.0 / 3605.0, 1e-12);
-  // Now it has the node to itself; a span of ten seconds, looked at ten times a second.
   double seconds = 3600.0;
-  for (int look = 1; look <= 100; ++look) {
-    seconds += 0.1;
-    work.job_cpu_seconds += 0.4;
-    work.node_cpu_seconds += 0.4;
-    const NodeShare share = recent.at(seconds, work);
-    if (look <= 25) continue;
-    EXPECT_EQ(share.cpu, 1.0) << "look " << look;
-  }
-  // Another job begins.
-  for (int look = 1; look <= 100; ++look) {
-    seconds += 0.1;
-    work.job_cpu_seconds += 0.1;
-    work.node_cpu_seconds += 0.4;
-    const NodeShare share = recent.at(seconds, work);
-    if (look <= 25) continue;
-    EXPECT_NEAR(share.cpu, 0.25, 1e-9) << "look " << look;
-  }
+  // The shares that are seen from 2.5 s on of ten seconds, looked at ten times a second, in which the job
+  // takes so much of 0.4 CPU seconds of the node.
+  const auto look_on = [&](double job_cpu_seconds) {
+    std::vector<double> shares;
+    for (int look = 1; look <= 100; ++look) {
+      seconds += 0.1;
+      work.job_cpu_seconds += job_cpu_seconds;
+      work.node_cpu_seconds += 0.4;
+      const double share = recent.at(seconds, work).cpu;
+      if (look > 25) shares.push_back(share);
+    }
+    return shares;
+  };
+  for (const double share : look_on(0.4)) EXPECT_EQ(share, 1.0);  // it has the node to itself
+  for (const double share : look_on(0.1)) EXPECT_NEAR(share, 0.25, 1e-9);  // another job begins
 }
 
 // Defect: a look after a moment in which the coarse clock of the system has not moved decides alone.

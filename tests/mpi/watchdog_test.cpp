@@ -18,7 +18,7 @@ constexpr double kLeast = 1.5;
 class WatchdogTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (mpi_launch().size() < 2) GTEST_SKIP() << "one rank has nobody to watch it";
+    if (mpi_launch().size() < 2) GTEST_SKIP() << "tests/run/watchdog_test.sh tries one rank";
   }
   // Calls `work` every 50 ms for so many seconds, or until something was found here.
   template <class Work>

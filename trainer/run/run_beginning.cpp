@@ -29,8 +29,7 @@ RunTotals totals_of(const StartPoint& start, const RunFolder& folder, const RunF
 }
 
 MetricsLog open_records(const RunFolder& folder, const Config& config, const StartPoint& start,
-                        const RunFacts& facts, bool is_roll_back) {
-  if (config.train.trace && !is_roll_back) remove_traces(folder);
+                        const RunFacts& facts) {
   remove_unfinished_checkpoints(folder.checkpoints());
   open_log_file(folder.log());
   std::filesystem::remove(folder.ending());
@@ -80,10 +79,9 @@ void say_it_has_finished(const Config& config, const RunFolder& folder) {
 
 }  // namespace
 
-OpenedFolder::OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start,
-                           bool is_roll_back)
+OpenedFolder::OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start)
     : beginning_(facts_of_beginning(folder, start)),
-      metrics_(open_records(folder, config, start, beginning_, is_roll_back)) {
+      metrics_(open_records(folder, config, start, beginning_)) {
   for (const std::string& note : metrics_.notes()) beginning_.notes.push_back(note);
 }
 
@@ -152,9 +150,9 @@ class Beginning {
     if (!start_.checkpoint.empty()) job.companions = start_.manifest.state.companions;
     std::unique_ptr<OpenedFolder> opened;
     launch_.together([&] {
-      if (launch_.rank() == 0)
-        opened =
-            std::make_unique<OpenedFolder>(folder_, job.config(), start_, roll_back_.has_value());
+      if (launch_.rank() != 0) return;
+      if (job.config().train.trace && !roll_back_) remove_traces(folder_);  // its trace goes on
+      opened = std::make_unique<OpenedFolder>(folder_, job.config(), start_);
     });
     return RunBeginning{std::move(job),    folder_,           std::move(start_),   std::move(held_),
                         std::move(opened), std::move(power_), std::move(attempt_), roll_back_};

@@ -22,8 +22,7 @@ namespace lmtrain {
 // left unfinished is gone, and the log and the metrics continue.
 class OpenedFolder {
  public:
-  OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start,
-               bool is_roll_back);
+  OpenedFolder(const RunFolder& folder, const Config& config, const StartPoint& start);
 
   MetricsLog& metrics() { return metrics_; }
   // When the run began, and what it inherited from another run's checkpoint.
