@@ -175,13 +175,24 @@ void Launch::abort_later(ExitCode code) const {
   }).detach();
 }
 
+void Launch::fail(const Error& error) {
+  std::call_once(failure_is_said_, [&] {
+    abort_later(error.code());
+    // The log itself names every rank but 0.
+    log_error(cat(rank() == 0 && size() > 1 ? "rank 0: " : "", error.what()));
+  });
+}
+
 void Launch::abort(ExitCode code) const {
   exit_status = static_cast<int>(code);
-  // MPI_Abort calls exit(), whose destructors would free what other threads use. This handler,
-  // which is the last, is called first.
-  std::atexit([] { std::_Exit(exit_status); });
-  if (uses_mpi_) {
-    end_launcher_later(kLauncherSeconds);
+  // mpirun ends the job when a rank exits without MPI_Finalize. It has then read all that the rank
+  // wrote; after MPI_Abort it may lose the last lines, and one of Open MPI 4 crashes now and then.
+  const bool is_of_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
+  if (is_of_mpirun) end_launcher_later(kLauncherSeconds);
+  if (uses_mpi_ && !is_of_mpirun) {
+    // It calls exit(), whose destructors would free what other threads use. This handler, which is
+    // the last, is called first.
+    std::atexit([] { std::_Exit(exit_status); });
     MPI_Abort(MPI_COMM_WORLD, exit_status);
   }
   std::_Exit(exit_status);

@@ -59,11 +59,13 @@ class Launch {
   // Called with what the watchdog has found, on its thread, before it ends the job. Null: nothing is.
   void on_hang(std::function<void(const std::string&)> work);
 
+  // Says, the first time, what has failed on this rank alone. The job ends in some seconds with the
+  // code of the error, whatever this thread does until then: what it destroys and records may wait
+  // for a file system.
+  void fail(const Error& error);
   // Ends every rank of the job with this exit code, after a failure that other ranks cannot know
   // of.
   [[noreturn]] void abort(ExitCode code) const;
-  // The same in some seconds, whatever this thread does until then: it may wait for a file system.
-  void abort_later(ExitCode code) const;
 
   // Collective. Runs the same check on every rank. If it fails on any rank, all ranks throw the
   // error of the first such rank, so that the job ends with one message and one exit code.
@@ -88,9 +90,11 @@ class Launch {
   class Heartbeat;
   void find_place();
   std::unique_ptr<Watchdog> make_watchdog(MPI_Comm world);
+  void abort_later(ExitCode code) const;
   [[noreturn]] void end_hung_job(const std::string& finding);
 
   bool uses_mpi_ = false;
+  std::once_flag failure_is_said_;
   bool may_use_threads_ = true;  // MPI_THREAD_MULTIPLE
   const std::shared_ptr<RankActivity> activity_ = std::make_shared<RankActivity>();
   std::unique_ptr<Communicator> world_;

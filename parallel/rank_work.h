@@ -8,15 +8,15 @@
 
 namespace lmtrain {
 
-// Logs an error that only this rank knows of, and ends the whole job, because the other ranks would
-// wait for this rank.
-[[noreturn]] void end_job(const std::exception& error, const Launch& launch);
+// Says what only this rank knows of, where Launch::fail has not yet, and ends the whole job, because
+// the other ranks would wait for this rank.
+[[noreturn]] void end_job(const std::exception& error, Launch& launch);
 
 // Runs `work`. An exception of this rank alone ends the job here, while the groups of ranks that
 // were made outside of `work` still exist: destroying a group waits for its queued operations and,
 // with NCCL, for the other ranks. A CollectiveError, which all ranks throw, is passed on.
 template <class Work>
-auto work_or_end_job(const Launch& launch, const Work& work) -> decltype(work()) {
+auto work_or_end_job(Launch& launch, const Work& work) -> decltype(work()) {
   try {
     return work();
   } catch (const CollectiveError&) {

@@ -46,3 +46,26 @@ LD_PRELOAD=$library FAULTY_IO_BELOW=$work/runs/faulty/checkpoints FAULTY_IO_RANK
 run run.name=faulty > out.log 2>&1 || fail "after a full disk: $(tail -3 out.log)"
 trace faulty 4 | cmp -s - whole.trace || fail "after a full disk: other numbers"
 row "no space in all saves" "$count" 1 "C: 74 after three, then equal to the bit"
+
+# A rank hangs, and then the file system does for the one that finds it: the reason is said before anything is recorded, and the job ends.
+if [ "$count" -gt 1 ]; then
+  code=0
+  rm -rf runs/faulty
+  LD_PRELOAD=$library FAULTY_IO_BELOW=$work/runs/faulty FAULTY_IO_RANK=0 FAULTY_IO_DO=hang FAULTY_IO_AT=1 FAULTY_IO_ONWARDS=1 \
+    FAULTY_IO_WHEN=$work/hangs mpirun -n "$count" "$LMTRAIN" config.yaml run.name=faulty train.steps=100000 checkpoint.interval=0 \
+    parallel.threads=1 parallel.timeout_seconds=3 > out.log 2>&1 &
+  job=$!
+  until_true grep -qs '"step":3,' runs/faulty/metrics.jsonl
+  last=$(pgrep -P "$job" | tail -1)
+  kill -STOP "$last"
+  sleep 1
+  touch hangs
+  SECONDS=0
+  until_true grep -q "rank 0: step [0-9]*: waited more than 3 s in" out.log
+  [ "$SECONDS" -lt 8 ] || fail "a file system that hangs: the reason is said after $SECONDS s"
+  wait "$job" || code=$?
+  kill -KILL "$last" 2> kill.log || true  # clears up; mpirun may have ended it already
+  [ "$code" = 76 ] || fail "a file system that hangs: exit code $code, expected 76: $(tail -5 out.log)"
+  [ "$SECONDS" -lt 30 ] || fail "a file system that hangs: the job ended after $SECONDS s"
+  row "a rank is stopped, and the file system hangs for the one that finds it" "$count" 1 "D 76: said at once, the job ends"
+fi

@@ -6,8 +6,10 @@
 //   lie      a write says that it was done, and was not
 //   flip     a write changes one bit
 //   short    a write writes half
+//   hang     the call never returns, nor does any other from then on
 //   count    nothing
-// FAULTY_IO_CALLS names the calls that count, such as "fsync,pwrite"; all without it. At the end of the
+// FAULTY_IO_CALLS names the calls that count, such as "fsync,pwrite"; all without it. With
+// FAULTY_IO_WHEN they count only while that file is there. At the end of the
 // process the number of calls is written to FAULTY_IO_COUNT.RANK. With FAULTY_IO_RECORD each call and
 // what it writes is appended to that file, in hexadecimal, for power_loss.py.
 #include <atomic>
@@ -44,6 +46,7 @@ struct Settings {
   std::string below = setting("FAULTY_IO_BELOW");
   std::string what = setting("FAULTY_IO_DO");
   std::string calls = setting("FAULTY_IO_CALLS");
+  std::string when = setting("FAULTY_IO_WHEN");
   std::string rank = setting("FAULTY_IO_RANK");
   std::string own_rank = setting("OMPI_COMM_WORLD_RANK");
   std::string count_file = setting("FAULTY_IO_COUNT");
@@ -99,12 +102,16 @@ class Call {
     const bool counts =
         all.calls.empty() ||
         ("," + all.calls + ",").find("," + std::string(name) + ",") != std::string::npos;
-    if (!counts) return;
+    if (!counts || !(all.when.empty() || access(all.when.c_str(), F_OK) == 0)) return;
     const int64_t number = ++num_calls;
     const bool is_due = all.at > 0 && (number == all.at || (all.onwards && number > all.at)) &&
                         all.is_of_this_rank();
     if (!is_due) return;
     if (all.what == "kill") kill(getpid(), SIGKILL);
+    if (all.what == "hang") {
+      lock_.unlock();  // what other threads write elsewhere goes on
+      for (;;) pause();
+    }
     if (all.what == "lie") fault_ = Fault::kLie;
     if (all.what == "flip") fault_ = Fault::kFlip;
     if (all.what == "short") fault_ = Fault::kShort;

@@ -15,7 +15,7 @@ hangs() {
   wait "$job" || code=$?
   kill -KILL "$pid" 2> kill.log || true  # clears up; mpirun may have ended the stopped rank already
   [ "$code" = 76 ] || fail "exit code $code, expected 76: $(tail -5 hang.log)"
-  grep -q "$pattern" hang.log || fail "the hang is not named: $(tail -5 hang.log)"
+  grep -q "$pattern" hang.log || fail "the hang is not named: $(tail -25 hang.log)"
   grep -qi "corrupted\|signal: aborted\|segmentation" hang.log && fail "a crash at the end: $(tail -20 hang.log)"
   [ "$SECONDS" -lt 8 ] || fail "the job ended $SECONDS s after the rank was stopped"
 }

@@ -211,8 +211,7 @@ ExitCode attempt(LoadedConfig& loaded, const std::string& command_line,
     const Error own = as_error(error);
     const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
     if (is_for_all) end_save(*saver);  // while the folder is held
-    // A file system that hangs must not hold the job.
-    if (!is_for_all) launch.abort_later(own.code());
+    if (!is_for_all) launch.fail(own);
     if (launch.rank() == 0 || !is_for_all)
       write_ending(run->folder, own.code(), own.what(), launch.rank());
     // The trace of a hang above all. The power logger has ended with the recorder.

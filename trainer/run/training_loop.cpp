@@ -72,7 +72,7 @@ class Loop {
 
  private:
   // Work whose failure on this rank alone names the step. What all ranks know of passes as it is.
-  static void at_step(int64_t step, const std::function<void()>& work) {
+  void at_step(int64_t step, const std::function<void()>& work) {
     try {
       work();
     } catch (const CollectiveError& error) {
@@ -81,7 +81,9 @@ class Loop {
       throw;
     } catch (const std::exception& error) {
       const Error own = as_error(error);
-      throw Error(own.code(), cat("step ", step, ": ", own.what()));
+      const Error of_step(own.code(), cat("step ", step, ": ", own.what()));
+      launch_.fail(of_step);  // before the records are closed
+      throw of_step;
     }
   }
 
