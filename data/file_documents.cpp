@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/csv.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/strict_json.h"
@@ -184,74 +185,31 @@ class JsonLines : public StreamedDocuments {
 class Table : public StreamedDocuments {
  public:
   Table(const SourceFile& source, Utf8Gate& gate, char delimiter)
-      : StreamedDocuments(source, gate), delimiter_(delimiter) {
-    if (!read_record(names_)) return;  // an empty file has no documents
-    const auto found = std::find(names_.begin(), names_.end(), source.field);
-    if (found == names_.end()) {
+      : StreamedDocuments(source, gate),
+        rows_(CsvRecords([this](std::string_view& line) { return next_line(line); },
+                         source.path.string(), delimiter)) {
+    const std::vector<std::string>& names = rows_.columns();
+    if (names.empty()) return;  // an empty file has no documents
+    const auto found = std::find(names.begin(), names.end(), source.field);
+    if (found == names.end()) {
       throw DataError(cat(place(), ": there is no column ", show_text(source.field),
-                          " (data.sources' field); the columns are ", join(names_, ", ")));
+                          " (data.sources' field); the columns are ", join(names, ", ")));
     }
-    column_ = static_cast<size_t>(found - names_.begin());
+    column_ = static_cast<size_t>(found - names.begin());
   }
 
   bool next(Document& document) override {
     std::vector<std::string> fields;
-    while (true) {
-      const int64_t first_line = line_number() + 1;
-      if (!read_record(fields)) return false;
-      if (fields.size() == 1 && fields[0].empty() && names_.size() > 1) continue;  // a blank line
-      if (fields.size() != names_.size()) {
-        throw DataError(cat(place(first_line), ": ", fields.size(),
-                            " fields, but the first line has ", names_.size()));
-      }
-      if (!passes(fields[column_], first_line)) continue;
+    while (rows_.next(fields)) {
+      if (!passes(fields[column_], rows_.line())) continue;
       document = owned(std::move(fields[column_]));
       return true;
     }
+    return false;
   }
 
  private:
-  bool read_record(std::vector<std::string>& fields) {
-    fields.assign(1, "");
-    std::string_view line;
-    if (!next_line(line)) return false;
-    const int64_t first_line = line_number();
-    bool is_quoted = false;
-    while (true) {
-      const std::string_view content = without_line_break(line);
-      size_t i = 0;
-      if (!is_quoted) i = begin_field(content, 0, is_quoted);
-      for (; i < content.size(); ++i) {
-        if (is_quoted && content[i] != '"') {
-          fields.back() += content[i];
-        } else if (is_quoted && i + 1 < content.size() && content[i + 1] == '"') {
-          fields.back() += content[++i];
-        } else if (is_quoted) {
-          is_quoted = false;
-          if (i + 1 < content.size() && content[i + 1] != delimiter_)
-            throw DataError(cat(place(), ": text behind the closing quote of a field"));
-        } else if (content[i] == delimiter_) {
-          fields.emplace_back();
-          i = begin_field(content, i + 1, is_quoted) - 1;
-        } else {
-          fields.back() += content[i];
-        }
-      }
-      if (!is_quoted) return true;
-      fields.back() += line.substr(content.size());
-      require_size(fields.back().size(), first_line);
-      if (!next_line(line)) throw DataError(cat(place(first_line), ": a quoted field has no end"));
-    }
-  }
-
-  // Returns where the field's text begins, after its opening quote if it has one.
-  static size_t begin_field(std::string_view content, size_t at, bool& is_quoted) {
-    is_quoted = at < content.size() && content[at] == '"';
-    return is_quoted ? at + 1 : at;
-  }
-
-  char delimiter_;
-  std::vector<std::string> names_;
+  CsvTableReader rows_;
   size_t column_ = 0;
 };
 

@@ -12,7 +12,7 @@ case ${1:-} in
     ;;
 esac
 seconds=${1:-60}
-targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents texts system_files)
+targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents texts system_files published_run)
 
 scripts/setup.sh
 command -v clang++ >/dev/null || install_packages clang
@@ -30,6 +30,9 @@ for file in tests/fixtures/tokenizer/*.json; do cp "$file" "$seeds/tokenizer_jso
 printf '{"text": "a"}\n' >"$seeds/documents/jsonl"
 printf 'id,text\n1,"a, ""b"""\n' >"$seeds/documents/csv"
 gzip -c scripts/fuzz.sh >"$seeds/documents/gz"
+cp tests/energy/published_runs.csv "$seeds/published_run/table"
+printf -- '---\nco2_eq_emissions: 12\n---\non H100\n| | GPU hours | Power (W) | tCO2eq |\n|-|-|-|-|\n| a | 7.0M | 350-400 | 1,900 |\n' >"$seeds/published_run/card"
+printf '[{"model": "a", "kwh": 5, "tco2e": "0.1"}]' >"$seeds/published_run/json"
 printf '{"text": "a", "pair": "b"}\n' >"$seeds/texts/jsonl"
 printf 'a\tb\nc\td\n' >"$seeds/texts/tsv"
 cp configs/*.yaml "$seeds/config/"

@@ -174,7 +174,7 @@ TEST_F(FileDocumentsTest, TablesGiveTheirColumn) {
 
 TEST_F(FileDocumentsTest, BadTablesNameTheLine) {
   EXPECT_NE(error("a.csv", "id,body\n1,x\n").find("id, body"), std::string::npos);
-  EXPECT_NE(error("a.csv", "id,text\n1,x\n2\n").find("a.csv:3: 1 fields"), std::string::npos);
+  EXPECT_NE(error("a.csv", "id,text\n1,x\n2\n").find("a.csv:3: 1 field, but"), std::string::npos);
   EXPECT_NE(error("a.csv", "id,text\n1,\"x\ny\n").find("a.csv:2: a quoted field has no end"),
             std::string::npos);
   EXPECT_NE(error("a.csv", "text\n\"x\"y\n").find("a.csv:2: text behind"), std::string::npos);

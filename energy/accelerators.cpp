@@ -1,0 +1,72 @@
+#include "energy/accelerators.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr std::string_view kNvidia = "NVIDIA's data sheet";
+constexpr std::string_view kNvidiaHgx =
+    "NVIDIA's data sheet; embodied: NVIDIA, product carbon footprint of the HGX H100 board "
+    "(1,312 kg for 8)";
+constexpr std::string_view kNvidiaA100 =
+    "NVIDIA's data sheet; embodied: 127.6 kg for the SXM module, cradle to gate";
+constexpr std::string_view kGoogle = "Jouppi et al., 2021 and 2023 (TPU v2 to v4)";
+constexpr std::string_view kAmd = "AMD's data sheet";
+
+constexpr Accelerator kAccelerators[] = {
+    {"p100", 21.2e12, 300, 0, kNvidia},
+    {"v100", 125e12, 300, 0, kNvidia},
+    {"a100", 312e12, 400, 127.6, kNvidiaA100},
+    {"h100", 989e12, 700, 164, kNvidiaHgx},
+    {"h200", 989e12, 700, 0, kNvidia},
+    {"h800", 989e12, 700, 0, kNvidia},
+    {"b200", 2250e12, 1000, 0, kNvidia},
+    {"t4", 65e12, 70, 0, kNvidia},
+    {"l4", 121e12, 72, 0, kNvidia},
+    {"l40s", 362e12, 350, 0, kNvidia},
+    {"mi250x", 383e12, 560, 0, kAmd},
+    {"mi300x", 1307e12, 750, 0, kAmd},
+    {"tpuv2", 45e12, 280, 0, kGoogle},
+    {"tpuv3", 123e12, 450, 0, kGoogle},
+    {"tpuv4", 275e12, 192, 0, kGoogle},
+};
+
+// Letters and digits that stand together, in lower case.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words = {""};
+  for (const char letter : in_lower_case(text)) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) != 0) {
+      words.back() += letter;
+    } else {
+      words.emplace_back();
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
+std::span<const Accelerator> known_accelerators() { return kAccelerators; }
+
+const Accelerator* find_accelerator(std::string_view hardware) {
+  std::vector<std::string> words = words_of(hardware);
+  const auto has = [&](std::string_view word) {
+    return std::ranges::find(words, word) != words.end();
+  };
+  if (has("pcie")) return nullptr;
+  // "TPU v4".
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    if (words[i] == "tpu") words.push_back("tpu" + words[i + 1]);
+  }
+  const auto at =
+      std::ranges::find_if(kAccelerators, [&](const Accelerator& one) { return has(one.name); });
+  return at == std::end(kAccelerators) ? nullptr : &*at;
+}
+
+}  // namespace lmtrain

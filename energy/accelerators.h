@@ -1,0 +1,25 @@
+// What is public of accelerators: computing peak, design power, emissions of their making. Reports
+// compare runs with it, and plans and audits count with it.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace lmtrain {
+
+struct Accelerator {
+  std::string_view name;        // "h100": how hardware names spell it, in lower case
+  double peak_flops = 0;        // dense products in bf16, or fp16 before it, a second
+  double watts = 0;             // design power of one
+  double embodied_kg_co2e = 0;  // of its making; 0: not published
+  std::string_view source;
+};
+
+// Boards of the kind that servers for training have (SXM, OAM, TPU chips).
+std::span<const Accelerator> known_accelerators();
+
+// The entry whose name is one of the words of `hardware` ("NVIDIA A100-SXM4-80GB", "TPUv3"), or
+// null. Cards for PCI Express, which are slower and draw less, are not in the table.
+const Accelerator* find_accelerator(std::string_view hardware);
+
+}  // namespace lmtrain
