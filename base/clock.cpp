@@ -12,14 +12,16 @@
 
 namespace lmtrain {
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+std::string utc_text(double unix_seconds) {
+  const auto time = static_cast<std::time_t>(unix_seconds);
   std::tm parts = {};
-  gmtime_r(&now, &parts);
+  gmtime_r(&time, &parts);
   std::array<char, 32> text{};
   std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text.data();
 }
+
+std::string utc_now() { return utc_text(clock_seconds(CLOCK_REALTIME)); }
 
 double process_age_seconds() {
   std::ifstream file("/proc/self/stat");

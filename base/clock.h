@@ -14,7 +14,8 @@ inline double clock_seconds(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// Now, as "2026-01-31T12:00:00Z".
+// A Unix time as "2026-01-31T12:00:00Z"; and now.
+std::string utc_text(double unix_seconds);
 std::string utc_now();
 
 // How long ago this process was started. 0 where the system does not tell.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/markup.h"
 #include "base/text.h"
 
 namespace lmtrain {
@@ -25,35 +26,12 @@ constexpr std::array<const char*, 8> kColours = {"#3b7dd8", "#e0823d", "#3fa35f"
 
 const char* colour(size_t i) { return kColours[i % kColours.size()]; }
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
-
 std::string at(double x, double y) { return cat(fixed(x, 1), " ", fixed(y, 1)); }
 
 std::string text_at(double x, double y, const char* anchor, const std::string& text,
                     const char* style = "") {
   return cat("<text x=\"", fixed(x, 1), "\" y=\"", fixed(y, 1), "\" text-anchor=\"", anchor, "\"",
-             *style == 0 ? "" : cat(" class=\"", style, "\""), ">", escaped(text), "</text>\n");
+             *style == 0 ? "" : cat(" class=\"", style, "\""), ">", markup_text(text), "</text>\n");
 }
 
 std::string panel(const std::string& title, double height) {
@@ -65,7 +43,7 @@ std::string panel(const std::string& title, double height) {
              "@media(prefers-color-scheme:dark){.panel{fill:#161b22;stroke:#30363d}"
              "text{fill:#b1bac4}.title{fill:#e6edf3}.grid{stroke:#2b323b}.axis{stroke:#6e7681}}"
              "</style>\n<title>",
-             escaped(title),
+             markup_text(title),
              "</title>\n<rect class=\"panel\" x=\"0.5\" y=\"0.5\" rx=\"6\" width=\"", kWidth - 1,
              "\" height=\"", height - 1, "\"/>\n", text_at(18, 27, "start", title, "title"));
 }
@@ -129,7 +107,7 @@ class Frame {
     }
     const double middle = 0.5 * (kTop + bottom_);
     return svg + cat("<text text-anchor=\"middle\" transform=\"translate(19 ", fixed(middle, 1),
-                     ") rotate(-90)\">", escaped(label), "</text>\n");
+                     ") rotate(-90)\">", markup_text(label), "</text>\n");
   }
 
  private:

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/phase.h"
 #include "energy/energy_config.h"
 #include "energy/energy_price.h"
@@ -134,6 +136,8 @@ EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const En
 // the total. make_emissions_report() calls it.
 void check_parts(const EmissionsReport& report);
 
+// What emissions.json holds.
+nlohmann::ordered_json emissions_json(const EmissionsReport& report, const RunFacts& facts);
 // Writes emissions.json durably. Throws IoError.
 void write_emissions_json(const std::filesystem::path& path, const EmissionsReport& report,
                           const RunFacts& facts);

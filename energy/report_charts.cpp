@@ -1,6 +1,7 @@
 #include "energy/report_charts.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "base/svg_chart.h"
@@ -106,6 +107,94 @@ std::string power_chart(const EmissionsReport& report) {
     if (sum > 0.0) chart.bands.push_back(std::move(band));
   }
   return to_svg(chart);
+}
+
+namespace {
+
+// The running sum of `amount` (of joules, in an attempt), at the ends of the pieces of all ranks.
+std::string cumulative_chart(
+    const EmissionsReport& report, const std::string& title, const std::string& unit,
+    const std::function<double(double joules, const AttemptEnergy&)>& amount) {
+  if (report.seconds <= 0.0 || report.energy.joules <= 0.0) return "";
+  std::vector<std::pair<double, double>> pieces;  // end and amount
+  for (const EnergyTotals& one : report.totals) {
+    const auto attempt =
+        std::ranges::find(report.attempts, one.start.attempt, &AttemptEnergy::attempt);
+    const double offset = begin_of(report, one.start.attempt);
+    for (const EnergySeries::Point& point : one.series.points()) {
+      const double joules = std::accumulate(point.joules.begin(), point.joules.end(), 0.0);
+      pieces.emplace_back(offset + point.seconds, amount(joules, *attempt));
+    }
+  }
+  std::ranges::sort(pieces);
+  const TimeUnit time = time_unit(report.seconds);
+  ChartLine line{unit, {0.0}, {0.0}, false};
+  for (const auto& [end, more] : pieces) {
+    line.x.push_back(end / time.seconds);
+    line.y.push_back(line.y.back() + more);
+  }
+  return to_svg(LineChart{title, cat(time.name, " of running"), unit, {std::move(line)}});
+}
+
+}  // namespace
+
+std::string cumulative_energy_chart(const EmissionsReport& report) {
+  const bool is_small = report.energy.joules < 3.6e6;
+  return cumulative_chart(report, "Energy so far", is_small ? "Wh" : "kWh",
+                          [&](double joules, const AttemptEnergy&) {
+                            return is_small ? joules / 3600.0 : kwh(joules);
+                          });
+}
+
+std::string cumulative_emissions_chart(const EmissionsReport& report) {
+  const bool is_small = report.cost.emissions.grams < 1000.0;
+  return cumulative_chart(report, "Emissions so far", is_small ? "gCO2e" : "kgCO2e",
+                          [&](double joules, const AttemptEnergy& attempt) {
+                            const double grams = joules * attempt.price.grams_per_joule();
+                            return is_small ? grams : grams / 1000.0;
+                          });
+}
+
+double joules_until_step(const EmissionsReport& report, int64_t step) {
+  // Steps are counted from 0 in ledgers: `step` is the one that follows.
+  const AttemptEnergy* last = nullptr;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    if (attempt.has_computed && attempt.first_step < step && step <= attempt.last_step + 1)
+      last = &attempt;
+  }
+  double joules = 0.0;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    if (last != nullptr && attempt.attempt > last->attempt) break;
+    joules += attempt.energy.joules;
+  }
+  if (last == nullptr) return joules;
+  // Ranks go in step: the course of rank 0 tells how much came later.
+  for (const EnergyTotals& one : report.totals) {
+    if (one.start.attempt != last->attempt || one.start.place.rank != 0 || one.joules() <= 0.0)
+      continue;
+    const double later = one.series.joules_from_step(one.start.first_step, step) / one.joules();
+    joules -= last->energy.joules * later;
+  }
+  return joules;
+}
+
+std::string loss_by_energy_chart(const EmissionsReport& report, const RunFacts& facts) {
+  if (report.energy.joules <= 0.0 || facts.train_loss.empty()) return "";
+  const bool is_small = report.energy.joules < 3.6e6;
+  const auto line = [&](const std::string& name, const std::vector<CurvePoint>& points, bool dots) {
+    ChartLine result{name, {}, {}, dots};
+    for (const CurvePoint& point : points) {
+      const double joules = joules_until_step(report, point.step);
+      result.x.push_back(is_small ? joules / 3600.0 : kwh(joules));
+      result.y.push_back(point.value);
+    }
+    return result;
+  };
+  return to_svg(LineChart{"Loss over energy",
+                          is_small ? "Wh of the computers" : "kWh of the computers",
+                          "nats per token",
+                          {line("training", facts.train_loss, false),
+                           line("validation", facts.validation_loss, true)}});
 }
 
 std::string phase_chart(const EmissionsReport& report) {

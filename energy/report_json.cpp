@@ -109,7 +109,9 @@ ordered_json phases_json(const EmissionsReport& report) {
   return object;
 }
 
-ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
+}  // namespace
+
+ordered_json emissions_json(const EmissionsReport& report, const RunFacts& facts) {
   ordered_json json = {{"format", "lmtrain-emissions-1"},
                        {"run", facts.name},
                        {"seconds", report.seconds},
@@ -166,13 +168,12 @@ ordered_json report_json(const EmissionsReport& report, const RunFacts& facts) {
   return json;
 }
 
-}  // namespace
-
 void write_emissions_json(const std::filesystem::path& path, const EmissionsReport& report,
                           const RunFacts& facts) {
   write_file_durably(
-      path, report_json(report, facts).dump(2, ' ', false, ordered_json::error_handler_t::replace) +
-                "\n");
+      path,
+      emissions_json(report, facts).dump(2, ' ', false, ordered_json::error_handler_t::replace) +
+          "\n");
 }
 
 }  // namespace lmtrain

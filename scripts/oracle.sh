@@ -32,4 +32,6 @@ say "scripts/check_evaluation.py: tasks against lm-evaluation-harness and textbo
 "$oracle/bin/python" scripts/check_evaluation.py build/lmtrain
 say "scripts/check_server.py: the server with the openai package, lm-evaluation-harness and a browser"
 "$oracle/bin/python" scripts/check_server.py build/lmtrain
+say "scripts/check_reports.py: reports by the schemas and readers of their formats"
+"$oracle/bin/python" scripts/check_reports.py build/lmtrain
 say "the fixtures agree with PyTorch"

@@ -16,7 +16,7 @@ fi
 packages=(
   g++ cmake ninja-build ccache git ca-certificates python3 python3-pip
   openmpi-bin libopenmpi-dev libhdf5-dev libyaml-cpp-dev libspdlog-dev libgtest-dev libcli11-dev
-  nlohmann-json3-dev libxxhash-dev zlib1g-dev libzstd-dev libcpp-httplib-dev
+  nlohmann-json3-dev libxxhash-dev zlib1g-dev libssl-dev libzstd-dev libcpp-httplib-dev
   procps iproute2  # for tests of several hosts
 )
 torch=torch==2.11.0

@@ -1,6 +1,8 @@
-// report: a run's report, written again from its records.
+// report: a run's report, written again from its records, or in a form that others ask for.
 #include <iostream>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "trainer/commands/command.h"
 #include "trainer/run/run_report.h"
 
@@ -9,29 +11,50 @@ namespace {
 
 struct Options {
   std::string run;
+  std::optional<ReportFormat> format;
+  std::string people;
   std::vector<std::string> settings;
 };
 
 void write_report(const Options& options) {
   const RunFolder folder{options.run};
-  rewrite_report(folder, options.settings);
-  std::cout << folder.report().string() << "\n";
+  if (!options.format) {
+    if (!options.people.empty()) throw ConfigError("--facts is of a --format; name one");
+    rewrite_report(folder, options.settings);
+    std::cout << folder.report().string() << "\n";
+    return;
+  }
+  const ReportedRun run = reported_run(folder, options.people, options.settings);
+  std::cout << to_format(*options.format, run);
+  const std::vector<std::string> missing = missing_settings(*options.format, run);
+  if (!missing.empty()) {
+    log_warn(cat("the form also asks for what only people know: ", join(missing, ", "),
+                 " (in the config, in --facts FILE, or as KEY=VALUE)"));
+  }
 }
 
 }  // namespace
 
 Command add_report(CLI::App& program) {
-  CLI::App* const app =
-      program.add_subcommand("report", "Write a run's report again from its folder");
+  CLI::App* const app = program.add_subcommand(
+      "report", "Write a run's report again from its folder, or print it in a form to hand in");
   const auto options = std::make_shared<Options>();
   app->add_option("RUN", options->run, "Folder of the run")->required();
   app->add_option("KEY=VALUE", options->settings,
                   "Another price: energy.region, energy.pue or energy.intensity_g_per_kwh; the "
-                  "report shows it beside the one that the run had");
+                  "report shows it beside the one that the run had. With --format also keys of "
+                  "the section report");
+  add_choice<ReportFormat>(
+      app, "--format", [options](ReportFormat format) { options->format = format; },
+      cat("Print to standard output instead: ", join(all_names<ReportFormat>(), ", ")));
+  app->add_option("--facts", options->people,
+                  "With --format: a YAML file with the section report, instead of that of the "
+                  "run's config");
   return {
       .app = app,
       .examples = {"lmtrain report runs/quickstart",
-                   "lmtrain report runs/quickstart energy.region=FRA energy.pue=1.2"},
+                   "lmtrain report runs/quickstart energy.region=FRA energy.pue=1.2",
+                   "lmtrain report runs/quickstart --format gpai --facts facts.yaml > gpai.md"},
       .synonyms = {{{"run", "run_dir", "dir", "folder"}, {}, "RUN is written without an option"}},
       .run = run_with(options, write_report)};
 }

@@ -11,6 +11,7 @@
 #include "base/config_fields.h"
 #include "data/data_config.h"
 #include "energy/energy_config.h"
+#include "energy/report_config.h"
 #include "models/model_config.h"
 #include "parallel/parallel_config.h"
 #include "parallel/precision.h"
@@ -257,6 +258,7 @@ struct Config {
   ParallelConfig parallel;
   CheckpointConfig checkpoint;
   EnergyConfig energy;
+  ReportConfig report;
 
   void describe(Fields& f) {
     f.section("run", run, "The run and its records.");
@@ -271,6 +273,8 @@ struct Config {
     f.section("parallel", parallel, "How ranks share the work.").short_form("layout");
     f.section("checkpoint", checkpoint, "Checkpoints.");
     f.section("energy", energy, "Power logger and emissions report.");
+    f.section("report", report,
+              "What reports to others need and only people know; docs/reporting.md.");
   }
 };
 

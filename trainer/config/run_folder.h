@@ -27,6 +27,7 @@ struct RunFolder {
   std::filesystem::path traces() const { return path / "trace"; }   // a file per rank
   std::filesystem::path emissions() const { return path / "emissions.json"; }
   std::filesystem::path report() const { return path / "report.md"; }
+  std::filesystem::path page() const { return path / "report.html"; }
 };
 
 }  // namespace lmtrain

@@ -45,7 +45,8 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       power_(*run.power),
       price_(price_of_attempt(run.job.loaded)),
       hosts_(gather_texts(launch.world(), launch.host())),
-      reporter_(run.folder, run.config().energy, launch.world(), OnDamagedLedger::kWarn) {
+      reporter_(run.folder, run.config().energy, run.config().report, launch.world(),
+                OnDamagedLedger::kWarn) {
   for (const std::string& note : run.attempt.notes) facts_.notes.push_back(note);
   facts_.has_lost_energy |= !run.attempt.notes.empty();
   if (run.attempt.number == 1 && run.job.data.prepared.was_in_cache) {

@@ -1,11 +1,15 @@
 #include "trainer/run/run_report.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/text.h"
+#include "energy/report_html.h"
+#include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/load_config.h"
 
 namespace lmtrain {
@@ -42,6 +46,8 @@ EmissionsReport RunReporter::write(const RunFacts& facts) {
     write_file_durably(folder_.facts(), to_json(facts));
     write_emissions_json(folder_.emissions(), report, facts);
     write_report_markdown(folder_.report(), report, facts);
+    write_file_durably(folder_.page(),
+                       report_html(report, facts, account_of(report, people_), people_));
   } catch (const IoError& error) {
     log_warn(cat("the report could not be written: ", error.what()));
   }
@@ -70,13 +76,16 @@ RunFacts facts_of(const RunFolder& folder) {
   }
 }
 
+bool is_of_report(const std::string& key) { return key.starts_with("report."); }
+
 Repricing repricing_of(const std::vector<std::string>& settings) {
   for (const std::string& setting : settings) {
     const std::string key = setting.substr(0, setting.find('='));
     const std::vector<std::string> prices = {"energy.region", "energy.pue",
                                              "energy.intensity_g_per_kwh"};
-    if (std::ranges::find(prices, key) == prices.end()) {
-      throw ConfigError(cat("report takes a new price only (", join(prices, ", "), "), not ", key));
+    if (std::ranges::find(prices, key) == prices.end() && !is_of_report(key)) {
+      throw ConfigError(cat("report takes a new price (", join(prices, ", "),
+                            ") and the keys of report, not ", key));
     }
   }
   const LoadedConfig loaded = load_config("", settings);
@@ -95,21 +104,77 @@ Repricing repricing_of(const std::vector<std::string>& settings) {
   return repricing;
 }
 
+// Of the run's config, or of a file that has this section alone.
+ReportConfig people_of(const RunFolder& folder, const std::filesystem::path& file,
+                       const std::vector<std::string>& settings) {
+  std::vector<std::string> own;
+  std::ranges::copy_if(settings, std::back_inserter(own), is_of_report);
+  if (file.empty()) {
+    const bool has_config = std::filesystem::exists(folder.config());
+    return load_config(has_config ? folder.config() : "", own).config.report;
+  }
+  const LoadedConfig loaded = load_config(file, own);
+  for (const ConfigValue& value : values_of(loaded.config)) {
+    if (loaded.positions.is_set(value.key) && !is_of_report(value.key)) {
+      throw ConfigError(
+          cat(loaded.positions.at(value.key), ": ", value.key,
+              " is not of the section report, which is all that is read of this file"));
+    }
+  }
+  return loaded.config.report;
+}
+
+void require_records(const RunFolder& folder) {
+  if (std::filesystem::exists(folder.facts()) || has_ledger(folder)) return;
+  throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json and no ",
+                      "energy ledger"));
+}
+
+EnergyConfig energy_config_of(const RunFolder& folder) {
+  if (!std::filesystem::exists(folder.config())) return {};
+  return load_config(folder.config(), {}).config.energy;
+}
+
+// As `sha256sum FILES | sha256sum` in the checkpoint's folder prints it.
+std::string hash_of_weights(const std::filesystem::path& checkpoint) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoint)) {
+    if (entry.path().extension() == ".h5") files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  Sha256 all;
+  for (const std::filesystem::path& file : files)
+    all.update(cat(sha256_of_file(file), "  ", file.filename().string(), "\n"));
+  return all.digest();
+}
+
 }  // namespace
 
 void rewrite_report(const RunFolder& folder, const std::vector<std::string>& settings) {
-  if (!std::filesystem::exists(folder.facts()) && !has_ledger(folder)) {
-    throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json and no ",
-                        "energy ledger"));
-  }
+  require_records(folder);
   const Repricing repricing = repricing_of(settings);
   const RunFacts facts = facts_of(folder);
-  EnergyConfig config;
-  if (std::filesystem::exists(folder.config()))
-    config = load_config(folder.config(), {}).config.energy;
   const std::unique_ptr<Communicator> alone = make_single_communicator();
-  RunReporter reporter(folder, config, *alone, OnDamagedLedger::kThrow, repricing);
+  RunReporter reporter(folder, energy_config_of(folder), people_of(folder, "", settings), *alone,
+                       OnDamagedLedger::kThrow, repricing);
   reporter.write(facts);
+}
+
+ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& people,
+                         const std::vector<std::string>& settings) {
+  require_records(folder);
+  ReportedRun run;
+  run.people = people_of(folder, people, settings);
+  run.facts = facts_of(folder);
+  run.report = make_emissions_report(RunLedgers(folder.energy()).refresh(),
+                                     energy_config_of(folder), repricing_of(settings));
+  run.account = account_of(run.report, run.people);
+  const std::vector<std::filesystem::path> checkpoints = list_checkpoints(folder.checkpoints());
+  if (!checkpoints.empty()) {
+    run.weights = checkpoints.front().string();
+    run.weights_sha256 = hash_of_weights(checkpoints.front());
+  }
+  return run;
 }
 
 }  // namespace lmtrain

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "energy/energy_config.h"
+#include "energy/formats/formats.h"
 #include "energy/report.h"
 #include "energy/run_facts.h"
 #include "energy/totals.h"
@@ -18,16 +19,17 @@ enum class OnDamagedLedger { kThrow, kWarn };
 // Remembers what it has read of the ledgers, so that each report reads only their new lines.
 class RunReporter {
  public:
-  RunReporter(RunFolder folder, EnergyConfig config, Communicator& world,
+  RunReporter(RunFolder folder, EnergyConfig config, ReportConfig people, Communicator& world,
               OnDamagedLedger on_damaged, Repricing repricing = {})
       : folder_(std::move(folder)),
         config_(std::move(config)),
+        people_(std::move(people)),
         repricing_(std::move(repricing)),
         world_(world),
         on_damaged_(on_damaged),
         ledgers_(folder_.energy(), world.rank(), world.size()) {}
 
-  // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json and report.md with
+  // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json, report.md and report.html with
   // its own `facts`. A full disk only causes a warning. Returns the report on rank 0.
   EmissionsReport write(const RunFacts& facts);
 
@@ -38,6 +40,7 @@ class RunReporter {
 
   RunFolder folder_;
   EnergyConfig config_;
+  ReportConfig people_;
   Repricing repricing_;
   Communicator& world_;
   OnDamagedLedger on_damaged_;
@@ -46,7 +49,14 @@ class RunReporter {
 
 // For `lmtrain report`: writes the report again from the folder alone, in this process; of a run
 // that was killed before its first step too. With `settings` ("energy.pue=1.2") at another price,
-// beside the one that it had. Throws ConfigError for any setting that is not a price.
+// beside the one that it had. Throws ConfigError for a setting that is neither a price nor of
+// `report`.
 void rewrite_report(const RunFolder& folder, const std::vector<std::string>& settings);
+
+// The same as something to hand in (energy/formats/formats.h), with the hash of the newest
+// checkpoint's tensors; writes nothing. What only people know comes from the section `report` of
+// the run's config or, where it is given, of the YAML file `people`, and from settings.
+ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& people,
+                         const std::vector<std::string>& settings);
 
 }  // namespace lmtrain

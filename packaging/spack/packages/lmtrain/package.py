@@ -29,6 +29,7 @@ class Lmtrain(CMakePackage):
     depends_on("nlohmann-json")
     depends_on("xxhash")
     depends_on("zlib-api")
+    depends_on("openssl")
     depends_on("zstd")
     depends_on("cpp-httplib")
     depends_on("py-torch@2.11:~cuda", when="~cuda")
