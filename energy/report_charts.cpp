@@ -156,11 +156,12 @@ std::string cumulative_emissions_chart(const EmissionsReport& report) {
 }
 
 double joules_until_step(const EmissionsReport& report, int64_t step) {
-  // Steps are counted from 0 in ledgers: `step` is the one that follows.
+  // The attempt that computed it last; the first one for the step before all.
   const AttemptEnergy* last = nullptr;
   for (const AttemptEnergy& attempt : report.attempts) {
-    if (attempt.has_computed && attempt.first_step < step && step <= attempt.last_step + 1)
-      last = &attempt;
+    const bool is_before_all = last == nullptr && step < attempt.first_step;
+    const bool has_done = attempt.first_step <= step && step <= attempt.last_step;
+    if (attempt.has_computed && (is_before_all || has_done)) last = &attempt;
   }
   double joules = 0.0;
   for (const AttemptEnergy& attempt : report.attempts) {
@@ -172,7 +173,7 @@ double joules_until_step(const EmissionsReport& report, int64_t step) {
   for (const EnergyTotals& one : report.totals) {
     if (one.start.attempt != last->attempt || one.start.place.rank != 0 || one.joules() <= 0.0)
       continue;
-    const double later = one.series.joules_from_step(one.start.first_step, step) / one.joules();
+    const double later = one.series.joules_from_step(one.start.first_step, step + 1) / one.joules();
     joules -= last->energy.joules * later;
   }
   return joules;

@@ -54,9 +54,13 @@ std::string row(const std::vector<std::string>& cells) {
   return text + "</tr>\n";
 }
 
+// Columns called `energy` and `share` hold numbers.
 std::string head(const std::vector<std::string>& names) {
   std::string text = "<div class=\"scroll\"><table><thead><tr>";
-  for (const std::string& name : names) text += cat("<th>", markup_text(name), "</th>");
+  for (const std::string& name : names) {
+    const bool is_number = name == "energy" || name == "share";
+    text += cat(is_number ? "<th class=\"number\">" : "<th>", markup_text(name), "</th>");
+  }
   return text + "</tr></thead><tbody>\n";
 }
 constexpr const char* kTableEnd = "</tbody></table></div>\n";
@@ -200,7 +204,7 @@ std::string parts(const EmissionsReport& report) {
 std::string time_section(const EmissionsReport& report) {
   const TimeUse time = report.time_use();
   const double all = time.all();
-  std::string text = head({"spent on", "time", "share"});
+  std::string text = head({"spent on", "time", "of all"});
   for (const auto& [what, seconds] : {std::pair{"steps that count", time.steps},
                                       {"steps that were computed again", time.repeated},
                                       {"start-up and preparation of text", time.startup},

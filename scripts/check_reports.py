@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what `lmtrain report --format` prints by the formats' own schemas, packages and readers: BoAmps' JSON schemas,
-cyclonedx-python-lib, spdx-python-model, CodeCarbon's column order and reader, prometheus_client. Each must also hold
-the numbers of the run's emissions.json.
+cyclonedx-python-lib, spdx-python-model, CodeCarbon's record, prometheus_client; and the page report.html in a browser.
+Each must also hold the numbers of the run's emissions.json.
 
     check_reports.py LMTRAIN [RUN]     without RUN, trains one
 """
@@ -23,6 +23,8 @@ import jsonschema
 import prometheus_client.parser
 import referencing
 import yaml
+
+from browser import Browser, find_browser
 from codecarbon.output_methods.emissions_data import EmissionsData
 from spdx_python_model import v3_0_1 as spdx
 
@@ -148,6 +150,20 @@ class Reports:
         assert math.isclose(float(megawatt_hours), self.kwh / 1000, rel_tol=0.05), "two significant digits"
         assert value["weights_sha256"] in gpai
 
+    def check_page(self):
+        """report.html on a small phone: nothing overflows, nothing is loaded, nothing is complained of."""
+        with Browser(find_browser()) as browser:
+            browser.call("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
+            assert browser.open(f"file://{self.run.resolve()}/report.html"), "the page did not load"
+            page = browser.evaluate("""({wide: document.documentElement.scrollWidth - innerWidth,
+                charts: document.querySelectorAll('svg').length, text: document.body.textContent,
+                loaded: performance.getEntriesByType('resource').length})""")
+            assert page["wide"] <= 0, f"the page is {page['wide']} px wider than a small phone"
+            assert page["charts"] == 6 and page["loaded"] == 0, f"{page['charts']} charts, {page['loaded']} requests"
+            for words in ("Boundary", "location-based", "PUE 1.3", "Germany"):
+                assert words in page["text"], f"the page does not say '{words}'"
+            assert not browser.complaints(), browser.complaints()
+
     def check_audit(self, folder):
         """What lmtrain writes it must also accept."""
         files = {"x.csv": self.text("codecarbon"), "x.md": self.text("model-card")}
@@ -180,7 +196,7 @@ def main():
         run = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else train(lmtrain, folder)
         (folder / "facts.yaml").write_text(FACTS)
         reports = Reports(lmtrain, run, folder / "facts.yaml")
-        for check in ("json", "boamps", "cyclonedx", "spdx", "codecarbon", "prometheus", "model_card", "forms"):
+        for check in ("json", "boamps", "cyclonedx", "spdx", "codecarbon", "prometheus", "model_card", "forms", "page"):
             getattr(reports, f"check_{check}")()
             print(f"{check}: valid, with the numbers of emissions.json")
         reports.check_audit(folder)

@@ -95,19 +95,21 @@ TEST(ReportHtml, SaysWhatItStandsOn) {
   EXPECT_TRUE(has(page, "nobody set energy.region"));
 }
 
-// Defect: the energy of a step that was computed again counted once. Attempt 1 computes steps 0 to 9 and
-// dies; attempt 2 computes 5 to 14. Each step takes 100 J, and each sample is
-// shared by the step at its end and the one before.
+// Defect: the energy of a step that was computed again counted once. Attempt 1 computes steps 1 to 10 and
+// dies; attempt 2 computes 6 to 15. Each step takes 100 J, and each sample is shared by the step at its end
+// and the one before.
 TEST(ReportCharts, LossesStandAtTheEnergySpentUntilThen) {
   const EmissionsReport report = make_emissions_report(
-      {FakeRank{.sensors = {kPackage}, .watts = {100.0}, .stopped = false}.totals(),
+      {FakeRank{.sensors = {kPackage}, .watts = {100.0}, .first_step = 1, .stopped = false}
+           .totals(),
        FakeRank{.attempt = 2,
                 .sensors = {kPackage},
                 .watts = {100.0},
-                .first_step = 5,
+                .first_step = 6,
                 .wall = 1.7e9 + 60}
            .totals()},
       {});
+  EXPECT_DOUBLE_EQ(joules_until_step(report, 0), 0.0);
   EXPECT_DOUBLE_EQ(joules_until_step(report, 3), 350.0);
   EXPECT_DOUBLE_EQ(joules_until_step(report, 5), 550.0);
   EXPECT_DOUBLE_EQ(joules_until_step(report, 6), 1150.0);
