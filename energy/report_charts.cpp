@@ -6,6 +6,7 @@
 
 #include "base/svg_chart.h"
 #include "base/text.h"
+#include "energy/spent_until_step.h"
 
 namespace lmtrain {
 namespace {
@@ -155,37 +156,13 @@ std::string cumulative_emissions_chart(const EmissionsReport& report) {
                           });
 }
 
-double joules_until_step(const EmissionsReport& report, int64_t step) {
-  // The attempt that computed it last; the first one for the step before all.
-  const AttemptEnergy* last = nullptr;
-  for (const AttemptEnergy& attempt : report.attempts) {
-    const bool is_before_all = last == nullptr && step < attempt.first_step;
-    const bool has_done = attempt.first_step <= step && step <= attempt.last_step;
-    if (attempt.has_computed && (is_before_all || has_done)) last = &attempt;
-  }
-  double joules = 0.0;
-  for (const AttemptEnergy& attempt : report.attempts) {
-    if (last != nullptr && attempt.attempt > last->attempt) break;
-    joules += attempt.energy.joules;
-  }
-  if (last == nullptr) return joules;
-  // Ranks go in step: the course of rank 0 tells how much came later.
-  for (const EnergyTotals& one : report.totals) {
-    if (one.start.attempt != last->attempt || one.start.place.rank != 0 || one.joules() <= 0.0)
-      continue;
-    const double later = one.series.joules_from_step(one.start.first_step, step + 1) / one.joules();
-    joules -= last->energy.joules * later;
-  }
-  return joules;
-}
-
 std::string loss_by_energy_chart(const EmissionsReport& report, const RunFacts& facts) {
   if (report.energy.joules <= 0.0 || facts.train_loss.empty()) return "";
   const bool is_small = report.energy.joules < 3.6e6;
   const auto line = [&](const std::string& name, const std::vector<CurvePoint>& points, bool dots) {
     ChartLine result{name, {}, {}, dots};
     for (const CurvePoint& point : points) {
-      const double joules = joules_until_step(report, point.step);
+      const double joules = spent_until_step(report, point.step).joules;
       result.x.push_back(is_small ? joules / 3600.0 : kwh(joules));
       result.y.push_back(point.value);
     }

@@ -21,10 +21,6 @@ std::string cumulative_emissions_chart(const EmissionsReport& report);
 // was computed again).
 std::string loss_by_energy_chart(const EmissionsReport& report, const RunFacts& facts);
 
-// The energy of all ranks that had been spent when `step` steps were done, within an attempt by the
-// course of its rank 0.
-double joules_until_step(const EmissionsReport& report, int64_t step);
-
 // The mean watts of each kind of device in `num_bins` equal parts of the run's `seconds`.
 std::vector<std::array<double, kNumDeviceKinds>> power_over_time(const EmissionsReport& report,
                                                                  size_t num_bins);

@@ -7,6 +7,7 @@
 #include "base/markup.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
+#include "energy/html_page.h"
 #include "energy/report_charts.h"
 
 namespace lmtrain {
@@ -16,60 +17,7 @@ namespace {
 constexpr size_t kMaxRows = 64;
 constexpr int kRefreshSeconds = 30;
 
-// Follows the reader's theme; on paper it is light. Columns of numbers scroll on a narrow screen.
-constexpr const char* kStyle = R"(
-:root{--back:#f6f8fa;--panel:#fff;--text:#1f2328;--soft:#59636e;--line:#d0d7de;--bar:#3b7dd8;--warn:#9a6700;--warnback:#fff8c5}
-@media(prefers-color-scheme:dark){:root{--back:#0d1117;--panel:#161b22;--text:#e6edf3;--soft:#9198a1;--line:#30363d;--bar:#4b8fea;--warn:#e3b341;--warnback:#2b2410}}
-@media print{:root{--back:#fff;--panel:#fff;--text:#000;--soft:#333;--line:#999}section,.tile{break-inside:avoid}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--text);font:15px/1.5 system-ui,'DejaVu Sans',sans-serif}
-main{max-width:1100px;margin:0 auto;padding:16px}
-h1{font-size:24px;margin:8px 0 0;overflow-wrap:anywhere}h2{font-size:18px;margin:0 0 8px}h3{font-size:15px;margin:12px 0 4px}
-.soft{color:var(--soft)}
-section{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:14px 16px;margin:14px 0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:10px;margin:14px 0}
-.tile{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 12px}
-.tile b{display:block;font-size:20px}.tile span{color:var(--soft);font-size:13px}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:12px}
-svg{max-width:100%;height:auto;display:block}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{text-align:left;padding:4px 10px 4px 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:600;color:var(--soft)}td.number,th.number{text-align:right;white-space:nowrap}
-.bar{display:inline-block;height:10px;background:var(--bar);border-radius:2px;min-width:1px}
-.doubt{background:var(--warnback);border-left:4px solid var(--warn);padding:6px 10px;margin:6px 0}
-pre{overflow-x:auto;font-size:13px;white-space:pre-wrap;overflow-wrap:anywhere}
-)";
-
 std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
-
-std::string tile(const std::string& value, const std::string& what) {
-  return cat("<div class=\"tile\"><b>", markup_text(value), "</b><span>", markup_text(what),
-             "</span></div>\n");
-}
-
-std::string row(const std::vector<std::string>& cells) {
-  std::string text = "<tr>";
-  for (const std::string& cell : cells) text += cat("<td>", markup_text(cell), "</td>");
-  return text + "</tr>\n";
-}
-
-// Columns called `energy` and `share` hold numbers.
-std::string head(const std::vector<std::string>& names) {
-  std::string text = "<div class=\"scroll\"><table><thead><tr>";
-  for (const std::string& name : names) {
-    const bool is_number = name == "energy" || name == "share";
-    text += cat(is_number ? "<th class=\"number\">" : "<th>", markup_text(name), "</th>");
-  }
-  return text + "</tr></thead><tbody>\n";
-}
-constexpr const char* kTableEnd = "</tbody></table></div>\n";
-
-std::string section(const std::string& title, const std::string& content) {
-  return content.empty()
-             ? ""
-             : cat("<section><h2>", markup_text(title), "</h2>\n", content, "</section>\n");
-}
 
 // A table of parts that add up, with a bar for each.
 struct Part {
@@ -86,7 +34,7 @@ std::string part_table(const std::string& name, const std::string& more,
     most = std::max(most, part.joules);
   }
   if (all <= 0) return "";
-  std::string text = head({name, more, "energy", "share", ""});
+  std::string text = html_head({name, more, "energy", "share", ""});
   for (size_t i = 0; i < std::min(parts.size(), kMaxRows); ++i) {
     const Part& part = parts[i];
     text += cat("<tr><td>", markup_text(part.name), "</td><td>", markup_text(part.more),
@@ -95,7 +43,7 @@ std::string part_table(const std::string& name, const std::string& more,
                 "</td><td style=\"width:30%\"><span class=\"bar\" style=\"width:",
                 fixed(100 * part.joules / most, 1), "%\"></span></td></tr>\n");
   }
-  text += kTableEnd;
+  text += kHtmlTableEnd;
   if (parts.size() > kMaxRows)
     text +=
         cat("<p class=\"soft\">", parts.size() - kMaxRows, " more are in emissions.json.</p>\n");
@@ -134,30 +82,27 @@ std::string summary(const EmissionsReport& report, const RunFacts& facts, const 
 
 std::string tiles(const EmissionsReport& report, const RunFacts& facts, const Account& account) {
   std::string text = "<div class=\"tiles\">\n";
-  text += tile(energy_text(report.energy.joules), "energy of the computers");
-  text += tile(emissions_text(account.location.grams) + " CO2e", "emissions of the electricity");
+  text += html_tile(energy_text(report.energy.joules), "energy of the computers");
+  text +=
+      html_tile(emissions_text(account.location.grams) + " CO2e", "emissions of the electricity");
   if (facts.tokens > 0 && !facts.has_lost_energy)
-    text += tile(three_digits(report.energy.joules / static_cast<double>(facts.tokens)) + " J",
-                 "for each token");
-  if (facts.tokens > 0) text += tile(with_commas(facts.tokens), "tokens");
+    text += html_tile(three_digits(report.energy.joules / static_cast<double>(facts.tokens)) + " J",
+                      "for each token");
+  if (facts.tokens > 0) text += html_tile(with_commas(facts.tokens), "tokens");
   if (facts.last_validation_loss)
-    text += tile(fixed(*facts.last_validation_loss, 4), "validation loss");
+    text += html_tile(fixed(*facts.last_validation_loss, 4), "validation loss");
   if (facts.tokens_per_second)
-    text += tile(with_commas(std::llround(*facts.tokens_per_second)), "tokens per second");
+    text += html_tile(with_commas(std::llround(*facts.tokens_per_second)), "tokens per second");
   if (facts.matmul_share)
-    text += tile(percent(*facts.matmul_share), "of the measured matmul ceiling");
-  if (facts.mfu) text += tile(percent(*facts.mfu), "of the data sheet's peak (MFU)");
+    text += html_tile(percent(*facts.matmul_share), "of the measured matmul ceiling");
+  if (facts.mfu) text += html_tile(percent(*facts.mfu), "of the data sheet's peak (MFU)");
   return text + "</div>\n";
 }
 
 std::string charts(const EmissionsReport& report, const RunFacts& facts) {
-  std::string text;
-  for (const std::string& svg :
-       {power_chart(report), cumulative_energy_chart(report), cumulative_emissions_chart(report),
-        loss_chart(facts), loss_by_energy_chart(report, facts), phase_chart(report)}) {
-    if (!svg.empty()) text += cat("<div>", svg, "</div>\n");
-  }
-  return text.empty() ? "" : cat("<div class=\"charts\">\n", text, "</div>\n");
+  return html_charts({power_chart(report), cumulative_energy_chart(report),
+                      cumulative_emissions_chart(report), loss_chart(facts),
+                      loss_by_energy_chart(report, facts), phase_chart(report)});
 }
 
 std::string parts(const EmissionsReport& report) {
@@ -194,62 +139,62 @@ std::string parts(const EmissionsReport& report) {
                             attempt.job ? cat(", ", to_text(*attempt.job)) : ""),
                         attempt.energy.joules});
   }
-  return section("Energy by device", part_table("device", "source", devices)) +
-         section("Energy by phase", part_table("phase", "time", phases)) +
-         section("Energy by node", nodes.size() > 1 ? part_table("node", "", nodes) : "") +
-         section("Energy by rank", ranks.size() > 1 ? part_table("rank", "", ranks) : "") +
-         section("Energy by attempt", part_table("attempt", "", attempts));
+  return html_section("Energy by device", part_table("device", "source", devices)) +
+         html_section("Energy by phase", part_table("phase", "time", phases)) +
+         html_section("Energy by node", nodes.size() > 1 ? part_table("node", "", nodes) : "") +
+         html_section("Energy by rank", ranks.size() > 1 ? part_table("rank", "", ranks) : "") +
+         html_section("Energy by attempt", part_table("attempt", "", attempts));
 }
 
 std::string time_section(const EmissionsReport& report) {
   const TimeUse time = report.time_use();
   const double all = time.all();
-  std::string text = head({"spent on", "time", "of all"});
+  std::string text = html_head({"spent on", "time", "of all"});
   for (const auto& [what, seconds] : {std::pair{"steps that count", time.steps},
                                       {"steps that were computed again", time.repeated},
                                       {"start-up and preparation of text", time.startup},
                                       {"standing still for saves", time.saves},
                                       {"validation, tasks and samples", time.evaluation},
                                       {"nothing, between attempts", time.between}}) {
-    if (seconds > 0) text += row({what, human_duration(seconds), percent(seconds / all)});
+    if (seconds > 0) text += html_row({what, human_duration(seconds), percent(seconds / all)});
   }
-  return section("Time", text + kTableEnd);
+  return html_section("Time", text + kHtmlTableEnd);
 }
 
 std::string account_section(const EmissionsReport& report, const Account& account) {
-  std::string text = head({"line", "amount", "how"});
-  text +=
-      row({"electricity, location-based, gross", emissions_range_text(account.location) + " CO2e",
-           "facility's energy times the grid; the interval contains meters, PUE and grid"});
+  std::string text = html_head({"line", "amount", "how"});
+  text += html_row(
+      {"electricity, location-based, gross", emissions_range_text(account.location) + " CO2e",
+       "facility's energy times the grid; the interval contains meters, PUE and grid"});
   if (account.market_grams)
-    text += row({"electricity, market-based", emissions_text(*account.market_grams) + " CO2e",
-                 "by contracts (report.market_g_per_kwh)"});
+    text += html_row({"electricity, market-based", emissions_text(*account.market_grams) + " CO2e",
+                      "by contracts (report.market_g_per_kwh)"});
   if (account.offsets_grams > 0)
-    text += row(
+    text += html_row(
         {"offsets", emissions_text(account.offsets_grams) + " CO2e", "as given; not subtracted"});
   if (account.captured_grams > 0)
-    text += row({"captured carbon", emissions_text(account.captured_grams) + " CO2e",
-                 "as given; not subtracted"});
+    text += html_row({"captured carbon", emissions_text(account.captured_grams) + " CO2e",
+                      "as given; not subtracted"});
   for (const EmbodiedPart& part : account.embodied) {
-    text +=
-        row({cat("making of ", part.count, " x ", part.what), emissions_text(part.grams) + " CO2e",
-             cat(shortest(part.kg_each), " kg each x ", three_digits(part.device_days), " days / ",
-                 shortest(account.lifetime_years), " years; ", part.source)});
+    text += html_row({cat("making of ", part.count, " x ", part.what),
+                      emissions_text(part.grams) + " CO2e",
+                      cat(shortest(part.kg_each), " kg each x ", three_digits(part.device_days),
+                          " days / ", shortest(account.lifetime_years), " years; ", part.source)});
   }
   if (account.water_litres)
-    text += row(
+    text += html_row(
         {"water of cooling", three_digits(*account.water_litres) + " l", "as given for each kWh"});
   if (report.original_cost)
-    text += row({"before another price was asked for",
-                 emissions_range_text(report.original_cost->emissions) + " CO2e", ""});
-  return section("Account", text + kTableEnd);
+    text += html_row({"before another price was asked for",
+                      emissions_range_text(report.original_cost->emissions) + " CO2e", ""});
+  return html_section("Account", text + kHtmlTableEnd);
 }
 
 // What was measured, modelled, assumed and left out.
 std::string basis_section(const EmissionsReport& report, const RunFacts& facts,
                           const ReportConfig& people) {
-  std::string text = head({"", ""});
-  text += row(
+  std::string text = html_head({"", ""});
+  text += html_row(
       {"Boundary",
        "computers of all nodes from the start of each attempt to its end; networks and storage outside "
        "the nodes, and the time between attempts, are left out"});
@@ -262,31 +207,32 @@ std::string basis_section(const EmissionsReport& report, const RunFacts& facts,
                           price.is_grid_assumed ? " (assumed: nobody set energy.region)" : "");
     if (std::ranges::find(prices, one) == prices.end()) prices.push_back(std::move(one));
   }
-  text += row({"PUE and grid", join(prices, "; then ")});
-  text += row({"Source of the PUE",
-               people.pue_source.empty() ? "not given (report.pue_source)" : people.pue_source});
+  text += html_row({"PUE and grid", join(prices, "; then ")});
+  text += html_row({"Source of the PUE", people.pue_source.empty() ? "not given (report.pue_source)"
+                                                                   : people.pue_source});
   if (facts.inherited) {
-    text += row({"Not included", cat("the making of ", facts.inherited->checkpoint, ": ",
-                                     energy_text(facts.inherited->joules))});
+    text += html_row({"Not included", cat("the making of ", facts.inherited->checkpoint, ": ",
+                                          energy_text(facts.inherited->joules))});
   }
   for (const SharedNode& node : report.shared_nodes) {
-    text += row({cat("Shared node ", node.host, ", attempt ", node.attempt),
-                 cat(percent(node.share.cpu), " of its CPU time and ", percent(node.share.memory),
-                     " of its memory were this job's; of ", energy_text(node.node_joules),
-                     " it is given ", energy_text(node.joules))});
+    text +=
+        html_row({cat("Shared node ", node.host, ", attempt ", node.attempt),
+                  cat(percent(node.share.cpu), " of its CPU time and ", percent(node.share.memory),
+                      " of its memory were this job's; of ", energy_text(node.node_joules),
+                      " it is given ", energy_text(node.joules))});
   }
-  text += kTableEnd;
+  text += kHtmlTableEnd;
   for (const std::string& remark : report.remarks)
     text += cat("<p>", markup_text(remark), ".</p>\n");
   for (const std::string& note : facts.notes) text += cat("<p>", markup_text(note), "</p>\n");
-  return section("What the numbers stand on", text);
+  return html_section("What the numbers stand on", text);
 }
 
 std::string end_matter(const RunFacts& facts) {
   std::string text;
   for (const TextSample& sample : facts.samples)
     text += cat("<pre>", markup_text(sample.prompt + sample.text), "</pre>\n");
-  text = section("Samples", text);
+  text = html_section("Samples", text);
   std::string origin;
   if (!facts.software.empty())
     origin += cat("<p class=\"soft\">", markup_text(facts.software), "</p>\n");
@@ -295,22 +241,14 @@ std::string end_matter(const RunFacts& facts) {
   if (!facts.config_yaml.empty())
     origin += cat("<h3>Settings that differ from the defaults</h3><pre>",
                   markup_text(facts.config_yaml), "</pre>\n");
-  return text + section("Origin", origin);
+  return text + html_section("Origin", origin);
 }
 
 }  // namespace
 
 std::string report_html(const EmissionsReport& report, const RunFacts& facts,
                         const Account& account, const ReportConfig& people) {
-  const std::string refresh =
-      facts.finished ? ""
-                     : cat("<meta http-equiv=\"refresh\" content=\"", kRefreshSeconds, "\">\n");
-  std::string text =
-      cat("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n",
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-          "<meta name=\"color-scheme\" content=\"light dark\">\n", refresh, "<title>Run ",
-          markup_text(facts.name), "</title>\n<style>", kStyle,
-          "</style></head><body><main>\n<h1>Run ", markup_text(facts.name), "</h1>\n");
+  std::string text;
   text += cat("<p class=\"soft\">", markup_text(state_of(facts, report)));
   if (!facts.model.empty()) {
     text += cat(". ", markup_text(facts.model), ", ", with_commas(facts.num_parameters),
@@ -320,7 +258,7 @@ std::string report_html(const EmissionsReport& report, const RunFacts& facts,
   text += "</p>\n";
   for (const std::string& doubt : report.doubts)
     text += cat("<p class=\"doubt\">Doubt: ", markup_text(doubt), "</p>\n");
-  text += section("Summary", summary(report, facts, account));
+  text += html_section("Summary", summary(report, facts, account));
   text += tiles(report, facts, account);
   text += charts(report, facts);
   text += account_section(report, account);
@@ -328,7 +266,7 @@ std::string report_html(const EmissionsReport& report, const RunFacts& facts,
   text += parts(report);
   text += time_section(report);
   text += end_matter(facts);
-  return text + "</main></body></html>\n";
+  return html_page("Run " + facts.name, text, facts.finished ? 0 : kRefreshSeconds);
 }
 
 }  // namespace lmtrain

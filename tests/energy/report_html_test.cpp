@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "energy/report_charts.h"
+#include "energy/spent_until_step.h"
 #include "tests/energy/fake_rank.h"
 
 namespace lmtrain {
@@ -109,11 +109,14 @@ TEST(ReportCharts, LossesStandAtTheEnergySpentUntilThen) {
                 .wall = 1.7e9 + 60}
            .totals()},
       {});
-  EXPECT_DOUBLE_EQ(joules_until_step(report, 0), 0.0);
-  EXPECT_DOUBLE_EQ(joules_until_step(report, 3), 350.0);
-  EXPECT_DOUBLE_EQ(joules_until_step(report, 5), 550.0);
-  EXPECT_DOUBLE_EQ(joules_until_step(report, 6), 1150.0);
-  EXPECT_DOUBLE_EQ(joules_until_step(report, 15), 2000.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 0).joules, 0.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 3).joules, 350.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 5).joules, 550.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 6).joules, 1150.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 15).joules, 2000.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 3).seconds, 3.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 6).seconds, 11.0);
+  EXPECT_DOUBLE_EQ(spent_until_step(report, 15).seconds, 20.0);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ expect 0 report.md report runs/moved energy.intensity_g_per_kwh=0
 holds runs/moved/emissions.json "d['emissions_kg_co2e']['value'] == 0"
 holds runs/moved/emissions.json "d['before_repricing']['emissions_kg_co2e'] == json.load(open('priced.json'))['emissions_kg_co2e']"
 grep -q "Before this other price was asked for" runs/moved/report.md || fail "the report hides the run's own price"
-expect 64 "takes a new price only" report runs/moved train.steps=3
+expect 64 "takes a new price (.*) and the keys of report, not train.steps" report runs/moved train.steps=3
 expect 64 "energy.pue" report runs/moved energy.pue=0.5
 expect 0 report.md report runs/moved
 cmp runs/moved/emissions.json priced.json || fail "the report without another price is not what it was"
@@ -63,3 +63,39 @@ expect 0 report.md report runs/early
 grep -q "Not begun to train" runs/early/report.md || fail "a report of training that never was"
 mkdir runs/empty
 expect 65 "no energy ledger" report runs/empty
+
+# Forms to hand in: printed, and nothing in the folder changes.
+find runs/moved -type f | sort | xargs sha256sum > before.sums
+expect 0 '"powerConsumption"' report runs/moved --format boamps
+expect 0 "the form also asks for what only people know: report.publisher (" report runs/moved --format boamps
+printf 'report: {publisher: "Example GmbH", licence: Apache-2.0}\n' > facts.yaml
+expect 0 "| Provider | Example GmbH |" report runs/moved --format gpai --facts facts.yaml
+expect 0 "| Licence | MIT |" report runs/moved --format gpai --facts facts.yaml report.licence=MIT
+(cd runs/moved/checkpoints/step-00000012 && sha256sum -- *.h5 | sha256sum | cut -d' ' -f1) > weights.sum
+expect 0 "$(cat weights.sum)" report runs/moved --format gpai
+printf 'report: {publisher: a}\ntrain: {steps: 3}\n' > wrong.yaml
+expect 64 "wrong.yaml:2:16: train.steps is not of the section report" report runs/moved --format gpai --facts wrong.yaml
+expect 64 "name one" report runs/moved --facts facts.yaml
+expect 64 "boamps" report runs/moved --format boamp
+find runs/moved -type f | sort | xargs sha256sum | cmp - before.sums || fail "a form changes the run's folder"
+
+# All runs of the project, killed ones and preparations too: the sum of the attempts is the sum of the reports.
+expect 0 "^all " emissions runs cache
+"$LMTRAIN" emissions runs cache --format csv > all.csv
+sums=$(python3 -c '
+import csv, glob, json
+rows = list(csv.DictReader(open("all.csv")))
+reports = [json.load(open(name)) for name in glob.glob("runs/*/emissions.json")]
+attempts = sum(float(row["kwh"]) for row in rows if row["run"].startswith("runs"))
+print(abs(attempts - sum(one["energy_kwh"]["value"] for one in reports)) < 1e-9,
+      any(row["run"].startswith("cache/energy/prepare-") for row in rows),
+      any(row["run"] == "runs/killed" and row["ended_in_order"] == "no" for row in rows))')
+[ "$sums" = "True True True" ] || fail "the emissions of the project: $sums"
+expect 0 "<h2>Runs</h2>" emissions runs --format html
+expect 65 "no run lies in runs/empty or below" emissions runs/empty
+expect 74 "cannot look into nowhere" emissions nowhere
+
+# Runs beside each other.
+expect 0 "^train.steps  *5  *12$" compare runs/cached runs/moved
+expect 0 "<h2>What the configs differ in</h2>" compare runs/cached runs/moved --html
+expect 65 "no run's folder" compare runs/cached runs/empty

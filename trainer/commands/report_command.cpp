@@ -24,7 +24,8 @@ void write_report(const Options& options) {
     std::cout << folder.report().string() << "\n";
     return;
   }
-  const ReportedRun run = reported_run(folder, options.people, options.settings);
+  ReportedRun run = reported_run(folder, options.people, options.settings);
+  add_weights(folder, run);
   std::cout << to_format(*options.format, run);
   const std::vector<std::string> missing = missing_settings(*options.format, run);
   if (!missing.empty()) {

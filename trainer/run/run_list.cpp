@@ -8,6 +8,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "energy/ledger.h"
 #include "energy/run_facts.h"
 #include "trainer/config/held_folder.h"
 #include "trainer/config/load_config.h"
@@ -101,7 +102,7 @@ void add_state(const RunFolder& folder, RunSummary& run) {
 bool is_run(const RunFolder& folder) {
   std::error_code error;
   return fs::exists(folder.metrics(), error) || fs::exists(folder.facts(), error) ||
-         fs::exists(folder.energy(), error);
+         fs::exists(ledger_path(folder.energy(), 0), error);
 }
 
 RunSummary summary_of(const RunFolder& folder) {

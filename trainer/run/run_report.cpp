@@ -169,12 +169,25 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
   run.report = make_emissions_report(RunLedgers(folder.energy()).refresh(),
                                      energy_config_of(folder), repricing_of(settings));
   run.account = account_of(run.report, run.people);
-  const std::vector<std::filesystem::path> checkpoints = list_checkpoints(folder.checkpoints());
-  if (!checkpoints.empty()) {
-    run.weights = checkpoints.front().string();
-    run.weights_sha256 = hash_of_weights(checkpoints.front());
-  }
   return run;
+}
+
+ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
+                             const std::vector<std::string>& settings) {
+  ReportedRun run;
+  run.facts.name = ledgers.filename();
+  run.report = make_emissions_report(RunLedgers(ledgers).refresh(), {}, repricing_of(settings));
+  if (run.report.attempts.empty())
+    throw DataError(cat("no attempt is in the ledgers of ", ledgers.string()));
+  run.account = account_of(run.report, run.people);
+  return run;
+}
+
+void add_weights(const RunFolder& folder, ReportedRun& run) {
+  const std::vector<std::filesystem::path> checkpoints = list_checkpoints(folder.checkpoints());
+  if (checkpoints.empty()) return;
+  run.weights = checkpoints.front().string();
+  run.weights_sha256 = hash_of_weights(checkpoints.front());
 }
 
 }  // namespace lmtrain

@@ -53,10 +53,15 @@ class RunReporter {
 // `report`.
 void rewrite_report(const RunFolder& folder, const std::vector<std::string>& settings);
 
-// The same as something to hand in (energy/formats/formats.h), with the hash of the newest
-// checkpoint's tensors; writes nothing. What only people know comes from the section `report` of
-// the run's config or, where it is given, of the YAML file `people`, and from settings.
+// The same as something to hand in (energy/formats/formats.h) or to compare; writes nothing. What
+// only people know comes from the section `report` of the run's config or, where it is given, of
+// the YAML file `people`, and from settings.
 ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& people,
                          const std::vector<std::string>& settings);
+// The same of ledgers without a run, those of `lmtrain prepare`.
+ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
+                             const std::vector<std::string>& settings);
+// Adds the hash of the newest checkpoint's tensors, if there is one. Reads all of it.
+void add_weights(const RunFolder& folder, ReportedRun& run);
 
 }  // namespace lmtrain

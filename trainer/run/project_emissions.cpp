@@ -1,0 +1,157 @@
+#include "trainer/run/project_emissions.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/csv.h"
+#include "base/error.h"
+#include "base/markup.h"
+#include "base/svg_chart.h"
+#include "base/text.h"
+#include "energy/amount_text.h"
+#include "energy/html_page.h"
+#include "trainer/run/run_report.h"
+
+namespace lmtrain {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxDepth = 8;
+constexpr size_t kMaxBars = 30;
+
+// `lmtrain prepare` leaves a ledger in a folder of the cache.
+bool is_of_preparation(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(ledger_path(folder, 0), error);
+}
+
+void find_runs(const fs::path& folder, int depth, std::vector<fs::path>& found) {
+  if (is_run({folder}) || is_of_preparation(folder)) {
+    found.push_back(folder);
+    return;
+  }
+  if (depth == kMaxDepth) return;
+  try {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.is_directory() && !entry.is_symlink()) find_runs(entry.path(), depth + 1, found);
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw IoError(cat("cannot look into ", folder.string(), ": ", error.code().message()));
+  }
+}
+
+RunEmissions emissions_of(const fs::path& folder, const std::vector<std::string>& settings) {
+  if (is_run({folder}))
+    return {folder, summary_of({folder}).state, reported_run({folder}, "", settings)};
+  RunEmissions one{folder, RunState::kInterrupted, reported_ledgers(folder, settings)};
+  if (one.run.report.attempts.back().stopped) one.state = RunState::kFinished;
+  return one;
+}
+
+std::string name_of_run(const RunEmissions& one) { return one.folder.string(); }
+
+double start_of(const RunEmissions& one) {
+  const auto& attempts = one.run.report.attempts;
+  return attempts.empty() ? 0 : attempts.front().wall_seconds;
+}
+
+void add(const RunEmissions& one, ProjectEmissions& project) {
+  const EmissionsReport& report = one.run.report;
+  project.energy.add(report.energy);
+  project.facility.add(report.cost.facility);
+  project.emissions.grams += one.run.account.location.grams;
+  project.emissions.low += one.run.account.location.low;
+  project.emissions.high += one.run.account.location.high;
+  project.embodied_grams += one.run.account.embodied_grams();
+  project.wasted_joules += report.wasted_joules();
+  if (one.state != RunState::kFinished) project.unfinished_joules += report.energy.joules;
+}
+
+}  // namespace
+
+ProjectEmissions project_emissions(const std::vector<fs::path>& folders,
+                                   const std::vector<std::string>& settings) {
+  std::vector<fs::path> found;
+  for (const fs::path& folder : folders) find_runs(folder, 0, found);
+  std::ranges::sort(found);
+  found.erase(std::ranges::unique(found).begin(), found.end());
+  if (found.empty()) {
+    std::vector<std::string> names;
+    for (const fs::path& folder : folders) names.push_back(folder.string());
+    throw DataError(cat("no run lies in ", join(names, ", "), " or below"));
+  }
+  ProjectEmissions project;
+  for (const fs::path& folder : found) {
+    try {
+      project.runs.push_back(emissions_of(folder, settings));
+    } catch (const DataError& error) {
+      project.damaged.push_back(cat(folder.string(), ": ", error.what()));
+    }
+  }
+  std::ranges::stable_sort(project.runs, {}, start_of);
+  for (const RunEmissions& one : project.runs) add(one, project);
+  return project;
+}
+
+std::string to_csv(const ProjectEmissions& project) {
+  std::string text =
+      csv_line({"run", "state", "attempt", "started", "ranks", "seconds", "first_step", "last_step",
+                "ended_in_order", "kwh", "kwh_low", "kwh_high", "pue", "g_co2e_per_kwh",
+                "facility_kwh", "kg_co2e", "wasted_kwh", "job"});
+  for (const RunEmissions& one : project.runs) {
+    for (const AttemptEnergy& attempt : one.run.report.attempts) {
+      text += csv_line({name_of_run(one), std::string(name_of(one.state)),
+                        std::to_string(attempt.attempt), utc_text(attempt.wall_seconds),
+                        std::to_string(attempt.num_ranks), shortest(attempt.seconds),
+                        attempt.has_computed ? std::to_string(attempt.first_step) : "",
+                        attempt.has_computed ? std::to_string(attempt.last_step) : "",
+                        attempt.stopped ? "yes" : "no", shortest(kwh(attempt.energy.joules)),
+                        shortest(kwh(attempt.energy.low)), shortest(kwh(attempt.energy.high)),
+                        shortest(attempt.price.pue), shortest(attempt.price.grid.g_per_kwh),
+                        shortest(kwh(attempt.energy.joules * attempt.price.pue)),
+                        shortest(attempt.energy.joules * attempt.price.grams_per_joule() / 1000),
+                        shortest(kwh(attempt.wasted_joules)), attempt.job ? attempt.job->id : ""});
+    }
+  }
+  return text;
+}
+
+std::string to_html(const ProjectEmissions& project) {
+  std::string text = "<div class=\"tiles\">\n";
+  text += html_tile(energy_text(project.energy.joules), "energy of the computers");
+  text += html_tile(energy_text(project.facility.joules), "energy of the facility");
+  text +=
+      html_tile(emissions_text(project.emissions.grams) + " CO2e", "emissions of the electricity");
+  text += html_tile(emissions_text(project.embodied_grams) + " CO2e",
+                    "making of the hardware, shares of the runs");
+  text += html_tile(energy_text(project.wasted_joules), "on steps that were computed again");
+  text += html_tile(energy_text(project.unfinished_joules), "in runs that have not finished");
+  text += "</div>\n";
+  for (const std::string& damaged : project.damaged)
+    text += cat("<p class=\"doubt\">", markup_text(cat("Not in these sums: ", damaged)), "</p>\n");
+  BarChart chart{"Energy by run", "Wh", {}};
+  std::string rows =
+      html_head({"run", "state", "started", "attempts", "energy", "CO2e", "of it again", "making"});
+  for (const RunEmissions& one : project.runs) {
+    const EmissionsReport& report = one.run.report;
+    rows += html_row({name_of_run(one), std::string(name_of(one.state)), utc_text(start_of(one)),
+                      std::to_string(report.attempts.size()), energy_range_text(report.energy),
+                      emissions_range_text(one.run.account.location),
+                      energy_text(report.wasted_joules()),
+                      emissions_text(one.run.account.embodied_grams())});
+    if (chart.bars.size() < kMaxBars)
+      chart.bars.push_back({one.folder.filename().string(), report.energy.joules / 3600,
+                            energy_text(report.energy.joules)});
+  }
+  text += html_charts({project.energy.joules > 0 ? to_svg(chart) : ""});
+  text += html_section("Runs", rows + kHtmlTableEnd);
+  text += html_section(
+      "What the numbers stand on",
+      "<p>All attempts of all runs, also those that failed or were repeated. Emissions are location-based "
+      "and gross; their intervals contain the errors of meters, PUE and grid. Each run's report.html has "
+      "its boundary and prices.</p>\n");
+  return html_page("Energy and emissions of a project", text);
+}
+
+}  // namespace lmtrain
