@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "base/text.h"
@@ -26,6 +27,15 @@ bool is_gpu(const SensorTotals& sensor) { return sensor.info.kind == DeviceKind:
 
 // "NVIDIA H100 80GB HBM3" of a sensor's label such as "NVIDIA H100 80GB HBM3 (GPU 0)".
 std::string device_of(const std::string& label) { return label.substr(0, label.find(" (")); }
+
+// "AMD EPYC" of a label such as "processors, modelled (AMD EPYC, taken as its family: ...)"; a label of
+// another kind as it is.
+std::string model_of(const std::string& label) {
+  constexpr std::string_view kBefore = "processors, modelled (";
+  if (!label.starts_with(kBefore)) return label;
+  const std::string inner = label.substr(kBefore.size(), label.size() - kBefore.size() - 1);
+  return inner.substr(0, inner.find(','));
+}
 
 // An attempt on one host.
 struct HostUse {
@@ -150,7 +160,7 @@ Account account_of(const EmissionsReport& report, const ReportConfig& people) {
   if (devices.empty()) {
     account.device_days = node_days;
     for (const EmbodiedPart& part : servers) account.num_devices += part.count;
-    account.devices = processors.empty() ? "node" : cat("node with ", processors);
+    account.devices = processors.empty() ? "processors not known" : model_of(processors);
   }
   for (const EmbodiedPart& part : servers) account.embodied.push_back(priced(part, true, people));
   for (const EmbodiedPart& part : devices) account.embodied.push_back(priced(part, false, people));

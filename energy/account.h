@@ -35,7 +35,7 @@ struct Account {
   double wall_days = 0;    // of all attempts
   double device_days = 0;  // of accelerators or, without any, of nodes
   int64_t num_devices = 0;
-  std::string devices;  // "NVIDIA H100 80GB HBM3", "node of CPU (...)"
+  std::string devices;  // "NVIDIA H100 80GB HBM3"; without accelerators "AMD EPYC"
   bool has_gpus = false;
 
   double embodied_grams() const;

@@ -336,6 +336,7 @@ std::string key_of_card_column(const std::string& title) {
     words += in_tag ? ' ' : letter;
     if (letter == '>') in_tag = false;
   }
+  if (field_of(key_of(words)) != nullptr) return key_of(words);
   const auto has = [&](const char* word) { return words.find(word) != std::string::npos; };
   if (has("market")) return "";
   if (has("hours") && (has("gpu") || has("device") || has("chip") || has("tpu")))
@@ -349,7 +350,7 @@ std::string key_of_card_column(const std::string& title) {
   if (has("kwh")) return "kwh";
   if (has("token")) return "tokens";
   if (has("param")) return "parameters";
-  return field_of(key_of(words)) != nullptr ? key_of(words) : "";
+  return "";
 }
 
 // The one kind of accelerator that a text names, or "".

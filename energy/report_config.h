@@ -69,7 +69,7 @@ struct ReportConfig {
     f.optional_real(
         "server_embodied_kg_co2e", server_embodied_kg_co2e, {.min = 0.0, .max = 1e6}, "auto",
         "Emissions of making one server without its accelerators, in kgCO2e; auto takes a "
-        "published one (docs/energy.md).");
+        "published one (docs/reporting.md).");
     f.optional_real("device_embodied_kg_co2e", device_embodied_kg_co2e, {.min = 0.0, .max = 1e6},
                     "auto",
                     "Emissions of making one accelerator, in kgCO2e; auto takes a published one.");

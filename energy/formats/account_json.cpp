@@ -60,7 +60,7 @@ std::string to_account_json(const ReportedRun& run) {
       {"tokens_per_kwh", facility_kwh > 0 ? ordered_json(tokens / facility_kwh) : ordered_json()},
       {"weights", run.weights},
       {"weights_sha256", run.weights_sha256},
-      {"boundary", boundary_text()},
+      {"boundary", boundary_text(run)},
       {"method", method_text(run)},
       {"flops_method", flops_text()}};
   return document(json);

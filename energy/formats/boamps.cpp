@@ -81,7 +81,6 @@ std::string to_boamps(const ReportedRun& run) {
                     {"reportId", uuid_of(run)},
                     {"reportDatetime", with_space(end_text(run))},
                     {"reportStatus", facts.finished ? "final" : "draft"}};
-  if (!people.licence.empty()) json["header"]["licensing"] = people.licence;
   if (!people.publisher.empty()) {
     json["header"]["publisher"] = {{"name", people.publisher},
                                    {"projectName", model_name(run)},
@@ -98,12 +97,13 @@ std::string to_boamps(const ReportedRun& run) {
   const ordered_json dataset = {{"dataUsage", "input"},
                                 {"dataType", "token"},
                                 {"dataQuantity", static_cast<double>(facts.tokens)}};
-  json["task"] = {{"taskStage", facts.inherited ? "finetuning" : "training"},
-                  {"taskFamily", "textGeneration"},
-                  {"algorithms", ordered_json::array({algorithm})},
-                  {"dataset", ordered_json::array({dataset})},
-                  {"taskDescription", cat("Training of a language model, ",
-                                          with_commas(facts.steps), " steps; ", flops_text())}};
+  json["task"] = {
+      {"taskStage", facts.inherited ? "finetuning" : "training"},
+      {"taskFamily", "textGeneration"},
+      {"algorithms", ordered_json::array({algorithm})},
+      {"dataset", ordered_json::array({dataset})},
+      {"taskDescription", cat("Training of a language model, ", with_commas(facts.steps),
+                              " steps, ", shortest(facts.flops), " FLOP. ", flops_text())}};
   ordered_json measure = {{"measurementMethod", "lmtrain"},
                           {"version", version()},
                           {"powerConsumption", kwh(run.report.energy.joules)},

@@ -13,7 +13,7 @@ namespace lmtrain {
 std::string to_codecarbon(const ReportedRun& run) {
   const EmissionsReport& report = run.report;
   const Account& account = run.account;
-  const double pue = report.cost.facility.joules / report.energy.joules;
+  const double pue = pue_of(run);
   const double seconds = report.seconds;
   std::map<DeviceKind, double> joules;
   for (const DeviceEnergy& device : report.devices)
@@ -55,9 +55,11 @@ std::string to_codecarbon(const ReportedRun& run) {
       {"gpu_energy", kilowatt_hours(DeviceKind::kGpu)},
       {"ram_energy", kilowatt_hours(DeviceKind::kMemory)},
       {"energy_consumed", shortest(kwh(report.cost.facility.joules))},
-      {"water_consumed", account.water_litres ? shortest(*account.water_litres) : "0.0"},
+      {"water_consumed", account.water_litres ? shortest(*account.water_litres) : ""},
       {"country_name", price != nullptr && price->grid.year != 0 ? price->grid.name : ""},
-      {"country_iso_code", price != nullptr && !price->grid.iso2.empty() ? price->grid.code : ""},
+      {"country_iso_code", price != nullptr && price->grid.year != 0 && price->grid.code.size() == 3
+                               ? price->grid.code
+                               : ""},
       {"region", ""},
       {"cloud_provider", run.people.cloud_provider},
       {"cloud_region", run.people.cloud_region},
@@ -78,7 +80,7 @@ std::string to_codecarbon(const ReportedRun& run) {
       {"ram_used_gb", ""},
       {"on_cloud", is_cloud ? "Y" : "N"},
       {"pue", shortest(pue)},
-      {"wue", run.people.water_l_per_kwh ? shortest(*run.people.water_l_per_kwh) : "0.0"},
+      {"wue", run.people.water_l_per_kwh ? shortest(*run.people.water_l_per_kwh) : ""},
   };
   std::vector<std::string> names;
   std::vector<std::string> values;

@@ -16,10 +16,9 @@ ordered_json tonnes(double grams) { return {{"value", grams * 1e-6}, {"unit", "t
 std::string to_cyclonedx(const ReportedRun& run) {
   const EmissionsReport& report = run.report;
   const ReportConfig& people = run.people;
-  const double pue = report.cost.facility.joules / report.energy.joules;
+  const double pue = pue_of(run);
   const double grams_per_joule = report.cost.emissions.grams / report.energy.joules;
-  const double evaluation = report.phases[static_cast<size_t>(Phase::kEvaluation)].joules +
-                            report.phases[static_cast<size_t>(Phase::kSamples)].joules;
+  const double evaluation = report.phases[static_cast<size_t>(Phase::kEvaluation)].joules;
   const double preparation = report.phases[static_cast<size_t>(Phase::kPreparation)].joules;
   const double offsets = run.account.offsets_grams + run.account.captured_grams;
   ordered_json consumptions = ordered_json::array();
@@ -51,17 +50,20 @@ std::string to_cyclonedx(const ReportedRun& run) {
                         {"version", cat("step-", run.facts.steps)},
                         {"description", architecture_text(run)}};
   if (!people.publisher.empty()) model["publisher"] = people.publisher;
-  if (!run.weights_sha256.empty())
+  if (run.is_exported)
     model["hashes"] =
         ordered_json::array({ordered_json{{"alg", "SHA-256"}, {"content", run.weights_sha256}}});
-  if (!people.licence.empty())
-    model["licenses"] =
-        ordered_json::array({ordered_json{{"license", {{"name", people.licence}}}}});
+  // A licence of SPDX's list is an expression; other words are a name.
+  const bool is_expression = people.licence.find(' ') == std::string::npos;
+  const ordered_json licence = is_expression
+                                   ? ordered_json{{"expression", people.licence}}
+                                   : ordered_json{{"license", {{"name", people.licence}}}};
+  if (!people.licence.empty()) model["licenses"] = ordered_json::array({licence});
   const auto property = [](const char* name, const std::string& value) {
     return ordered_json{{"name", cat("lmtrain:", name)}, {"value", value}};
   };
   const ordered_json properties = ordered_json::array(
-      {property("method", method_text(run)), property("boundary", boundary_text()),
+      {property("method", method_text(run)), property("boundary", boundary_text(run)),
        property("pue", shortest(pue)), property("grid", grid_text(run)),
        property("energy_of_computers_kwh", shortest(kwh(report.energy.joules))),
        property("embodied_kg_co2e", shortest(run.account.embodied_grams() / 1000)),

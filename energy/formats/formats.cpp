@@ -43,8 +43,6 @@ std::vector<std::string> missing_settings(ReportFormat format, const ReportedRun
       want("publisher", people.publisher);
       want("contact", people.contact);
       want("licence", people.licence);
-      want("model", people.model);
-      want("architecture", people.architecture);
       want("site", people.site);
       want("pue_source", people.pue_source);
       break;

@@ -35,8 +35,9 @@ struct ReportedRun {
   RunFacts facts;
   ReportConfig people;
   Account account;
-  std::string weights;  // what was hashed: "runs/x/checkpoints/step-00000100"; "" for nothing
-  std::string weights_sha256;  // of the list that sha256sum prints of its files of tensors
+  std::string weights;  // what was hashed: a checkpoint or an exported folder; "" for nothing
+  std::string weights_sha256;  // of its only file, or of the list that sha256sum prints of several
+  bool is_exported = false;    // whether these are the weights alone, as they are published
 };
 
 // Throws DataError for a run without any energy: it has nothing to report.

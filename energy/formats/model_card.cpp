@@ -27,7 +27,8 @@ std::string to_model_card(const ReportedRun& run) {
   text += cat("| Emissions of the electricity, location-based, gross | ",
               emissions_range_text(account.location), " CO2e |\n");
   if (account.market_grams)
-    text += cat("| Market-based | ", emissions_text(*account.market_grams), " CO2e |\n");
+    text += cat("| Market-based (contracts, ", shortest(*run.people.market_g_per_kwh),
+                " gCO2e/kWh) | ", emissions_text(*account.market_grams), " CO2e |\n");
   if (account.offsets_grams > 0)
     text += cat("| Offsets, not subtracted | ", emissions_text(account.offsets_grams), " CO2e |\n");
   if (account.captured_grams > 0)
@@ -37,13 +38,14 @@ std::string to_model_card(const ReportedRun& run) {
               emissions_text(account.embodied_grams()), " CO2e |\n");
   if (account.water_litres)
     text += cat("| Water of cooling | ", three_digits(*account.water_litres), " l |\n");
-  text += cat("| Grid | ", grid_text(run), " |\n| Hardware | ", hardware_text(run), " |\n| Time | ",
+  text += cat("| PUE | ", significant_text(pue_of(run), 3), " |\n| Grid | ", grid_text(run),
+              " |\n| Hardware | ", hardware_text(run), " |\n| Time | ",
               human_duration(run.report.seconds), ", ", significant_text(account.device_days, 3),
               account.has_gpus ? " accelerator-days" : " node-days", " |\n");
   text += cat("| Tokens | ", with_commas(facts.tokens), " |\n");
   if (facts.flops > 0)
     text += cat("| Computation | ", significant_text(facts.flops / 1e15, 3), " PFLOP |\n");
-  return text + cat("\n", method_text(run), " ", boundary_text(), "\n");
+  return text + cat("\n", method_text(run), " ", boundary_text(run), "\n");
 }
 
 }  // namespace lmtrain

@@ -25,8 +25,10 @@ std::string to_sci(const ReportedRun& run) {
   rate("million parameters", static_cast<double>(facts.num_parameters), 1e6);
   rate("petaFLOP", facts.flops, 1e15);
   text += cat("| E, energy of the facility | ", significant_text(kilowatt_hours, 6), " kWh |\n");
-  text += cat("| I, location-based | ", significant_text(intensity, 6),
-              " gCO2e/kWh: ", grid_text(run), " |\n");
+  text +=
+      cat("| I, location-based | ",
+          run.report.one_price() != nullptr ? "" : significant_text(intensity, 6) + " gCO2e/kWh: ",
+          grid_text(run), " |\n");
   text += cat("| E x I | ", emissions_range_text(account.location), " CO2e |\n");
   text += cat("| M, embodied | ", emissions_text(embodied), " CO2e |\n");
   text += cat("| E x I + M | ", emissions_text(total), " CO2e |\n");
@@ -45,16 +47,18 @@ std::string to_sci(const ReportedRun& run) {
   text +=
       "\nM = the emissions of making x the time of use / the lifetime of " +
       shortest(account.lifetime_years) +
-      " years:\n\n| hardware | days of use | making, kgCO2e each | share, gCO2e | source |\n| --- | --- | --- | --- | --- |\n";
+      " years:\n\n| hardware | days of use (of shared servers this job's part) | making, kgCO2e each | share, gCO2e | source |\n| --- | --- | --- | --- | --- |\n";
   for (const EmbodiedPart& part : account.embodied) {
     text +=
         cat("| ", part.count, " x ", part.what, " | ", three_digits(part.device_days), " | ",
             shortest(part.kg_each), " | ", three_digits(part.grams), " | ", part.source, " |\n");
   }
   text += cat("\nMarket instruments and offsets are not subtracted",
-              account.market_grams ? cat("; market-based the electricity would be ",
-                                         emissions_text(*account.market_grams), " CO2e")
-                                   : "",
+              account.market_grams
+                  ? cat("; market-based (contracts, ", shortest(*run.people.market_g_per_kwh),
+                        " gCO2e/kWh) the electricity would be ",
+                        emissions_text(*account.market_grams), " CO2e")
+                  : "",
               account.offsets_grams > 0
                   ? cat("; offsets that were bought: ", emissions_text(account.offsets_grams))
                   : "",

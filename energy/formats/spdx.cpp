@@ -1,6 +1,7 @@
 // SPDX 3.0.1: the model as an AI package, as JSON-LD. Energy is the facility's.
 #include "base/build_info.h"
 #include "base/text.h"
+#include "energy/amount_text.h"
 #include "energy/formats/wording.h"
 
 namespace lmtrain {
@@ -30,18 +31,16 @@ std::string to_spdx(const ReportedRun& run) {
          ordered_json::array({energy})}}},
       {"ai_informationAboutTraining",
        cat(with_commas(run.facts.tokens), " tokens, ", shortest(run.facts.flops), " FLOP, ",
-           hardware_text(run), ", ", human_duration(run.report.seconds), ". ", method_text(run),
-           " ", boundary_text())},
-      {"ai_limitation",
-       "Emissions of the electricity are location-based and gross; embodied emissions are not in the energy."},
+           hardware_text(run), ", ", human_duration(run.report.seconds),
+           "; emissions of the electricity, location-based and gross: ",
+           emissions_range_text(run.account.location), " CO2e. ", method_text(run), " ",
+           boundary_text(run))},
       {"suppliedBy", id("publisher")}};
-  if (!run.weights_sha256.empty()) {
+  if (run.is_exported) {
     package["verifiedUsing"] = ordered_json::array({ordered_json{
         {"type", "Hash"}, {"algorithm", "sha256"}, {"hashValue", run.weights_sha256}}});
   }
-  if (!run.people.licence.empty())
-    package["software_copyrightText"] = cat("Licence: ", run.people.licence);
-  const ordered_json graph = ordered_json::array(
+  ordered_json graph = ordered_json::array(
       {{{"type", "CreationInfo"},
         {"@id", creation},
         {"specVersion", "3.0.1"},
@@ -56,13 +55,32 @@ std::string to_spdx(const ReportedRun& run) {
         {"spdxId", id("tool")},
         {"creationInfo", creation},
         {"name", cat("lmtrain ", version())}},
-       package,
-       {{"type", "SpdxDocument"},
-        {"spdxId", id("document")},
-        {"creationInfo", creation},
-        {"profileConformance", {"core", "software", "ai"}},
-        {"rootElement", ordered_json::array({id("model")})},
-        {"element", ordered_json::array({id("publisher"), id("tool"), id("model")})}}});
+       package});
+  ordered_json elements = ordered_json::array({id("publisher"), id("tool"), id("model")});
+  // Not "ai": that profile also asks for a place of download and a date of release, which are not of
+  // training.
+  ordered_json profiles = ordered_json::array({"core", "software"});
+  if (!run.people.licence.empty()) {
+    profiles.push_back("simpleLicensing");
+    graph.push_back({{"type", "simplelicensing_LicenseExpression"},
+                     {"spdxId", id("licence")},
+                     {"creationInfo", creation},
+                     {"simplelicensing_licenseExpression", run.people.licence}});
+    graph.push_back({{"type", "Relationship"},
+                     {"spdxId", id("declared-licence")},
+                     {"creationInfo", creation},
+                     {"from", id("model")},
+                     {"relationshipType", "hasDeclaredLicense"},
+                     {"to", ordered_json::array({id("licence")})}});
+    elements.push_back(id("licence"));
+    elements.push_back(id("declared-licence"));
+  }
+  graph.push_back({{"type", "SpdxDocument"},
+                   {"spdxId", id("document")},
+                   {"creationInfo", creation},
+                   {"profileConformance", profiles},
+                   {"rootElement", ordered_json::array({id("model")})},
+                   {"element", elements}});
   return document(
       {{"@context", "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"}, {"@graph", graph}});
 }

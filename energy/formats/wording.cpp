@@ -37,7 +37,14 @@ std::string architecture_text(const ReportedRun& run) {
 }
 
 std::string hardware_text(const ReportedRun& run) {
-  return cat(run.account.num_devices, " x ", run.account.devices);
+  const Account& account = run.account;
+  if (account.has_gpus) return cat(account.num_devices, " x ", account.devices);
+  return cat(counted(account.num_devices, "node"), " without accelerators, ",
+             counted(run.facts.num_ranks, "rank"), ", ", account.devices);
+}
+
+double pue_of(const ReportedRun& run) {
+  return run.report.cost.facility.joules / run.report.energy.joules;
 }
 
 std::string method_text(const ReportedRun& run) {
@@ -54,14 +61,21 @@ std::string method_text(const ReportedRun& run) {
           (modelled.empty() ? "" : " from load, size and design power");
   text += ", " + percent(report.missing_share) + " not read. ";
   if (!report.shared_nodes.empty())
-    text += "Of nodes shared with other jobs this job's part by processor time and memory. ";
-  return text + "The interval holds the errors of the meters and models.";
+    text +=
+        "On shared nodes only this job's part, by processor time and memory, is counted; the high end is that of the whole node. ";
+  return text +
+         "The interval of the energy holds the errors of the meters and models, that of the emissions also those of PUE and grid.";
 }
 
-std::string boundary_text() {
-  return "Energy of the computers: processors, memory and accelerators of all nodes, from the start of each "
-         "attempt to its end, with start-up, preparation of text, evaluation and checkpoints. Energy of the "
-         "facility: times PUE. Not included: networks and storage outside the nodes, idle time between attempts.";
+std::string boundary_text(const ReportedRun& run) {
+  const bool has_prepared = run.report.phases[static_cast<size_t>(Phase::kPreparation)].joules > 0;
+  return cat(
+      "Energy of the computers: processors, memory and accelerators of all nodes, from the start of each "
+      "attempt to its end, with start-up, ",
+      has_prepared ? "preparation of the text, " : "",
+      "evaluation and checkpoints. Energy of the facility: times PUE. Not included: ",
+      has_prepared ? "" : "preparation of the text, which was found prepared; ",
+      "networks and storage outside the nodes; the time between attempts.");
 }
 
 std::string flops_text() {

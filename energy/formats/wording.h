@@ -13,11 +13,13 @@ namespace lmtrain {
 std::string model_name(const ReportedRun& run);
 // Its architecture in words.
 std::string architecture_text(const ReportedRun& run);
-// "3 x NVIDIA H100 80GB HBM3".
+// "3 x NVIDIA H100 80GB HBM3"; "1 node without accelerators, 2 ranks, AMD EPYC".
 std::string hardware_text(const ReportedRun& run);
+// Of all attempts together.
+double pue_of(const ReportedRun& run);
 // How the energy was found: meters, share of each kind, what is left out.
 std::string method_text(const ReportedRun& run);
-std::string boundary_text();
+std::string boundary_text(const ReportedRun& run);
 // How the floating-point operations were counted.
 std::string flops_text();
 // Where the emissions of a kWh are from.

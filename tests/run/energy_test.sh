@@ -71,8 +71,10 @@ expect 0 "the form also asks for what only people know: report.publisher (" repo
 printf 'report: {publisher: "Example GmbH", licence: Apache-2.0}\n' > facts.yaml
 expect 0 "| Provider | Example GmbH |" report runs/moved --format gpai --facts facts.yaml
 expect 0 "| Licence | MIT |" report runs/moved --format gpai --facts facts.yaml report.licence=MIT
-(cd runs/moved/checkpoints/step-00000012 && sha256sum -- *.h5 | sha256sum | cut -d' ' -f1) > weights.sum
-expect 0 "$(cat weights.sum)" report runs/moved --format gpai
+expect 0 "$(sha256sum < runs/moved/checkpoints/step-00000012/rank-00000-0.h5 | cut -d' ' -f1)" report runs/moved --format gpai
+expect 0 "" export runs/moved exported
+expect 0 "$(sha256sum < exported/model.safetensors | cut -d' ' -f1)" report runs/moved --format cyclonedx --weights exported
+expect 65 "no folder with .safetensors files" report runs/moved --format cyclonedx --weights text
 printf 'report: {publisher: a}\ntrain: {steps: 3}\n' > wrong.yaml
 expect 64 "wrong.yaml:2:16: train.steps is not of the section report" report runs/moved --format gpai --facts wrong.yaml
 expect 64 "name one" report runs/moved --facts facts.yaml

@@ -24,7 +24,7 @@ struct Options {
 
 void print_table(const ProjectEmissions& project) {
   std::vector<std::vector<std::string>> rows = {
-      {"run", "state", "attempts", "energy", "CO2e", "of it again", "making"}};
+      {"run", "state", "attempts", "energy", "CO2e", "repeated steps", "embodied CO2e"}};
   for (const RunEmissions& one : project.runs) {
     const EmissionsReport& report = one.run.report;
     rows.push_back({one.folder.string(), std::string(name_of(one.state)),

@@ -13,19 +13,21 @@ struct Options {
   std::string run;
   std::optional<ReportFormat> format;
   std::string people;
+  std::string weights;
   std::vector<std::string> settings;
 };
 
 void write_report(const Options& options) {
   const RunFolder folder{options.run};
   if (!options.format) {
-    if (!options.people.empty()) throw ConfigError("--facts is of a --format; name one");
+    if (!options.people.empty() || !options.weights.empty())
+      throw ConfigError("--facts and --weights go with a --format; name one");
     rewrite_report(folder, options.settings);
     std::cout << folder.report().string() << "\n";
     return;
   }
   ReportedRun run = reported_run(folder, options.people, options.settings);
-  add_weights(folder, run);
+  add_weights(folder, options.weights, run);
   std::cout << to_format(*options.format, run);
   const std::vector<std::string> missing = missing_settings(*options.format, run);
   if (!missing.empty()) {
@@ -51,6 +53,9 @@ Command add_report(CLI::App& program) {
   app->add_option("--facts", options->people,
                   "With --format: a YAML file with the section report, instead of that of the "
                   "run's config");
+  app->add_option("--weights", options->weights,
+                  "With --format: the folder of the exported model, whose .safetensors are hashed "
+                  "instead of the newest checkpoint");
   return {
       .app = app,
       .examples = {"lmtrain report runs/quickstart",

@@ -131,8 +131,8 @@ std::string to_html(const ProjectEmissions& project) {
   for (const std::string& damaged : project.damaged)
     text += cat("<p class=\"doubt\">", markup_text(cat("Not in these sums: ", damaged)), "</p>\n");
   BarChart chart{"Energy by run", "Wh", {}};
-  std::string rows =
-      html_head({"run", "state", "started", "attempts", "energy", "CO2e", "of it again", "making"});
+  std::string rows = html_head(
+      {"run", "state", "started", "attempts", "energy", "CO2e", "repeated steps", "embodied CO2e"});
   for (const RunEmissions& one : project.runs) {
     const EmissionsReport& report = one.run.report;
     rows += html_row({name_of_run(one), std::string(name_of(one.state)), utc_text(start_of(one)),

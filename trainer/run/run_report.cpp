@@ -135,12 +135,15 @@ EnergyConfig energy_config_of(const RunFolder& folder) {
   return load_config(folder.config(), {}).config.energy;
 }
 
-// As `sha256sum FILES | sha256sum` in the checkpoint's folder prints it.
-std::string hash_of_weights(const std::filesystem::path& checkpoint) {
+// Of the folder's only file with this ending; of several as `sha256sum *ENDING | sha256sum` prints it
+// there; "" where there is none.
+std::string hash_of_files(const std::filesystem::path& folder, const std::string& ending) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(checkpoint)) {
-    if (entry.path().extension() == ".h5") files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ending) files.push_back(entry.path());
   }
+  if (files.empty()) return "";
+  if (files.size() == 1) return sha256_of_file(files.front());
   std::ranges::sort(files);
   Sha256 all;
   for (const std::filesystem::path& file : files)
@@ -183,11 +186,22 @@ ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
   return run;
 }
 
-void add_weights(const RunFolder& folder, ReportedRun& run) {
+void add_weights(const RunFolder& folder, const std::filesystem::path& exported, ReportedRun& run) {
+  if (!exported.empty()) {
+    std::error_code error;
+    if (std::filesystem::is_directory(exported, error))
+      run.weights_sha256 = hash_of_files(exported, ".safetensors");
+    if (run.weights_sha256.empty())
+      throw DataError(cat("--weights ", exported.string(),
+                          ": no folder with .safetensors files; lmtrain export makes one"));
+    run.weights = exported.string();
+    run.is_exported = true;
+    return;
+  }
   const std::vector<std::filesystem::path> checkpoints = list_checkpoints(folder.checkpoints());
   if (checkpoints.empty()) return;
   run.weights = checkpoints.front().string();
-  run.weights_sha256 = hash_of_weights(checkpoints.front());
+  run.weights_sha256 = hash_of_files(checkpoints.front(), ".h5");
 }
 
 }  // namespace lmtrain

@@ -61,7 +61,8 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
 // The same of ledgers without a run, those of `lmtrain prepare`.
 ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
                              const std::vector<std::string>& settings);
-// Adds the hash of the newest checkpoint's tensors, if there is one. Reads all of it.
-void add_weights(const RunFolder& folder, ReportedRun& run);
+// Adds the hash of the weights in `exported`, a folder of .safetensors; where it is empty, of the files
+// of the newest checkpoint, which hold the optimizer's state too. Reads all of it. Throws DataError.
+void add_weights(const RunFolder& folder, const std::filesystem::path& exported, ReportedRun& run);
 
 }  // namespace lmtrain
