@@ -60,13 +60,21 @@ const Accelerator* find_accelerator(std::string_view hardware) {
     return std::ranges::find(words, word) != words.end();
   };
   if (has("pcie")) return nullptr;
-  // "TPU v4".
-  for (size_t i = 0; i + 1 < words.size(); ++i) {
-    if (words[i] == "tpu") words.push_back("tpu" + words[i + 1]);
+  for (size_t i = words.size(); i-- > 0;) {
+    // "TPU v4", "8xA100", "A100s".
+    if (i + 1 < words.size() && words[i] == "tpu") words.push_back("tpu" + words[i + 1]);
+    const size_t times = words[i].find_first_not_of("0123456789");
+    if (times != std::string::npos && times > 0 && words[i][times] == 'x')
+      words[i].erase(0, times + 1);
+    if (words[i].ends_with('s')) words.push_back(words[i].substr(0, words[i].size() - 1));
   }
-  const auto at =
-      std::ranges::find_if(kAccelerators, [&](const Accelerator& one) { return has(one.name); });
-  return at == std::end(kAccelerators) ? nullptr : &*at;
+  const Accelerator* found = nullptr;
+  for (const Accelerator& one : kAccelerators) {
+    if (!has(one.name)) continue;
+    if (found != nullptr) return nullptr;  // of two kinds: neither's figures hold
+    found = &one;
+  }
+  return found;
 }
 
 }  // namespace lmtrain

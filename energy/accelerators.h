@@ -19,7 +19,7 @@ struct Accelerator {
 std::span<const Accelerator> known_accelerators();
 
 // The entry whose name is one of the words of `hardware` ("NVIDIA A100-SXM4-80GB", "TPUv3"), or
-// null. Cards for PCI Express, which are slower and draw less, are not in the table.
+// null, where it names none or several. Cards for PCI Express, which are slower and draw less, are not in the table.
 const Accelerator* find_accelerator(std::string_view hardware);
 
 }  // namespace lmtrain

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <vector>
 
 #include "base/text.h"
@@ -41,6 +42,12 @@ std::string range_text(double value, double low, double high, const Unit& unit) 
 }  // namespace
 
 std::string three_digits(double value) {
+  if (std::abs(value) >= 1e15) {  // beyond what has a unit
+    std::ostringstream text;
+    text.precision(2);
+    text << std::scientific << value;
+    return text.str();
+  }
   if (value == 0.0 || !std::isfinite(value)) return "0";
   const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value))));
   if (magnitude >= 3) return with_commas(std::llround(value));

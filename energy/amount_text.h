@@ -7,7 +7,7 @@
 
 namespace lmtrain {
 
-// A number to three significant digits, without a power of ten.
+// A number to three significant digits; with a power of ten from 1e15 on.
 std::string three_digits(double value);
 
 std::string energy_text(double joules);  // "12.3 Wh"

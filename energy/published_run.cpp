@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <functional>
 #include <string_view>
 #include <utility>
@@ -46,23 +47,38 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
 }
 
+// Whether commas stand between groups of three digits only: "45,2" is a European 45.2.
+bool has_commas_of_thousands(std::string_view text) {
+  const std::string_view whole = text.substr(0, text.find('.'));
+  size_t comma = whole.find(',');
+  if (comma == std::string_view::npos) return text.find(',') == std::string_view::npos;
+  if (comma == 0 || comma > 3) return false;
+  for (; comma < whole.size(); comma += 4) {
+    if (whole[comma] != ',' || comma + 4 > whole.size()) return false;
+    const std::string_view group = whole.substr(comma + 1, 3);
+    if (group.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  }
+  return text.find(',', whole.size()) == std::string_view::npos;
+}
+
 // "1,082,990", "7.0M", "2.0T".
 std::optional<double> quantity(std::string_view text) {
-  std::string digits;
-  for (const char letter : trimmed(text)) {
-    if (letter != ',' && letter != '_') digits += letter;
-  }
+  text = trimmed(text);
   double factor = 1;
-  if (!digits.empty()) {
+  if (!text.empty()) {
     constexpr std::array<std::pair<char, double>, 5> kSuffixes = {
         {{'k', 1e3}, {'K', 1e3}, {'M', 1e6}, {'B', 1e9}, {'T', 1e12}}};
     for (const auto& [letter, value] : kSuffixes) {
-      if (digits.back() == letter) factor = value;
+      if (text.back() == letter) factor = value;
     }
-    if (factor != 1) digits.pop_back();
+    if (factor != 1) text = trimmed(text.substr(0, text.size() - 1));
   }
-  const std::optional<double> value = parse_number(trimmed(digits));
-  return value ? std::optional(*value * factor) : std::nullopt;
+  if (!has_commas_of_thousands(text)) return std::nullopt;
+  std::string digits(text);
+  std::erase(digits, ',');
+  const std::optional<double> value = parse_number(digits);
+  if (!value || !std::isfinite(*value * factor)) return std::nullopt;
+  return *value * factor;
 }
 
 // A cell that says that there is no number.
@@ -134,8 +150,18 @@ bool is_known(std::string_view key) {
          is_one_of(key, kWattKeys) || key == "boundary";
 }
 
-// "400", or "350-400".
+// Without what would move the cursor of a terminal or break a table.
+std::string printable(std::string_view text) {
+  std::string result(text);
+  std::ranges::replace_if(
+      result,
+      [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }, ' ');
+  return result;
+}
+
+// "400", "400 W", or "350-400".
 void set_watts(PublishedRun& run, std::string_view text) {
+  if (text.ends_with('W')) text = trimmed(text.substr(0, text.size() - 1));
   size_t dash = text.find('-', 1);
   size_t width = 1;
   if (const size_t en_dash = text.find("–"); en_dash != std::string_view::npos) {
@@ -155,13 +181,13 @@ bool set(PublishedRun& run, const std::string& key, std::string_view text) {
   if (!is_known(key)) return false;
   if (is_blank(text)) return true;
   if (is_one_of(key, kNameKeys)) {
-    run.name = trimmed(text);
+    run.name = printable(trimmed(text));
   } else if (is_one_of(key, kHardwareKeys)) {
-    run.hardware = trimmed(text);
+    run.hardware = printable(trimmed(text));
   } else if (is_one_of(key, kWattKeys)) {
     set_watts(run, trimmed(text));
   } else if (key == "boundary") {
-    run.boundary = trimmed(text);
+    run.boundary = printable(trimmed(text));
   } else {
     const Field& field = *field_of(key);
     const std::optional<double> value = quantity(text);
@@ -169,7 +195,16 @@ bool set(PublishedRun& run, const std::string& key, std::string_view text) {
     const bool is_folded = key == "pue" && text.find("folded") != std::string_view::npos;
     if (!value && !is_folded)
       throw DataError(cat(run.place, ": ", key, ": '", trimmed(text), "' is not a number"));
-    if (value) run.*field.number = *value * field.factor;
+    if (!value) return true;
+    std::optional<double>& number = run.*field.number;
+    const double stated = *value * field.factor;
+    if (!std::isfinite(stated))
+      throw DataError(cat(run.place, ": ", key, ": '", trimmed(text), "' is too large"));
+    if (number && std::abs(*number - stated) > 1e-6 * std::abs(stated)) {
+      throw DataError(cat(run.place, ": ", key, " says ", shortest(stated),
+                          ", another column or key ", shortest(*number), " for the same"));
+    }
+    number = stated;
   }
   return true;
 }
@@ -209,7 +244,7 @@ PublishedRun codecarbon_run(const CsvTable& table, const CsvRow& row, const std:
     if (!parsed) throw DataError(cat(place, ": ", name, ": '", text, "' is not a number"));
     return parsed;
   };
-  run.name = cell("project_name");
+  run.name = printable(cell("project_name"));
   run.hardware = cell("gpu_model");
   run.kwh = value("energy_consumed");
   run.kg_co2e = value("emissions");
@@ -224,9 +259,12 @@ PublishedRun codecarbon_run(const CsvTable& table, const CsvRow& row, const std:
 
 std::vector<PublishedRun> runs_of_table(const std::string& text, const std::string& origin) {
   const std::string first_line = text.substr(0, text.find('\n'));
-  const bool has_tabs =
-      first_line.find('\t') != std::string::npos && first_line.find(',') == std::string::npos;
-  const CsvTable table = parse_csv(text, origin, has_tabs ? '\t' : ',');
+  char separator = ',';
+  for (const char other : {'\t', ';'}) {
+    if (first_line.find(',') == std::string::npos && first_line.find(other) != std::string::npos)
+      separator = other;
+  }
+  const CsvTable table = parse_csv(text, origin, separator);
   const bool is_codecarbon = is_of_codecarbon(table);
   if (!is_codecarbon && std::ranges::none_of(table.columns, [](const std::string& column) {
         return field_of(key_of(column)) != nullptr;
@@ -256,13 +294,17 @@ PublishedRun run_of_report(const json& report, const std::string& origin) {
   try {
     run.name = report.at("run").get<std::string>();
     run.kwh = report.at("facility_kwh").at("value").get<double>();
+    run.computers_kwh = report.at("energy_kwh").at("value").get<double>();
     run.kg_co2e = report.at("emissions_kg_co2e").at("value").get<double>();
     const double pue = report.value("pue", 1.0);
     run.pue = pue;
     if (const auto grid = report.find("grid"); grid != report.end())
       run.g_per_kwh = grid->at("g_co2e_per_kwh").get<double>();
-    for (const json& attempt : report.at("attempts"))
-      run.parts_kwh.push_back(attempt.at("kwh").at("value").get<double>());
+    for (const json& attempt : report.at("attempts")) {
+      run.parts_kwh.push_back(attempt.at("kwh").at("value").get<double>() *
+                              attempt.at("pue").get<double>());
+      run.parts_kg.push_back(attempt.at("kg_co2e").get<double>());
+    }
     if (const auto tokens = report.find("tokens"); tokens != report.end())
       run.tokens = tokens->get<double>();
     if (const auto rate = report.find("flops_per_joule"); rate != report.end())
@@ -308,6 +350,10 @@ std::vector<PublishedRun> runs_of_json(const std::string& text, const std::strin
 
 // Model cards.
 
+bool has_digit(std::string_view text) {
+  return text.find_first_of("0123456789") != std::string_view::npos;
+}
+
 std::vector<std::string> table_cells(std::string_view line) {
   line = trimmed(line);
   if (line.starts_with('|')) line.remove_prefix(1);
@@ -336,20 +382,29 @@ std::string key_of_card_column(const std::string& title) {
     words += in_tag ? ' ' : letter;
     if (letter == '>') in_tag = false;
   }
-  if (field_of(key_of(words)) != nullptr) return key_of(words);
+  const std::string key = key_of(words);
+  if (field_of(key) != nullptr) return key;
   const auto has = [&](const char* word) { return words.find(word) != std::string::npos; };
-  if (has("market")) return "";
+  // Rates, other scales and contracts are not what audit counts with.
+  for (const char* other : {"market", "per hour", "/h", "/s", "per second", "thousand", "million",
+                            "per token", "per "}) {
+    if (has(other)) return "";
+  }
+  const bool is_emission = has("co2") || has("emission") || has("carbon");
+  if (has("/kwh")) return is_emission && !has("kg") && !has("mg") ? "gco2_per_kwh" : "";
   if (has("hours") && (has("gpu") || has("device") || has("chip") || has("tpu")))
     return "gpu_hours";
   if (has("power") && has("(w)")) return "watts";
-  const bool is_emission = has("co2") || has("emission") || has("carbon");
-  if (is_emission && has("/kwh")) return "gco2_per_kwh";
-  if (is_emission && (has("ton") || has("tco2") || has("(t"))) return "tco2e";
-  if (is_emission && has("kg")) return "kgco2e";
+  if (is_emission && (has("kgco2") || has("kg co2") || has("(kg") || has(", kg"))) return "kgco2e";
+  if (is_emission && (has("ton") || has("tco2") || has("(t)") || has("(t ") || has("t co2")))
+    return "tco2e";
   if (has("mwh")) return "mwh";
   if (has("kwh")) return "kwh";
-  if (has("token")) return "tokens";
-  if (has("param")) return "parameters";
+  if (has("param")) return has("(b)") || has("billion") ? "params_b" : "parameters";
+  if (has("token"))
+    return has("(b)") || has("billion")    ? "tokens_b"
+           : has("(t)") || has("trillion") ? ""
+                                           : "tokens";
   return "";
 }
 
@@ -370,6 +425,18 @@ std::string hardware_in(std::string_view text) {
     found = one.name;
   }
   return found;
+}
+
+// The one kind that the lines on training or hours and the tables name: a card may say what else the
+// model runs on.
+std::string hardware_of_training(std::string_view rest) {
+  std::string lines;
+  while (!rest.empty()) {
+    const std::string line = in_lower_case(cut_line(rest));
+    const auto has = [&](const char* word) { return line.find(word) != std::string::npos; };
+    if (has("train") || has("hours") || has("|")) lines += line + "\n";
+  }
+  return hardware_in(lines);
 }
 
 // Hugging Face's metadata: co2_eq_emissions is grams, or has them with more.
@@ -409,9 +476,10 @@ std::vector<PublishedRun> runs_of_card(const std::string& text, const std::strin
     const size_t end = rest.find("\n---", 3);
     if (end == std::string_view::npos)
       throw DataError(cat(origin, ": the metadata that begin with --- have no end"));
-    add_metadata(rest.substr(4, end - 3), origin, runs);
+    const std::string_view metadata = rest.substr(4, end - 3);
+    if (!trimmed(metadata).empty()) add_metadata(metadata, origin, runs);
   }
-  const std::string hardware = hardware_in(text);
+  const std::string hardware = hardware_of_training(text);
   std::vector<std::string> keys;  // of the table that is being read; empty outside one
   std::vector<std::string> last_cells;
   int64_t line_number = 0;
@@ -435,10 +503,11 @@ std::vector<PublishedRun> runs_of_card(const std::string& text, const std::strin
       run.hardware = hardware;
       for (size_t i = 0; i < std::min(cells.size(), keys.size()); ++i) {
         // Tables of a card hold much else.
-        if (!keys[i].empty() && (quantity(cells[i]) || keys[i] == "watts") && !is_blank(cells[i]))
+        if (keys[i].empty() || is_blank(cells[i])) continue;
+        if (quantity(cells[i]) || (keys[i] == "watts" && has_digit(cells[i])))
           set(run, keys[i], cells[i]);
       }
-      if (keys[0].empty()) run.name = cells[0];
+      if (keys[0].empty()) run.name = printable(cells[0]);
       if (run.kwh || run.kg_co2e || run.device_hours) runs.push_back(std::move(run));
     }
     last_cells = cells;
@@ -454,7 +523,12 @@ std::vector<PublishedRun> runs_of_card(const std::string& text, const std::strin
 
 }  // namespace
 
-std::vector<PublishedRun> parse_published_runs(const std::string& text, const std::string& origin) {
+std::vector<PublishedRun> parse_published_runs(const std::string& given,
+                                               const std::string& origin) {
+  std::string text = given;
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  remove_windows_line_ends(text);
   const std::string ending = in_lower_case(std::filesystem::path(origin).extension().string());
   const size_t first = text.find_first_not_of(" \t\r\n");
   const char letter = first == std::string::npos ? ' ' : text[first];
@@ -474,6 +548,10 @@ std::vector<PublishedRun> parse_published_runs(const std::string& text, const st
 }
 
 std::vector<PublishedRun> read_published_runs(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    throw DataError(cat(file.string(), ": it is a folder, a device or a pipe; name a file"));
   return parse_published_runs(read_file(file, kMostBytes), file.string());
 }
 

@@ -26,8 +26,10 @@ struct PublishedRun {
   std::optional<double> pue;  // absent: not known
   std::optional<double> g_per_kwh;
   std::optional<double> kwh;
-  std::vector<double> parts_kwh;  // which should add up to it
-  std::optional<double> kg_co2e;  // location-based
+  std::optional<double> computers_kwh;  // where kwh is the facility's
+  std::vector<double> parts_kwh;        // which should add up to kwh
+  std::vector<double> parts_kg;         // which should add up to kg_co2e
+  std::optional<double> kg_co2e;        // location-based
   std::optional<double> kg_per_second;
   std::optional<double> seconds;
 };

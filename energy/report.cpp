@@ -323,6 +323,22 @@ EnergyCost cost_of(const EmissionsReport& report, EnergyPrice AttemptEnergy::*pr
   return cost;
 }
 
+// Each rank keeps a ledger; one that is lost takes the energy of its sensors with it.
+void doubt_missing_ledgers(EmissionsReport& report) {
+  for (const AttemptEnergy& attempt : report.attempts) {
+    std::set<int64_t> ranks;
+    for (const EnergyTotals& totals : report.totals) {
+      if (totals.start.attempt == attempt.attempt) ranks.insert(totals.start.place.rank);
+    }
+    const int64_t missing = attempt.num_ranks - static_cast<int64_t>(ranks.size());
+    if (missing <= 0) continue;
+    report.doubts.push_back(cat("the ledgers of ", missing, " of the ", attempt.num_ranks,
+                                " ranks of attempt ", attempt.attempt,
+                                " are missing or hold nothing: what their sensors counted is in no "
+                                "number"));
+  }
+}
+
 void add_costs(EmissionsReport& report, const Repricing& repricing) {
   for (AttemptEnergy& attempt : report.attempts)
     attempt.price = repriced(attempt.original_price, repricing);
@@ -416,6 +432,7 @@ EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const En
   std::sort(report.attempts.begin(), report.attempts.end(),
             [](const AttemptEnergy& a, const AttemptEnergy& b) { return a.attempt < b.attempt; });
   for (const AttemptEnergy& attempt : report.attempts) report.seconds += attempt.seconds;
+  doubt_missing_ledgers(report);
   add_ranks(report);
   add_nodes(report);
   add_waste(report);

@@ -58,6 +58,7 @@ std::string to_account_json(const ReportedRun& run) {
        rate(account.total_grams(), static_cast<double>(facts.num_parameters))},
       {"sci_g_per_flop", rate(account.total_grams(), facts.flops)},
       {"tokens_per_kwh", facility_kwh > 0 ? ordered_json(tokens / facility_kwh) : ordered_json()},
+      {"has_lost_energy", facts.has_lost_energy},
       {"weights", run.weights},
       {"weights_sha256", run.weights_sha256},
       {"boundary", boundary_text(run)},

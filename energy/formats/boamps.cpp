@@ -26,7 +26,9 @@ const char* infrastructure_name(Infrastructure infrastructure) {
 }
 
 // BoAmps' grades: within 10, 25, 50 percent.
-const char* quality_of(const EnergyRange& energy) {
+const char* quality_of(const ReportedRun& run) {
+  if (run.facts.has_lost_energy || !run.report.doubts.empty()) return "low";
+  const EnergyRange& energy = run.report.energy;
   const double error =
       std::max(energy.high - energy.joules, energy.joules - energy.low) / energy.joules;
   constexpr double kRounding = 1e-9;
@@ -126,7 +128,7 @@ std::string to_boamps(const ReportedRun& run) {
                            {"powerSourceCarbonIntensity", price->grid.g_per_kwh}};
     if (!people.site.empty()) json["environment"]["location"] = people.site;
   }
-  json["quality"] = quality_of(run.report.energy);
+  json["quality"] = quality_of(run);
   return document(json);
 }
 

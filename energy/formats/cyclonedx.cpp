@@ -34,9 +34,8 @@ std::string to_cyclonedx(const ReportedRun& run) {
                                 {"energyProviders", ordered_json::array({provider})},
                                 {"activityEnergyCost", kilowatt_hours(joules * pue)},
                                 {"co2CostEquivalent", tonnes(joules * grams_per_joule)}};
-    // What was bought for the run stands with its training.
-    if (offsets > 0 && std::string_view(activity) == "training")
-      consumption["co2CostOffset"] = tonnes(offsets);
+    // What was bought for the run stands with its first activity.
+    if (offsets > 0 && consumptions.empty()) consumption["co2CostOffset"] = tonnes(offsets);
     consumptions.push_back(consumption);
   };
   add(run.facts.inherited ? "fine-tuning" : "training",

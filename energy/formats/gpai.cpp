@@ -17,10 +17,7 @@ std::string or_missing(const std::string& text, const char* key) {
 }
 
 std::string row(const std::string& item, const std::string& value) {
-  std::string escaped;
-  for (const char letter : value)
-    escaped += letter == '|' ? std::string("\\|") : letter == '\n' ? " " : std::string(1, letter);
-  return cat("| ", item, " | ", escaped, " |\n");
+  return cat("| ", item, " | ", markdown_cell(value), " |\n");
 }
 
 std::string scientific(double value, int digits) {
@@ -48,8 +45,11 @@ std::string to_gpai(const ReportedRun& run) {
   text += row("Model", model_name(run));
   text += row("Licence", or_missing(people.licence, "report.licence"));
   text += row("Architecture", architecture_text(run));
-  text += row("Total parameters", cat(scientific(static_cast<double>(facts.num_parameters), 2),
-                                      " (", with_commas(facts.num_parameters), ")"));
+  text +=
+      row("Total parameters", facts.num_parameters > 0
+                                  ? cat(scientific(static_cast<double>(facts.num_parameters), 2),
+                                        " (", with_commas(facts.num_parameters), ")")
+                                  : "**missing**: the run did not begin to train");
   text += row("Evidence of provenance, SHA-256",
               run.weights_sha256.empty()
                   ? "**missing**: the run has no checkpoint"

@@ -21,7 +21,7 @@ std::string to_model_card(const ReportedRun& run) {
           "\n  training_type: ", facts.inherited ? "fine-tuning" : "pre-training",
           "\n  geographical_location: ", yaml_text(price != nullptr ? price->grid.name : "several"),
           "\n  hardware_used: ", yaml_text(hardware_text(run)), "\n---\n");
-  text += cat("# ", model_name(run), "\n\n## Environmental impact\n\n| | |\n| --- | --- |\n");
+  text += cat("# ", model_title(run), "\n\n## Environmental impact\n\n| | |\n| --- | --- |\n");
   text += cat("| Energy of the computers | ", energy_range_text(run.report.energy), " |\n");
   text += cat("| Energy of the facility | ", energy_range_text(run.report.cost.facility), " |\n");
   text += cat("| Emissions of the electricity, location-based, gross | ",

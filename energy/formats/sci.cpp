@@ -13,7 +13,7 @@ std::string to_sci(const ReportedRun& run) {
   const double embodied = account.embodied_grams();
   const double total = account.total_grams();
   std::string text = cat(
-      "# Software carbon intensity of training ", model_name(run), "\n\n",
+      "# Software carbon intensity of training ", model_title(run), "\n\n",
       "SCI = (E x I + M) / R. Provider's boundary: all attempts of the run, also those that failed "
       "or were repeated, preparation of text, evaluation and checkpoints.\n\n");
   const auto rate = [&](const char* unit, double amount, double scale) {
@@ -34,12 +34,13 @@ std::string to_sci(const ReportedRun& run) {
   text += cat("| E x I + M | ", emissions_text(total), " CO2e |\n");
   text += cat("| R | tokens, because the work of training is proportional to them; ",
               with_commas(facts.tokens), " |\n");
-  text += cat("| Place | ", run.people.site.empty() ? "not given (report.site)" : run.people.site,
+  text += cat("| Place | ",
+              run.people.site.empty() ? "not given (report.site)" : markdown_cell(run.people.site),
               " |\n");
-  text +=
-      cat("| Source of the PUE | ",
-          run.people.pue_source.empty() ? "not given (report.pue_source)" : run.people.pue_source,
-          " |\n");
+  text += cat("| Source of the PUE | ",
+              run.people.pue_source.empty() ? "not given (report.pue_source)"
+                                            : markdown_cell(run.people.pue_source),
+              " |\n");
   if (facts.inherited) {
     text += cat("| Not included | the making of ", facts.inherited->checkpoint, ", ",
                 energy_text(facts.inherited->joules), " |\n");

@@ -32,6 +32,8 @@ std::string model_name(const ReportedRun& run) {
   return run.people.model.empty() ? run.facts.name : run.people.model;
 }
 
+std::string model_title(const ReportedRun& run) { return markdown_cell(model_name(run)); }
+
 std::string architecture_text(const ReportedRun& run) {
   return run.people.architecture.empty() ? run.facts.model : run.people.architecture;
 }
@@ -87,6 +89,15 @@ std::string grid_text(const ReportedRun& run) {
   if (const EnergyPrice* price = run.report.one_price())
     return describe(price->grid) + (price->is_grid_assumed ? ", assumed" : "");
   return "by attempt, which ran at different prices";
+}
+
+std::string markdown_cell(const std::string& text) {
+  std::string cell;
+  for (const char letter : text) {
+    if (letter == '|') cell += '\\';
+    cell += letter == '\n' || letter == '\r' ? ' ' : letter;
+  }
+  return cell;
 }
 
 std::string uuid_of(const ReportedRun& run) {

@@ -117,6 +117,43 @@ TEST(Audit, RefusesWhatCannotBe) {
   });
 }
 
+// Defect: words of a boundary that switch checks off, hours of devices taken for hours of machines, an
+// accelerator that the card only mentions, units of columns that are not read.
+TEST(Audit, IsNotLedAstray) {
+  expect_refused("not the 385 that are stated", [](PublishedRun& run) {
+    run.boundary = "excludes embodied";
+    run.kg_co2e = 300000;
+  });
+  expect_refused("not the 385 that are stated", [](PublishedRun& run) {
+    run.boundary = "with embodied";
+    run.kg_co2e = 3e6;
+  });
+  PublishedRun eight;
+  eight.hardware = "8xH100";
+  eight.devices = 8;
+  eight.days = 10;
+  eight.device_hours = 1920;
+  eight.least_watts = eight.most_watts = 5600;
+  EXPECT_EQ(impossible(eight).size(), 1U);
+  eight.hardware = "A100 and H100";
+  EXPECT_TRUE(impossible(eight).empty()) << "of two kinds nothing is known";
+
+  const auto card = [](const std::string& title, const std::string& value) {
+    return parse_published_runs("It can be run on a single T4.\n\n| model | GPU hours | " + title +
+                                    " |\n|-|-|-|\n| m | 1.46M | " + value + " |\n",
+                                "README.md")
+        .at(0);
+  };
+  EXPECT_EQ(card("Power (W)", "700 W").hardware, "");
+  EXPECT_EQ(card("Power (W)", "700 W").least_watts, 700);
+  EXPECT_FALSE(card("Carbon intensity (kg CO2/kWh)", "0.4").g_per_kwh);
+  EXPECT_EQ(card("CO2 emissions (total, kg)", "400").kg_co2e, 400);
+  EXPECT_FALSE(card("kg CO2 emitted per hour", "4").kg_co2e);
+  EXPECT_EQ(card("Params (B)", "8").parameters, 8e9);
+  EXPECT_EQ(card("tokens_b", "15000").tokens, 15e12);
+  EXPECT_FALSE(card("Tokens/s", "100").tokens);
+}
+
 // Defect: a table of another tool or a card read with wrong units; unreadable cells that are passed
 // over in silence.
 TEST(Audit, ReadsTablesJsonAndCards) {
@@ -168,6 +205,15 @@ TEST(Audit, ReadsTablesJsonAndCards) {
     return "accepted";
   };
   EXPECT_EQ(complaint("model,kwh\nm,much\n", "x.csv"), "x.csv:2: kwh: 'much' is not a number");
+  EXPECT_EQ(complaint("model,kwh\nm,\"45,2\"\n", "x.csv"), "x.csv:2: kwh: '45,2' is not a number");
+  EXPECT_EQ(complaint("model,kwh\nm,1e308T\n", "x.csv"), "x.csv:2: kwh: '1e308T' is not a number");
+  EXPECT_EQ(complaint("kwh,MWh\n1,2\n", "x.csv"),
+            "x.csv:2: mwh says 2000, another column or key 1 for the same");
+  EXPECT_EQ(one("model;kwh\nm;5\n", "x.csv").kwh, 5);
+  EXPECT_EQ(parse_published_runs("\xEF\xBB\xBF---\r\nco2_eq_emissions: 12\r\n---\r\n", "x.md")
+                .at(0)
+                .kg_co2e,
+            0.012);
   EXPECT_NE(complaint("a,b\n1,2\n", "x.csv")
                 .find("nothing of a run's energy stands in it (there are: a, b)"),
             std::string::npos);

@@ -20,6 +20,7 @@ inline const MeterInfo kGpu{"nvml:GPU-a", "H100", DeviceKind::kGpu, Quality::kMe
 struct FakeRank {
   int64_t attempt = 1;
   int64_t rank = 0;
+  int64_t num_ranks = 1;
   std::string host = "node-a";
   std::vector<MeterInfo> sensors;
   std::vector<double> watts;
@@ -36,7 +37,7 @@ struct FakeRank {
     AttemptStart start;
     start.attempt = attempt;
     start.place.rank = rank;
-    start.place.num_ranks = 2;
+    start.place.num_ranks = num_ranks;
     start.place.host = host;
     start.wall_seconds = wall;
     start.first_step = first_step;

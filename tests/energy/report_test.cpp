@@ -43,6 +43,17 @@ TEST(Report, APartThatIsWrongIsFound) {
   }
 }
 
+// Defect: the ledger of a rank that is gone, whose energy is missing without a word.
+TEST(Report, DoubtsWhereALedgerIsMissing) {
+  FakeRank rank{.num_ranks = 2, .sensors = {kPackage}, .watts = {100.0}};
+  const EmissionsReport half = make_emissions_report({rank.totals()}, {});
+  ASSERT_EQ(half.doubts.size(), 1u);
+  EXPECT_NE(half.doubts[0].find("the ledgers of 1 of the 2 ranks of attempt 1 are missing"),
+            std::string::npos);
+  FakeRank other{.rank = 1, .num_ranks = 2, .sensors = {kGpu}, .watts = {100.0}};
+  EXPECT_TRUE(make_emissions_report({rank.totals(), other.totals()}, {}).doubts.empty());
+}
+
 // Defect: one sensor metered by two ranks counted twice.
 TEST(Report, RefusesASensorWithTwoOwners) {
   std::vector<EnergyTotals> totals = two_nodes();

@@ -96,6 +96,16 @@ print(abs(attempts - sum(one["energy_kwh"]["value"] for one in reports)) < 1e-9,
 expect 0 "<h2>Runs</h2>" emissions runs --format html
 expect 65 "no run lies in runs/empty or below" emissions runs/empty
 expect 74 "cannot look into nowhere" emissions nowhere
+[ "$("$LMTRAIN" emissions runs ./runs/ runs/moved "$PWD/runs" --format csv | wc -l)" = "$("$LMTRAIN" emissions runs --format csv | wc -l)" ] ||
+  fail "a run is counted several times"
+# What cannot be read is named, and the sums are not taken for whole.
+cp -r runs broken
+echo garbage > broken/moved/config.yaml
+expect 65 "broken/moved" emissions broken
+# Without its ledgers a report is left as it is.
+rm -r broken/cached/energy
+expect 65 "the reports in the folder are left as they are" report broken/cached
+cmp broken/cached/emissions.json runs/cached/emissions.json || fail "a report without ledgers was written"
 
 # Runs beside each other.
 expect 0 "^train.steps  *5  *12$" compare runs/cached runs/moved

@@ -67,8 +67,8 @@ done
 expect_stop terminated 3 TERM "$LMTRAIN"
 grep -q "stopped on request" terminated.log || fail "SIGTERM was not told apart"
 
-# The end of the terminal too.
-expect_stop abandoned 3 HUP "$LMTRAIN"
+# The end of the terminal too; under nohup it would be ignored.
+expect_stop abandoned 3 HUP env --default-signal=HUP "$LMTRAIN"
 
 # Ctrl-C once: the run is saved after the step and says so; twice: it ends at once.
 expect_stop interrupted 3 INT "$LMTRAIN"

@@ -32,7 +32,7 @@ std::string or_dash(const std::optional<double>& value, Text text) {
 }
 
 std::string short_number(double value) {
-  return value >= 1000 ? with_commas(std::llround(value)) : three_digits(value);
+  return value >= 1000 && value < 1e15 ? with_commas(std::llround(value)) : three_digits(value);
 }
 
 std::vector<std::string> row_of(const PublishedRun& run, const Audit& audit) {

@@ -22,7 +22,7 @@ struct Options {
   std::string region;
 };
 
-void print_table(const ProjectEmissions& project) {
+void print_table(const ProjectEmissions& project, const std::string& region) {
   std::vector<std::vector<std::string>> rows = {
       {"run", "state", "attempts", "energy", "CO2e", "repeated steps", "embodied CO2e"}};
   for (const RunEmissions& one : project.runs) {
@@ -40,6 +40,7 @@ void print_table(const ProjectEmissions& project) {
   std::cout << "\nfacility " << energy_range_text(project.facility) << ", emissions "
             << emissions_range_text(project.emissions) << " CO2e, location-based and gross; "
             << energy_text(project.unfinished_joules) << " in runs that have not finished\n";
+  if (!region.empty()) std::cout << "all attempts are priced by the grid of " << region << "\n";
 }
 
 void show_emissions(const Options& options) {
@@ -50,7 +51,7 @@ void show_emissions(const Options& options) {
   const ProjectEmissions project = project_emissions(folders, settings);
   switch (options.form) {
     case Form::kTable:
-      print_table(project);
+      print_table(project, options.region);
       break;
     case Form::kCsv:
       std::cout << to_csv(project);
@@ -59,7 +60,11 @@ void show_emissions(const Options& options) {
       std::cout << to_html(project);
       break;
   }
+  std::cout.flush();
   for (const std::string& damaged : project.damaged) log_warn(cat("not in these sums: ", damaged));
+  if (!project.damaged.empty())
+    throw DataError(cat(project.damaged.size(),
+                        " of what lies there could not be read, so the sums are too small"));
 }
 
 }  // namespace

@@ -17,6 +17,12 @@ struct Options {
   std::vector<std::string> settings;
 };
 
+// Hashing reads all of the weights.
+bool has_hash(ReportFormat format) {
+  return format == ReportFormat::kGpai || format == ReportFormat::kCyclonedx ||
+         format == ReportFormat::kSpdx || format == ReportFormat::kJson;
+}
+
 void write_report(const Options& options) {
   const RunFolder folder{options.run};
   if (!options.format) {
@@ -27,7 +33,7 @@ void write_report(const Options& options) {
     return;
   }
   ReportedRun run = reported_run(folder, options.people, options.settings);
-  add_weights(folder, options.weights, run);
+  if (has_hash(*options.format)) add_weights(folder, options.weights, run);
   std::cout << to_format(*options.format, run);
   const std::vector<std::string> missing = missing_settings(*options.format, run);
   if (!missing.empty()) {

@@ -49,8 +49,12 @@ std::optional<double> least_loss(const ReportedRun& run) {
   return least;
 }
 
-double tokens_of_step(const RunFacts& facts) {
-  return facts.steps > 0 ? static_cast<double>(facts.tokens) / static_cast<double>(facts.steps) : 0;
+// Of this run: those of the run that it went on from are not its own.
+double tokens_until(const RunFacts& facts, int64_t step) {
+  const int64_t own = step - (facts.inherited ? facts.inherited->steps : 0);
+  return facts.steps > 0 ? static_cast<double>(own) * static_cast<double>(facts.tokens) /
+                               static_cast<double>(facts.steps)
+                         : 0;
 }
 
 // What stands on the x axis, for a step of a run.
@@ -62,7 +66,8 @@ std::string losses(const Comparison& comparison, const std::string& title,
   for (const ComparedRun& one : comparison.runs) {
     const RunFacts& facts = one.run.facts;
     const bool has_validation = facts.validation_loss.size() > 1;
-    ChartLine line{fs::path(one.name).filename().string() + (has_validation ? "" : " (training)"),
+    ChartLine line{fs::absolute(fs::path(one.name) / "").parent_path().filename().string() +
+                       (has_validation ? "" : " (training)"),
                    {},
                    {},
                    has_validation};
@@ -82,11 +87,11 @@ std::string number_or_dash(const std::optional<double>& value, int digits) {
 }  // namespace
 
 std::optional<Spent> spent_until_loss(const ReportedRun& run, double loss) {
+  if (run.report.energy.joules <= 0) return std::nullopt;  // nothing is known of it
   for (const CurvePoint& point : run.facts.validation_loss) {
     if (point.value > loss) continue;
     const SpentUntilStep spent = spent_until_step(run.report, point.step);
-    return Spent{point.step, static_cast<double>(point.step) * tokens_of_step(run.facts),
-                 spent.seconds, spent.joules};
+    return Spent{point.step, tokens_until(run.facts, point.step), spent.seconds, spent.joules};
   }
   return std::nullopt;
 }
@@ -172,7 +177,7 @@ std::string to_html(const Comparison& comparison) {
               [](const ReportedRun&, int64_t step) { return static_cast<double>(step); }),
        losses(comparison, "Loss by tokens", "thousand tokens",
               [](const ReportedRun& run, int64_t step) {
-                return static_cast<double>(step) * tokens_of_step(run.facts) / 1e3;
+                return tokens_until(run.facts, step) / 1e3;
               }),
        losses(comparison, "Loss by time", "minutes of all attempts",
               [](const ReportedRun& run, int64_t step) {

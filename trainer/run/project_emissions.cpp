@@ -1,6 +1,7 @@
 #include "trainer/run/project_emissions.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/clock.h"
 #include "base/csv.h"
@@ -17,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxDepth = 8;
 constexpr size_t kMaxBars = 30;
 
 // `lmtrain prepare` leaves a ledger in a folder of the cache.
@@ -26,26 +26,57 @@ bool is_of_preparation(const fs::path& folder) {
   return fs::exists(ledger_path(folder, 0), error);
 }
 
-void find_runs(const fs::path& folder, int depth, std::vector<fs::path>& found) {
-  if (is_run({folder}) || is_of_preparation(folder)) {
-    found.push_back(folder);
-    return;
-  }
-  if (depth == kMaxDepth) return;
-  try {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.is_directory() && !entry.is_symlink()) find_runs(entry.path(), depth + 1, found);
+// Follows links, and looks into no folder twice. What cannot be looked into is noted.
+class RunSearch {
+ public:
+  explicit RunSearch(std::vector<std::string>& damaged) : damaged_(damaged) {}
+
+  void look_into(const fs::path& folder) {
+    std::error_code error;
+    const fs::path place = fs::canonical(folder, error);
+    if (error) {
+      note(folder, error);
+      return;
     }
-  } catch (const fs::filesystem_error& error) {
-    throw IoError(cat("cannot look into ", folder.string(), ": ", error.code().message()));
+    if (!seen_.insert(place).second) return;
+    if (is_run({folder}) || is_of_preparation(folder)) {
+      found_.push_back(folder);
+      return;
+    }
+    std::vector<fs::path> below;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+      std::error_code ignored;
+      if (at->is_directory(ignored)) below.push_back(at->path());
+    }
+    if (error) note(folder, error);
+    std::ranges::sort(below);
+    for (const fs::path& one : below) look_into(one);
   }
-}
+
+  const std::vector<fs::path>& found() const { return found_; }
+
+ private:
+  void note(const fs::path& folder, const std::error_code& error) {
+    damaged_.push_back(cat(folder.string(), ": it cannot be looked into: ", error.message()));
+  }
+
+  std::vector<std::string>& damaged_;
+  std::set<fs::path> seen_;
+  std::vector<fs::path> found_;
+};
 
 RunEmissions emissions_of(const fs::path& folder, const std::vector<std::string>& settings) {
-  if (is_run({folder}))
-    return {folder, summary_of({folder}).state, reported_run({folder}, "", settings)};
-  RunEmissions one{folder, RunState::kInterrupted, reported_ledgers(folder, settings)};
-  if (one.run.report.attempts.back().stopped) one.state = RunState::kFinished;
+  const bool is_whole_run = is_run({folder});
+  RunEmissions one{
+      folder, RunState::kInterrupted,
+      is_whole_run ? reported_run({folder}, "", settings) : reported_ledgers(folder, settings)};
+  const std::vector<AttemptEnergy>& attempts = one.run.report.attempts;
+  if (attempts.empty()) throw DataError("its energy ledgers cannot be read, or hold no attempt");
+  if (is_whole_run) {
+    one.state = summary_of({folder}).state;
+  } else if (attempts.back().stopped) {
+    one.state = RunState::kFinished;
+  }
   return one;
 }
 
@@ -72,21 +103,27 @@ void add(const RunEmissions& one, ProjectEmissions& project) {
 
 ProjectEmissions project_emissions(const std::vector<fs::path>& folders,
                                    const std::vector<std::string>& settings) {
-  std::vector<fs::path> found;
-  for (const fs::path& folder : folders) find_runs(folder, 0, found);
-  std::ranges::sort(found);
-  found.erase(std::ranges::unique(found).begin(), found.end());
-  if (found.empty()) {
+  check_repricing(settings);
+  ProjectEmissions project;
+  RunSearch search(project.damaged);
+  for (const fs::path& folder : folders) {
+    std::error_code error;
+    if (!fs::is_directory(folder, error))
+      throw IoError(cat("cannot look into ", folder.string(), ": it is no folder"));
+    search.look_into(folder);
+  }
+  if (search.found().empty()) {
     std::vector<std::string> names;
     for (const fs::path& folder : folders) names.push_back(folder.string());
     throw DataError(cat("no run lies in ", join(names, ", "), " or below"));
   }
-  ProjectEmissions project;
-  for (const fs::path& folder : found) {
+  for (const fs::path& folder : search.found()) {
     try {
       project.runs.push_back(emissions_of(folder, settings));
-    } catch (const DataError& error) {
+    } catch (const Error& error) {
       project.damaged.push_back(cat(folder.string(), ": ", error.what()));
+    } catch (const fs::filesystem_error& error) {
+      project.damaged.push_back(cat(folder.string(), ": ", error.code().message()));
     }
   }
   std::ranges::stable_sort(project.runs, {}, start_of);

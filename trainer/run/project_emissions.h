@@ -18,9 +18,10 @@ struct RunEmissions {
 };
 
 struct ProjectEmissions {
-  std::vector<RunEmissions> runs;    // in the order of their starts
-  std::vector<std::string> damaged;  // "FOLDER: why": their energy is not in the sums
-  EnergyRange energy;                // of the computers
+  std::vector<RunEmissions> runs;  // in the order of their starts
+  // "FOLDER: why": their energy is not in the sums.
+  std::vector<std::string> damaged;
+  EnergyRange energy;  // of the computers
   EnergyRange facility;
   EmissionsRange emissions;      // location-based, of the electricity
   double embodied_grams = 0;     // of the hardware's making

@@ -49,6 +49,7 @@ EmissionsReport RunReporter::write(const RunFacts& facts) {
     write_file_durably(folder_.page(),
                        report_html(report, facts, account_of(report, people_), people_));
   } catch (const IoError& error) {
+    if (on_damaged_ == OnDamagedLedger::kThrow) throw;
     log_warn(cat("the report could not be written: ", error.what()));
   }
   return report;
@@ -65,7 +66,7 @@ RunFacts facts_of(const RunFolder& folder) {
   RunFacts facts;
   if (!std::filesystem::exists(folder.facts())) {
     // It was killed while its text was prepared.
-    facts.name = folder.path.filename();
+    facts.name = std::filesystem::absolute(folder.path / "").parent_path().filename();
     return facts;
   }
   try {
@@ -125,7 +126,12 @@ ReportConfig people_of(const RunFolder& folder, const std::filesystem::path& fil
 }
 
 void require_records(const RunFolder& folder) {
-  if (std::filesystem::exists(folder.facts()) || has_ledger(folder)) return;
+  if (has_ledger(folder)) return;
+  if (std::filesystem::exists(folder.facts())) {
+    throw DataError(cat(ledger_path(folder.energy(), 0).string(),
+                        " is not there: without the energy ledgers there is nothing to report, and "
+                        "the reports in the folder are left as they are"));
+  }
   throw DataError(cat(folder.path.string(), " is no run's folder: it has no facts.json and no ",
                       "energy ledger"));
 }
@@ -185,6 +191,8 @@ ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
   run.account = account_of(run.report, run.people);
   return run;
 }
+
+void check_repricing(const std::vector<std::string>& settings) { repricing_of(settings); }
 
 void add_weights(const RunFolder& folder, const std::filesystem::path& exported, ReportedRun& run) {
   if (!exported.empty()) {

@@ -12,8 +12,8 @@
 
 namespace lmtrain {
 
-// What happens when a ledger is damaged: an exception, or (while a run trains) a warning and a
-// report without that ledger.
+// What happens when a ledger is damaged, or a report cannot be written: an exception, or (while a run
+// trains) a warning and a report without that ledger.
 enum class OnDamagedLedger { kThrow, kWarn };
 
 // Remembers what it has read of the ledgers, so that each report reads only their new lines.
@@ -61,6 +61,9 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
 // The same of ledgers without a run, those of `lmtrain prepare`.
 ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
                              const std::vector<std::string>& settings);
+// Throws ConfigError for settings that reported_run() would refuse.
+void check_repricing(const std::vector<std::string>& settings);
+
 // Adds the hash of the weights in `exported`, a folder of .safetensors; where it is empty, of the files
 // of the newest checkpoint, which hold the optimizer's state too. Reads all of it. Throws DataError.
 void add_weights(const RunFolder& folder, const std::filesystem::path& exported, ReportedRun& run);
