@@ -52,8 +52,6 @@ std::vector<std::string> words_of(std::string_view text) {
 
 }  // namespace
 
-std::span<const Accelerator> known_accelerators() { return kAccelerators; }
-
 const Accelerator* find_accelerator(std::string_view hardware) {
   std::vector<std::string> words = words_of(hardware);
   const auto has = [&](std::string_view word) {

@@ -2,7 +2,6 @@
 // compare runs with it, and plans and audits count with it.
 #pragma once
 
-#include <span>
 #include <string_view>
 
 namespace lmtrain {
@@ -15,11 +14,9 @@ struct Accelerator {
   std::string_view source;
 };
 
-// Boards of the kind that servers for training have (SXM, OAM, TPU chips).
-std::span<const Accelerator> known_accelerators();
-
-// The entry whose name is one of the words of `hardware` ("NVIDIA A100-SXM4-80GB", "TPUv3"), or
-// null, where it names none or several. Cards for PCI Express, which are slower and draw less, are not in the table.
+// The entry whose name is one of the words of `hardware` ("NVIDIA A100-SXM4-80GB", "TPUv3"), or null
+// where it names none or several. The table has boards of the kind that servers for training have
+// (SXM, OAM, TPU chips). Cards for PCI Express, which are slower and draw less, are not in it.
 const Accelerator* find_accelerator(std::string_view hardware);
 
 }  // namespace lmtrain

@@ -88,7 +88,8 @@ EmbodiedPart& part_named(std::vector<EmbodiedPart>& parts, const std::string& wh
   return parts.emplace_back(EmbodiedPart{.what = what});
 }
 
-EmbodiedPart priced(EmbodiedPart part, bool is_server, const ReportConfig& people) {
+EmbodiedPart priced(EmbodiedPart part, const ReportConfig& people) {
+  const bool is_server = part.is_server;
   const std::optional<double>& set =
       is_server ? people.server_embodied_kg_co2e : people.device_embodied_kg_co2e;
   const Accelerator* const known = is_server ? nullptr : find_accelerator(part.what);
@@ -162,8 +163,11 @@ Account account_of(const EmissionsReport& report, const ReportConfig& people) {
     for (const EmbodiedPart& part : servers) account.num_devices += part.count;
     account.devices = processors.empty() ? "processors not known" : model_of(processors);
   }
-  for (const EmbodiedPart& part : servers) account.embodied.push_back(priced(part, true, people));
-  for (const EmbodiedPart& part : devices) account.embodied.push_back(priced(part, false, people));
+  for (EmbodiedPart& part : servers) {
+    part.is_server = true;
+    account.embodied.push_back(priced(part, people));
+  }
+  for (const EmbodiedPart& part : devices) account.embodied.push_back(priced(part, people));
   return account;
 }
 

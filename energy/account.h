@@ -15,6 +15,7 @@ namespace lmtrain {
 // A kind of hardware and the run's share of the emissions of its making.
 struct EmbodiedPart {
   std::string what;         // "server", "NVIDIA H100 80GB HBM3"
+  bool is_server = false;   // else an accelerator
   int64_t count = 0;        // at most at one time
   double device_days = 0;   // over all attempts, of a shared server this job's part
   double kg_each = 0;       // of making one

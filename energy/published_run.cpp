@@ -408,27 +408,8 @@ std::string key_of_card_column(const std::string& title) {
   return "";
 }
 
-// The one kind of accelerator that a text names, or "".
-std::string hardware_in(std::string_view text) {
-  std::string found;
-  for (const Accelerator& one : known_accelerators()) {
-    // A word begins with its name: "H100-80GB".
-    const std::string lower = in_lower_case(text);
-    size_t at = lower.find(one.name);
-    while (at != std::string::npos && at > 0 &&
-           std::isalnum(static_cast<unsigned char>(lower[at - 1])) != 0)
-      at = lower.find(one.name, at + 1);
-    if (at == std::string::npos) continue;
-    const size_t end = at + one.name.size();
-    if (end < lower.size() && std::isalnum(static_cast<unsigned char>(lower[end])) != 0) continue;
-    if (!found.empty()) return "";
-    found = one.name;
-  }
-  return found;
-}
-
-// The one kind that the lines on training or hours and the tables name: a card may say what else the
-// model runs on.
+// The one kind of accelerator that the lines on training or hours and the tables name, or "": a card may
+// say what else the model runs on.
 std::string hardware_of_training(std::string_view rest) {
   std::string lines;
   while (!rest.empty()) {
@@ -436,7 +417,8 @@ std::string hardware_of_training(std::string_view rest) {
     const auto has = [&](const char* word) { return line.find(word) != std::string::npos; };
     if (has("train") || has("hours") || has("|")) lines += line + "\n";
   }
-  return hardware_in(lines);
+  const Accelerator* const one = find_accelerator(lines);
+  return one == nullptr ? "" : std::string(one->name);
 }
 
 // Hugging Face's metadata: co2_eq_emissions is grams, or has them with more.

@@ -36,7 +36,7 @@ struct PublishedRun {
 
 // Reads all runs of a file, by its ending or else by its content:
 //   CSV       columns such as model, params_b, tokens_b, hardware, count, wall_days, gpu_hours, watts, pue,
-//             gco2_per_kwh, kwh, tco2e (docs/energy.md lists them), and CodeCarbon's emissions.csv
+//             gco2_per_kwh, kwh, tco2e (docs/reporting.md lists them), and CodeCarbon's emissions.csv
 //   JSON      an object or a list of objects with the same names; lmtrain's emissions.json
 //   Markdown  a model card: co2_eq_emissions of its metadata, and tables with hours, watts, emissions
 // Throws DataError with file and place for what cannot be read, and for a file in which nothing of a

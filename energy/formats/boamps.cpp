@@ -46,7 +46,7 @@ std::string tracking(const EmissionsReport& report, DeviceKind kind) {
 ordered_json components(const ReportedRun& run) {
   ordered_json list = ordered_json::array();
   for (const EmbodiedPart& part : run.account.embodied) {
-    if (part.what.starts_with("server")) continue;
+    if (part.is_server) continue;
     list.push_back(
         {{"componentName", part.what}, {"componentType", "gpu"}, {"nbComponent", part.count}});
   }

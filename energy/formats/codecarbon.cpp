@@ -31,7 +31,7 @@ std::string to_codecarbon(const ReportedRun& run) {
   int64_t num_gpus = 0;
   std::string processors;
   for (const EmbodiedPart& part : account.embodied) {
-    if (part.what.starts_with("server")) continue;
+    if (part.is_server) continue;
     num_gpus += part.count;
     gpus += cat(gpus.empty() ? "" : ", ", part.count, " x ", part.what);
   }
