@@ -2,7 +2,8 @@
 # Refuses an include that goes up the layers: check_includes.sh [FOLDER]
 #   base <- parallel <- models <- trainer; data and energy know base only; base, data and energy do not
 #   know LibTorch; quoted includes are rooted at the project; no two headers define classes of one name.
-# Within trainer a room (a folder of it) knows those before it in `rooms`, and main.cpp knows all.
+# Within energy and trainer a room (a folder of it) knows those before it in `rooms` and the folder's own files;
+# main.cpp knows all.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -14,7 +15,10 @@ declare -A knows=(
   [models]="models parallel base"
   [trainer]="trainer models parallel data energy base"
 )
-rooms=(config step checkpoint planning chat inference explanation evaluation serving interchange start verify run commands)
+declare -A rooms=(
+  [energy]="meters grid ledger report formats audit"
+  [trainer]="config step checkpoint planning chat inference explanation evaluation serving interchange start verify run commands"
+)
 generated=lmtrain_version.h
 failed=0
 
@@ -30,34 +34,41 @@ check_include() {
     refuse "$where: \"$path\" is not rooted at one of the project's folders (${!knows[*]})"
   elif [[ " ${knows[$layer]} " != *" $root "* ]]; then
     refuse "$where: $layer may include ${knows[$layer]// /, }, not \"$path\""
-  elif [ "$layer" = trainer ] && [ "$root" = trainer ]; then
-    check_room "$where" "$(room_of "${where%%:*}")" "$(room_of "$path")" "$path"
+  elif [ -n "${rooms[$layer]:-}" ] && [ "$root" = "$layer" ]; then
+    check_room "$where" "$layer" "$(room_of "${where%%:*}")" "$(room_of "$path")" "$path"
   fi
 }
 
-# The folder within trainer, "" for a file of trainer itself.
+# The folder within its layer, "" for a file of the layer itself.
 room_of() {
-  local inner=${1#trainer/}
+  local inner=${1#*/}
   if [ "$inner" != "${inner%%/*}" ]; then echo "${inner%%/*}"; fi
 }
 
-# Prints the place of a room in the order, counted from 0; fails for an unknown one.
+# Prints the place of a room in its layer's order, counted from 1; fails for an unknown one.
 place_of_room() {
-  local place
-  for place in "${!rooms[@]}"; do
-    if [ "${rooms[place]}" = "$1" ]; then echo "$place" && return; fi
+  local room place=0
+  for room in ${rooms[$1]}; do
+    place=$((place + 1))
+    if [ "$room" = "$2" ]; then echo "$place" && return; fi
   done
   return 1
 }
 
 check_room() {
-  local where=$1 from=$2 to=$3 path=$4 from_place=${#rooms[@]} to_place
-  if [ -n "$from" ] && ! from_place=$(place_of_room "$from"); then
-    refuse "$where: trainer/$from is not one of the rooms (${rooms[*]})"
-  elif ! to_place=$(place_of_room "$to"); then
-    refuse "$where: \"$path\" is in none of trainer's rooms (${rooms[*]})"
+  local where=$1 layer=$2 from=$3 to=$4 path=$5 from_place to_place
+  if [ "${where%%:*}" = trainer/main.cpp ]; then return; fi
+  if [ -z "$from" ]; then
+    from_place=0
+  elif ! from_place=$(place_of_room "$layer" "$from"); then
+    refuse "$where: $layer/$from is not one of the rooms (${rooms[$layer]})"
+    return
+  fi
+  if [ -z "$to" ]; then return; fi
+  if ! to_place=$(place_of_room "$layer" "$to"); then
+    refuse "$where: \"$path\" is in none of the rooms of $layer (${rooms[$layer]})"
   elif [ "$to_place" -gt "$from_place" ]; then
-    refuse "$where: trainer/$from may not include \"$path\", whose room comes after it (${rooms[*]})"
+    refuse "$where: ${where%/*} may not include \"$path\", whose room comes after it (${rooms[$layer]})"
   fi
 }
 

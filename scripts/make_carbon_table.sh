@@ -1,18 +1,18 @@
 #!/bin/sh
-# Writes energy/carbon_table.cpp, the compiled-in grid intensities, from energy/carbon_intensity.csv.
+# Writes energy/grid/carbon_table.cpp, the compiled-in grid intensities, from energy/grid/carbon_intensity.csv.
 # With --check it writes nothing and fails when the committed file is out of date.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/compiled_table.sh
-source=energy/carbon_intensity.csv
+source=energy/grid/carbon_intensity.csv
 
 make_table() {
   awk -F, '
     function refuse(why) { print FILENAME ":" FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
     BEGIN {
-      print "// Made by scripts/make_carbon_table.sh from energy/carbon_intensity.csv, which says where the"
+      print "// Made by scripts/make_carbon_table.sh from energy/grid/carbon_intensity.csv, which says where the"
       print "// figures come from: Ember, Yearly Electricity Data, CC BY 4.0."
-      print "#include \"energy/carbon_intensity.h\"\n"
+      print "#include \"energy/grid/carbon_intensity.h\"\n"
       print "namespace lmtrain {\n\n// clang-format off"
       print "const std::vector<GridIntensity>& carbon_table() {"
       print "  static const std::vector<GridIntensity> table = {"
@@ -28,4 +28,4 @@ make_table() {
   ' "$source"
 }
 
-write_or_check energy/carbon_table.cpp "$@"
+write_or_check energy/grid/carbon_table.cpp "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes energy/processor_table.cpp, the compiled-in design powers, from energy/processors.csv and
-# energy/processor_families.csv. With --check it writes nothing and fails when the committed file is out of date.
+# Writes energy/meters/processor_table.cpp, the compiled-in design powers, from energy/meters/processors.csv and
+# energy/meters/processor_families.csv. With --check it writes nothing and fails when the committed file is out of date.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/compiled_table.sh
@@ -9,8 +9,8 @@ make_table() {
   awk -F, '
     function refuse(why) { print FILENAME ":" FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
     BEGIN {
-      print "// Made by scripts/make_processor_table.sh from energy/processors.csv and energy/processor_families.csv."
-      print "#include \"energy/processor_table.h\"\n"
+      print "// Made by scripts/make_processor_table.sh from energy/meters/processors.csv and energy/meters/processor_families.csv."
+      print "#include \"energy/meters/processor_table.h\"\n"
       print "namespace lmtrain {\n\n// clang-format off"
       print "const std::vector<KnownProcessor>& known_processors() {"
       print "  static const std::vector<KnownProcessor> table = {"
@@ -38,7 +38,7 @@ make_table() {
       printf "      {R\"(%s)\", %s, %s, %s},\n", $1, $2, $3, $4
     }
     END { if (!failed) print "  };\n  return table;\n}\n// clang-format on\n\n}  // namespace lmtrain" }
-  ' energy/processors.csv energy/processor_families.csv
+  ' energy/meters/processors.csv energy/meters/processor_families.csv
 }
 
-write_or_check energy/processor_table.cpp "$@"
+write_or_check energy/meters/processor_table.cpp "$@"

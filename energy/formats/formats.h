@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "energy/account.h"
-#include "energy/report.h"
-#include "energy/report_config.h"
-#include "energy/run_facts.h"
+#include "energy/report/account.h"
+#include "energy/report/report.h"
+#include "energy/report/report_config.h"
+#include "energy/report/run_facts.h"
 
 namespace lmtrain {
 

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "energy/doctor.h"
-#include "energy/sensors.h"
+#include "energy/meters/doctor.h"
+#include "energy/meters/sensors.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

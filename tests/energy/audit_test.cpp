@@ -1,4 +1,4 @@
-#include "energy/audit.h"
+#include "energy/audit/audit.h"
 
 #include <filesystem>
 #include <functional>

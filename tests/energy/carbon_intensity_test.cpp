@@ -1,4 +1,4 @@
-#include "energy/carbon_intensity.h"
+#include "energy/grid/carbon_intensity.h"
 
 #include <cstdlib>
 #include <set>

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "energy/meter.h"
+#include "energy/meters/meter.h"
 
 namespace lmtrain {
 

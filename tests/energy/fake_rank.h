@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "energy/energy_config.h"
-#include "energy/totals.h"
+#include "energy/ledger/totals.h"
 
 namespace lmtrain {
 

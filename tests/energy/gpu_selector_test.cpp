@@ -1,4 +1,4 @@
-#include "energy/gpu_selector.h"
+#include "energy/meters/gpu_selector.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "energy/ledger.h"
+#include "energy/ledger/ledger.h"
 
 #include <csignal>
 

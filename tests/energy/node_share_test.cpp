@@ -1,4 +1,4 @@
-#include "energy/node_share.h"
+#include "energy/ledger/node_share.h"
 
 #include <vector>
 

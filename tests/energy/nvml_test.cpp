@@ -1,9 +1,9 @@
-#include "energy/nvml.h"
+#include "energy/meters/nvml.h"
 
 #include <gtest/gtest.h>
 
-#include "energy/clock_limits.h"
 #include "energy/energy_range.h"
+#include "energy/meters/clock_limits.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

@@ -1,4 +1,4 @@
-#include "energy/power_logger.h"
+#include "energy/ledger/power_logger.h"
 
 #include <chrono>
 #include <csignal>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "energy/sensors.h"
+#include "energy/meters/sensors.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

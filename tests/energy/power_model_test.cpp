@@ -1,10 +1,10 @@
-#include "energy/power_model.h"
+#include "energy/meters/power_model.h"
 
 #include <cstdlib>
 
 #include <gtest/gtest.h>
 
-#include "energy/processor_table.h"
+#include "energy/meters/processor_table.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

@@ -1,9 +1,9 @@
-#include "energy/rapl.h"
+#include "energy/meters/rapl.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "energy/sensors.h"
+#include "energy/meters/sensors.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

@@ -1,8 +1,8 @@
-#include "energy/report_html.h"
+#include "energy/report/report_html.h"
 
 #include <gtest/gtest.h>
 
-#include "energy/spent_until_step.h"
+#include "energy/report/spent_until_step.h"
 #include "tests/energy/fake_rank.h"
 
 namespace lmtrain {

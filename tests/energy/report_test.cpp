@@ -1,11 +1,11 @@
-#include "energy/report.h"
+#include "energy/report/report.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "energy/report_charts.h"
+#include "energy/report/report_charts.h"
 #include "tests/energy/fake_machine.h"
 #include "tests/energy/fake_rank.h"
 

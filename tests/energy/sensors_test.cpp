@@ -1,11 +1,11 @@
-#include "energy/sensors.h"
+#include "energy/meters/sensors.h"
 
 #include <algorithm>
 #include <map>
 
 #include <gtest/gtest.h>
 
-#include "energy/doctor.h"
+#include "energy/meters/doctor.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

@@ -1,4 +1,4 @@
-#include "energy/totals.h"
+#include "energy/ledger/totals.h"
 
 #include <algorithm>
 #include <numeric>

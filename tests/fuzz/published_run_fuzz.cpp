@@ -2,7 +2,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "energy/audit.h"
+#include "energy/audit/audit.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lmtrain;

@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "energy/ledger.h"
-#include "energy/run_facts.h"
+#include "energy/ledger/ledger.h"
+#include "energy/report/run_facts.h"
 #include "tests/fuzz/file_of_bytes.h"
 #include "trainer/run/metrics.h"
 #include "trainer/run/run_list.h"

@@ -1,9 +1,9 @@
 // What the system tells of processor, memory and their use: any bytes give numbers or nothing.
 #include "base/error.h"
 #include "energy/energy_config.h"
-#include "energy/node_use.h"
-#include "energy/power_model.h"
-#include "energy/system_file.h"
+#include "energy/meters/node_use.h"
+#include "energy/meters/power_model.h"
+#include "energy/meters/system_file.h"
 #include "tests/fuzz/file_of_bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

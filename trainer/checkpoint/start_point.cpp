@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "energy/run_facts.h"
+#include "energy/report/run_facts.h"
 #include "trainer/checkpoint/resume_compatibility.h"
 #include "trainer/config/load_config.h"
 #include "trainer/config/resume_setting.h"

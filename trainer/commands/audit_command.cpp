@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "energy/amount_text.h"
-#include "energy/audit.h"
+#include "energy/audit/audit.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/result_lines.h"
 #include "trainer/commands/text_table.h"

@@ -9,7 +9,7 @@
 #include "base/host_name.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
-#include "energy/report.h"
+#include "energy/report/report.h"
 #include "parallel/cores.h"
 #include "trainer/commands/command.h"
 #include "trainer/config/load_config.h"

@@ -11,7 +11,7 @@
 #include "base/config_fields.h"
 #include "data/data_config.h"
 #include "energy/energy_config.h"
-#include "energy/report_config.h"
+#include "energy/report/report_config.h"
 #include "models/model_config.h"
 #include "parallel/parallel_config.h"
 #include "parallel/precision.h"

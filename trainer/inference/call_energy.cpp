@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
-#include "energy/node_share.h"
-#include "energy/sensors.h"
+#include "energy/ledger/node_share.h"
+#include "energy/meters/sensors.h"
 
 namespace lmtrain {
 namespace {

@@ -9,8 +9,8 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "base/phase.h"
-#include "energy/energy_price.h"
-#include "energy/power_logger.h"
+#include "energy/grid/energy_price.h"
+#include "energy/ledger/power_logger.h"
 
 namespace lmtrain {
 

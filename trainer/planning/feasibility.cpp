@@ -11,7 +11,7 @@
 #include "base/yaml_reader.h"
 #include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
-#include "energy/carbon_intensity.h"
+#include "energy/grid/carbon_intensity.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/resume_compatibility.h"
 #include "trainer/planning/layouts.h"

@@ -9,8 +9,8 @@
 #include "base/svg_chart.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
-#include "energy/html_page.h"
-#include "energy/spent_until_step.h"
+#include "energy/report/html_page.h"
+#include "energy/report/spent_until_step.h"
 #include "trainer/config/load_config.h"
 #include "trainer/run/run_report.h"
 

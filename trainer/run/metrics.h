@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
-#include "energy/run_facts.h"
+#include "energy/report/run_facts.h"
 #include "trainer/checkpoint/checkpoint_saver.h"
 #include "trainer/step/trainer.h"
 

@@ -10,7 +10,7 @@
 #include "base/svg_chart.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
-#include "energy/html_page.h"
+#include "energy/report/html_page.h"
 #include "trainer/run/run_report.h"
 
 namespace lmtrain {

@@ -5,8 +5,8 @@
 #include <memory>
 #include <optional>
 
-#include "energy/power_logger.h"
-#include "energy/run_facts.h"
+#include "energy/ledger/power_logger.h"
+#include "energy/report/run_facts.h"
 #include "parallel/launch.h"
 #include "trainer/checkpoint/start_point.h"
 #include "trainer/config/held_folder.h"

@@ -1,7 +1,7 @@
 #include "trainer/run/run_power.h"
 
 #include "base/clock.h"
-#include "energy/sensors.h"
+#include "energy/meters/sensors.h"
 #include "parallel/typed_gather.h"
 
 namespace lmtrain {

@@ -5,8 +5,8 @@
 
 #include "base/phase.h"
 #include "energy/energy_config.h"
-#include "energy/energy_price.h"
-#include "energy/power_logger.h"
+#include "energy/grid/energy_price.h"
+#include "energy/ledger/power_logger.h"
 #include "parallel/compute.h"
 #include "parallel/launch.h"
 #include "trainer/config/load_config.h"

@@ -5,7 +5,7 @@
 #include "base/build_info.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "energy/clock_limits.h"
+#include "energy/meters/clock_limits.h"
 #include "parallel/typed_gather.h"
 #include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"

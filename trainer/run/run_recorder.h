@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "energy/energy_price.h"
-#include "energy/power_logger.h"
-#include "energy/report.h"
-#include "energy/run_facts.h"
-#include "energy/totals.h"
+#include "energy/grid/energy_price.h"
+#include "energy/ledger/power_logger.h"
+#include "energy/ledger/totals.h"
+#include "energy/report/report.h"
+#include "energy/report/run_facts.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/run/metrics.h"

@@ -16,7 +16,7 @@
 #include "data/bigram.h"
 #include "data/most_frequent_token.h"
 #include "energy/amount_text.h"
-#include "energy/ledger_json.h"
+#include "energy/ledger/ledger_json.h"
 #include "models/cpu_capability.h"
 #include "models/decoder.h"
 #include "models/encoder.h"

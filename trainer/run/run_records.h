@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "energy/report.h"
-#include "energy/run_facts.h"
+#include "energy/report/report.h"
+#include "energy/report/run_facts.h"
 #include "models/model.h"
 #include "parallel/compute.h"
 #include "parallel/launch.h"

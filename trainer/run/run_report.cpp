@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "energy/report_html.h"
+#include "energy/report/report_html.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/load_config.h"
 

@@ -4,9 +4,9 @@
 
 #include "energy/energy_config.h"
 #include "energy/formats/formats.h"
-#include "energy/report.h"
-#include "energy/run_facts.h"
-#include "energy/totals.h"
+#include "energy/ledger/totals.h"
+#include "energy/report/report.h"
+#include "energy/report/run_facts.h"
 #include "parallel/communicator.h"
 #include "trainer/config/run_folder.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/median.h"
 #include "base/phase.h"
-#include "energy/clock_limits.h"
+#include "energy/meters/clock_limits.h"
 
 namespace lmtrain {
 namespace {

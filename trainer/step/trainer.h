@@ -22,7 +22,7 @@ namespace lmtrain {
 struct RankSpeed {
   double compute_seconds = 0;  // without waiting for other ranks
   double stolen_share = 0;     // of its machine's CPU time, by the machine's host (steal)
-  uint64_t clock_limits = 0;   // what holds its GPU's clocks down (energy/clock_limits.h)
+  uint64_t clock_limits = 0;   // what holds its GPU's clocks down (energy/meters/clock_limits.h)
 };
 
 // What each rank sends to the others at each step (gather_all). A StepResult holds the sums.

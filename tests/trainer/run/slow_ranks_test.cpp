@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "energy/clock_limits.h"
+#include "energy/meters/clock_limits.h"
 
 namespace lmtrain {
 namespace {

@@ -1,0 +1,66 @@
+#include "energy/grid/carbon_intensity.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+std::string code_and_name(const GridIntensity& grid) {
+  return cat(grid.code, " (", grid.name, ")");
+}
+
+// What `wanted` may stand for: the country with that name or beginning of a name, else the nearest
+// code, else "".
+std::string suggestion(const std::string& wanted) {
+  std::vector<std::string> names;
+  std::vector<std::string> codes;
+  for (const GridIntensity& grid : carbon_table()) {
+    names.push_back(in_upper_case(grid.name));
+    codes.push_back(grid.code);
+  }
+  const auto entry = [](const std::vector<std::string>& keys, const std::string& key) {
+    const auto at = std::find(keys.begin(), keys.end(), key) - keys.begin();
+    return code_and_name(carbon_table()[static_cast<size_t>(at)]);
+  };
+  if (wanted == "UK") return entry(codes, "GBR");
+  const std::string name = nearest_name(wanted, names);
+  if (!name.empty()) return entry(names, name);
+  if (wanted.size() >= 3) {
+    const auto starts = [&](const std::string& text) { return text.starts_with(wanted); };
+    const auto at = std::find_if(names.begin(), names.end(), starts);
+    if (at != names.end()) return entry(names, *at);
+  }
+  const std::string code = nearest_name(wanted, codes);
+  return code.empty() ? "" : entry(codes, code);
+}
+
+}  // namespace
+
+const GridIntensity& find_grid_intensity(std::string_view region) {
+  const std::string wanted = in_upper_case(region);
+  for (const GridIntensity& grid : carbon_table()) {
+    if (!wanted.empty() && (wanted == grid.code || wanted == grid.iso2)) return grid;
+  }
+  const std::string near = wanted.empty() ? "" : suggestion(wanted);
+  throw ConfigError(
+      cat("energy.region: no carbon intensity is known for \"", region, "\"",
+          near.empty() ? "" : cat(", did you mean ", near, "?"), near.empty() ? ";" : "",
+          " (use an ISO 3166 code like DEU or DE, or WORLD; lmtrain doctor lists them. "
+          "For another grid, use WORLD and set energy.intensity_g_per_kwh)"));
+}
+
+GridIntensity grid_intensity(const EnergyConfig& config) {
+  const GridIntensity& grid = find_grid_intensity(config.region);
+  if (!config.intensity_g_per_kwh) return grid;
+  return {"", "", "as configured", *config.intensity_g_per_kwh, 0, "energy.intensity_g_per_kwh"};
+}
+
+std::string describe(const GridIntensity& grid) {
+  const std::string year = grid.year == 0 ? "" : cat(", ", grid.year);
+  return cat(shortest(grid.g_per_kwh), " gCO2e/kWh, ", grid.name, year, " (", grid.source, ")");
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,53 @@
+#include "energy/grid/energy_price.h"
+
+#include "energy/json_fields.h"
+
+namespace lmtrain {
+
+bool operator==(const EnergyPrice& a, const EnergyPrice& b) {
+  return a.pue == b.pue && a.grid.g_per_kwh == b.grid.g_per_kwh && a.grid.code == b.grid.code;
+}
+
+EnergyPrice price_of(const EnergyConfig& config) { return {config.pue, grid_intensity(config)}; }
+
+EnergyPrice repriced(EnergyPrice price, const Repricing& by) {
+  if (by.pue) {
+    price.pue = *by.pue;
+    price.is_pue_assumed = false;
+  }
+  if (by.grid) {
+    price.grid = *by.grid;
+    price.is_grid_assumed = false;
+  }
+  return price;
+}
+
+nlohmann::json price_to_json(const EnergyPrice& price) {
+  return {{"pue", price.pue},
+          {"pue_assumed", price.is_pue_assumed},
+          {"g_per_kwh", price.grid.g_per_kwh},
+          {"code", price.grid.code},
+          {"name", price.grid.name},
+          {"year", price.grid.year},
+          {"source", price.grid.source},
+          {"grid_assumed", price.is_grid_assumed}};
+}
+
+EnergyPrice price_from_json(const nlohmann::json& value) {
+  EnergyPrice price;
+  price.pue = number_field(value, "pue");
+  price.is_pue_assumed = boolean_field(value, "pue_assumed");
+  price.grid = {text_field(value, "code"),
+                "",
+                text_field(value, "name"),
+                number_field(value, "g_per_kwh"),
+                static_cast<int>(integer_field(value, "year")),
+                text_field(value, "source")};
+  price.is_grid_assumed = boolean_field(value, "grid_assumed");
+  const bool is_possible = price.pue >= 1.0 && price.pue <= 10.0 && price.grid.g_per_kwh >= 0.0 &&
+                           price.grid.g_per_kwh <= 5000.0;
+  if (!is_possible) throw DataError("a price has a PUE or an intensity that cannot be");
+  return price;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,16 @@
+#include "energy/meters/sensor_sources.h"
+
+namespace lmtrain {
+
+std::vector<SensorSource> sensor_sources() {
+  return {
+      cray_sensors,    // the whole node
+      rapl_sensors,    // processors and their memory
+      hwmon_sensors,   // processors
+      model_sensors,   // processors and memory, from load and size
+      amdgpu_sensors,  // AMD GPUs
+      nvml_sensors,    // NVIDIA GPUs
+  };
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,93 @@
+#include "energy/meters/sensors.h"
+
+#include <algorithm>
+#include <map>
+
+#include "energy/meters/sensor_sources.h"
+
+namespace lmtrain {
+namespace {
+
+// Stands for a sensor that should be there: its energy is missing, not zero.
+class AbsentMeter : public Meter {
+ public:
+  AbsentMeter(MeterInfo info, std::string reason)
+      : Meter(std::move(info)), reason_(std::move(reason)) {}
+
+  Reading read(double) override { return missing_reading(reason_); }
+
+ private:
+  std::string reason_;
+};
+
+std::unique_ptr<Meter> make_meter(const FoundSensor& sensor) {
+  if (sensor.make) return sensor.make();
+  return std::make_unique<AbsentMeter>(sensor.info, sensor.why_unreadable);
+}
+
+// Which source meters all devices of a kind.
+class CoveredKinds {
+ public:
+  // The key of a sensor of another source that contains energy of this one, or "".
+  std::string holder(const FoundSensor& sensor, size_t source) const {
+    std::set<DeviceKind> kinds = sensor.covers;
+    kinds.insert(sensor.info.kind);
+    for (const DeviceKind kind : kinds) {
+      const auto at = holders_.find(kind);
+      if (at != holders_.end() && at->second.source != source) return at->second.key;
+    }
+    return "";
+  }
+
+  void add(const FoundSensor& sensor, size_t source) {
+    for (const DeviceKind kind : sensor.covers) {
+      holders_.try_emplace(kind, Holder{source, sensor.info.key});
+    }
+  }
+
+ private:
+  struct Holder {
+    size_t source;
+    std::string key;
+  };
+  std::map<DeviceKind, Holder> holders_;
+};
+
+}  // namespace
+
+std::vector<ListedSensor> list_sensors(const SensorSearch& search,
+                                       const std::vector<SensorSource>& sources) {
+  std::vector<ListedSensor> list;
+  std::vector<size_t> source_of;
+  for (size_t source = 0; source < sources.size(); ++source) {
+    for (FoundSensor& sensor : sources[source](search)) {
+      list.push_back({std::move(sensor), ""});
+      source_of.push_back(source);
+    }
+  }
+  std::vector<size_t> order(list.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return list[a].sensor.covers.size() > list[b].sensor.covers.size();
+  });
+  CoveredKinds covered;
+  for (const size_t i : order) {
+    list[i].covered_by = covered.holder(list[i].sensor, source_of[i]);
+    if (list[i].counted() && list[i].sensor.owner) covered.add(list[i].sensor, source_of[i]);
+  }
+  return list;
+}
+
+std::vector<std::unique_ptr<Meter>> choose_sensors(
+    const SensorRoots& roots, const EnergyConfig& config, int local_rank,
+    const std::vector<std::string>& gpu_of_local_rank) {
+  std::vector<std::unique_ptr<Meter>> meters;
+  for (const ListedSensor& listed :
+       list_sensors({roots, config, gpu_of_local_rank}, sensor_sources())) {
+    if (!listed.counted() || listed.sensor.owner != local_rank) continue;
+    meters.push_back(make_meter(listed.sensor));
+  }
+  return meters;
+}
+
+}  // namespace lmtrain

@@ -1,0 +1,84 @@
+#include "energy/meters/system_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <sstream>
+#include <system_error>
+
+#include <fcntl.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+namespace lmtrain {
+namespace {
+
+constexpr size_t kMaxBytes = 16 << 20;
+
+}  // namespace
+
+SystemText read_system_text(const std::filesystem::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {std::nullopt, std::strerror(errno)};
+  std::string text;
+  char buffer[4096];
+  ssize_t size = 0;
+  while (text.size() < kMaxBytes && (size = ::read(descriptor, buffer, sizeof buffer)) != 0) {
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) break;
+    text.append(buffer, static_cast<size_t>(size));
+  }
+  const int error = size < 0 ? errno : 0;
+  close(descriptor);
+  if (error != 0) return {std::nullopt, std::strerror(error)};
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return {text, ""};
+}
+
+std::optional<uint64_t> parse_whole_number(std::string_view text) {
+  uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || at != end) return std::nullopt;
+  return value;
+}
+
+SystemNumber read_system_number(const std::filesystem::path& path) {
+  const SystemText file = read_system_text(path);
+  if (!file.text) return {std::nullopt, cat(path.string(), ": ", file.failure)};
+  const std::optional<uint64_t> value = parse_whole_number(*file.text);
+  if (value) return {value, ""};
+  return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is not a number")};
+}
+
+std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs) {
+  std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
+  std::map<std::string, int64_t> bytes;
+  std::string line;
+  while (std::getline(lines, line)) {  // "MemTotal:       15625000 kB"
+    std::istringstream words(line);
+    std::string name;
+    int64_t kibibytes = 0;
+    if (words >> name >> kibibytes && name.ends_with(':'))
+      bytes[name.substr(0, name.size() - 1)] = kibibytes * 1024;
+  }
+  return bytes;
+}
+
+std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    entries.push_back(at->path());
+  }
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return strverscmp(a.filename().c_str(), b.filename().c_str()) < 0;
+  });
+  return entries;
+}
+
+}  // namespace lmtrain

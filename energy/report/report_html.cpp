@@ -1,0 +1,272 @@
+#include "energy/report/report_html.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/clock.h"
+#include "base/markup.h"
+#include "base/text.h"
+#include "energy/amount_text.h"
+#include "energy/report/html_page.h"
+#include "energy/report/report_charts.h"
+
+namespace lmtrain {
+namespace {
+
+// Tables have at most so many rows; emissions.json has all.
+constexpr size_t kMaxRows = 64;
+constexpr int kRefreshSeconds = 30;
+
+std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
+
+// A table of parts that add up, with a bar for each.
+struct Part {
+  std::string name;
+  std::string more;
+  double joules = 0;
+};
+std::string part_table(const std::string& name, const std::string& more,
+                       const std::vector<Part>& parts) {
+  double all = 0;
+  double most = 0;
+  for (const Part& part : parts) {
+    all += part.joules;
+    most = std::max(most, part.joules);
+  }
+  if (all <= 0) return "";
+  std::string text = html_head({name, more, "energy", "share", ""});
+  for (size_t i = 0; i < std::min(parts.size(), kMaxRows); ++i) {
+    const Part& part = parts[i];
+    text += cat("<tr><td>", markup_text(part.name), "</td><td>", markup_text(part.more),
+                "</td><td class=\"number\">", markup_text(energy_text(part.joules)),
+                "</td><td class=\"number\">", percent(part.joules / all),
+                "</td><td style=\"width:30%\"><span class=\"bar\" style=\"width:",
+                fixed(100 * part.joules / most, 1), "%\"></span></td></tr>\n");
+  }
+  text += kHtmlTableEnd;
+  if (parts.size() > kMaxRows)
+    text +=
+        cat("<p class=\"soft\">", parts.size() - kMaxRows, " more are in emissions.json.</p>\n");
+  return text;
+}
+
+std::string state_of(const RunFacts& facts, const EmissionsReport& report) {
+  if (facts.finished) return "finished";
+  const bool has_ended = !report.attempts.empty() && report.attempts.back().stopped;
+  return has_ended ? "stopped" : "not finished, as of its last save";
+}
+
+// The report in a few sentences.
+std::string summary(const EmissionsReport& report, const RunFacts& facts, const Account& account) {
+  const char* const ranks = facts.num_ranks == 1 ? " rank on " : " ranks on ";
+  const char* const nodes = facts.num_nodes == 1 ? " node" : " nodes";
+  std::string text = cat("The run took ", human_duration(report.seconds), " in ",
+                         counted(static_cast<int64_t>(report.attempts.size()), "attempt"), " with ",
+                         facts.num_ranks, ranks, facts.num_nodes, nodes, ". Its computers used ",
+                         energy_range_text(report.energy), ": ", percent(report.measured_share),
+                         " of that is measured, ", percent(report.modelled_share), " modelled, ",
+                         percent(report.missing_share), " was not read. The facility used ",
+                         energy_text(report.cost.facility.joules), ". The electricity caused ",
+                         emissions_range_text(account.location),
+                         " CO2e, location-based and gross; the run's share of making the "
+                         "hardware is another ",
+                         emissions_text(account.embodied_grams()), ".");
+  const double wasted = report.wasted_joules();
+  if (wasted > 0 && report.energy.joules > 0)
+    text += cat(" ", energy_text(wasted), " (", percent(wasted / report.energy.joules),
+                ") went into steps that were computed again.");
+  if (facts.has_lost_energy)
+    text += " A part of the record was lost: more was used than these numbers say.";
+  return cat("<p>", markup_text(text), "</p>\n");
+}
+
+std::string tiles(const EmissionsReport& report, const RunFacts& facts, const Account& account) {
+  std::string text = "<div class=\"tiles\">\n";
+  text += html_tile(energy_text(report.energy.joules), "energy of the computers");
+  text +=
+      html_tile(emissions_text(account.location.grams) + " CO2e", "emissions of the electricity");
+  if (facts.tokens > 0 && !facts.has_lost_energy)
+    text += html_tile(three_digits(report.energy.joules / static_cast<double>(facts.tokens)) + " J",
+                      "for each token");
+  if (facts.tokens > 0) text += html_tile(with_commas(facts.tokens), "tokens");
+  if (facts.last_validation_loss)
+    text += html_tile(fixed(*facts.last_validation_loss, 4), "validation loss");
+  if (facts.tokens_per_second)
+    text += html_tile(with_commas(std::llround(*facts.tokens_per_second)), "tokens per second");
+  if (facts.matmul_share)
+    text += html_tile(percent(*facts.matmul_share), "of the measured matmul ceiling");
+  if (facts.mfu) text += html_tile(percent(*facts.mfu), "of the data sheet's peak (MFU)");
+  return text + "</div>\n";
+}
+
+std::string charts(const EmissionsReport& report, const RunFacts& facts) {
+  return html_charts({power_chart(report), cumulative_energy_chart(report),
+                      cumulative_emissions_chart(report), loss_chart(facts),
+                      loss_by_energy_chart(report, facts), phase_chart(report)});
+}
+
+std::string parts(const EmissionsReport& report) {
+  std::vector<Part> devices;
+  for (const DeviceEnergy& device : report.devices) {
+    const double covered =
+        device.seconds > 0 ? std::min(1.0, device.covered_seconds / device.seconds) : 0;
+    const std::string source =
+        device.covered_seconds > 0 ? std::string(quality_name(device.sensor.quality)) : "missing";
+    devices.push_back({cat(device.host, ": ", device.sensor.label),
+                       cat(source, ", ", percent(covered), " of the time"), device.energy.joules});
+  }
+  std::vector<Part> phases;
+  for (int i = 0; i < kNumPhases; ++i) {
+    const PhaseEnergy& phase = report.phases[static_cast<size_t>(i)];
+    if (phase.joules > 0)
+      phases.push_back({std::string(phase_name(static_cast<Phase>(i))),
+                        cat(three_digits(phase.seconds), " s of rank 0"), phase.joules});
+  }
+  std::vector<Part> nodes;
+  for (const NodeEnergy& node : report.nodes) nodes.push_back({node.host, "", node.energy.joules});
+  std::vector<Part> ranks;
+  for (const RankEnergy& rank : report.ranks)
+    ranks.push_back({std::to_string(rank.rank),
+                     cat(three_digits(rank.cpu_seconds), " s of CPU time"), rank.energy.joules});
+  std::vector<Part> attempts;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    const std::string steps = attempt.has_computed
+                                  ? cat("steps ", attempt.first_step, " to ", attempt.last_step)
+                                  : "no step";
+    attempts.push_back({std::to_string(attempt.attempt),
+                        cat(utc_text(attempt.wall_seconds), ", ", human_duration(attempt.seconds),
+                            ", ", steps, attempt.stopped ? "" : ", did not end in order",
+                            attempt.job ? cat(", ", to_text(*attempt.job)) : ""),
+                        attempt.energy.joules});
+  }
+  return html_section("Energy by device", part_table("device", "source", devices)) +
+         html_section("Energy by phase", part_table("phase", "time", phases)) +
+         html_section("Energy by node", nodes.size() > 1 ? part_table("node", "", nodes) : "") +
+         html_section("Energy by rank", ranks.size() > 1 ? part_table("rank", "", ranks) : "") +
+         html_section("Energy by attempt", part_table("attempt", "", attempts));
+}
+
+std::string time_section(const EmissionsReport& report) {
+  const TimeUse time = report.time_use();
+  const double all = time.all();
+  std::string text = html_head({"spent on", "time", "of all"});
+  for (const auto& [what, seconds] : {std::pair{"steps that count", time.steps},
+                                      {"steps that were computed again", time.repeated},
+                                      {"start-up and preparation of text", time.startup},
+                                      {"standing still for saves", time.saves},
+                                      {"validation, tasks and samples", time.evaluation},
+                                      {"nothing, between attempts", time.between}}) {
+    if (seconds > 0) text += html_row({what, human_duration(seconds), percent(seconds / all)});
+  }
+  return html_section("Time", text + kHtmlTableEnd);
+}
+
+std::string account_section(const EmissionsReport& report, const Account& account) {
+  std::string text = html_head({"line", "amount", "how"});
+  text += html_row(
+      {"electricity, location-based, gross", emissions_range_text(account.location) + " CO2e",
+       "facility's energy times the grid; the interval contains meters, PUE and grid"});
+  if (account.market_grams)
+    text += html_row({"electricity, market-based", emissions_text(*account.market_grams) + " CO2e",
+                      "by contracts (report.market_g_per_kwh)"});
+  if (account.offsets_grams > 0)
+    text += html_row(
+        {"offsets", emissions_text(account.offsets_grams) + " CO2e", "as given; not subtracted"});
+  if (account.captured_grams > 0)
+    text += html_row({"captured carbon", emissions_text(account.captured_grams) + " CO2e",
+                      "as given; not subtracted"});
+  for (const EmbodiedPart& part : account.embodied) {
+    text += html_row({cat("making of ", part.count, " x ", part.what),
+                      emissions_text(part.grams) + " CO2e",
+                      cat(shortest(part.kg_each), " kg each x ", three_digits(part.device_days),
+                          " days / ", shortest(account.lifetime_years), " years; ", part.source)});
+  }
+  if (account.water_litres)
+    text += html_row(
+        {"water of cooling", three_digits(*account.water_litres) + " l", "as given for each kWh"});
+  if (report.original_cost)
+    text += html_row({"before another price was asked for",
+                      emissions_range_text(report.original_cost->emissions) + " CO2e", ""});
+  return html_section("Account", text + kHtmlTableEnd);
+}
+
+// What was measured, modelled, assumed and left out.
+std::string basis_section(const EmissionsReport& report, const RunFacts& facts,
+                          const ReportConfig& people) {
+  std::string text = html_head({"", ""});
+  text += html_row(
+      {"Boundary",
+       "computers of all nodes from the start of each attempt to its end; networks and storage outside "
+       "the nodes, and the time between attempts, are left out"});
+  std::vector<std::string> prices;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    const EnergyPrice& price = attempt.price;
+    std::string one = cat("PUE ", shortest(price.pue),
+                          price.is_pue_assumed ? " (assumed: nobody set energy.pue)" : "",
+                          "; grid ", describe(price.grid),
+                          price.is_grid_assumed ? " (assumed: nobody set energy.region)" : "");
+    if (std::ranges::find(prices, one) == prices.end()) prices.push_back(std::move(one));
+  }
+  text += html_row({"PUE and grid", join(prices, "; then ")});
+  text += html_row({"Source of the PUE", people.pue_source.empty() ? "not given (report.pue_source)"
+                                                                   : people.pue_source});
+  if (facts.inherited) {
+    text += html_row({"Not included", cat("the making of ", facts.inherited->checkpoint, ": ",
+                                          energy_text(facts.inherited->joules))});
+  }
+  for (const SharedNode& node : report.shared_nodes) {
+    text +=
+        html_row({cat("Shared node ", node.host, ", attempt ", node.attempt),
+                  cat(percent(node.share.cpu), " of its CPU time and ", percent(node.share.memory),
+                      " of its memory were this job's; of ", energy_text(node.node_joules),
+                      " it is given ", energy_text(node.joules))});
+  }
+  text += kHtmlTableEnd;
+  for (const std::string& remark : report.remarks)
+    text += cat("<p>", markup_text(remark), ".</p>\n");
+  for (const std::string& note : facts.notes) text += cat("<p>", markup_text(note), "</p>\n");
+  return html_section("What the numbers stand on", text);
+}
+
+std::string end_matter(const RunFacts& facts) {
+  std::string text;
+  for (const TextSample& sample : facts.samples)
+    text += cat("<pre>", markup_text(sample.prompt + sample.text), "</pre>\n");
+  text = html_section("Samples", text);
+  std::string origin;
+  if (!facts.software.empty())
+    origin += cat("<p class=\"soft\">", markup_text(facts.software), "</p>\n");
+  if (!facts.command_line.empty())
+    origin += cat("<pre>", markup_text(facts.command_line), "</pre>\n");
+  if (!facts.config_yaml.empty())
+    origin += cat("<h3>Settings that differ from the defaults</h3><pre>",
+                  markup_text(facts.config_yaml), "</pre>\n");
+  return text + html_section("Origin", origin);
+}
+
+}  // namespace
+
+std::string report_html(const EmissionsReport& report, const RunFacts& facts,
+                        const Account& account, const ReportConfig& people) {
+  std::string text;
+  text += cat("<p class=\"soft\">", markup_text(state_of(facts, report)));
+  if (!facts.model.empty()) {
+    text += cat(". ", markup_text(facts.model), ", ", with_commas(facts.num_parameters),
+                " parameters, ", markup_text(facts.precision), ". Started ",
+                markup_text(facts.started), ", ", with_commas(facts.steps), " steps.");
+  }
+  text += "</p>\n";
+  for (const std::string& doubt : report.doubts)
+    text += cat("<p class=\"doubt\">Doubt: ", markup_text(doubt), "</p>\n");
+  text += html_section("Summary", summary(report, facts, account));
+  text += tiles(report, facts, account);
+  text += charts(report, facts);
+  text += account_section(report, account);
+  text += basis_section(report, facts, people);
+  text += parts(report);
+  text += time_section(report);
+  text += end_matter(facts);
+  return html_page("Run " + facts.name, text, facts.finished ? 0 : kRefreshSeconds);
+}
+
+}  // namespace lmtrain
