@@ -1,7 +1,9 @@
 // The system's clocks as seconds. For intervals see monotonic_seconds (phase.h).
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <time.h>
 
@@ -17,6 +19,10 @@ inline double clock_seconds(clockid_t clock) {
 // A Unix time as "2026-01-31T12:00:00Z"; and now.
 std::string utc_text(double unix_seconds);
 std::string utc_now();
+// The Unix time of an ISO 8601 date and time such as "2026-01-31T12:00Z", "2026-01-31 12:00:00" or
+// "2026-01-31T12:00:00.5+01:00", or of a date alone; UTC where no zone is named. Nothing for any
+// other text.
+std::optional<double> parse_time(std::string_view text);
 
 // How long ago this process was started. 0 where the system does not tell.
 double process_age_seconds();

@@ -6,8 +6,8 @@ namespace lmtrain {
 
 std::string_view phase_name(Phase phase) {
   static constexpr std::array<std::string_view, kNumPhases> kNames = {
-      "startup",   "preparation", "data",       "forward", "backward", "communication",
-      "optimizer", "checkpoint",  "evaluation", "samples", "inference"};
+      "startup",   "preparation", "data",       "forward", "backward",  "communication",
+      "optimizer", "checkpoint",  "evaluation", "samples", "inference", "paused"};
   return kNames[static_cast<size_t>(phase)];
 }
 

@@ -23,8 +23,9 @@ enum class Phase : int {
   kEvaluation,
   kSamples,    // of the model's text, in training
   kInference,  // with a trained model
+  kPaused,     // until the grid is cleaner (energy.schedule)
 };
-inline constexpr int kNumPhases = 11;
+inline constexpr int kNumPhases = 12;
 std::string_view phase_name(Phase phase);
 
 class Trace;

@@ -71,4 +71,7 @@ std::vector<at::Tensor> gather_parts(Communicator& group, const at::Tensor& mine
 // Returns the text of every rank, in rank order. For records and errors, not for the training step.
 std::vector<std::string> gather_texts(Communicator& group, const std::string& mine);
 
+// Returns the text of rank 0 to every rank.
+std::string broadcast_text(Communicator& group, const std::string& mine);
+
 }  // namespace lmtrain

@@ -71,4 +71,15 @@ std::vector<std::string> gather_texts(Communicator& group, const std::string& mi
   return texts;
 }
 
+std::string broadcast_text(Communicator& group, const std::string& mine) {
+  const at::Tensor length = at::tensor({static_cast<int64_t>(mine.size())}, at::kLong);
+  group.broadcast(length, 0)->wait();
+  const auto size = length.item<int64_t>();
+  if (size == 0) return "";
+  const at::Tensor words = at::zeros({(size + 7) / 8}, at::kLong);
+  if (group.rank() == 0) std::copy(mine.begin(), mine.end(), static_cast<char*>(words.data_ptr()));
+  group.broadcast(words, 0)->wait();
+  return {static_cast<const char*>(words.const_data_ptr()), static_cast<size_t>(size)};
+}
+
 }  // namespace lmtrain

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "base/text.h"
@@ -265,10 +266,10 @@ class Auditor {
 
   // `said` opens the sentence, with its verb's comma or without.
   void judge_grams(Interval grams, const std::string& said) {
-    const auto by_grams = [](const GridIntensity& a, const GridIntensity& b) {
-      return a.g_per_kwh < b.g_per_kwh;
-    };
-    const auto [cleanest, dirtiest] = std::ranges::minmax_element(carbon_table(), by_grams);
+    std::vector<GridIntensity> nations;
+    std::ranges::copy_if(carbon_table(), std::back_inserter(nations), is_national);
+    const auto [cleanest, dirtiest] =
+        std::ranges::minmax_element(nations, {}, &GridIntensity::g_per_kwh);
     if (grams.high < kLeastGrams) {
       impossible(cat(said, " less than any plant causes over its life (", kLeastGrams,
                      "); market-based figures belong on a line of their own",

@@ -123,7 +123,7 @@ std::string to_boamps(const ReportedRun& run) {
   if (!people.cloud_provider.empty())
     json["infrastructure"]["cloudProvider"] = people.cloud_provider;
   if (const EnergyPrice* price = run.report.one_price();
-      price != nullptr && price->grid.year != 0) {
+      price != nullptr && is_national(price->grid)) {
     json["environment"] = {{"country", price->grid.name},
                            {"powerSourceCarbonIntensity", price->grid.g_per_kwh}};
     if (!people.site.empty()) json["environment"]["location"] = people.site;

@@ -56,11 +56,14 @@ std::string to_codecarbon(const ReportedRun& run) {
       {"ram_energy", kilowatt_hours(DeviceKind::kMemory)},
       {"energy_consumed", shortest(kwh(report.cost.facility.joules))},
       {"water_consumed", account.water_litres ? shortest(*account.water_litres) : ""},
-      {"country_name", price != nullptr && price->grid.year != 0 ? price->grid.name : ""},
-      {"country_iso_code", price != nullptr && price->grid.year != 0 && price->grid.code.size() == 3
-                               ? price->grid.code
-                               : ""},
-      {"region", ""},
+      {"country_name", price != nullptr && is_national(price->grid) ? price->grid.name : ""},
+      {"country_iso_code",
+       price != nullptr && is_national(price->grid) && price->grid.code.size() == 3
+           ? price->grid.code
+           : ""},
+      {"region", price != nullptr && price->grid.year != 0 && !is_national(price->grid)
+                     ? price->grid.name
+                     : ""},
       {"cloud_provider", run.people.cloud_provider},
       {"cloud_region", run.people.cloud_region},
       {"os", "Linux"},

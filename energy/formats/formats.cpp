@@ -48,6 +48,10 @@ std::vector<std::string> missing_settings(ReportFormat format, const ReportedRun
       break;
     case ReportFormat::kBoamps:
       want("publisher", people.publisher);
+      want("site", people.site);
+      want("infrastructure", people.infrastructure == Infrastructure::kOther ? "" : "set");
+      want("cloud_provider",
+           people.infrastructure == Infrastructure::kPublicCloud ? people.cloud_provider : "none");
       break;
     case ReportFormat::kCyclonedx:
       want("licence", people.licence);

@@ -19,13 +19,17 @@ std::string suggestion(const std::string& wanted) {
   std::vector<std::string> codes;
   for (const GridIntensity& grid : carbon_table()) {
     names.push_back(in_upper_case(grid.name));
-    codes.push_back(grid.code);
+    codes.push_back(in_upper_case(grid.code));
   }
   const auto entry = [](const std::vector<std::string>& keys, const std::string& key) {
     const auto at = std::find(keys.begin(), keys.end(), key) - keys.begin();
     return code_and_name(carbon_table()[static_cast<size_t>(at)]);
   };
   if (wanted == "UK") return entry(codes, "GBR");
+  if (wanted.find(':') != std::string::npos) {  // of a cloud
+    const std::string code = nearest_name(wanted, codes);
+    if (!code.empty()) return entry(codes, code);
+  }
   const std::string name = nearest_name(wanted, names);
   if (!name.empty()) return entry(names, name);
   if (wanted.size() >= 3) {
@@ -39,17 +43,22 @@ std::string suggestion(const std::string& wanted) {
 
 }  // namespace
 
+bool is_national(const GridIntensity& grid) {
+  return !grid.code.empty() && grid.code.find_first_of(":-") == std::string::npos;
+}
+
 const GridIntensity& find_grid_intensity(std::string_view region) {
   const std::string wanted = in_upper_case(region);
   for (const GridIntensity& grid : carbon_table()) {
-    if (!wanted.empty() && (wanted == grid.code || wanted == grid.iso2)) return grid;
+    if (!wanted.empty() && (wanted == in_upper_case(grid.code) || wanted == grid.iso2)) return grid;
   }
   const std::string near = wanted.empty() ? "" : suggestion(wanted);
-  throw ConfigError(
-      cat("energy.region: no carbon intensity is known for \"", region, "\"",
-          near.empty() ? "" : cat(", did you mean ", near, "?"), near.empty() ? ";" : "",
-          " (use an ISO 3166 code like DEU or DE, or WORLD; lmtrain doctor lists them. "
-          "For another grid, use WORLD and set energy.intensity_g_per_kwh)"));
+  throw ConfigError(cat("energy.region: no carbon intensity is known for \"", region, "\"",
+                        near.empty() ? "" : cat(", did you mean ", near, "?"),
+                        near.empty() ? ";" : "",
+                        " (use an ISO 3166 code like DEU, DE or US-CA, a region of a cloud like "
+                        "gcp:europe-west4, or WORLD; lmtrain doctor lists them. "
+                        "For another grid, use WORLD and set energy.intensity_g_per_kwh)"));
 }
 
 GridIntensity grid_intensity(const EnergyConfig& config) {
@@ -60,7 +69,8 @@ GridIntensity grid_intensity(const EnergyConfig& config) {
 
 std::string describe(const GridIntensity& grid) {
   const std::string year = grid.year == 0 ? "" : cat(", ", grid.year);
-  return cat(shortest(grid.g_per_kwh), " gCO2e/kWh, ", grid.name, year, " (", grid.source, ")");
+  return cat(shortest(grid.g_per_kwh), " gCO2e/kWh", grid.is_direct ? " (direct)" : "", ", ",
+             grid.name, year, " (", grid.source, ")");
 }
 
 }  // namespace lmtrain

@@ -5,10 +5,22 @@
 namespace lmtrain {
 
 bool operator==(const EnergyPrice& a, const EnergyPrice& b) {
-  return a.pue == b.pue && a.grid.g_per_kwh == b.grid.g_per_kwh && a.grid.code == b.grid.code;
+  return a.pue == b.pue && a.grid.g_per_kwh == b.grid.g_per_kwh && a.grid.code == b.grid.code &&
+         a.series == b.series;
 }
 
-EnergyPrice price_of(const EnergyConfig& config) { return {config.pue, grid_intensity(config)}; }
+EnergyPrice price_of(const EnergyConfig& config) {
+  return {.pue = config.pue, .grid = grid_intensity(config), .series = ""};
+}
+
+std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config) {
+  if (config.intensity_file.empty()) return nullptr;
+  try {
+    return std::make_shared<const IntensitySeries>(IntensitySeries::load(config.intensity_file));
+  } catch (const Error& error) {
+    throw ConfigError(cat("energy.intensity_file: ", error.what()));
+  }
+}
 
 EnergyPrice repriced(EnergyPrice price, const Repricing& by) {
   if (by.pue) {
@@ -18,19 +30,24 @@ EnergyPrice repriced(EnergyPrice price, const Repricing& by) {
   if (by.grid) {
     price.grid = *by.grid;
     price.is_grid_assumed = false;
+    price.series.clear();
   }
+  if (by.series) price.series = by.series->source();
   return price;
 }
 
 nlohmann::json price_to_json(const EnergyPrice& price) {
-  return {{"pue", price.pue},
-          {"pue_assumed", price.is_pue_assumed},
-          {"g_per_kwh", price.grid.g_per_kwh},
-          {"code", price.grid.code},
-          {"name", price.grid.name},
-          {"year", price.grid.year},
-          {"source", price.grid.source},
-          {"grid_assumed", price.is_grid_assumed}};
+  nlohmann::json value = {{"pue", price.pue},
+                          {"pue_assumed", price.is_pue_assumed},
+                          {"g_per_kwh", price.grid.g_per_kwh},
+                          {"code", price.grid.code},
+                          {"name", price.grid.name},
+                          {"year", price.grid.year},
+                          {"source", price.grid.source},
+                          {"grid_assumed", price.is_grid_assumed}};
+  if (!price.series.empty()) value["series"] = price.series;
+  if (price.grid.is_direct) value["direct"] = true;
+  return value;
 }
 
 EnergyPrice price_from_json(const nlohmann::json& value) {
@@ -44,6 +61,8 @@ EnergyPrice price_from_json(const nlohmann::json& value) {
                 static_cast<int>(integer_field(value, "year")),
                 text_field(value, "source")};
   price.is_grid_assumed = boolean_field(value, "grid_assumed");
+  if (value.contains("series")) price.series = text_field(value, "series");
+  price.grid.is_direct = value.contains("direct") && boolean_field(value, "direct");
   const bool is_possible = price.pue >= 1.0 && price.pue <= 10.0 && price.grid.g_per_kwh >= 0.0 &&
                            price.grid.g_per_kwh <= 5000.0;
   if (!is_possible) throw DataError("a price has a PUE or an intensity that cannot be");

@@ -2,16 +2,24 @@
 // since a run may go on in another place, or at another hour.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
+
 #include <nlohmann/json.hpp>
 
 #include "energy/energy_config.h"
 #include "energy/grid/carbon_intensity.h"
+#include "energy/grid/intensity_series.h"
 
 namespace lmtrain {
 
 struct EnergyPrice {
   double pue = 1.0;
   GridIntensity grid;
+  // What the intensity over time comes from (IntensitySeries::source); "" where one number counts for
+  // all hours. `grid` is what counts where it says nothing.
+  std::string series;
   // Whether nobody said so: the default of the config stands there, which a report must tell.
   bool is_pue_assumed = false;
   bool is_grid_assumed = false;
@@ -25,14 +33,23 @@ bool operator==(const EnergyPrice& a, const EnergyPrice& b);
 // The price by these settings. Throws ConfigError for an unknown region.
 EnergyPrice price_of(const EnergyConfig& config);
 
+// The series of energy.intensity_file; null without one. Throws ConfigError naming the key.
+std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config);
+
 // Another price for a run that has been priced: what is set here replaces what each attempt had.
 struct Repricing {
   std::optional<double> pue;
   std::optional<GridIntensity> grid;
+  std::shared_ptr<const IntensitySeries> series;  // null: none
 
-  bool changes_anything() const { return pue || grid; }
+  bool changes_anything() const { return pue || grid || series; }
 };
 EnergyPrice repriced(EnergyPrice price, const Repricing& by);
+
+// The file that energy.schedule goes by; "" without one.
+inline const std::string& pause_file(const EnergyConfig& config) {
+  return config.schedule.intensity.empty() ? config.intensity_file : config.schedule.intensity;
+}
 
 nlohmann::json price_to_json(const EnergyPrice& price);
 // Throws DataError.

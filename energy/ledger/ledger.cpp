@@ -14,6 +14,8 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxWaitingLines = 4096;
 
 bool ends_in_torn_line(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return false;
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file || file.tellg() <= 0) return false;
   file.seekg(-1, std::ios::end);

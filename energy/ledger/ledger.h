@@ -60,6 +60,8 @@ struct EnergySample {
   double cpu_seconds = 0.0;    // of the rank's process since its first sample
   double meter_seconds = 0.0;  // CPU time of the power logger, which is a part of cpu_seconds
   double memory_bytes = 0.0;   // that the rank's process keeps
+  // gCO2e/kWh of the grid since the last sample; nothing where no series says it.
+  std::optional<double> grid_g_per_kwh;
   // Of the whole node, since the first sample; on the first rank of a node.
   std::optional<NodeUse> node;
   int64_t step = 0;                                // the step being computed

@@ -49,6 +49,7 @@ json to_json(const EnergySample& sample) {
     line["node"] = {rounded(sample.node->busy_cpu_seconds, kDigits),
                     std::round(sample.node->memory_bytes)};
   }
+  if (sample.grid_g_per_kwh) line["grid"] = rounded(*sample.grid_g_per_kwh, 3);
   for (const Reading& reading : sample.readings) line["read"].push_back(to_json(reading));
   return line;
 }
@@ -60,6 +61,10 @@ EnergySample parse_sample(const json& line) {
   sample.cpu_seconds = number_field(line, "cpu");
   sample.meter_seconds = number_field(line, "meter");
   if (line.contains("memory")) sample.memory_bytes = number_field(line, "memory");
+  if (line.contains("grid")) {
+    sample.grid_g_per_kwh = number_field(line, "grid");
+    if (*sample.grid_g_per_kwh < 0.0) throw DataError("the grid's intensity is below 0");
+  }
   if (line.contains("node")) {
     const json& node = array_field(line, "node");
     if (node.size() != 2) throw DataError("\"node\" needs two numbers");

@@ -58,7 +58,10 @@ void take_share(EnergyTotals& totals, const NodeShare& share) {
     for (size_t kind = 0; kind < phase.size(); ++kind)
       phase[kind] *= share_of(share, static_cast<DeviceKind>(kind));
   }
-  totals.series.scale([&](DeviceKind kind) { return share_of(share, kind); });
+  const auto part_of = [&](DeviceKind kind) { return share_of(share, kind); };
+  totals.series.scale(part_of);
+  totals.timed.scale(part_of);
+  totals.timed_otherwise.scale(part_of);
 }
 
 }  // namespace lmtrain

@@ -67,7 +67,8 @@ PowerLogger::PowerLogger(std::vector<std::unique_ptr<Meter>> meters, RankPlace p
   thread_ = std::thread([this] { run(); });
 }
 
-PowerLogger::~PowerLogger() { stop(); }
+// An attempt that an exception ends has not ended in order: its last steps may be computed again.
+PowerLogger::~PowerLogger() { stop(std::uncaught_exceptions() <= exceptions_at_begin_); }
 
 EnergyTotals PowerLogger::totals() const {
   const std::lock_guard lock(mutex_);
@@ -77,16 +78,19 @@ EnergyTotals PowerLogger::totals() const {
 void PowerLogger::write_to(const std::filesystem::path& ledger, const Attempt& attempt) {
   const std::lock_guard lock(mutex_);
   ledger_.emplace(ledger);
-  AttemptStart& start = totals_.start;
+  series_ = attempt.series;
+  AttemptStart start = totals_.start;
   start.attempt = attempt.number;
   start.first_step = attempt.first_step;
   start.price = attempt.price;
   start.job = attempt.job;
-  totals_.begin_at(attempt.first_step);
   step_.store(attempt.first_step, std::memory_order_relaxed);
   keep(start);
+  totals_ = EnergyTotals(std::move(start));
   for (EnergySample& sample : waiting_) {
     sample.step = attempt.first_step;
+    find_grid(sample);
+    totals_.add(sample);
     keep(sample);
   }
   waiting_.clear();
@@ -155,10 +159,17 @@ void PowerLogger::sample(double now) {
     clock_limits |= meter->clock_limits();
   }
   clock_limits_.store(clock_limits, std::memory_order_relaxed);
+  find_grid(sample);
   totals_.add(sample);
   // The job's share of its node becomes known better with each sample, and changes what all samples
   // before are counted for. What was spent since the last one is counted once, by the share of now.
-  joules_.store(totals_.own_joules(), std::memory_order_relaxed);
+  const double own = totals_.own_joules();
+  joules_.store(own, std::memory_order_relaxed);
+  if (const std::optional<EnergyPrice>& price = totals_.start.price) {
+    EnergyPrice mean = *price;
+    mean.grid.g_per_kwh = totals_.timed.mean_g_per_kwh(totals_.joules(), price->grid.g_per_kwh);
+    grams_.store(own * mean.grams_per_joule(), std::memory_order_relaxed);
+  }
   const NodeShare share = recent_share_.at(totals_.seconds, work_of(totals_));
   double spent = spent_joules();
   for (size_t i = 0; i < meters_.size(); ++i) {
@@ -177,6 +188,13 @@ void PowerLogger::sample(double now) {
   watts_.store((spent - spent_at_watts_begin_) / span, std::memory_order_relaxed);
   watts_begin_ = now;
   spent_at_watts_begin_ = spent;
+}
+
+// By the clock of this host, over the time since the last sample.
+void PowerLogger::find_grid(EnergySample& sample) const {
+  if (!series_) return;
+  const double now = sample.wall_seconds;
+  sample.grid_g_per_kwh = series_->mean(now - (sample.seconds - totals_.seconds), now);
 }
 
 void PowerLogger::keep(const LedgerRecord& record) {

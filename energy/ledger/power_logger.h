@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -46,6 +47,7 @@ class PowerLogger {
     int64_t first_step = 0;
     EnergyPrice price;
     std::optional<BatchJob> job;
+    std::shared_ptr<const IntensitySeries> series = nullptr;  // of the grid; null without one
   };
   // Writes what has been read so far, and from now on each sample. Throws IoError when the ledger
   // cannot be opened.
@@ -54,12 +56,17 @@ class PowerLogger {
   // Tells the logger which step is being computed. Steps start at first_step and never decrease.
   void set_step(int64_t step) noexcept { step_.store(step, std::memory_order_relaxed); }
 
+  // Since the attempt began.
+  double seconds() const { return monotonic_seconds() - begin_; }
+
   // Mean power of this rank's sensors over the last interval; 0 before the first one has ended. Of
   // a node that other jobs use too it is this job's part, as if all of its ranks were alike.
   double recent_watts() const noexcept { return watts_.load(std::memory_order_relaxed); }
   // Their energy from the start to the last sample, by the same rule.
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
-  // The same, but each span is counted once, by the job's part of the node at that time, so that it never
+  // gCO2e that they cause at the price of the attempt; 0 before write_to().
+  double grams() const noexcept { return grams_.load(std::memory_order_relaxed); }
+  // The same energy, but each span is counted once, by the job's part of the node at that time, so that it never
   // falls: differences of it are what a span of time has cost.
   double spent_joules() const noexcept { return spent_joules_.load(std::memory_order_relaxed); }
   // What held the clocks of this rank's GPU down at the last sample (energy/meters/clock_limits.h).
@@ -77,6 +84,7 @@ class PowerLogger {
   void observe_phase(double now);
   void sample(double now);
 
+  void find_grid(EnergySample& sample) const;
   void keep(const LedgerRecord& record);
   std::optional<NodeUse> node_use() const;
 
@@ -85,6 +93,7 @@ class PowerLogger {
   const std::filesystem::path procfs_;
   const double begin_;
   const double cpu_at_begin_;
+  const int exceptions_at_begin_ = std::uncaught_exceptions();
   std::optional<NodeUse> node_at_begin_;  // on the first rank of a node
   double interval_;
 
@@ -94,7 +103,8 @@ class PowerLogger {
   bool in_order_ = true;
   std::optional<LedgerWriter> ledger_;
   std::vector<EnergySample> waiting_;  // for the ledger
-  bool warned_ = false;                // that the ledger cannot be written
+  std::shared_ptr<const IntensitySeries> series_;
+  bool warned_ = false;  // that the ledger cannot be written
   EnergyTotals totals_;
   std::array<double, kNumPhases> phase_seconds_{};
   double observed_;  // the time of the last look at the phase
@@ -107,6 +117,7 @@ class PowerLogger {
   std::atomic<double> watts_{0.0};
   std::atomic<uint64_t> clock_limits_{0};
   std::atomic<double> joules_{0.0};
+  std::atomic<double> grams_{0.0};
   std::atomic<double> spent_joules_{0.0};
   std::thread thread_;
 };

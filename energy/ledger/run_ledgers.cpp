@@ -32,9 +32,14 @@ void for_each_ledger(const fs::path& folder, const Visit& visit) {
 // Adds the next record of a ledger to its attempts.
 struct AddToAttempts {
   std::vector<EnergyTotals>& attempts;
+  const IntensitySeries* otherwise = nullptr;
 
   void operator()(const AttemptStart& start) const { attempts.emplace_back(start); }
-  void operator()(const EnergySample& sample) const { current().add(sample); }
+  void operator()(const EnergySample& sample) const {
+    const double since = sample.seconds - current().seconds;
+    const double now = sample.wall_seconds;
+    current().add(sample, otherwise != nullptr ? otherwise->mean(now - since, now) : std::nullopt);
+  }
   void operator()(const AttemptStop&) const { current().stopped = true; }
   void operator()(const LedgerMend& mend) const { current().lost_lines += mend.lost_lines; }
 
@@ -61,7 +66,7 @@ std::vector<EnergyTotals> RunLedgers::refresh() {
   find_new_files();
   std::vector<EnergyTotals> all;
   for (RankLedger& ledger : ledgers_) {
-    const AddToAttempts add{ledger.attempts};
+    const AddToAttempts add{ledger.attempts, otherwise_.get()};
     ledger.reader.read_new([&](const LedgerRecord& record) { std::visit(add, record); });
     all.insert(all.end(), ledger.attempts.begin(), ledger.attempts.end());
   }

@@ -51,12 +51,45 @@ double EnergySeries::joules_from_step(int64_t first_step, int64_t step) const {
   return joules;
 }
 
+void TimedEnergy::add(const std::array<double, kNumDeviceKinds>& energy, double g_per_kwh) {
+  for (size_t kind = 0; kind < energy.size(); ++kind) {
+    joules[kind] += energy[kind];
+    joule_grams[kind] += energy[kind] * g_per_kwh;
+  }
+}
+
+void TimedEnergy::add(const TimedEnergy& more) {
+  for (size_t kind = 0; kind < joules.size(); ++kind) {
+    joules[kind] += more.joules[kind];
+    joule_grams[kind] += more.joule_grams[kind];
+  }
+}
+
+void TimedEnergy::scale(const std::function<double(DeviceKind)>& factor) {
+  for (size_t kind = 0; kind < joules.size(); ++kind) {
+    joules[kind] *= factor(static_cast<DeviceKind>(kind));
+    joule_grams[kind] *= factor(static_cast<DeviceKind>(kind));
+  }
+}
+
+double TimedEnergy::all_joules() const {
+  return std::accumulate(joules.begin(), joules.end(), 0.0);
+}
+
+double TimedEnergy::mean_g_per_kwh(double all, double otherwise) const {
+  const double timed = all_joules();
+  if (timed <= 0.0 || all <= 0.0) return otherwise;
+  const double mean = std::accumulate(joule_grams.begin(), joule_grams.end(), 0.0) / timed;
+  const double share = std::min(1.0, timed / all);
+  return share * mean + (1.0 - share) * otherwise;
+}
+
 EnergyTotals::EnergyTotals(AttemptStart attempt_start)
     : start(std::move(attempt_start)), last_step(start.first_step) {
   for (const MeterInfo& info : start.sensors) sensors.push_back({info, {}, 0.0, 0, "", ""});
 }
 
-void EnergyTotals::add(const EnergySample& sample) {
+void EnergyTotals::add(const EnergySample& sample, std::optional<double> otherwise) {
   if (sample.readings.size() != sensors.size()) {
     throw DataError(cat("a sample of ", sample.readings.size(), " sensors in an attempt with ",
                         sensors.size()));
@@ -78,6 +111,8 @@ void EnergyTotals::add(const EnergySample& sample) {
     if (!reading.doubt.empty()) sensor.doubt = reading.doubt;
     point.joules[static_cast<size_t>(sensor.info.kind)] += reading.joules;
   }
+  if (sample.grid_g_per_kwh) timed.add(point.joules, *sample.grid_g_per_kwh);
+  if (otherwise) timed_otherwise.add(point.joules, *otherwise);
   const double since = sample.seconds - seconds;
   memory_byte_seconds += sample.memory_bytes * since;
   if (sample.node) {
@@ -101,16 +136,6 @@ void EnergyTotals::add(const EnergySample& sample) {
     if (span > 0.0) add_to_phase(i, spans[i] / span);
   }
   if (span <= 0.0) add_to_phase(static_cast<size_t>(Phase::kStartup), 1.0);
-}
-
-void EnergyTotals::begin_at(int64_t first_step) {
-  start.first_step = first_step;
-  last_step = first_step;
-  series = {};
-  EnergySeries::Point point{seconds, first_step, {}};
-  for (const SensorTotals& sensor : sensors)
-    point.joules[static_cast<size_t>(sensor.info.kind)] += sensor.energy.joules;
-  series.add(point);
 }
 
 double EnergyTotals::joules_in(Phase phase) const {

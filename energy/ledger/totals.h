@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +51,19 @@ class EnergySeries {
   size_t samples_in_last_ = 0;
 };
 
+// Energy that was counted at the intensity of its time, by kind of device.
+struct TimedEnergy {
+  std::array<double, kNumDeviceKinds> joules{};
+  std::array<double, kNumDeviceKinds> joule_grams{};  // multiplied by gCO2e/kWh
+
+  void add(const std::array<double, kNumDeviceKinds>& energy, double g_per_kwh);
+  void add(const TimedEnergy& more);
+  void scale(const std::function<double(DeviceKind)>& factor);
+  double all_joules() const;
+  // The mean intensity of `joules`: of those that were counted here, and of the rest at `otherwise`.
+  double mean_g_per_kwh(double joules, double otherwise) const;
+};
+
 struct EnergyTotals {
   AttemptStart start;
   bool stopped = false;  // whether it ended in order; false if it crashed or still runs
@@ -67,14 +82,15 @@ struct EnergyTotals {
   // By kind of device; sums to joules().
   std::array<std::array<double, kNumDeviceKinds>, kNumPhases> phase_joules{};
   EnergySeries series;
+  TimedEnergy timed;            // by the intensities in the ledger
+  TimedEnergy timed_otherwise;  // by those of another series (RunLedgers)
 
   EnergyTotals() = default;
   explicit EnergyTotals(AttemptStart attempt_start);
 
-  // Adds a sample. Throws DataError when it does not fit the attempt.
-  void add(const EnergySample& sample);
-  // For samples that were added before the step was known at which the attempt begins.
-  void begin_at(int64_t first_step);
+  // Adds a sample; `otherwise` is another intensity of its time. Throws DataError when it does not fit
+  // the attempt.
+  void add(const EnergySample& sample, std::optional<double> otherwise = std::nullopt);
   double joules() const;
   double joules_in(Phase phase) const;
   // The same with the job's part of its node alone, taking it that the job's other ranks on the
@@ -93,8 +109,14 @@ std::vector<EnergyTotals> parse_energy_totals(std::string_view text);
 // read once, also the files of ranks that only earlier attempts had.
 class RunLedgers {
  public:
-  explicit RunLedgers(std::filesystem::path folder, int64_t share = 0, int64_t num_shares = 1)
-      : folder_(std::move(folder)), share_(share), num_shares_(num_shares) {}
+  //
+  // `otherwise` is what EnergyTotals::timed_otherwise is counted by; null for nothing.
+  explicit RunLedgers(std::filesystem::path folder, int64_t share = 0, int64_t num_shares = 1,
+                      std::shared_ptr<const IntensitySeries> otherwise = nullptr)
+      : folder_(std::move(folder)),
+        share_(share),
+        num_shares_(num_shares),
+        otherwise_(std::move(otherwise)) {}
 
   // One entry for each rank and attempt. Throws DataError with file and line, and IoError.
   std::vector<EnergyTotals> refresh();
@@ -109,6 +131,7 @@ class RunLedgers {
   std::filesystem::path folder_;
   int64_t share_;
   int64_t num_shares_;
+  std::shared_ptr<const IntensitySeries> otherwise_;
   std::vector<std::filesystem::path> known_;
   std::vector<RankLedger> ledgers_;
 };

@@ -53,6 +53,10 @@ EnergySeries series_from_json(const json& points) {
   return series;
 }
 
+json timed_to_json(const TimedEnergy& timed) {
+  return {{"joules", timed.joules}, {"joule_grams", timed.joule_grams}};
+}
+
 json one_to_json(const EnergyTotals& totals) {
   json sensors = json::array();
   for (const SensorTotals& sensor : totals.sensors)
@@ -70,7 +74,9 @@ json one_to_json(const EnergyTotals& totals) {
           {"sensors", std::move(sensors)},
           {"phase_seconds", totals.phase_seconds},
           {"phase_joules", totals.phase_joules},
-          {"series", series_to_json(totals.series)}};
+          {"series", series_to_json(totals.series)},
+          {"timed", timed_to_json(totals.timed)},
+          {"timed_otherwise", timed_to_json(totals.timed_otherwise)}};
 }
 
 template <size_t kCount>
@@ -80,6 +86,11 @@ std::array<double, kCount> numbers_from_json(const json& list, const char* key) 
   std::array<double, kCount> result{};
   for (size_t i = 0; i < kCount; ++i) result[i] = json_number(list[i], key);
   return result;
+}
+
+TimedEnergy timed_from_json(const json& value) {
+  return {numbers_from_json<kNumDeviceKinds>(json_field(value, "joules"), "joules"),
+          numbers_from_json<kNumDeviceKinds>(json_field(value, "joule_grams"), "joule_grams")};
 }
 
 EnergyTotals one_from_json(const json& value) {
@@ -105,6 +116,8 @@ EnergyTotals one_from_json(const json& value) {
     totals.phase_joules[i] = numbers_from_json<kNumDeviceKinds>(phases[i], "phase_joules");
   }
   totals.series = series_from_json(array_field(value, "series"));
+  totals.timed = timed_from_json(json_field(value, "timed"));
+  totals.timed_otherwise = timed_from_json(json_field(value, "timed_otherwise"));
   return totals;
 }
 

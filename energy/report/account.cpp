@@ -21,6 +21,7 @@ constexpr double kKgOfGpu = 150;
 constexpr const char* kBloom = "assumed as in Luccioni et al. 2022, arXiv:2211.02001";
 // Dell, life cycle assessment of the PowerEdge R740 (2019): 4,313 kg of making, 3,373 of it SSDs.
 constexpr double kKgOfServer = 940;
+constexpr const char* kServer = "server";
 constexpr const char* kDell = "assumed as a Dell PowerEdge R740 without its SSDs, Dell 2019";
 
 bool is_gpu(const SensorTotals& sensor) { return sensor.info.kind == DeviceKind::kGpu; }
@@ -45,18 +46,14 @@ struct HostUse {
 };
 
 EmissionsRange with_price_errors(const EmissionsReport& report) {
-  double low = 1;
-  double high = 1;
+  PriceError error;
   for (const AttemptEnergy& attempt : report.attempts) {
-    const EnergyPrice& price = attempt.price;
-    const double pue_low = price.is_pue_assumed ? 1 : std::max(1 / price.pue, 1 - kSetPueError);
-    const double pue_high = price.is_pue_assumed ? kSurveyedPue / price.pue : 1 + kSetPueError;
-    const double grid = price.grid.year == 0 ? kSetGridError : kYearlyGridError;
-    low = std::min(low, pue_low * (1 - grid));
-    high = std::max(high, pue_high * (1 + grid));
+    const PriceError of_attempt = error_of(attempt.price);
+    error.low = std::min(error.low, of_attempt.low);
+    error.high = std::max(error.high, of_attempt.high);
   }
   const EmissionsRange& by_meters = report.cost.emissions;
-  return {by_meters.grams, by_meters.low * low, by_meters.high * high};
+  return {by_meters.grams, by_meters.low * error.low, by_meters.high * error.high};
 }
 
 double share_of_node(const EmissionsReport& report, int64_t attempt, const std::string& host) {
@@ -88,27 +85,38 @@ EmbodiedPart& part_named(std::vector<EmbodiedPart>& parts, const std::string& wh
   return parts.emplace_back(EmbodiedPart{.what = what});
 }
 
-EmbodiedPart priced(EmbodiedPart part, const ReportConfig& people) {
-  const bool is_server = part.is_server;
+}  // namespace
+
+PriceError error_of(const EnergyPrice& price) {
+  const double pue_low = price.is_pue_assumed ? 1 : std::max(1 / price.pue, 1 - kSetPueError);
+  const double pue_high = price.is_pue_assumed ? kSurveyedPue / price.pue : 1 + kSetPueError;
+  const double grid = price.grid.year == 0 ? kSetGridError : kYearlyGridError;
+  return {pue_low * (1 - grid), pue_high * (1 + grid)};
+}
+
+EmbodiedPart embodied_part(Hardware kind, const std::string& what, int64_t count,
+                           double device_days, const ReportConfig& people) {
+  EmbodiedPart part{.what = what, .count = count, .device_days = device_days};
+  part.is_server = kind != Hardware::kAccelerator;
   const std::optional<double>& set =
-      is_server ? people.server_embodied_kg_co2e : people.device_embodied_kg_co2e;
-  const Accelerator* const known = is_server ? nullptr : find_accelerator(part.what);
+      part.is_server ? people.server_embodied_kg_co2e : people.device_embodied_kg_co2e;
+  const Accelerator* const known = part.is_server ? nullptr : find_accelerator(what);
   if (set) {
     part.kg_each = *set;
-    part.source = cat("report.", is_server ? "server" : "device", "_embodied_kg_co2e");
+    part.source = cat("report.", part.is_server ? "server" : "device", "_embodied_kg_co2e");
   } else if (known != nullptr && known->embodied_kg_co2e > 0) {
     part.kg_each = known->embodied_kg_co2e;
     part.source = known->source;
   } else {
     part.is_assumed = true;
-    part.kg_each = !is_server ? kKgOfGpu : part.what == "server" ? kKgOfServer : kKgOfGpuServer;
-    part.source = part.what == "server" ? kDell : kBloom;
+    part.kg_each = kind == Hardware::kAccelerator ? kKgOfGpu
+                   : kind == Hardware::kServer    ? kKgOfServer
+                                                  : kKgOfGpuServer;
+    part.source = kind == Hardware::kServer ? kDell : kBloom;
   }
   part.grams = 1000 * part.kg_each * part.device_days / (people.lifetime_years * kDaysOfYear);
   return part;
 }
-
-}  // namespace
 
 double Account::embodied_grams() const {
   double sum = 0;
@@ -137,7 +145,7 @@ Account account_of(const EmissionsReport& report, const ReportConfig& people) {
     const auto& [attempt, host] = key;
     const double days = use.seconds / kSecondsOfDay;
     node_days += days;
-    const std::string server = use.gpus.empty() ? "server" : "server for accelerators";
+    const std::string server = use.gpus.empty() ? kServer : "server for accelerators";
     part_named(servers, server).device_days += days * share_of_node(report, attempt, host);
     ++counts[attempt][server];
     for (const auto& [name, count] : use.gpus) {
@@ -163,11 +171,13 @@ Account account_of(const EmissionsReport& report, const ReportConfig& people) {
     for (const EmbodiedPart& part : servers) account.num_devices += part.count;
     account.devices = processors.empty() ? "processors not known" : model_of(processors);
   }
-  for (EmbodiedPart& part : servers) {
-    part.is_server = true;
-    account.embodied.push_back(priced(part, people));
-  }
-  for (const EmbodiedPart& part : devices) account.embodied.push_back(priced(part, people));
+  const auto add = [&](Hardware kind, const EmbodiedPart& part) {
+    account.embodied.push_back(
+        embodied_part(kind, part.what, part.count, part.device_days, people));
+  };
+  for (const EmbodiedPart& part : servers)
+    add(part.what == kServer ? Hardware::kServer : Hardware::kServerForAccelerators, part);
+  for (const EmbodiedPart& part : devices) add(Hardware::kAccelerator, part);
   return account;
 }
 

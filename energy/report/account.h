@@ -52,6 +52,18 @@ inline constexpr double kSurveyedPue = 1.58;
 inline constexpr double kSetGridError = 0.10;
 inline constexpr double kYearlyGridError = 0.30;
 
+// What a price's errors make of the emissions: factors of the low and of the high end.
+struct PriceError {
+  double low = 1;
+  double high = 1;
+};
+PriceError error_of(const EnergyPrice& price);
+
+enum class Hardware { kServer, kServerForAccelerators, kAccelerator };
+// The share of a run that has `count` such devices for `device_days` in all.
+EmbodiedPart embodied_part(Hardware kind, const std::string& what, int64_t count,
+                           double device_days, const ReportConfig& people);
+
 Account account_of(const EmissionsReport& report, const ReportConfig& people);
 
 }  // namespace lmtrain

@@ -21,6 +21,8 @@ constexpr double kNoGapSeconds = 0.2;
 constexpr double kRemarkedSeconds = 5.0;
 constexpr double kRemarkedShare = 0.01;
 constexpr double kPartsTolerance = 1e-9;
+// Of an attempt's energy; the seconds around a series' end are not worth a word.
+constexpr double kNearlyAllTimed = 0.999;
 
 EnergyRange scaled(const EnergyRange& energy, double share) {
   return {energy.joules * share, energy.low * share, energy.high * share};
@@ -175,6 +177,8 @@ void add_attempt(EmissionsReport& report, const EnergyTotals& totals, const Ener
   attempt.last_step = std::max(attempt.last_step, totals.last_step);
   attempt.stopped = attempt.stopped && totals.stopped;
   attempt.energy.add(energy_of(totals, true, true));
+  attempt.timed.add(totals.timed);
+  attempt.timed_otherwise.add(totals.timed_otherwise);
 }
 
 // The first step that an attempt after `attempt` computed, if there is one.
@@ -200,7 +204,7 @@ bool has_computed(const EmissionsReport& report, int64_t attempt) {
 double step_seconds(const EnergyTotals& totals) {
   double seconds = totals.seconds;
   for (const Phase phase : {Phase::kStartup, Phase::kPreparation, Phase::kCheckpoint,
-                            Phase::kEvaluation, Phase::kSamples})
+                            Phase::kEvaluation, Phase::kSamples, Phase::kPaused})
     seconds -= totals.phase_seconds[static_cast<size_t>(phase)];
   return std::max(0.0, seconds);
 }
@@ -314,7 +318,7 @@ EnergyCost cost_of(const EmissionsReport& report, EnergyPrice AttemptEnergy::*pr
     gaps -= attempt.energy.high;
   }
   // Which attempt a gap is of is not known here; the dearest price keeps the high end safe.
-  EnergyPrice dearest;
+  EnergyPrice dearest{};  // of 0 g/kWh
   for (const AttemptEnergy& attempt : report.attempts) {
     dearest.pue = std::max(dearest.pue, (attempt.*price).pue);
     dearest.grid.g_per_kwh = std::max(dearest.grid.g_per_kwh, (attempt.*price).grid.g_per_kwh);
@@ -339,9 +343,36 @@ void doubt_missing_ledgers(EmissionsReport& report) {
   }
 }
 
+// The price with the mean intensity of the attempt's hours, if there is a series.
+EnergyPrice at_mean_intensity(EnergyPrice price, const TimedEnergy& timed, double joules) {
+  if (price.series.empty() || timed.all_joules() <= 0.0) return price;
+  const double mean = timed.mean_g_per_kwh(joules, price.grid.g_per_kwh);
+  const bool is_all = timed.all_joules() >= kNearlyAllTimed * joules;
+  price.grid = {"", "", "mean of the hours, by energy", mean, 0, price.series};
+  price.is_grid_assumed = price.is_grid_assumed && !is_all;
+  return price;
+}
+
+void remark_on_series(EmissionsReport& report, const AttemptEnergy& attempt,
+                      const EnergyPrice& price, const TimedEnergy& timed) {
+  const double joules = attempt.energy.joules;
+  if (price.series.empty() || joules <= 0.0 || timed.all_joules() >= kNearlyAllTimed * joules)
+    return;
+  report.remarks.push_back(cat("of attempt ", attempt.attempt, " ",
+                               fixed(100 * (1 - timed.all_joules() / joules), 0),
+                               "% of the energy is of hours of which the series says nothing (",
+                               price.series, ") and counts at ", describe(price.grid)));
+}
+
 void add_costs(EmissionsReport& report, const Repricing& repricing) {
-  for (AttemptEnergy& attempt : report.attempts)
-    attempt.price = repriced(attempt.original_price, repricing);
+  for (AttemptEnergy& attempt : report.attempts) {
+    const EnergyPrice by_new = repriced(attempt.original_price, repricing);
+    const TimedEnergy& timed = repricing.series ? attempt.timed_otherwise : attempt.timed;
+    remark_on_series(report, attempt, by_new, timed);
+    attempt.price = at_mean_intensity(by_new, timed, attempt.energy.joules);
+    attempt.original_price =
+        at_mean_intensity(attempt.original_price, attempt.timed, attempt.energy.joules);
+  }
   report.cost = cost_of(report, &AttemptEnergy::price);
   if (repricing.changes_anything())
     report.original_cost = cost_of(report, &AttemptEnergy::original_price);
@@ -369,6 +400,15 @@ void add_doubts_and_remarks(EmissionsReport& report) {
                                  " was recorded by a version that kept no price; the run's config "
                                  "gives it, whatever it was then"));
   }
+  for (const AttemptEnergy& attempt : report.attempts) {
+    if (!attempt.price.grid.is_direct) continue;
+    report.remarks.push_back(
+        cat("the intensity of ", attempt.price.grid.name,
+            " counts what its plants emit (direct), not the rest of their life "
+            "cycle, as the averages of countries here do; compare it with its "
+            "like alone"));
+    break;
+  }
   const auto any = [&](bool EnergyPrice::*assumed) {
     return std::ranges::any_of(report.attempts,
                                [&](const AttemptEnergy& one) { return one.price.*assumed; });
@@ -386,19 +426,55 @@ void add_doubts_and_remarks(EmissionsReport& report) {
 
 }  // namespace
 
-TimeUse EmissionsReport::time_use() const {
-  TimeUse use;
-  const auto in = [&](Phase phase) { return phases[static_cast<size_t>(phase)].seconds; };
-  use.startup = in(Phase::kStartup) + in(Phase::kPreparation);
-  use.saves = in(Phase::kCheckpoint);
-  use.evaluation = in(Phase::kEvaluation) + in(Phase::kSamples);
+std::vector<RunUse::Part> RunUse::parts() const {
+  return {{"steps", "steps that count", &steps},
+          {"waiting", "waiting for other ranks in them", &waiting},
+          {"repeated", "steps that were computed again", &repeated},
+          {"startup", "start-up and preparation of text", &startup},
+          {"saves", "standing still for saves", &saves},
+          {"evaluation", "validation, tasks and samples", &evaluation},
+          {"paused", "pauses until the grid was cleaner", &paused},
+          {"between_attempts", "nothing, between attempts", &between}};
+}
+
+double RunUse::all_seconds() const {
+  double sum = 0.0;
+  for (const Part& part : parts()) sum += part.use->seconds;
+  return sum;
+}
+
+RunUse EmissionsReport::use() const {
+  RunUse use;
+  const auto in = [&](std::initializer_list<Phase> some) {
+    Use sum;
+    for (const Phase phase : some) {
+      sum.seconds += phases[static_cast<size_t>(phase)].seconds;
+      sum.joules += phases[static_cast<size_t>(phase)].joules;
+    }
+    return sum;
+  };
+  use.startup = in({Phase::kStartup, Phase::kPreparation});
+  use.saves = in({Phase::kCheckpoint});
+  use.evaluation = in({Phase::kEvaluation, Phase::kSamples});
+  use.paused = in({Phase::kPaused});
+  use.waiting = in({Phase::kCommunication});
   double end = 0.0;  // of the attempt before
   for (const AttemptEnergy& attempt : attempts) {
-    use.repeated += attempt.wasted_seconds;
-    if (end > 0.0) use.between += std::max(0.0, attempt.wall_seconds - end);
+    use.repeated.seconds += attempt.wasted_seconds;
+    use.repeated.joules += attempt.wasted_joules;
+    if (end > 0.0) use.between.seconds += std::max(0.0, attempt.wall_seconds - end);
     end = attempt.wall_seconds + attempt.seconds;
   }
-  use.steps = std::max(0.0, seconds - use.startup - use.saves - use.evaluation - use.repeated);
+  // Steps that were computed again waited as long as those that count.
+  const auto divide = [&](double all, double Use::*of) {
+    const double in_steps =
+        std::max(0.0, all - use.startup.*of - use.saves.*of - use.evaluation.*of - use.paused.*of);
+    const double counting = std::max(0.0, in_steps - use.repeated.*of);
+    use.waiting.*of *= in_steps > 0.0 ? counting / in_steps : 0.0;
+    use.steps.*of = std::max(0.0, counting - use.waiting.*of);
+  };
+  divide(seconds, &Use::seconds);
+  divide(energy.joules, &Use::joules);
   return use;
 }
 
@@ -439,6 +515,7 @@ EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const En
   add_gaps(report);
   add_totals(report);
   add_costs(report, repricing);
+  report.budget = budget_use(config, spending_of(report));
   add_doubts_and_remarks(report);
   check_parts(report);
   return report;

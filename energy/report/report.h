@@ -20,7 +20,9 @@
 #include "energy/grid/energy_price.h"
 #include "energy/ledger/node_share.h"
 #include "energy/ledger/totals.h"
+#include "energy/report/plan_factors.h"
 #include "energy/report/run_facts.h"
+#include "energy/report/spending.h"
 
 namespace lmtrain {
 
@@ -78,6 +80,9 @@ struct AttemptEnergy {
   double wasted_seconds = 0.0;  // of rank 0 in those steps, if all of its steps took alike
   EnergyPrice price;            // that the numbers of the report are made with
   EnergyPrice original_price;   // that it had when it ran
+  // Of `energy`, what counted at the intensity of its time: when it ran, and by another series.
+  TimedEnergy timed;
+  TimedEnergy timed_otherwise;
   std::optional<BatchJob> job;
   bool has_own_price = false;  // false for an attempt of an earlier version, priced by the config
 };
@@ -88,16 +93,31 @@ struct EnergyCost {
   EmissionsRange emissions;
 };
 
-// Where the time of a run went, in seconds of rank 0.
-struct TimeUse {
-  double steps = 0.0;     // that count, with their waiting for other ranks
-  double repeated = 0.0;  // on steps that a later attempt computed again
-  double startup = 0.0;   // with the preparation of text
-  double saves = 0.0;     // in which training stood still
-  double evaluation = 0.0;
-  double between = 0.0;  // in which no attempt ran
+// Time of rank 0 and energy of all ranks.
+struct Use {
+  double seconds = 0.0;
+  double joules = 0.0;
+};
 
-  double all() const { return steps + repeated + startup + saves + evaluation + between; }
+// What the time and the energy of a run went into.
+struct RunUse {
+  Use steps;     // that count, without their waiting for other ranks
+  Use waiting;   // of those steps: communication that nothing hid
+  Use repeated;  // steps that a later attempt computed again
+  Use startup;   // with the preparation of text
+  Use saves;     // in which training stood still
+  Use evaluation;
+  Use paused;   // until the grid was cleaner
+  Use between;  // in which no attempt ran; its energy is not metered
+
+  // Each with the name that emissions.json and reports give to it.
+  struct Part {
+    const char* key;
+    const char* text;
+    const Use* use;
+  };
+  std::vector<Part> parts() const;
+  double all_seconds() const;
 };
 
 struct EmissionsReport {
@@ -115,12 +135,14 @@ struct EmissionsReport {
   std::vector<SharedNode> shared_nodes;
   EnergyCost cost;
   std::optional<EnergyCost> original_cost;  // before another price was asked for
+  std::vector<BudgetUse> budget;            // the limits of energy.budget that are set
+  std::optional<PlanCompared> plan;         // where one was made before the run
   std::vector<std::string> doubts;   // what makes the numbers less trustworthy than they look
   std::vector<std::string> remarks;  // what else a reader must know about them
   std::vector<EnergyTotals> totals;  // that all this is the sum of: this job's part
 
   double wasted_joules() const;
-  TimeUse time_use() const;
+  RunUse use() const;
   // The price of all attempts, or null where they differ.
   const EnergyPrice* one_price() const;
 };
@@ -142,9 +164,11 @@ nlohmann::ordered_json emissions_json(const EmissionsReport& report, const RunFa
 void write_emissions_json(const std::filesystem::path& path, const EmissionsReport& report,
                           const RunFacts& facts);
 
+struct Account;
+
 // Writes a report for people, with pictures beside it (NAME_loss.svg, NAME_power.svg,
 // NAME_phases.svg). Throws IoError.
 void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
-                           const RunFacts& facts);
+                           const RunFacts& facts, const Account& account);
 
 }  // namespace lmtrain

@@ -7,6 +7,7 @@
 #include "base/markup.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
+#include "energy/report/equivalents.h"
 #include "energy/report/html_page.h"
 #include "energy/report/report_charts.h"
 
@@ -75,6 +76,11 @@ std::string summary(const EmissionsReport& report, const RunFacts& facts, const 
   if (wasted > 0 && report.energy.joules > 0)
     text += cat(" ", energy_text(wasted), " (", percent(wasted / report.energy.joules),
                 ") went into steps that were computed again.");
+  if (report.energy.joules > 0) {
+    text += cat(" The energy is as much as ", energy_equivalent(report.energy.joules),
+                ", and the emissions of the electricity are as much as ",
+                emissions_equivalent(account.location.grams), ".");
+  }
   if (facts.has_lost_energy)
     text += " A part of the record was lost: more was used than these numbers say.";
   return cat("<p>", markup_text(text), "</p>\n");
@@ -105,7 +111,20 @@ std::string charts(const EmissionsReport& report, const RunFacts& facts) {
                       loss_by_energy_chart(report, facts), phase_chart(report)});
 }
 
-std::string parts(const EmissionsReport& report) {
+// ", 12,345 tokens/s, 43% of the matmul ceiling, MFU 31%"; "" where nothing is known.
+std::string speed_text(const RunFacts& facts, int64_t attempt) {
+  for (const AttemptSpeed& speed : facts.speeds) {
+    if (speed.attempt != attempt || speed.seconds <= 0) continue;
+    return cat(
+        ", ", with_commas(std::llround(static_cast<double>(speed.tokens) / speed.seconds)),
+        " tokens/s",
+        speed.matmul_share ? cat(", ", percent(*speed.matmul_share), " of the matmul ceiling") : "",
+        speed.mfu ? cat(", MFU ", percent(*speed.mfu)) : "");
+  }
+  return "";
+}
+
+std::string parts(const EmissionsReport& report, const RunFacts& facts) {
   std::vector<Part> devices;
   for (const DeviceEnergy& device : report.devices) {
     const double covered =
@@ -133,11 +152,12 @@ std::string parts(const EmissionsReport& report) {
     const std::string steps = attempt.has_computed
                                   ? cat("steps ", attempt.first_step, " to ", attempt.last_step)
                                   : "no step";
-    attempts.push_back({std::to_string(attempt.attempt),
-                        cat(utc_text(attempt.wall_seconds), ", ", human_duration(attempt.seconds),
-                            ", ", steps, attempt.stopped ? "" : ", did not end in order",
-                            attempt.job ? cat(", ", to_text(*attempt.job)) : ""),
-                        attempt.energy.joules});
+    attempts.push_back(
+        {std::to_string(attempt.attempt),
+         cat(utc_text(attempt.wall_seconds), ", ", human_duration(attempt.seconds), ", ", steps,
+             speed_text(facts, attempt.attempt), attempt.stopped ? "" : ", did not end in order",
+             attempt.job ? cat(", ", to_text(*attempt.job)) : ""),
+         attempt.energy.joules});
   }
   return html_section("Energy by device", part_table("device", "source", devices)) +
          html_section("Energy by phase", part_table("phase", "time", phases)) +
@@ -146,19 +166,43 @@ std::string parts(const EmissionsReport& report) {
          html_section("Energy by attempt", part_table("attempt", "", attempts));
 }
 
-std::string time_section(const EmissionsReport& report) {
-  const TimeUse time = report.time_use();
-  const double all = time.all();
-  std::string text = html_head({"spent on", "time", "of all"});
-  for (const auto& [what, seconds] : {std::pair{"steps that count", time.steps},
-                                      {"steps that were computed again", time.repeated},
-                                      {"start-up and preparation of text", time.startup},
-                                      {"standing still for saves", time.saves},
-                                      {"validation, tasks and samples", time.evaluation},
-                                      {"nothing, between attempts", time.between}}) {
-    if (seconds > 0) text += html_row({what, human_duration(seconds), percent(seconds / all)});
+std::string budget_section(const EmissionsReport& report) {
+  if (report.budget.empty()) return "";
+  std::string text = html_head({"limit", "spent", "of it"});
+  for (const BudgetUse& use : report.budget) {
+    text += html_row({cat(use.key, " = ", three_digits(use.limit), " ", use.unit),
+                      cat(three_digits(use.spent), " ", use.unit), percent(use.share())});
   }
-  return html_section("Time", text + kHtmlTableEnd);
+  return html_section("Budget", text + kHtmlTableEnd);
+}
+
+std::string plan_section(const EmissionsReport& report) {
+  if (!report.plan || report.plan->factors.empty()) return "";
+  std::string text = html_head({"factor", "planned", "actual", "actual / planned"});
+  for (const FactorCompared& factor : report.plan->factors) {
+    const std::string unit = factor.unit.empty() ? "" : " " + factor.unit;
+    text += html_row({factor.name, three_digits(factor.planned) + unit,
+                      three_digits(factor.actual) + unit,
+                      factor.planned > 0 ? fixed(factor.actual / factor.planned, 3) : ""});
+  }
+  return html_section(cat("Plan and actual (", report.plan->plan.source, ")"),
+                      text + kHtmlTableEnd);
+}
+
+std::string use_section(const EmissionsReport& report) {
+  const RunUse use = report.use();
+  const double seconds = use.all_seconds();
+  const double joules = report.energy.joules;
+  std::string text = html_head({"spent on", "time", "of all", "energy", "of all"});
+  for (const auto& part : use.parts()) {
+    if (part.use->seconds <= 0 && part.use->joules <= 0) continue;
+    const bool is_metered = part.use != &use.between;
+    text += html_row({part.text, human_duration(part.use->seconds),
+                      percent(seconds > 0 ? part.use->seconds / seconds : 0),
+                      is_metered ? energy_text(part.use->joules) : "",
+                      is_metered && joules > 0 ? percent(part.use->joules / joules) : ""});
+  }
+  return html_section("What time and energy went into", text + kHtmlTableEnd);
 }
 
 std::string account_section(const EmissionsReport& report, const Account& account) {
@@ -263,8 +307,10 @@ std::string report_html(const EmissionsReport& report, const RunFacts& facts,
   text += charts(report, facts);
   text += account_section(report, account);
   text += basis_section(report, facts, people);
-  text += parts(report);
-  text += time_section(report);
+  text += parts(report, facts);
+  text += budget_section(report);
+  text += plan_section(report);
+  text += use_section(report);
   text += end_matter(facts);
   return html_page("Run " + facts.name, text, facts.finished ? 0 : kRefreshSeconds);
 }

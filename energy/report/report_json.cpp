@@ -24,7 +24,8 @@ ordered_json grid_json(const GridIntensity& grid) {
   if (grid.year != 0) {
     value["code"] = grid.code;
     value["year"] = grid.year;
-    value["licence"] = "CC BY 4.0";
+    if (is_national(grid)) value["licence"] = "CC BY 4.0";
+    if (grid.is_direct) value["scope"] = "direct";
   }
   value["source"] = grid.source;
   return value;
@@ -128,11 +129,25 @@ ordered_json emissions_json(const EmissionsReport& report, const RunFacts& facts
     json["before_repricing"] = {{"facility_kwh", kwh_json(report.original_cost->facility)},
                                 {"emissions_kg_co2e", kg_json(report.original_cost->emissions)}};
   }
+  for (const BudgetUse& use : report.budget) {
+    json["budget"].push_back(
+        {{"key", use.key}, {"limit", use.limit}, {"spent", use.spent}, {"unit", use.unit}});
+  }
   json["wasted_kwh"] = kwh(report.wasted_joules());
-  const TimeUse time = report.time_use();
-  json["time_seconds"] = {{"steps", time.steps},           {"repeated", time.repeated},
-                          {"startup", time.startup},       {"saves", time.saves},
-                          {"evaluation", time.evaluation}, {"between_attempts", time.between}};
+  if (report.plan) {
+    json["plan"] = ordered_json::parse(to_json(report.plan->plan));
+    for (const FactorCompared& factor : report.plan->factors) {
+      json["plan"]["factors"].push_back({{"name", factor.name},
+                                         {"planned", factor.planned},
+                                         {"actual", factor.actual},
+                                         {"unit", factor.unit}});
+    }
+  }
+  const RunUse use = report.use();
+  for (const auto& part : use.parts()) {
+    json["time_seconds"][part.key] = part.use->seconds;
+    json["kwh_by_use"][part.key] = kwh(part.use->joules);
+  }
   if (facts.inherited) {
     json["inherited"] = {{"checkpoint", facts.inherited->checkpoint},
                          {"steps", facts.inherited->steps},

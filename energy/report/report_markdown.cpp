@@ -5,6 +5,7 @@
 #include "base/durable_file.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
+#include "energy/report/account.h"
 #include "energy/report/report.h"
 #include "energy/report/report_charts.h"
 
@@ -144,7 +145,8 @@ std::string face_rows(const EmissionsReport& report) {
   return rows;
 }
 
-std::string energy_rows(const EmissionsReport& report, const RunFacts& facts) {
+std::string energy_rows(const EmissionsReport& report, const RunFacts& facts,
+                        const Account& account) {
   const double joules = report.energy.joules;
   std::string rows = row({"Energy of the computers", energy_range_text(report.energy)});
   rows += row({"Measured, modelled, missing",
@@ -152,7 +154,10 @@ std::string energy_rows(const EmissionsReport& report, const RunFacts& facts) {
                    percent(report.missing_share))});
   rows += face_rows(report);
   rows += row({"Energy of the facility", energy_range_text(report.cost.facility)});
-  rows += row({"Emissions, CO2e", emissions_range_text(report.cost.emissions)});
+  rows += row({"Emissions, CO2e", cat(emissions_range_text(account.location),
+                                      ", location-based; the interval contains meters, PUE and "
+                                      "grid")});
+  for (const BudgetUse& use : report.budget) rows += row({"Budget", describe(use)});
   if (const EnergyPrice* price = report.one_price()) {
     rows += row({"Counted with", price_text(*price)});
   } else {
@@ -227,19 +232,34 @@ std::string phase_table(const EmissionsReport& report) {
   return text + "\n";
 }
 
-std::string time_table(const EmissionsReport& report) {
-  const TimeUse time = report.time_use();
-  const double all = time.all();
-  std::string text = "## Time\n\n" + table_head({"spent on", "time", "share"});
-  const auto line = [&](const char* what, double seconds) {
-    if (seconds > 0.0) text += row({what, human_duration(seconds), percent(seconds / all)});
-  };
-  line("steps that count", time.steps);
-  line("steps that were computed again", time.repeated);
-  line("start-up and preparation of text", time.startup);
-  line("standing still for saves", time.saves);
-  line("validation, tasks and samples", time.evaluation);
-  line("nothing, between attempts", time.between);
+std::string plan_table(const EmissionsReport& report) {
+  if (!report.plan || report.plan->factors.empty()) return "";
+  std::string text = cat("## Plan and actual\n\nPlanned ", report.plan->plan.made, ", ",
+                         report.plan->plan.source, ".\n\n") +
+                     table_head({"factor", "planned", "actual", "actual / planned"});
+  for (const FactorCompared& factor : report.plan->factors) {
+    const std::string unit = factor.unit.empty() ? "" : " " + factor.unit;
+    text +=
+        row({factor.name, three_digits(factor.planned) + unit, three_digits(factor.actual) + unit,
+             factor.planned > 0 ? fixed(factor.actual / factor.planned, 3) : ""});
+  }
+  return text + "\n";
+}
+
+std::string use_table(const EmissionsReport& report) {
+  const RunUse use = report.use();
+  const double seconds = use.all_seconds();
+  const double joules = report.energy.joules;
+  std::string text = "## Time and energy by use\n\n" +
+                     table_head({"spent on", "time", "share", "energy", "share of it"});
+  for (const auto& part : use.parts()) {
+    if (part.use->seconds <= 0 && part.use->joules <= 0) continue;
+    const bool is_metered = part.use != &use.between;
+    text += row({part.text, human_duration(part.use->seconds),
+                 percent(seconds > 0 ? part.use->seconds / seconds : 0),
+                 is_metered ? energy_text(part.use->joules) : "",
+                 is_metered && joules > 0 ? percent(part.use->joules / joules) : ""});
+  }
   return text + "\n";
 }
 
@@ -291,7 +311,7 @@ std::string sample_blocks(const RunFacts& facts) {
 std::string origin(const EmissionsReport& report, const RunFacts& facts) {
   std::string text;
   const bool names_ember = std::ranges::any_of(
-      report.attempts, [](const AttemptEnergy& one) { return one.price.grid.year != 0; });
+      report.attempts, [](const AttemptEnergy& one) { return is_national(one.price.grid); });
   if (names_ember) {
     text += "Grid intensity: Ember, Yearly Electricity Data, CC BY 4.0.\n\n";
   }
@@ -305,7 +325,7 @@ std::string origin(const EmissionsReport& report, const RunFacts& facts) {
 }  // namespace
 
 void write_report_markdown(const std::filesystem::path& path, const EmissionsReport& report,
-                           const RunFacts& facts) {
+                           const RunFacts& facts, const Account& account) {
   // Writes a chart beside the report, unless it is empty, and returns the line that shows it.
   const auto picture = [&](const char* name, const char* alternative, const std::string& svg) {
     if (svg.empty()) return std::string();
@@ -314,11 +334,12 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
     return cat("![", alternative, "](", file, ")\n\n");
   };
   std::string text = intro(facts);
-  text += table_head({"", ""}) + training_rows(facts) + energy_rows(report, facts) + "\n";
+  text += table_head({"", ""}) + training_rows(facts) + energy_rows(report, facts, account) + "\n";
   text += picture("loss", "Training and validation loss by step", loss_chart(facts));
   text += task_table(facts);
   text += sample_blocks(facts);
-  text += time_table(report);
+  text += plan_table(report);
+  text += use_table(report);
   text += "## Energy\n\n";
   text += picture("power", "Power over time by kind of device", power_chart(report));
   text += device_table(report) + node_and_rank_tables(report) + phase_table(report);

@@ -49,6 +49,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("tokens_per_second", facts.tokens_per_second);
   visit("matmul_share", facts.matmul_share);
   visit("mfu", facts.mfu);
+  visit("speeds", facts.speeds);
   visit("saves", facts.saves);
   visit("failed_saves", newer(facts.failed_saves));
   visit("spikes", newer(facts.spikes));
@@ -93,6 +94,15 @@ class Write {
                     {"stall_seconds", saves->stall_seconds},
                     {"persist_seconds", saves->persist_seconds},
                     {"bytes_per_second", saves->bytes_per_second}};
+  }
+  void operator()(const char* key, const std::vector<AttemptSpeed>& speeds) const {
+    for (const AttemptSpeed& one : speeds) {
+      json speed = {{"attempt", one.attempt}, {"seconds", one.seconds}, {"tokens", one.tokens}};
+      const Write write(speed);
+      write("matmul_share", one.matmul_share);
+      write("mfu", one.mfu);
+      object_[key].push_back(std::move(speed));
+    }
   }
   void operator()(const char* key, const std::vector<CurvePoint>& points) const {
     json& list = object_[key] = json::array();
@@ -150,6 +160,17 @@ class Read {
         SaveFacts{integer_field(stored, "count"), integer_field(stored, "bytes"),
                   number_field(stored, "stall_seconds"), number_field(stored, "persist_seconds"),
                   number_field(stored, "bytes_per_second")};
+  }
+  void operator()(const char* key, std::vector<AttemptSpeed>& speeds) const {
+    if (!object_.contains(key)) return;
+    for (const json& one : array_field(object_, key)) {
+      AttemptSpeed speed{integer_field(one, "attempt"), number_field(one, "seconds"),
+                         integer_field(one, "tokens"), std::nullopt, std::nullopt};
+      const Read read(one);
+      read("matmul_share", speed.matmul_share);
+      read("mfu", speed.mfu);
+      speeds.push_back(speed);
+    }
   }
   void operator()(const char* key, std::vector<CurvePoint>& points) const {
     for (const json& row : array_field(object_, key)) {

@@ -56,6 +56,15 @@ struct SaveFacts {
   double bytes_per_second = 0.0;  // while they were written, without rests, over all
 };
 
+// The steps of one attempt that count.
+struct AttemptSpeed {
+  int64_t attempt = 1;
+  double seconds = 0;
+  int64_t tokens = 0;
+  std::optional<double> matmul_share;  // of the ceiling that the attempt measured
+  std::optional<double> mfu;           // of the peak by data sheet
+};
+
 struct RunFacts {
   std::string name;
   std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
@@ -82,6 +91,7 @@ struct RunFacts {
   // Over the training time of all attempts, each against its own machine, 0 to 1.
   std::optional<double> matmul_share;  // of the measured ceiling
   std::optional<double> mfu;           // of the peak by data sheet
+  std::vector<AttemptSpeed> speeds;    // empty in facts of earlier versions
   std::optional<SaveFacts> saves;
   int64_t failed_saves = 0;   // that were abandoned
   int64_t spikes = 0;         // of the loss or the gradient norm (train.spikes)

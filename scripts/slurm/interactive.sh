@@ -13,4 +13,4 @@ if [ $# -lt 2 ]; then
   exit 64
 fi
 shift
-exec salloc "${allocation[@]}" srun --mpi=pmix --disable-status --kill-on-bad-exit=0 --wait=60 "${LMTRAIN:-lmtrain}" "$@"
+exec salloc --signal=USR1@120 "${allocation[@]}" srun --mpi=pmix --disable-status --kill-on-bad-exit=0 --wait=60 "${LMTRAIN:-lmtrain}" "$@"

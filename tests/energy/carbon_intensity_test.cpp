@@ -44,7 +44,11 @@ TEST(CarbonIntensity, TheTableIsSound) {
   std::set<std::string> codes;
   for (const GridIntensity& grid : carbon_table()) {
     EXPECT_GT(grid.g_per_kwh, 0.0) << grid.code;
-    EXPECT_TRUE(grid.source.starts_with("Ember")) << grid.code;
+    EXPECT_EQ(is_national(grid), grid.source.starts_with("Ember") && !grid.code.starts_with("IN-"))
+        << grid.code;
+    EXPECT_FALSE(grid.is_direct && is_national(grid)) << grid.code;
+    EXPECT_TRUE(grid.pue == 0 || (grid.pue > 1 && grid.pue < 2)) << grid.code;
+    EXPECT_FALSE(grid.source.empty()) << grid.code;
     EXPECT_TRUE(codes.insert(grid.code).second) << grid.code;
     if (!grid.iso2.empty()) {
       EXPECT_TRUE(codes.insert(grid.iso2).second) << grid.iso2;
@@ -53,6 +57,20 @@ TEST(CarbonIntensity, TheTableIsSound) {
   EXPECT_GT(carbon_table().size(), 200u);
   EXPECT_FALSE(codes.contains("FLK"));
   EXPECT_FALSE(codes.contains("MSR"));
+}
+
+// Defect: a region of a cloud or a state that is not found, or is found in one spelling alone.
+TEST(CarbonIntensity, KnowsStatesAndRegionsOfClouds) {
+  EXPECT_EQ(find_grid_intensity("us-ca").name, "California");
+  EXPECT_TRUE(find_grid_intensity("US-CA").is_direct);
+  EXPECT_EQ(find_grid_intensity("gcp:europe-west4").g_per_kwh, 208.81);
+  EXPECT_EQ(find_grid_intensity("AWS:us-east-1").pue, 1.15);
+  EXPECT_EQ(find_grid_intensity("azure:westeurope").g_per_kwh,
+            find_grid_intensity("NLD").g_per_kwh);
+  EXPECT_NE(complaint_about("gcp:europe-west44").find("gcp:europe-west4 (Eemshaven)"),
+            std::string::npos)
+      << complaint_about("gcp:europe-west44");
+  EXPECT_NE(describe(find_grid_intensity("US-CA")).find("(direct)"), std::string::npos);
 }
 
 // Defect: the compiled table and the data that it is made from differ.

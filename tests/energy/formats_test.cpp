@@ -175,8 +175,13 @@ TEST(ReportFormats, EscapeWhatPeopleWrite) {
 TEST(ReportFormats, NameWhatIsMissing) {
   ReportedRun run = fake_run();
   EXPECT_EQ(missing_settings(ReportFormat::kBoamps, run),
-            std::vector<std::string>{"report.publisher"});
+            (std::vector<std::string>{"report.publisher", "report.site", "report.infrastructure"}));
   run.people.publisher = "x";
+  run.people.site = "y";
+  run.people.infrastructure = Infrastructure::kPublicCloud;
+  EXPECT_EQ(missing_settings(ReportFormat::kBoamps, run),
+            std::vector<std::string>{"report.cloud_provider"});
+  run.people.cloud_provider = "z";
   EXPECT_TRUE(missing_settings(ReportFormat::kBoamps, run).empty());
   run.report.attempts[0].price.is_pue_assumed = true;
   EXPECT_EQ(missing_settings(ReportFormat::kPrometheus, run),

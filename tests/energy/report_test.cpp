@@ -5,6 +5,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "energy/report/account.h"
 #include "energy/report/report_charts.h"
 #include "tests/energy/fake_machine.h"
 #include "tests/energy/fake_rank.h"
@@ -91,8 +92,8 @@ TEST(Report, KeepsEarlierAttemptsAndWhatWasComputedAgain) {
   EXPECT_EQ(report.attempts[1].wasted_joules, 0.0);
   EXPECT_DOUBLE_EQ(report.wasted_joules(), 350.0);
   EXPECT_DOUBLE_EQ(report.seconds, 20.0);
-  EXPECT_GT(report.time_use().repeated, 0.0);
-  EXPECT_DOUBLE_EQ(report.time_use().all() - report.time_use().between, 20.0);
+  EXPECT_GT(report.use().repeated.seconds, 0.0);
+  EXPECT_DOUBLE_EQ(report.use().all_seconds() - report.use().between.seconds, 20.0);
 }
 
 // Defect: start-up counts as steps that were computed again, or the parts make more than the whole.
@@ -111,10 +112,14 @@ TEST(Report, TimeIsSplitWithoutOverlap) {
   const std::vector<EnergyTotals> totals = {
       killed,
       FakeRank{.attempt = 2, .sensors = {kPackage}, .watts = {100.0}, .first_step = 1}.totals()};
-  const TimeUse time = make_emissions_report(totals, {}).time_use();
-  EXPECT_DOUBLE_EQ(time.startup, 3.0);
-  EXPECT_DOUBLE_EQ(time.repeated, 7.0);
-  EXPECT_DOUBLE_EQ(time.all() - time.between, 20.0);
+  const EmissionsReport report = make_emissions_report(totals, {});
+  const RunUse use = report.use();
+  EXPECT_DOUBLE_EQ(use.startup.seconds, 3.0);
+  EXPECT_DOUBLE_EQ(use.repeated.seconds, 7.0);
+  EXPECT_DOUBLE_EQ(use.all_seconds() - use.between.seconds, 20.0);
+  double joules = 0.0;
+  for (const auto& part : use.parts()) joules += part.use->joules;
+  EXPECT_DOUBLE_EQ(joules, report.energy.joules);
 }
 
 // Defect: preparing text, killed before the first step, charged as steps computed again.
@@ -256,7 +261,8 @@ TEST(Report, EachAttemptHasItsOwnPrice) {
   ASSERT_TRUE(other.original_cost.has_value());
   EXPECT_NEAR(other.original_cost->emissions.grams, first + second, 1e-12);
   FakeMachine machine;
-  write_report_markdown(machine.root() / "report.md", other, facts_of_a_run());
+  write_report_markdown(machine.root() / "report.md", other, facts_of_a_run(),
+                        account_of(other, {}));
   const std::string text = read_file(machine.root() / "report.md");
   EXPECT_NE(text.find("| Before this other price was asked for | facility 800 J"),
             std::string::npos)
@@ -319,7 +325,7 @@ TEST(Report, JobsThatShareANodeHaveTheirParts) {
   EXPECT_NEAR(one.shared_nodes[0].node_joules, 1100.0, 1e-9);
   FakeMachine machine;
   write_emissions_json(machine.root() / "emissions.json", one, {});
-  write_report_markdown(machine.root() / "report.md", one, {});
+  write_report_markdown(machine.root() / "report.md", one, {}, account_of(one, {}));
   const auto json = nlohmann::json::parse(read_file(machine.root() / "emissions.json"));
   EXPECT_NEAR(json["shared_nodes"][0]["cpu_share"].get<double>(), 0.6, 1e-9);
   EXPECT_NE(read_file(machine.root() / "report.md").find("60.0% of its CPU time and 50.0% of its"),
@@ -365,7 +371,8 @@ TEST(Report, DoubtsStandOnItsFace) {
   EXPECT_NE(report.doubts[0].find("counted the same"), std::string::npos);
   EXPECT_NEAR(report.energy.low, 900.0, 1e-9) << "one of the two";
   FakeMachine machine;
-  write_report_markdown(machine.root() / "report.md", report, facts_of_a_run());
+  write_report_markdown(machine.root() / "report.md", report, facts_of_a_run(),
+                        account_of(report, {}));
   const std::string text = read_file(machine.root() / "report.md");
   EXPECT_LT(text.find("| Doubt | rapl:package-0 of node-a: it is strange |"),
             text.find("## Energy"));
@@ -407,7 +414,7 @@ TEST(Report, NamesTheSourceOfTheGridFigure) {
   EXPECT_EQ(json["grid"]["licence"], "CC BY 4.0");
   EXPECT_EQ(json["grid"]["code"], "WORLD");
   EXPECT_FALSE(json.contains("joules_per_token")) << "no tokens are known";
-  write_report_markdown(machine.root() / "report.md", report, {});
+  write_report_markdown(machine.root() / "report.md", report, {}, account_of(report, {}));
   EXPECT_NE(read_file(machine.root() / "report.md").find("Ember, Yearly Electricity Data, CC BY"),
             std::string::npos);
 }
@@ -418,17 +425,18 @@ TEST(Report, WritesMarkdownForPeople) {
   FakeMachine machine;
   const auto path = machine.root() / "report.md";
   const EmissionsReport report = make_emissions_report(two_nodes(), config_of(1.25, 360.0));
-  write_report_markdown(path, report, facts_of_a_run());
+  write_report_markdown(path, report, facts_of_a_run(), account_of(report, {}));
   const std::string text = read_file(path);
-  for (const char* part :
-       {"# Run quick\n", "1,234,567 parameters",
-        "| Validation loss, first to last | 8.5000 to 4.2500 |",
-        "| Energy of the computers | 1.56 Wh (1.40 to 1.71) |", "| Energy per token | 0.273 J |",
-        "| Emissions, CO2e | 700 mg (630 to 770) |",
-        "| Energy of the facility | 1.94 Wh (1.75 to 2.14) |",
-        "| Counted with | PUE 1.25, 360 gCO2e/kWh, as configured",
-        "| node-b | 500 J (450 to 550) |", "````\nOnce upon ``` a time\n````", "```yaml\nrun:\n",
-        "![Training and validation loss by step](report_loss.svg)"}) {
+  for (
+      const char* part :
+      {"# Run quick\n", "1,234,567 parameters",
+       "| Validation loss, first to last | 8.5000 to 4.2500 |",
+       "| Energy of the computers | 1.56 Wh (1.40 to 1.71) |", "| Energy per token | 0.273 J |",
+       "| Emissions, CO2e | 700 mg (539 to 889), location-based; the interval contains meters, PUE and grid |",
+       "| Energy of the facility | 1.94 Wh (1.75 to 2.14) |",
+       "| Counted with | PUE 1.25, 360 gCO2e/kWh, as configured", "| node-b | 500 J (450 to 550) |",
+       "````\nOnce upon ``` a time\n````", "```yaml\nrun:\n",
+       "![Training and validation loss by step](report_loss.svg)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;
   }
   for (const char* picture : {"report_loss.svg", "report_power.svg", "report_phases.svg"}) {

@@ -67,7 +67,7 @@ expect 65 "no energy ledger" report runs/empty
 # Forms to hand in: printed, and nothing in the folder changes.
 find runs/moved -type f | sort | xargs sha256sum > before.sums
 expect 0 '"powerConsumption"' report runs/moved --format boamps
-expect 0 "the form also asks for what only people know: report.publisher (" report runs/moved --format boamps
+expect 0 "the form also asks for what only people know: report.publisher, report.site, report.infrastructure (" report runs/moved --format boamps
 printf 'report: {publisher: "Example GmbH", licence: Apache-2.0}\n' > facts.yaml
 expect 0 "| Provider | Example GmbH |" report runs/moved --format gpai --facts facts.yaml
 expect 0 "| Licence | MIT |" report runs/moved --format gpai --facts facts.yaml report.licence=MIT

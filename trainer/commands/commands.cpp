@@ -6,6 +6,7 @@ namespace lmtrain {
 Command add_train(CLI::App& program);
 Command add_verify(CLI::App& program);
 Command add_layouts(CLI::App& program);
+Command add_plan(CLI::App& program);
 Command add_plan_checkpoints(CLI::App& program);
 Command add_prepare(CLI::App& program);
 Command add_tokenizer(CLI::App& program);
@@ -32,7 +33,7 @@ Command add_doctor(CLI::App& program);
 std::vector<CommandGroup> add_commands(CLI::App& program) {
   return {
       {"Train",
-       {add_train(program), add_verify(program), add_layouts(program),
+       {add_train(program), add_verify(program), add_layouts(program), add_plan(program),
         add_plan_checkpoints(program)}},
       {"Data", {add_prepare(program), add_tokenizer(program)}},
       {"Use a model",

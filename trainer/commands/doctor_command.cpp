@@ -54,7 +54,9 @@ void print_sensors() {
 }
 
 void print_regions() {
-  std::cout << "\nregions (energy.region)";
+  std::cout
+      << "\nregions (energy.region): countries by ISO 3166, states and provinces, grid regions "
+         "(egrid:, cngrid:), clouds (gcp:, aws:, azure:)";
   size_t column = kLineWidth;
   for (const GridIntensity& grid : carbon_table()) {
     if (column + grid.code.size() >= kLineWidth) {

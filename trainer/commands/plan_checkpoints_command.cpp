@@ -3,13 +3,8 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
-#include <sstream>
 
-#include <nlohmann/json.hpp>
-
-#include "base/durable_file.h"
 #include "base/error.h"
-#include "base/median.h"
 #include "base/text.h"
 #include "parallel/precision.h"
 #include "trainer/commands/command.h"
@@ -19,6 +14,7 @@
 #include "trainer/planning/goodput.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
+#include "trainer/run/measured_times.h"
 #include "trainer/run/save_schedule.h"
 
 namespace lmtrain {
@@ -45,39 +41,31 @@ struct Times {
   std::string source;
 };
 
-// As a run has measured them: medians, since a run waits for its last save. `bytes` are those of the
-// config's checkpoints.
-Times measured_times(const std::string& run, double bytes) {
-  const std::filesystem::path path = RunFolder{run}.metrics();
-  if (!std::filesystem::exists(path))
-    throw DataError(cat(run, " is not the folder of a run (it has no metrics.jsonl)"));
-  std::vector<double> steps, stalls, works, persists;
-  double found_bytes = 0;
-  std::istringstream lines(read_file(path));
-  for (std::string text; std::getline(lines, text);) {
-    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object()) continue;
-    const auto number = [&](const char* key) {
-      return line.contains(key) && line[key].is_number() ? line[key].get<double>() : 0.0;
-    };
-    if (line.contains("step_seconds")) steps.push_back(number("step_seconds"));
-    if (!line.contains("checkpoint_bytes")) continue;
-    found_bytes = number("checkpoint_bytes");
-    stalls.push_back(number("stall_seconds"));
-    works.push_back(number("work_seconds"));
-    persists.push_back(number("persist_seconds"));
+// As a run has measured them. `bytes` are those of the config's checkpoints.
+Times times_of_run(const std::string& run, const Config& config, double bytes) {
+  const RunFolder folder{run};
+  const MeasuredTimes times = measured_times(folder);
+  if (std::filesystem::exists(folder.config())) {
+    const Config of_run = load_config(folder.config(), {}).config;
+    for (const ConfigChange& change : config_changes(values_of(of_run), values_of(config))) {
+      if (!change.key.starts_with("model.") || change.key == "model.init_from" ||
+          change.key == "model.vocab_size")
+        continue;
+      throw ConfigError(cat("--run ", run, " is of another model: ", change.key, " is ",
+                            change.before, " there, and ", change.now, " in the config"));
+    }
   }
-  if (steps.empty() || stalls.empty())
+  if (times.num_steps == 0 || times.num_saves == 0)
     throw DataError(cat(run, " has no steps and saves on record yet"));
   constexpr double kFrame = 1 << 20;  // what the files hold besides tensors
-  if (std::abs(found_bytes - bytes) > 0.05 * bytes + kFrame) {
+  if (std::abs(times.checkpoint_bytes - bytes) > 0.05 * bytes + kFrame) {
     throw ConfigError(cat("--run ", run, " is of another model: its checkpoints have ",
-                          human_bytes(std::llround(found_bytes)), ", the config's ",
+                          human_bytes(std::llround(times.checkpoint_bytes)), ", the config's ",
                           human_bytes(std::llround(bytes))));
   }
-  return {median(steps), median(stalls), median(works), median(persists),
-          cat("medians of ", counted(static_cast<int64_t>(steps.size()), "step"), " and ",
-              counted(static_cast<int64_t>(stalls.size()), "save"), " of ", run)};
+  return {times.step, times.stall, times.work, times.persist,
+          cat("medians of ", counted(times.num_steps, "step"), " and ",
+              counted(times.num_saves, "save"), " of ", run)};
 }
 
 Times estimated_times(const Options& options, double bytes_of_rank, bool is_asynchronous) {
@@ -144,7 +132,7 @@ void plan_checkpoints(const Options& options) {
   const double bytes_of_rank = bytes / static_cast<double>(options.ranks);
   const Times times = options.run.empty()
                           ? estimated_times(options, bytes_of_rank, config.checkpoint.asynchronous)
-                          : measured_times(options.run, bytes);
+                          : times_of_run(options.run, config, bytes);
   const double mtbf = 3600 * options.mtbf_hours.value_or(config.checkpoint.mtbf_hours);
   const FailureModel model = {mtbf, times.stall, times.persist, options.detect_seconds,
                               options.restart_seconds};

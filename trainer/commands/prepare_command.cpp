@@ -29,13 +29,14 @@ class PreparationEnergy {
     const auto now = static_cast<int64_t>(clock_seconds(CLOCK_REALTIME));
     folder_ = std::filesystem::path(loaded.config.data.cache) / "energy" /
               cat("prepare-", now, "-", getpid());
-    price_ = price_of_attempt(loaded);
+    series_ = series_of(config_);
+    price_ = price_of_attempt(loaded, series_.get());
   }
 
   // Ends the metering.
   void print() {
     make_folders(folder_);
-    power_->write_to(ledger_path(folder_, 0), {1, 0, price_, batch_job()});
+    power_->write_to(ledger_path(folder_, 0), {1, 0, price_, batch_job(), series_});
     power_->stop();
     const EmissionsReport report = make_emissions_report({power_->totals()}, config_);
     std::cout << "energy      " << energy_range_text(report.energy) << ", emissions "
@@ -52,6 +53,7 @@ class PreparationEnergy {
   std::unique_ptr<PowerLogger> power_;
   std::filesystem::path folder_;
   EnergyPrice price_;
+  std::shared_ptr<const IntensitySeries> series_;
 };
 
 void print_tokens(const std::string& title, const TokenFile& file) {

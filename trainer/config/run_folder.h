@@ -28,6 +28,10 @@ struct RunFolder {
   std::filesystem::path emissions() const { return path / "emissions.json"; }
   std::filesystem::path report() const { return path / "report.md"; }
   std::filesystem::path page() const { return path / "report.html"; }
+  // When to start a run again that gave its machines back (energy.schedule.mode = stop).
+  std::filesystem::path resume_at() const { return path / "resume_at"; }
+  // Beside the folder, since a plan is there before the run: DIR/NAME.plan.json.
+  std::filesystem::path plan() const { return (path / "").parent_path() += ".plan.json"; }
 };
 
 }  // namespace lmtrain

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/durable_file.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -12,6 +13,7 @@
 #include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
 #include "energy/grid/carbon_intensity.h"
+#include "energy/grid/energy_price.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/resume_compatibility.h"
 #include "trainer/planning/layouts.h"
@@ -194,6 +196,12 @@ void check_retention(const LoadedConfig& loaded) {
             "checkpoint.mtbf_hours has no effect with checkpoint.interval = ", *checkpoint.interval,
             "; leave it out or set checkpoint.interval = auto"));
   }
+  if (checkpoint.keep_every > 0 && checkpoint.interval.value_or(0) == 0) {
+    throw ConfigError(cat(place_of(loaded, {"checkpoint.keep_every"}),
+                          "checkpoint.keep_every has no effect with checkpoint.interval = ",
+                          checkpoint.interval ? "0" : "auto",
+                          ", which saves at no steps known beforehand; set an interval"));
+  }
   if (checkpoint.keep_best == 0 || checkpoint.interval == 0) return;
   if (checkpoint.interval && validation > 0 && *checkpoint.interval % validation == 0) return;
   throw ConfigError(cat(
@@ -201,6 +209,23 @@ void check_retention(const LoadedConfig& loaded) {
       "checkpoint.keep_best needs a validation at each checkpoint: eval.interval = ", validation,
       " must divide checkpoint.interval = ",
       checkpoint.interval ? cat(*checkpoint.interval) : "auto", "; set both"));
+}
+
+void check_spikes(const LoadedConfig& loaded) {
+  const char* const key = "train.spikes.max_roll_backs";
+  if (!loaded.positions.is_set(key) || loaded.config.train.spikes.policy == SpikePolicy::kRollBack)
+    return;
+  throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with train.spikes.policy = ",
+                        loaded.config.train.spikes.policy, "; leave it out or set roll_back"));
+}
+
+void check_stop(const LoadedConfig& loaded) {
+  const RunConfig& run = loaded.config.run;
+  if (!run.stop_after || !run.stop_before_end || *run.stop_before_end < *run.stop_after) return;
+  throw ConfigError(cat(place_of(loaded, {"run.stop_before_end", "run.stop_after"}),
+                        "run.stop_before_end = ", duration_text(*run.stop_before_end),
+                        " is no less than run.stop_after = ", duration_text(*run.stop_after),
+                        ": the run would stop before its first step"));
 }
 
 void check_name(const LoadedConfig& loaded) {
@@ -276,6 +301,32 @@ void check_texts(const LoadedConfig& loaded) {
                       hint_on_downloads(tokenizer)));
 }
 
+void check_budget(const LoadedConfig& loaded) {
+  const EnergyConfig& energy = loaded.config.energy;
+  if (!energy.budget.money || energy.price_per_kwh > 0 || energy.price_per_device_hour > 0) return;
+  throw ConfigError(cat(place_of(loaded, {"energy.budget.money"}),
+                        "energy.budget.money has no effect without a price; set "
+                        "energy.price_per_kwh or energy.price_per_device_hour"));
+}
+
+void check_pauses(const LoadedConfig& loaded) {
+  const EnergyConfig& energy = loaded.config.energy;
+  const PauseConfig& schedule = energy.schedule;
+  if (!schedule.pause_above) {
+    for (const char* key :
+         {"energy.schedule.intensity", "energy.schedule.max_delay", "energy.schedule.mode"}) {
+      if (loaded.positions.is_set(key))
+        throw ConfigError(cat(place_of(loaded, {key}), key,
+                              " has no effect without energy.schedule.pause_above; set that too"));
+    }
+    return;
+  }
+  if (pause_file(energy).empty())
+    throw ConfigError(cat(place_of(loaded, {"energy.schedule.pause_above"}),
+                          "energy.schedule.pause_above needs a file of intensities; name it in "
+                          "energy.schedule.intensity"));
+}
+
 void check_region(const LoadedConfig& loaded) {
   try {
     grid_intensity(loaded.config.energy);
@@ -339,12 +390,16 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_batch(loaded, num_ranks);
   check_counts(loaded);
   check_retention(loaded);
+  check_spikes(loaded);
+  check_stop(loaded);
   check_allowed_changes(loaded);
   check_name(loaded);
   check_output_folder(loaded);
   check_sources(loaded);
   if (prepares_text) check_texts(loaded);
   check_region(loaded);
+  check_budget(loaded);
+  check_pauses(loaded);
   check_tasks(loaded);
   for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
 }

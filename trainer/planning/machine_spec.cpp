@@ -18,14 +18,15 @@ struct Links {
   double memory_bandwidth;
   double node_bandwidth;
   double network_bandwidth;
+  double host_watts;  // a DGX system's largest power less that of its 8 accelerators
 };
 constexpr Links kMachines[] = {
-    {"a100", 79.2, 2.0e12, 300e9, 25e9},
-    {"h100", 79.2, 3.35e12, 450e9, 50e9},
-    {"h200", 139.8, 4.8e12, 450e9, 50e9},
+    {"a100", 79.2, 2.0e12, 300e9, 25e9, 3300},
+    {"h100", 79.2, 3.35e12, 450e9, 50e9, 4600},
+    {"h200", 139.8, 4.8e12, 450e9, 50e9, 4600},
 };
 // A GPU of another kind: GDDR6 as in an L40S, PCI Express 4.0 x16, 100 Gbit/s of network.
-constexpr Links kCardOnPcie = {"pcie", 0, 0.86e12, 32e9, 12.5e9};
+constexpr Links kCardOnPcie = {"pcie", 0, 0.86e12, 32e9, 12.5e9, 0};
 constexpr double kShareOfPeak = 0.45;
 // A CPU rank's share of memory, and of what goes through shared memory (docs/parallel.md).
 constexpr double kNodeMemoryBandwidth = 40e9;
@@ -38,7 +39,9 @@ MachineSpec machine_of(const Links& links, const std::string& description) {
           .memory_bandwidth = links.memory_bandwidth,
           .node_bandwidth = links.node_bandwidth,
           .network_bandwidth = links.network_bandwidth,
-          .on_cpu = false};
+          .on_cpu = false,
+          .accelerator_watts = accelerator != nullptr ? accelerator->watts : 0,
+          .host_watts = links.host_watts};
 }
 
 }  // namespace

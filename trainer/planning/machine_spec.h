@@ -18,6 +18,8 @@ struct MachineSpec {
   double node_bandwidth = 0;     // sent by a rank to others of its node, bytes a second
   double network_bandwidth = 0;  // to other nodes
   bool on_cpu = true;
+  double accelerator_watts = 0;  // design power of one accelerator
+  double host_watts = 0;         // of the rest of a node, at most, by its data sheet
 };
 
 // Accelerators by name: "a100", "h100", "h200", with data sheets' memory and links and the share of

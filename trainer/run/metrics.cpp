@@ -13,6 +13,7 @@
 #include "base/median.h"
 #include "base/phase.h"
 #include "base/text.h"
+#include "energy/amount_text.h"
 
 namespace lmtrain {
 namespace {
@@ -40,6 +41,8 @@ void visit_optional(Metrics& metrics, const Visitor& visit) {
   visit("masked_accuracy", metrics.masked_accuracy);
   visit("sentence_loss", metrics.sentence_loss);
   visit("sentence_accuracy", metrics.sentence_accuracy);
+  visit("validation_seconds", metrics.validation_seconds);
+  visit("kwh", metrics.kwh);
 }
 
 ValidationMetrics read_validation(const json& record) {
@@ -99,6 +102,7 @@ struct MetricsLine {
   std::optional<double> loss;  // of a step; none where it was not finite
   double seconds = 0;
   int64_t tokens = 0;
+  int64_t attempt = 0;
   std::optional<double> matmul_share;
   std::optional<double> mfu;
 };
@@ -133,6 +137,7 @@ std::optional<MetricsLine> parse_line(const json& record) {
     line.is_spike = record.value("spike", false);
     line.seconds = record.value("step_seconds", 0.0);
     line.tokens = record.value("tokens", int64_t{0});
+    line.attempt = record.value("attempt", int64_t{0});
     if (record.contains("matmul_share")) line.matmul_share = record["matmul_share"].get<double>();
     if (record.contains("mfu")) line.mfu = record["mfu"].get<double>();
   } else {
@@ -180,10 +185,7 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
       if (line.loss) train_loss_.push_back({line.step, *line.loss});
       skipped_steps_ += line.is_skipped ? 1 : 0;
       spikes_ += line.is_spike ? 1 : 0;
-      seconds_ += line.seconds;
-      tokens_ = line.tokens;
-      if (line.matmul_share) matmul_share_.add(*line.matmul_share, line.seconds);
-      if (line.mfu) mfu_.add(*line.mfu, line.seconds);
+      add_speed(line.attempt, line.seconds, line.tokens, line.matmul_share, line.mfu);
     }
   }
   if (!damaged.empty()) {
@@ -210,10 +212,36 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, const RunTotals& total
   file_ = std::make_unique<AppendFile>(path);
 }
 
-void MetricsLog::forget_matmul_shares() {
-  matmul_share_.sum -= share_of_attempt_.sum;
-  matmul_share_.seconds -= share_of_attempt_.seconds;
-  share_of_attempt_ = {};
+void MetricsLog::forget_matmul_shares(int64_t attempt) {
+  TimeMean& of_attempt = attempts_[attempt].matmul_share;
+  matmul_share_.sum -= of_attempt.sum;
+  matmul_share_.seconds -= of_attempt.seconds;
+  of_attempt = {};
+}
+
+// `tokens` are those of the run so far.
+void MetricsLog::add_speed(int64_t attempt, double seconds, int64_t tokens,
+                           std::optional<double> matmul_share, std::optional<double> mfu) {
+  OfAttempt& of_attempt = attempts_[attempt];
+  of_attempt.seconds += seconds;
+  of_attempt.tokens += tokens - tokens_;
+  seconds_ += seconds;
+  tokens_ = tokens;
+  if (matmul_share) {
+    matmul_share_.add(*matmul_share, seconds);
+    of_attempt.matmul_share.add(*matmul_share, seconds);
+  }
+  if (mfu) {
+    mfu_.add(*mfu, seconds);
+    of_attempt.mfu.add(*mfu, seconds);
+  }
+}
+
+std::vector<AttemptSpeed> MetricsLog::speeds() const {
+  std::vector<AttemptSpeed> speeds;
+  for (const auto& [attempt, one] : attempts_)
+    speeds.push_back({attempt, one.seconds, one.tokens, one.matmul_share.value(), one.mfu.value()});
+  return speeds;
 }
 
 void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
@@ -240,22 +268,18 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   }
   if (m.matmul_share) {
     record["matmul_share"] = std::round(*m.matmul_share * 1e4) / 1e4;
-    matmul_share_.add(*m.matmul_share, m.step_seconds);
-    share_of_attempt_.add(*m.matmul_share, m.step_seconds);
   }
   if (m.mfu) {
     record["mfu"] = std::round(*m.mfu * 1e4) / 1e4;
-    mfu_.add(*m.mfu, m.step_seconds);
   }
   write(record.dump());  // what is not finite becomes null
   if (std::isfinite(r.loss)) train_loss_.push_back({m.step, r.loss});
-  seconds_ += m.step_seconds;
-  tokens_ = m.tokens;
+  add_speed(m.attempt, m.step_seconds, m.tokens, m.matmul_share, m.mfu);
 
   recent_seconds_.push_back(m.step_seconds);
   if (recent_seconds_.size() > kRecentSteps) recent_seconds_.pop_front();
 
-  const std::string text = progress_text(m, num_steps, seconds_of(num_steps - m.step));
+  const std::string text = progress_text(m, num_steps, seconds_of(m.remaining_steps));
   if (progress_line_is_live()) {
     show_progress_line(text);
   } else if (monotonic_seconds() - last_shown_ > kPlainLineSeconds || m.step == num_steps) {
@@ -264,8 +288,16 @@ void MetricsLog::step(const StepMetrics& m, int64_t num_steps) {
   }
 }
 
-double MetricsLog::seconds_of(int64_t num_steps) const {
-  return median(recent_seconds_) * static_cast<double>(num_steps);
+double MetricsLog::seconds_of(double num_steps) const {
+  return median(recent_seconds_) * num_steps;
+}
+
+// How much the loss fell for each kWh since the validation before.
+std::optional<double> MetricsLog::loss_per_kwh(const ValidationMetrics& now) const {
+  if (validation_loss_.empty() || !now.kwh || !last_validation_.kwh) return std::nullopt;
+  const double kwh = *now.kwh - *last_validation_.kwh;
+  if (kwh <= 0 || !std::isfinite(now.loss)) return std::nullopt;
+  return (last_validation_.loss - now.loss) / kwh;
 }
 
 void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
@@ -277,6 +309,8 @@ void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
   });
   for (const SourceLoss& one : metrics.by_source)
     record["by_source"].push_back({{"source", one.source}, {"loss", one.loss}});
+  const std::optional<double> gain = loss_per_kwh(metrics);
+  if (gain) record["loss_per_kwh"] = *gain;
   write(record.dump());
   if (!std::isfinite(metrics.loss)) {
     log_warn(cat("the validation loss at step ", step, " is ", metrics.loss));
@@ -284,7 +318,8 @@ void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
   }
   validation_loss_.push_back({step, metrics.loss});
   last_validation_ = metrics;
-  log_info(validation_text(step, metrics));
+  log_info(cat(validation_text(step, metrics),
+               gain ? cat("  ", three_digits(*gain), " nats per kWh gained") : ""));
 }
 
 void MetricsLog::task(int64_t step, const TaskMetrics& metrics) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +33,8 @@ struct StepMetrics {
   // Chowdhery et al., "PaLM", 2022); none where it is not known.
   std::optional<double> matmul_share;
   std::optional<double> mfu;
-  double emissions_g = 0;  // of all attempts so far
+  double emissions_g = 0;      // of all attempts so far
+  double remaining_steps = 0;  // that are expected to follow
 };
 
 // The results of one validation. A decoder has bits per byte; bert has the accuracy on masked
@@ -43,6 +45,8 @@ struct ValidationMetrics {
   std::optional<double> masked_accuracy;
   std::optional<double> sentence_loss;
   std::optional<double> sentence_accuracy;
+  std::optional<double> validation_seconds;
+  std::optional<double> kwh;          // that the run had taken by then, with the building
   std::vector<SourceLoss> by_source;  // of those sources that the samples are from, if of several
 };
 
@@ -110,18 +114,23 @@ class MetricsLog {
   // Over all steps that have them, each against the ceiling and the peak of its own attempt.
   const TimeMean& matmul_share() const { return matmul_share_; }
   const TimeMean& mfu() const { return mfu_; }
+  // By attempt, of the steps that count.
+  std::vector<AttemptSpeed> speeds() const;
   // What reading the file found wrong with it, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
-  // Leaves the shares of this attempt's steps out: their ceiling was too low.
-  void forget_matmul_shares();
+  // Leaves the shares of an attempt's steps out: their ceiling was too low.
+  void forget_matmul_shares(int64_t attempt);
 
  private:
   void read(const std::filesystem::path& path, int64_t last_step);
   void write(const std::string& line);
   void add_save(const SaveTimes& times);
+  void add_speed(int64_t attempt, double seconds, int64_t tokens,
+                 std::optional<double> matmul_share, std::optional<double> mfu);
   void add_task_point(int64_t step, const TaskMetrics& metrics);
+  std::optional<double> loss_per_kwh(const ValidationMetrics& now) const;
   // How long so many steps take, by the median of recent ones.
-  double seconds_of(int64_t num_steps) const;
+  double seconds_of(double num_steps) const;
 
   std::unique_ptr<AppendFile> file_;
   bool warned_ = false;
@@ -142,7 +151,13 @@ class MetricsLog {
   std::vector<std::string> notes_;
   TimeMean matmul_share_;
   TimeMean mfu_;
-  TimeMean share_of_attempt_;  // the part of matmul_share_ that is this attempt's
+  struct OfAttempt {
+    double seconds = 0;
+    int64_t tokens = 0;
+    TimeMean matmul_share;
+    TimeMean mfu;
+  };
+  std::map<int64_t, OfAttempt> attempts_;
 };
 
 }  // namespace lmtrain

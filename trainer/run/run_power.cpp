@@ -1,6 +1,9 @@
 #include "trainer/run/run_power.h"
 
 #include "base/clock.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "energy/meters/sensors.h"
 #include "parallel/typed_gather.h"
 
@@ -37,11 +40,28 @@ NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch) {
   return next;
 }
 
-EnergyPrice price_of_attempt(const LoadedConfig& loaded) {
+std::shared_ptr<const IntensitySeries> agree_on_series(const LoadedConfig& loaded, Launch& launch) {
+  const std::string& file = loaded.config.energy.intensity_file;
+  if (file.empty()) return nullptr;
+  std::string text;
+  launch.first_works([&] {
+    try {
+      series_of(loaded.config.energy);
+    } catch (const ConfigError& error) {
+      throw ConfigError(cat(place_of(loaded, {"energy.intensity_file"}), error.what()));
+    }
+    text = read_file(file);
+  });
+  text = broadcast_text(launch.world(), text);
+  return std::make_shared<const IntensitySeries>(IntensitySeries::parse(text, file));
+}
+
+EnergyPrice price_of_attempt(const LoadedConfig& loaded, const IntensitySeries* series) {
   EnergyPrice price = price_of(loaded.config.energy);
   const auto is_set = [&](const char* key) { return loaded.positions.is_set(key); };
   price.is_pue_assumed = !is_set("energy.pue");
   price.is_grid_assumed = !is_set("energy.region") && !is_set("energy.intensity_g_per_kwh");
+  if (series != nullptr) price.series = series->source();
   return price;
 }
 

@@ -6,6 +6,7 @@
 #include "base/phase.h"
 #include "energy/energy_config.h"
 #include "energy/grid/energy_price.h"
+#include "energy/grid/intensity_series.h"
 #include "energy/ledger/power_logger.h"
 #include "parallel/compute.h"
 #include "parallel/launch.h"
@@ -31,7 +32,12 @@ double process_began();
 // rank 0 with notes on ledgers that were set aside.
 NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch);
 
-// The price by the config, which says what of it nobody has set. Throws ConfigError.
-EnergyPrice price_of_attempt(const LoadedConfig& loaded);
+// Collective. The series of energy.intensity_file, which rank 0 reads for all; null without one.
+// Throws ConfigError.
+std::shared_ptr<const IntensitySeries> agree_on_series(const LoadedConfig& loaded, Launch& launch);
+
+// The price by the config and its series, if there is one; it says what of it nobody has set. Throws
+// ConfigError.
+EnergyPrice price_of_attempt(const LoadedConfig& loaded, const IntensitySeries* series);
 
 }  // namespace lmtrain

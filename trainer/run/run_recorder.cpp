@@ -43,8 +43,8 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       products_(products_of(store)),
       ceilings_(ceilings),
       power_(*run.power),
-      price_(price_of_attempt(run.job.loaded)),
       hosts_(gather_texts(launch.world(), launch.host())),
+      num_devices_(run.job.compute.device.device.is_cpu() ? launch.num_nodes() : launch.size()),
       reporter_(run.folder, run.config().energy, run.config().report, launch.world(),
                 OnDamagedLedger::kWarn) {
   for (const std::string& note : run.attempt.notes) facts_.notes.push_back(note);
@@ -66,7 +66,29 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
     earlier_joules_ += attempt.energy.joules;
     earlier_grams_ += attempt.energy.joules * attempt.price.grams_per_joule();
   }
+  const RunUse use = so_far.use();
+  const bool gives_back = run.config().energy.schedule.mode == PauseMode::kStop;
+  paused_before_ = use.paused.seconds + (gives_back ? use.between.seconds : 0);
+  spent_before_ = broadcast_from(launch.world(), 0, spending_of(so_far, run.attempt.number));
   write_provenance(run.folder, command_line, run.start, run.job.data, run.job.compute, launch);
+}
+
+Spending RunRecorder::spent_by_now() {
+  power_.take_sample();
+  RankSignals sum;
+  for (const RankSignals& of_rank : gather_all(launch_.world(), begin_step(run_.start.step()))) {
+    sum.joules += of_rank.joules;
+    sum.grams += of_rank.grams;
+    sum.seconds += of_rank.seconds;
+  }
+  return spent(sum);
+}
+
+Spending RunRecorder::spent(const RankSignals& signals) const {
+  return {.facility_joules = signals.joules * run_.config().energy.pue,
+          .grams = signals.grams,
+          .seconds = signals.seconds,
+          .device_seconds = signals.seconds * static_cast<double>(num_devices_)};
 }
 
 MetricsLog* RunRecorder::metrics() { return run_.opened ? &run_.opened->metrics() : nullptr; }
@@ -76,11 +98,13 @@ RankSignals RunRecorder::begin_step(int64_t step) {
   launch_.activity().set_step(step + 1);
   return {.stop_requests = stop_is_requested() ? 1 : 0,
           .watts = power_.recent_watts(),
-          .joules = power_.joules()};
+          .joules = power_.joules(),
+          .grams = power_.grams(),
+          .seconds = launch_.rank() == 0 ? power_.seconds() : 0};
 }
 
 void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer& trainer,
-                           double seconds) {
+                           double seconds, double remaining_steps) {
   attempt_joules_ = result.signals.joules;
   if (metrics() == nullptr) return;
   if (step > run_.start.step() + 1) warn_of_slow_ranks(trainer.speeds());  // not of the first step
@@ -101,7 +125,8 @@ void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer
   const bool is_replayed = replay_every > 0 && m.step % replay_every == 0;  // takes twice its time
   if (ceilings_.matmul && !is_replayed) m.matmul_share = believed_share(flops / *ceilings_.matmul);
   if (ceilings_.data_sheet && !is_replayed) m.mfu = flops / *ceilings_.data_sheet;
-  m.emissions_g = earlier_grams_ + result.signals.joules * price_.grams_per_joule();
+  m.emissions_g = earlier_grams_ + result.signals.grams;
+  m.remaining_steps = remaining_steps;
   metrics()->step(m, run_.config().train.steps);
 }
 
@@ -134,7 +159,7 @@ std::optional<double> RunRecorder::believed_share(double share) {
           "% of the matmul ceiling, so the ceiling was measured too low (a busy machine?); this "
           "attempt states no share of it"));
   ceilings_.matmul.reset();
-  metrics()->forget_matmul_shares();
+  metrics()->forget_matmul_shares(run_.attempt.number);
   return std::nullopt;
 }
 
@@ -144,8 +169,10 @@ double RunRecorder::flops_per_token() const {
                                   targets_per_token_);
 }
 
-void RunRecorder::validation(int64_t step, const ValidationMetrics& result) {
-  if (metrics() != nullptr) metrics()->validation(step, result);
+void RunRecorder::validation(int64_t step, ValidationMetrics result) {
+  if (metrics() == nullptr) return;
+  result.kwh = kwh(spent_before_.facility_joules + attempt_joules_ * run_.config().energy.pue);
+  metrics()->validation(step, result);
 }
 
 void RunRecorder::task(int64_t step, const TaskMetrics& result) {
@@ -205,6 +232,7 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.train_loss = metrics()->train_loss();
   facts_.validation_loss = metrics()->validation_loss();
   facts_.tasks = metrics()->tasks();
+  facts_.speeds = metrics()->speeds();
   facts_.saves = metrics()->saves();
   facts_.failed_saves = metrics()->failed_saves();
   facts_.spikes = metrics()->spikes() + num_roll_backs_;

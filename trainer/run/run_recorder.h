@@ -12,6 +12,7 @@
 #include "energy/ledger/totals.h"
 #include "energy/report/report.h"
 #include "energy/report/run_facts.h"
+#include "energy/report/spending.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/run/metrics.h"
@@ -35,11 +36,22 @@ class RunRecorder {
   RunRecorder(RunBeginning& run, const std::string& command_line, const ParameterStore& store,
               const Ceilings& ceilings, Launch& launch);
 
+  // What the attempts before this one have spent; the same on every rank.
+  const Spending& spent_before() const { return spent_before_; }
+  // For how long pauses had delayed the run before this attempt, in seconds; on rank 0.
+  double paused_before() const { return paused_before_; }
+  // Collective: what this attempt has spent by now.
+  Spending spent_by_now();
+  // What this attempt had spent when the step began that these are the signals of.
+  Spending spent(const RankSignals& signals) const;
+
   // Around a step, which counts from 0: what this rank tells the others, and what came of it.
   RankSignals begin_step(int64_t step);
   uint64_t clock_limits() const { return power_.clock_limits(); }  // of this rank's GPU
-  void end_step(int64_t step, const StepResult& result, const Trainer& trainer, double seconds);
-  void validation(int64_t step, const ValidationMetrics& metrics);
+  // `remaining_steps` is how many are expected to follow.
+  void end_step(int64_t step, const StepResult& result, const Trainer& trainer, double seconds,
+                double remaining_steps);
+  void validation(int64_t step, ValidationMetrics metrics);
   void task(int64_t step, const TaskMetrics& metrics);
   // Collective: whether a validation of that step is on record.
   bool has_validated(int64_t step) const;
@@ -79,10 +91,12 @@ class RunRecorder {
   Products products_;
   Ceilings ceilings_;
   PowerLogger& power_;
-  EnergyPrice price_;
   std::vector<std::string> hosts_;  // of the ranks
   SlowRanks slow_ranks_;
+  int64_t num_devices_;  // accelerators or, without any, nodes
   RunReporter reporter_;
+  Spending spent_before_;
+  double paused_before_ = 0;
   double earlier_joules_ = 0;       // of the attempts before this one, all ranks; rank 0
   double earlier_grams_ = 0;        // CO2e of the same
   double attempt_joules_ = 0;       // of this one, all ranks

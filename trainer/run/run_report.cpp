@@ -42,12 +42,14 @@ EmissionsReport RunReporter::write(const RunFacts& facts) {
   if (world_.rank() != 0) return {};
   EmissionsReport report =
       unless_damaged([&] { return make_emissions_report(std::move(totals), config_, repricing_); });
+  if (const std::optional<PlanFactors> plan = load_plan(folder_.plan()))
+    report.plan = compare_with_plan(*plan, report, facts);
   try {
     write_file_durably(folder_.facts(), to_json(facts));
+    const Account account = account_of(report, people_);
     write_emissions_json(folder_.emissions(), report, facts);
-    write_report_markdown(folder_.report(), report, facts);
-    write_file_durably(folder_.page(),
-                       report_html(report, facts, account_of(report, people_), people_));
+    write_report_markdown(folder_.report(), report, facts, account);
+    write_file_durably(folder_.page(), report_html(report, facts, account, people_));
   } catch (const IoError& error) {
     if (on_damaged_ == OnDamagedLedger::kThrow) throw;
     log_warn(cat("the report could not be written: ", error.what()));
@@ -83,7 +85,7 @@ Repricing repricing_of(const std::vector<std::string>& settings) {
   for (const std::string& setting : settings) {
     const std::string key = setting.substr(0, setting.find('='));
     const std::vector<std::string> prices = {"energy.region", "energy.pue",
-                                             "energy.intensity_g_per_kwh"};
+                                             "energy.intensity_g_per_kwh", "energy.intensity_file"};
     if (std::ranges::find(prices, key) == prices.end() && !is_of_report(key)) {
       throw ConfigError(cat("report takes a new price (", join(prices, ", "),
                             ") and the keys of report, not ", key));
@@ -102,6 +104,7 @@ Repricing repricing_of(const std::vector<std::string>& settings) {
       loaded.positions.is_set("energy.intensity_g_per_kwh")) {
     repricing.grid = grid_intensity(config);
   }
+  repricing.series = series_of(config);
   return repricing;
 }
 
@@ -175,8 +178,9 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
   ReportedRun run;
   run.people = people_of(folder, people, settings);
   run.facts = facts_of(folder);
-  run.report = make_emissions_report(RunLedgers(folder.energy()).refresh(),
-                                     energy_config_of(folder), repricing_of(settings));
+  const Repricing repricing = repricing_of(settings);
+  run.report = make_emissions_report(RunLedgers(folder.energy(), 0, 1, repricing.series).refresh(),
+                                     energy_config_of(folder), repricing);
   run.account = account_of(run.report, run.people);
   return run;
 }
@@ -185,7 +189,9 @@ ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
                              const std::vector<std::string>& settings) {
   ReportedRun run;
   run.facts.name = ledgers.filename();
-  run.report = make_emissions_report(RunLedgers(ledgers).refresh(), {}, repricing_of(settings));
+  const Repricing repricing = repricing_of(settings);
+  run.report =
+      make_emissions_report(RunLedgers(ledgers, 0, 1, repricing.series).refresh(), {}, repricing);
   if (run.report.attempts.empty())
     throw DataError(cat("no attempt is in the ledgers of ", ledgers.string()));
   run.account = account_of(run.report, run.people);
@@ -206,10 +212,11 @@ void add_weights(const RunFolder& folder, const std::filesystem::path& exported,
     run.is_exported = true;
     return;
   }
-  const std::vector<std::filesystem::path> checkpoints = list_checkpoints(folder.checkpoints());
-  if (checkpoints.empty()) return;
-  run.weights = checkpoints.front().string();
-  run.weights_sha256 = hash_of_files(checkpoints.front(), ".h5");
+  const std::filesystem::path newest =
+      newest_checkpoint(folder.checkpoints(), CheckpointCheck::kFiles);
+  if (newest.empty()) return;
+  run.weights = newest.string();
+  run.weights_sha256 = hash_of_files(newest, ".h5");
 }
 
 }  // namespace lmtrain

@@ -27,7 +27,7 @@ class RunReporter {
         repricing_(std::move(repricing)),
         world_(world),
         on_damaged_(on_damaged),
-        ledgers_(folder_.energy(), world.rank(), world.size()) {}
+        ledgers_(folder_.energy(), world.rank(), world.size(), repricing_.series) {}
 
   // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json, report.md and report.html with
   // its own `facts`. A full disk only causes a warning. Returns the report on rank 0.

@@ -1,6 +1,7 @@
 #include "trainer/run/training_loop.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -11,6 +12,8 @@
 #include "parallel/as_error.h"
 #include "parallel/device.h"
 #include "trainer/planning/memory_estimate.h"
+#include "trainer/run/budget.h"
+#include "trainer/run/run_pauses.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
 #include "trainer/run/slow_ranks.h"
@@ -44,29 +47,35 @@ class Loop {
         deadline_(parts.deadline),
         phases_(parts.phases),
         launch_(parts.launch),
+        budget_(config_.energy, beginning_of_budget(parts)),
         state_(checkpoint_state(job_, 0, launch_)) {
+    say_budget();
     const StartPoint& start = beginning_.start;
     if (start.checkpoint.empty()) return;
     if (launch_.rank() == 0) saver_.add_verified(start.checkpoint);
     if (start.is_own(beginning_.folder)) last_saved_ = start.step();
   }
 
-  ExitCode train() {
+  LoopEnd train() {
     int64_t done = beginning_.start.step();
     try {
       // An attempt that was stopped here has left some of it; another run's checkpoint leaves none.
+      if (budget_.is_limited()) budget_.begin(recorder_.spent_by_now());
+      if (budget_.is_spent()) return end_without_work(done);
+      at_step(done, [&] { begin_pauses(done); });
       const bool begins = beginning_.start.checkpoint.empty();
       if (begins || last_saved_ == done) at_step(done, [&] { work_between_steps(done); });
       while (done < config_.train.steps) {
         at_step(done + 1, [&] { one_step(done); });
         ++done;
         at_step(done, [&] { work_between_steps(done); });
+        if (done < config_.train.steps) stop_at_budget(done);
       }
       at_step(done, [&] { finish(done); });
-      return ExitCode::kDone;
+      return {ExitCode::kDone, /*has_finished=*/true};
     } catch (const StopRequested&) {
       at_step(done, [&] { stop(done); });
-      return ExitCode::kStopped;
+      return {ExitCode::kStopped, /*has_finished=*/false};
     }
   }
 
@@ -90,22 +99,82 @@ class Loop {
   void one_step(int64_t step) {
     const double begin = monotonic_seconds();
     const double waited = launch_.activity().waiting_seconds();
+    if (beginning_.held) beginning_.held->require_not_lost();
     RankSignals signals = recorder_.begin_step(step);
     signals.speed = speed_;
     signals.due_saves = launch_.rank() == 0 && schedule_.is_due_by_time() ? 1 : 0;
     signals.finished_saves = saver_.is_finished() ? 1 : 0;
-    const StepResult result = trainer_.train_step(*job_.data.train, step, signals);
+    if (launch_.rank() == 0) signals.reserve_seconds = reserve_seconds();
+    if (pauses_) signals.due_pauses = pauses_->is_due() ? 1 : 0;
+    const StepResult result =
+        trainer_.train_step(*job_.data.train, step, signals, budget_.schedule_step());
     const double seconds = monotonic_seconds() - begin;
     speed_ = {seconds - (launch_.activity().waiting_seconds() - waited), stolen_.share(),
               recorder_.clock_limits()};
     deadline_.note_step(seconds);
-    recorder_.end_step(step, result, trainer_, seconds);
+    note_in_budget(step + 1, result.signals);
+    recorder_.end_step(step, result, trainer_, seconds, budget_.remaining_steps());
     say(trainer_.judgement(), launch_);
     if (trainer_.judgement().verdict == Verdict::kRollBack)
       roll_back(step + 1, trainer_.judgement());
     stop_is_agreed_ = result.signals.stop_requests > 0;
     save_is_agreed_ = result.signals.due_saves > 0;
+    pause_is_agreed_ = result.signals.due_pauses > 0;
     if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
+  }
+
+  static Budget::Beginning beginning_of_budget(const LoopParts& parts) {
+    const StartPoint& start = parts.beginning.start;
+    const auto done = static_cast<double>(start.step());
+    return {.spent = parts.recorder.spent_before(),
+            .done = start.step(),
+            .schedule_step = start.manifest.state.schedule_step.value_or(done),
+            .steps = parts.beginning.config().train.steps};
+  }
+
+  // What the last validation and save will take: as much as those before, until the meters are read.
+  double reserve_seconds() const {
+    return validation_seconds_ + save_seconds_ + config_.energy.interval_seconds;
+  }
+
+  void say_budget() const {
+    if (launch_.rank() == 0 && budget_.is_limited() && budget_.share() > 0)
+      log_info(cat(budget_.text(), " by earlier attempts"));
+  }
+
+  void note_in_budget(int64_t done, const RankSignals& signals) {
+    constexpr double kWarned = 0.8;
+    const bool was_below = budget_.share() < kWarned;
+    budget_.note(done, recorder_.spent(signals), signals.reserve_seconds);
+    if (launch_.rank() != 0 || !was_below || budget_.share() < kWarned) return;
+    const auto steps = std::max<int64_t>(0, std::llround(budget_.remaining_steps()));
+    log_warn(cat(budget_.text(), "; at this rate the rest is enough for ", with_commas(steps),
+                 " of the ", with_commas(config_.train.steps - done), " steps that are left"));
+  }
+
+  // A batch script starts a run again that ended with ExitCode::kStopped; here that would not help.
+  LoopEnd end_without_work(int64_t done) {
+    request_stop(cat("because its budget is spent (", budget_.text(), ")"));
+    is_at_budget_ = true;
+    at_step(done, [&] {
+      recorder_.stop_power();
+      recorder_.write_report(done, false);
+    });
+    if (launch_.rank() == 0)
+      log_info(cat("nothing is left to do within the budget: ", budget_.text(),
+                   ", with this start; a larger budget continues"));
+    return {ExitCode::kDone, /*has_finished=*/false};
+  }
+
+  // The same on every rank. The run may go on once its budget is larger.
+  void stop_at_budget(int64_t done) {
+    if (!budget_.is_spent()) return;
+    at_step(done, [&] {
+      if (!recorder_.has_validated(done)) validate(done);
+    });
+    is_at_budget_ = true;
+    request_stop(cat("because its budget is spent (", budget_.text(), ")"));
+    throw StopRequested();
   }
 
   // Collective. Leaves for the newest checkpoint, if there is one. A request to stop comes first: the
@@ -114,9 +183,12 @@ class Loop {
     wait_for_save(/*must=*/false);
     bool has_checkpoint = false;
     launch_.first_works([&] {
-      const auto newest =
-          newest_checkpoint(beginning_.folder.checkpoints(), CheckpointCheck::kFilesAndValues);
-      has_checkpoint = !newest.empty();
+      const std::filesystem::path& checkpoints = beginning_.folder.checkpoints();
+      const int64_t interval = config_.checkpoint.interval.value_or(0);
+      has_checkpoint =
+          !(interval > 0 ? roll_back_to_interval(checkpoints, interval)
+                         : newest_checkpoint(checkpoints, CheckpointCheck::kFilesAndValues))
+               .empty();
     });
     if (launch_.any(has_checkpoint)) {
       is_thrown_away_ = true;
@@ -150,6 +222,27 @@ class Loop {
       save(done);
       stop_where_asked();  // else one more step would be computed, and saved
     }
+    if (pause_is_agreed_ && !is_last) pause(done);
+  }
+
+  // Collective. The run may begin with a pause.
+  void begin_pauses(int64_t done) {
+    if (!config_.energy.schedule.pause_above || done == config_.train.steps) return;
+    pauses_.emplace(config_.energy, beginning_.folder, recorder_.paused_before(), launch_);
+    if (launch_.any(pauses_->is_due())) pause(done);
+  }
+
+  // Collective. Saves, and waits or ends the attempt.
+  void pause(int64_t done) {
+    const std::string reason = pauses_->say(done);
+    if (config_.energy.schedule.mode == PauseMode::kStop) {
+      request_stop(reason);
+      throw StopRequested();
+    }
+    if (done > beginning_.start.step() && last_saved_ != done) save(done);
+    wait_for_save(/*must=*/false);
+    pauses_->wait(phases_, [this] { stop_where_asked(); });
+    pause_is_agreed_ = false;
   }
 
   // Collective. A signal may have come to some ranks only.
@@ -158,6 +251,7 @@ class Loop {
   }
 
   void validate(int64_t step) {
+    const double begin = monotonic_seconds();
     const RunData& data = job_.data;
     if (data.num_validation_samples == 0) return;
     const bool predicts_next_token = config_.model.traits().predicts_next_token();
@@ -168,6 +262,8 @@ class Loop {
       validation_bytes_ = count_validation_bytes(data);
     ValidationMetrics metrics = validation_metrics(result, predicts_next_token, validation_bytes_);
     metrics.by_source = losses_by_source(samples, data.validation_sources);
+    validation_seconds_ = monotonic_seconds() - begin;
+    metrics.validation_seconds = validation_seconds_;
     recorder_.validation(step, metrics);
   }
 
@@ -214,6 +310,7 @@ class Loop {
     require_folder_in_place();
     schedule_.begins();
     state_.step = step;
+    state_.schedule_step = budget_.schedule_step();
     state_.guard = trainer_.guard();
     state_.optimizer_began = trainer_.optimizer_began();
     recorder_.go_with(state_);
@@ -240,7 +337,13 @@ class Loop {
     }
     recorder_.saved(times);
     schedule_.takes(times);
+    if (!config_.checkpoint.interval && launch_.rank() == 0 && !has_said_interval_) {
+      has_said_interval_ = true;
+      log_info(cat("checkpoint.interval = auto: a save comes about every ",
+                   human_duration(schedule_.interval_seconds()), ", by what the first one took"));
+    }
     deadline_.note_save(times.work_seconds);
+    save_seconds_ = times.stall_seconds + times.persist_seconds;
   }
 
   MemoryEstimate planned_memory() const {
@@ -268,8 +371,8 @@ class Loop {
     }
     recorder_.write_report(done, false);
     if (launch_.rank() == 0) {
-      log_info(
-          cat("stopped ", stop_reason(), " after step ", done, "; the same command continues"));
+      log_info(cat("stopped ", stop_reason(), " after step ", done,
+                   is_at_budget_ ? "; a larger budget continues" : "; the same command continues"));
     }
   }
 
@@ -311,14 +414,21 @@ class Loop {
   Deadline& deadline_;
   PhaseTracker& phases_;
   Launch& launch_;
-  CheckpointState state_;  // of the last save
+  std::optional<RunPauses> pauses_;  // where the config has any
+  bool pause_is_agreed_ = false;     // by all ranks, in the last step
+  Budget budget_;
+  bool is_at_budget_ = false;
+  double validation_seconds_ = 0;  // of the last one
+  double save_seconds_ = 0;        // the same
+  CheckpointState state_;          // of the last save
   // The step of the run's newest checkpoint, which may still be written.
   std::optional<int64_t> last_saved_;
   int64_t compared_at_ = -1;     // the step after which the ranks' replicas were last compared
   bool is_thrown_away_ = false;  // the steps since the last save, by a roll-back
   bool stop_is_agreed_ = false;  // by all ranks, in the last step
   bool save_is_agreed_ = false;  // the same
-  RankSpeed speed_;              // in the last step
+  bool has_said_interval_ = false;
+  RankSpeed speed_;  // in the last step
   StolenTime stolen_;
   int64_t validation_bytes_ = 0;  // counted at the first validation
 };
@@ -333,6 +443,6 @@ TrainingGroups::TrainingGroups(const Job& job, std::shared_ptr<Trace> before, Ph
                         std::move(before))),
       mesh(make_mesh(job.config().parallel, device_world.get(), launch)) {}
 
-ExitCode run_training_loop(const LoopParts& parts) { return Loop(parts).train(); }
+LoopEnd run_training_loop(const LoopParts& parts) { return Loop(parts).train(); }
 
 }  // namespace lmtrain

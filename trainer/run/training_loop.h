@@ -44,9 +44,14 @@ struct LoopParts {
   Launch& launch;
 };
 
+struct LoopEnd {
+  ExitCode code = ExitCode::kDone;  // of the process
+  bool has_finished = false;        // whether the run has done all its steps
+};
+
 // Collective. From the run's start point to its last step, the samples and the report; or, where it is
 // asked to stop, to a save. Throws RollBack where a spike demands it, CollectiveError for what all
 // ranks know of, and Error, which names the step, for what only this rank does.
-ExitCode run_training_loop(const LoopParts& parts);
+LoopEnd run_training_loop(const LoopParts& parts);
 
 }  // namespace lmtrain

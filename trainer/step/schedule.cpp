@@ -8,9 +8,9 @@ namespace lmtrain {
 namespace {
 
 // Returns 0 at the first step of [begin, steps) and 1 at the last.
-double progress(int64_t begin, int64_t steps, int64_t step) {
+double progress(int64_t begin, int64_t steps, double step) {
   const int64_t length = std::max<int64_t>(1, steps - 1 - begin);
-  return std::clamp(static_cast<double>(step - begin) / static_cast<double>(length), 0.0, 1.0);
+  return std::clamp((step - static_cast<double>(begin)) / static_cast<double>(length), 0.0, 1.0);
 }
 
 // The first step of the part in which the rate falls.
@@ -27,9 +27,9 @@ bool has_begun_to_decay(const ScheduleConfig& schedule, int64_t steps, int64_t s
   return step >= begin_of_decay(schedule, steps);
 }
 
-double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step) {
+double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, double step) {
   const int64_t warmup = schedule.warmup_steps;
-  if (step < warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  if (step < static_cast<double>(warmup)) return lr * (step + 1) / static_cast<double>(warmup);
   const double low = lr * schedule.min_lr_ratio;
   if (schedule.kind == ScheduleKind::kCosine) {
     return low +
@@ -38,7 +38,7 @@ double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, i
   if (schedule.kind == ScheduleKind::kLinear)
     return low + (lr - low) * (1.0 - progress(warmup, steps, step));
   const int64_t begin = begin_of_decay(schedule, steps);
-  if (step < begin) return lr;
+  if (step < static_cast<double>(begin)) return lr;
   return low + (lr - low) * (1.0 - progress(begin, steps, step));
 }
 

@@ -7,13 +7,14 @@
 
 namespace lmtrain {
 
-// Returns the rate of step `step` (0 .. steps-1): linear warm-up from lr / warmup_steps to lr, then
+// Returns the rate of step `step` (0 .. steps-1, and between two where a budget shortens the run:
+// trainer/run/budget.h): linear warm-up from lr / warmup_steps to lr, then
 //   cosine               half a cosine down to lr * min_lr_ratio at the last step (Loshchilov and
 //                        Hutter, 2017)
 //   linear               a straight line down to the same rate
 //   constant_then_decay  lr, then over the last decay_fraction of all steps a straight line down to
 //                        the same rate (WSD; Hu et al., 2024)
-double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, int64_t step);
+double learning_rate(const ScheduleConfig& schedule, double lr, int64_t steps, double step);
 
 // Whether the rate of that step is one of those that fall, after warm-up and any constant part.
 bool has_begun_to_decay(const ScheduleConfig& schedule, int64_t steps, int64_t step);

@@ -69,7 +69,8 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
   store_.allocate_state(state_names(*optimizer_));
 }
 
-StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSignals& signals) {
+StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSignals& signals,
+                               std::optional<double> schedule_step) {
   StepResult result;
   const TrainConfig& train = config_.train;
 
@@ -103,18 +104,19 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   // Optimizer: clip by the global norm, update, and refresh the compute copy for the next step.
   const PhaseScope scope(phases_, Phase::kOptimizer);
   result.gradient_norm = gradient_norm(store_, mesh_.host_data(), mesh_.host_tensor());
-  result.lr = rate_of(step)(config_.optimizer.lr);
+  const Rate rate = rate_of(schedule_step.value_or(static_cast<double>(step)));
+  result.lr = rate(config_.optimizer.lr);
   judgement_ = guard_.judge(step, result.loss, result.gradient_norm);
   if (judgement_.verdict != Verdict::kUpdate) return result;
   const double limit = train.clip_grad_norm;
   const double clip =
       limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
-  optimizer_->update(store_, mesh_, {step + 1 - optimizer_began_, clip, rate_of(step)});
+  optimizer_->update(store_, mesh_, {step + 1 - optimizer_began_, clip, rate});
   store_.refresh_compute();
   return result;
 }
 
-Rate Trainer::rate_of(int64_t step) const {
+Rate Trainer::rate_of(double step) const {
   return [this, step](double peak) {
     return learning_rate(config_.schedule, peak, config_.train.steps, step);
   };
@@ -173,9 +175,13 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
     const auto& [of_rank, samples] = of_ranks[rank];
     result.signals.stop_requests += of_rank.stop_requests;
     result.signals.due_saves += of_rank.due_saves;
+    result.signals.due_pauses += of_rank.due_pauses;
     result.signals.finished_saves += of_rank.finished_saves;
     result.signals.watts += of_rank.watts;
     result.signals.joules += of_rank.joules;
+    result.signals.grams += of_rank.grams;
+    result.signals.seconds += of_rank.seconds;
+    result.signals.reserve_seconds += of_rank.reserve_seconds;
     speeds_.push_back(of_rank.speed);
     const bool is_first_of_axis = rank % static_cast<size_t>(mesh_.tensor().size()) == 0;
     if (!is_first_of_axis) continue;

@@ -29,9 +29,13 @@ struct RankSpeed {
 struct RankSignals {
   int64_t stop_requests = 0;   // 1 when this rank was asked to stop
   int64_t due_saves = 0;       // 1 when this rank finds that a save is due, which rank 0 alone does
+  int64_t due_pauses = 0;      // 1 when this rank finds that the run is to pause; rank 0 alone does
   int64_t finished_saves = 0;  // 1 when this rank's part of a save beside training is done
   double watts = 0;            // power read from the sensors that this rank owns
   double joules = 0;           // energy since the start of this attempt
+  double grams = 0;            // gCO2e of that energy
+  double seconds = 0;          // since the start of this attempt; of rank 0 alone
+  double reserve_seconds = 0;  // that its last validation and save take; of rank 0 alone
   RankSpeed speed;             // in the step before
 };
 
@@ -79,7 +83,9 @@ class Trainer {
   // Throws CollectiveError with ExitCode::kNumeric, before
   // anything is updated, where loss or gradients are wrong and patience is at its end, or where
   // the step computed twice differs (train.replay_every).
-  StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals);
+  // `schedule_step` is that of the learning rate, if not `step` itself.
+  StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals,
+                        std::optional<double> schedule_step = std::nullopt);
 
   const StepJudgement& judgement() const { return judgement_; }  // of the last step
 
@@ -87,7 +93,7 @@ class Trainer {
   const std::vector<RankSpeed>& speeds() const { return speeds_; }
 
   // Returns the learning rates of that step.
-  Rate rate_of(int64_t step) const;
+  Rate rate_of(double step) const;
 
   // What checkpoints keep beside tensors.
   const GuardState& guard() const { return guard_.state(); }

@@ -132,11 +132,21 @@ TEST_F(Metrics, SharesAreOfEachAttemptsOwnCeiling) {
   EXPECT_DOUBLE_EQ(train(7, 8, 1, 0.8).value(), 0.65);
   MetricsLog log(path_, {8, 80, 4.0});
   EXPECT_DOUBLE_EQ(log.matmul_share().value().value(), 0.65);
+  log.forget_matmul_shares(2);  // at its first step, which is not on record yet
   StepMetrics m = step_metrics(9, 1.0);
+  m.attempt = 2;
   m.matmul_share = 1.05;
   log.step(m, 9);
-  log.forget_matmul_shares();
+  log.forget_matmul_shares(2);
   EXPECT_DOUBLE_EQ(log.matmul_share().value().value(), 0.65);
+  const std::vector<AttemptSpeed> speeds = log.speeds();
+  ASSERT_EQ(speeds.size(), 3u);
+  EXPECT_DOUBLE_EQ(speeds[0].matmul_share.value(), 0.6);
+  EXPECT_EQ(speeds[0].tokens, 60);
+  EXPECT_DOUBLE_EQ(speeds[0].seconds, 3.0);
+  EXPECT_DOUBLE_EQ(speeds[1].matmul_share.value(), 0.8);
+  EXPECT_EQ(speeds[1].tokens, 20);
+  EXPECT_FALSE(speeds[2].matmul_share.has_value());
   const std::string text = read_file(path_);
   EXPECT_NE(text.find("\"attempt\":1"), std::string::npos);
   EXPECT_NE(text.find("\"matmul_share\":0.8"), std::string::npos);

@@ -1,0 +1,94 @@
+#include "trainer/run/calibrate.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "energy/ledger/totals.h"
+#include "energy/report/report.h"
+#include "trainer/run/measured_times.h"
+#include "trainer/run/run.h"
+
+namespace lmtrain {
+namespace {
+
+// What later steps may differ from these by: a machine gets warm, saves run beside some of them.
+constexpr double kFaster = 0.92;
+constexpr double kSlower = 1.15;
+// Of the power at work that a machine draws while it waits.
+constexpr double kIdleShare = 0.15;
+
+LoadedConfig for_calibration(const LoadedConfig& loaded, int64_t steps) {
+  LoadedConfig few = loaded;
+  Config& config = few.config;
+  config.run.name += ".calibration";
+  config.run.resume = "auto";
+  config.run.stop_after.reset();
+  config.train.steps = steps;
+  config.eval.interval = 0;
+  config.eval.tasks.clear();
+  config.checkpoint.interval = 0;
+  config.energy.budget = {};
+  config.energy.schedule = {};
+  return few;
+}
+
+double mean_watts(const EmissionsReport& report) {
+  const RunUse use = report.use();
+  const double seconds = use.steps.seconds + use.waiting.seconds;
+  constexpr double kEnough = 3.0;  // several readings of the meters
+  if (seconds >= kEnough) return (use.steps.joules + use.waiting.joules) / seconds;
+  return report.energy.joules / report.seconds;
+}
+
+Calibration read(const RunFolder& folder, const EnergyConfig& energy) {
+  const MeasuredTimes times = measured_times(folder);
+  const EmissionsReport report =
+      make_emissions_report(RunLedgers(folder.energy()).refresh(), energy);
+  if (times.num_steps == 0 || report.energy.joules <= 0)
+    throw DataError("the calibration came to no step, or no meter could be read");
+  Calibration result;
+  const auto seconds_in = [&](Phase phase) {
+    return report.phases[static_cast<size_t>(phase)].seconds;
+  };
+  const double at_end = seconds_in(Phase::kSamples) +
+                        std::max(0.0, seconds_in(Phase::kEvaluation) - times.all_validations);
+  result.times = {estimate(times.step, kFaster, kSlower),
+                  estimate(times.validation, kFaster, kSlower), estimate(times.stall, 0.5, 2),
+                  estimate(seconds_in(Phase::kStartup) + at_end, 0.7, 1.5),
+                  cat("measured in ", counted(times.num_steps, "step"), " here")};
+  const double watts = mean_watts(report);
+  // By the model of a processor without load, since nothing of a run is idle.
+  const double idle = watts * kIdleShare;
+  const EnergyRange& range = report.energy;
+  result.power = {{watts, watts * range.low / range.joules, watts * range.high / range.joules},
+                  cat(fixed(100 * report.measured_share, 0), "% measured, ",
+                      fixed(100 * report.modelled_share, 0), "% modelled, in the same steps"),
+                  idle,
+                  /*is_of_all_nodes=*/true};
+  result.joules = range.joules;
+  return result;
+}
+
+}  // namespace
+
+std::optional<Calibration> calibrate(const LoadedConfig& loaded, int64_t steps, Launch& launch) {
+  const LoadedConfig few = for_calibration(loaded, steps);
+  const RunFolder folder{std::filesystem::path(few.config.run.dir) / few.config.run.name};
+  const auto remove = [&] {
+    if (launch.rank() == 0) std::filesystem::remove_all(folder.path);
+  };
+  launch.together(remove);
+  const ExitCode code = run_training(few, "calibration of a plan", launch);
+  if (code != ExitCode::kDone) throw Error(code, "the calibration was stopped");
+  std::optional<Calibration> result;
+  launch.first_works([&] {
+    result = read(folder, few.config.energy);
+    remove();
+  });
+  return result;
+}
+
+}  // namespace lmtrain

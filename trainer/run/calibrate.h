@@ -1,0 +1,22 @@
+// A few real steps of a config on this machine, for a plan of the whole run.
+#pragma once
+
+#include <optional>
+
+#include "parallel/launch.h"
+#include "trainer/config/load_config.h"
+#include "trainer/planning/run_plan.h"
+
+namespace lmtrain {
+
+struct Calibration {
+  PartTimes times;
+  MachinePower power;  // of all nodes together
+  double joules = 0;   // that the calibration itself took
+};
+
+// Collective. Trains so many steps, with a validation before and after and a save, in the folder
+// DIR/NAME.calibration, which it removes. What it returns is on rank 0. Throws as training does.
+std::optional<Calibration> calibrate(const LoadedConfig& loaded, int64_t steps, Launch& launch);
+
+}  // namespace lmtrain
