@@ -95,6 +95,10 @@ struct Closing {
 
 constexpr size_t kLargestReadWhole = size_t{64} << 10;
 
+IoError not_a_file(const fs::path& path) {
+  return IoError(cat(path.string(), " is no regular file (a pipe or a device); remove it"));
+}
+
 }  // namespace
 
 DurableFile::DurableFile(fs::path path, int64_t expected_bytes)
@@ -169,11 +173,18 @@ void write_file_durably(const fs::path& path, std::string_view content) {
   file.commit();
 }
 
-AppendFile::AppendFile(const fs::path& path) {
-  descriptor_ = open(path.c_str(), O_CREAT | O_APPEND | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-  if (descriptor_ < 0 && errno == ELOOP)
+void require_own_file(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (fs::is_symlink(status))
     throw IoError(
         cat(path.string(), " is a link, and lmtrain does not write through it; remove it"));
+  if (fs::is_fifo(status) || fs::is_socket(status)) throw not_a_file(path);
+}
+
+AppendFile::AppendFile(const fs::path& path) {
+  require_own_file(path);
+  descriptor_ = open(path.c_str(), O_CREAT | O_APPEND | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("open", path);
 }
 
@@ -206,14 +217,17 @@ fs::path set_aside(const fs::path& path) {
 }
 
 MappedFile::MappedFile(const fs::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK a pipe that nobody writes to would hold the program up for ever.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail("open", path);
   const Closing closing{descriptor};
   struct stat status = {};
-  if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  if (fstat(descriptor, &status) != 0) fail("read", path);
+  if (S_ISDIR(status.st_mode)) {
+    errno = EISDIR;
     fail("read", path);
   }
+  if (!S_ISREG(status.st_mode)) throw not_a_file(path);
   size_ = static_cast<size_t>(status.st_size);
   if (size_ == 0) return;
   if (size_ > kLargestReadWhole) {
@@ -275,7 +289,7 @@ void sync_folder(const fs::path& folder) {
 }
 
 void sync_records(const fs::path& file) noexcept {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return;
   fsync(descriptor);
   close(descriptor);

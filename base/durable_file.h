@@ -89,7 +89,10 @@ class MappedFile {
 
 // Returns the whole file. Throws IoError naming the path and the reason, also when the file is
 // larger than `max_bytes`.
-std::string read_file(const std::filesystem::path& path, int64_t max_bytes = INT64_C(1) << 40);
+std::string read_file(const std::filesystem::path& path, int64_t max_bytes = INT64_C(4) << 30);
+
+// Throws IoError where `path` is a link, or a pipe, which would hold up what writes records.
+void require_own_file(const std::filesystem::path& path);
 
 // For messages: how to get a model whose name was given ("gpt2", "Qwen/Qwen2.5-0.5B") where a
 // folder is wanted. "" where the path is there, or does not look like such a name.

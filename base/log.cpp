@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/phase.h"
 #include "base/text.h"
@@ -118,8 +119,7 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 void set_log_rank(int rank) { logging().rank = rank; }
 
 void open_log_file(const std::string& path) {
-  if (std::filesystem::is_symlink(path))
-    throw IoError(cat(path, " is a link, and lmtrain does not write through it; remove it"));
+  require_own_file(path);
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");

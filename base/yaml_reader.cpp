@@ -275,13 +275,11 @@ std::string read_yaml_file(const std::filesystem::path& path) {
   }
 }
 
-std::string one_line(std::string_view text) {
+std::string printable(std::string_view text) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
-  static constexpr size_t kMaxBytes = 60;
   std::string line;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (line.size() >= kMaxBytes && starts_character(c)) return line + "...";
     if (byte < 0x20 || byte == 0x7F) {
       line += cat("\\x", kDigits[byte >> 4], kDigits[byte & 15]);
     } else {
@@ -289,6 +287,13 @@ std::string one_line(std::string_view text) {
     }
   }
   return line;
+}
+
+std::string one_line(std::string_view text) {
+  constexpr size_t kMaxBytes = 60;
+  size_t end = std::min(text.size(), kMaxBytes);
+  while (end < text.size() && !starts_character(text[end])) ++end;
+  return printable(text.substr(0, end)) + (end < text.size() ? "..." : "");
 }
 
 }  // namespace lmtrain

@@ -59,6 +59,8 @@ YamlNode parse_yaml_value(std::string_view text, const YamlSource& source);
 // has more than kMaxYamlBytes.
 std::string read_yaml_file(const std::filesystem::path& path);
 
+// Returns `text` for a terminal: control characters are escaped.
+std::string printable(std::string_view text);
 // Returns `text` for a one-line message: control characters are escaped, and the text is cut at
 // about 60 bytes.
 std::string one_line(std::string_view text);

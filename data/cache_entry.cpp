@@ -10,6 +10,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/file_lock.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -17,14 +19,6 @@ namespace lmtrain {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool try_lock(int descriptor, int operation) {
-  int result = 0;
-  do {
-    result = flock(descriptor, operation);
-  } while (result != 0 && errno == EINTR);
-  return result == 0;
-}
 
 void rename_folder(const fs::path& from, const fs::path& to) {
   std::error_code error;
@@ -70,15 +64,22 @@ void CacheEntry::lock(const fs::path& lock_path) {
   if (descriptor_ < 0) {
     throw IoError(cat("cannot open ", lock_path.string(), ": ", std::strerror(errno)));
   }
-  if (try_lock(descriptor_, LOCK_EX | LOCK_NB)) return;
-  if (errno == EWOULDBLOCK) {
+  int error = take_file_lock(descriptor_, LOCK_EX | LOCK_NB);
+  if (error == EWOULDBLOCK) {
     log_info(cat("waiting for another process that prepares ", folder_.string()));
-    if (try_lock(descriptor_, LOCK_EX)) return;
+    error = take_file_lock(descriptor_, LOCK_EX);
   }
-  const int error = errno;
+  if (error == 0) return;
+  is_locked_ = false;
+  if (means_no_locks(error)) {
+    log_info(cat(folder_.parent_path().string(),
+                 ": this file system has no locks; jobs that prepare the same text at the same "
+                 "time do the work twice"));
+    return;
+  }
   close(descriptor_);
   throw IoError(cat("cannot lock ", lock_path.string(), ": ", std::strerror(error),
-                    "; set data.cache to a folder on a file system with locks"));
+                    "; set data.cache to a folder on another file system"));
 }
 
 bool CacheEntry::exists() const {
@@ -99,15 +100,27 @@ void CacheEntry::sweep() const {
   }
 }
 
+void CacheEntry::put_in_place(const fs::path& made, const fs::path& replaced) const {
+  if (is_locked_) {
+    if (exists()) rename_folder(folder_, replaced);
+    return rename_folder(made, folder_);
+  }
+  // Another job may have put the same in place meanwhile, or taken the old one away.
+  std::error_code ignored;
+  fs::rename(folder_, replaced, ignored);
+  fs::rename(made, folder_, ignored);
+  if (!exists()) rename_folder(made, folder_);
+}
+
 void CacheEntry::publish(const std::function<void(const fs::path&)>& fill) const {
-  sweep();
-  const RemovedAtEnd made(beside(cat(".tmp.new.", getpid())));
-  const RemovedAtEnd replaced(beside(cat(".tmp.old.", getpid())));
+  if (is_locked_) sweep();  // else it may be that of a job at work
+  const std::string own = cat(host_name(), ".", getpid());
+  const RemovedAtEnd made(beside(cat(".tmp.new.", own)));
+  const RemovedAtEnd replaced(beside(cat(".tmp.old.", own)));
   make_folders(made.folder());
   fill(made.folder());
   sync_folder(made.folder());
-  if (exists()) rename_folder(folder_, replaced.folder());
-  rename_folder(made.folder(), folder_);
+  put_in_place(made.folder(), replaced.folder());
   sync_folder(folder_.parent_path());
 }
 

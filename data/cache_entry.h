@@ -9,7 +9,8 @@ namespace lmtrain {
 
 // Holds the entry's lock (flock on CACHE/.NAME.lock) for its lifetime. When several processes want
 // the same entry, one makes it while the others wait; they log that they wait. The kernel frees the
-// lock of a killed process.
+// lock of a killed process. Where the file system has no locks, several may make the same entry at
+// once; the first that is whole counts.
 class CacheEntry {
  public:
   // Creates the cache folder when it is missing. Throws IoError.
@@ -29,11 +30,13 @@ class CacheEntry {
 
  private:
   void lock(const std::filesystem::path& lock_path);
+  void put_in_place(const std::filesystem::path& made, const std::filesystem::path& replaced) const;
   std::filesystem::path beside(const std::string& suffix) const;
   void sweep() const;
 
   std::filesystem::path folder_;
   int descriptor_ = -1;
+  bool is_locked_ = true;  // false where the file system has no locks
 };
 
 }  // namespace lmtrain

@@ -12,7 +12,7 @@ case ${1:-} in
     ;;
 esac
 seconds=${1:-60}
-targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents texts system_files published_run)
+targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents texts system_files published_run intensity_series chat_template companions)
 
 scripts/setup.sh
 command -v clang++ >/dev/null || install_packages clang
@@ -33,6 +33,12 @@ gzip -c scripts/fuzz.sh >"$seeds/documents/gz"
 cp tests/energy/published_runs.csv "$seeds/published_run/table"
 printf -- '---\nco2_eq_emissions: 12\n---\non H100\n| | GPU hours | Power (W) | tCO2eq |\n|-|-|-|-|\n| a | 7.0M | 350-400 | 1,900 |\n' >"$seeds/published_run/card"
 printf '[{"model": "a", "kwh": 5, "tco2e": "0.1"}]' >"$seeds/published_run/json"
+printf '{%% for m in messages %%}<|{{ m.role }}|>{{ m["content"] | trim }}{{ eos_token }}{%% endfor %%}\n--------\nassistant\n--------\nhi' >"$seeds/chat_template/loop"
+printf '{"eos_token_id": [1, 2]}\n--------\n{"temperature": 0.5, "top_k": 5}\n--------\n{"chat_template": "x"}\n--------\n{"weight_map": {"a": "b.safetensors"}}\n--------\n{"input": ["a"], "model": "model"}' >"$seeds/companions/all"
+printf 'Datetime (UTC),Zone id,Carbon intensity gCO2eq/kWh (Life cycle)\n2026-01-31 00:00:00,DE,350\n' >"$seeds/intensity_series/maps"
+printf 'time,g_per_kwh,duration\n2026-01-31T00:00Z,100,00:30:00\n' >"$seeds/intensity_series/table"
+printf '{"data":[{"from":"2026-01-31T00:00Z","to":"2026-01-31T00:30Z","intensity":{"forecast":266,"actual":null}}]}' >"$seeds/intensity_series/operator"
+printf '[{"Location":"a","Time":"2026-01-31T00:00:00+00:00","Rating":73,"Duration":"01:00:00"}]' >"$seeds/intensity_series/sdk"
 printf '{"text": "a", "pair": "b"}\n' >"$seeds/texts/jsonl"
 printf 'a\tb\nc\td\n' >"$seeds/texts/tsv"
 cp configs/*.yaml "$seeds/config/"
@@ -40,6 +46,7 @@ for path in cpuinfo meminfo stat self/statm self/smaps_rollup; do
   cat "/proc/$path" 2>/dev/null || true
   printf '\n--------\n'
 done >"$seeds/system_files/this"
+printf 'package-0\n--------\n5000\n--------\n262143328850\n--------\namd_energy\n--------\n700\n--------\n9000000' >>"$seeds/system_files/this"
 printf '[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\nthe\ndog\n##s\n' >"$seeds/tokenizer_files/vocab"
 printf '{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}\n--------\n#version: 0.2\na b\n--------\n{}' >"$seeds/tokenizer_files/merges"
 

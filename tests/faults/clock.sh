@@ -5,7 +5,7 @@ LMTRAIN=$1
 . "$(dirname "$0")/lib.sh"
 
 if ! command -v faketime > out.log; then
-  row "the system's clock set back and forward" 1 0 "not tried: faketime is not installed"
+  row "the system's clock set back and forward" 1 0 "steps and energy by the monotonic clock" "not tried: faketime is not installed"
   exit 0
 fi
 "$LMTRAIN" config.yaml "${steps[@]}" run.name=whole > out.log 2>&1 || fail "$(tail -3 out.log)"

@@ -8,6 +8,7 @@
 //   short    a write writes half
 //   hang     the call never returns, nor does any other from then on
 //   count    nothing
+// With FAULTY_IO_NO_LOCKS flock fails as where a file system has no locks.
 // FAULTY_IO_CALLS names the calls that count, such as "fsync,pwrite"; all without it. With
 // FAULTY_IO_WHEN they count only while that file is there. At the end of the
 // process the number of calls is written to FAULTY_IO_COUNT.RANK. With FAULTY_IO_RECORD each call and
@@ -27,6 +28,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -212,6 +214,14 @@ mode_t mode_of(int flags, va_list list) {
 }  // namespace
 
 extern "C" {
+
+int flock(int descriptor, int operation) noexcept {
+  if (!setting("FAULTY_IO_NO_LOCKS").empty()) {
+    errno = ENOSYS;
+    return -1;
+  }
+  return real<int(int, int)>("flock")(descriptor, operation);
+}
 
 int open(const char* path, int flags, ...) {
   va_list list;

@@ -18,5 +18,6 @@ ranks() {
   fi
 }
 
-# A row of the table: fault, ranks, times tried, what was seen.
-row() { printf 'ROW|%s|%s|%s|%s\n' "$1" "$2" "$3" "$4"; }
+# row FAULT RANKS TIMES PROMISED [SEEN]: a row of the table. A script that comes to it has seen what is promised, unless it says what
+# it saw.
+row() { printf 'ROW|%s|%s|%s|%s|%s\n' "$1" "$2" "$3" "$4" "${5:-as promised}"; }

@@ -137,7 +137,7 @@ def main():
             tried += 1
             shutil.rmtree(left)
     print(f"ROW|loss of power after each recorded call, with and without names that were not synced|1|{tried}|"
-          "A: a checkpoint that the run has noted is there and verifies")
+          "A: a checkpoint that the run has noted is there and verifies|as promised")
 
 
 def tree_of(folder):

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # How long it takes until a job of two ranks is gone after one was killed, and from the command that goes on to its first step.
-#   times.sh LMTRAIN CONFIG NAME TRIES [SETTING...]    the model of CONFIG, called NAME in the table
+#   times.sh LMTRAIN CONFIG NAME TRIES TARGET [SETTING...]    the model of CONFIG, called NAME in the table; TARGET: ms to the first step
 LMTRAIN=$1
 config=$(realpath "$2")
 name=$3
 tries=$4
-settings=("${@:5}")
+target=$5
+settings=("${@:6}")
 . "$(dirname "$0")/lib.sh"
 
 now() { echo $(($(date +%s%N) / 1000000)); }
@@ -47,5 +48,5 @@ pkill -KILL -P "$job"
 wait "$job" 2> wait.log || true
 most() { printf '%s\n' "$@" | sort -n | tail -1; }
 middle() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
-row "$name: from kill -9 of a rank to the end of the job" 2 "$tries" "median $(middle "${gone[@]}") ms, most $(most "${gone[@]}") ms (5,000 promised)"
-row "$name: from the command that goes on to its first step" 2 "$tries" "median $(middle "${first[@]}") ms, most $(most "${first[@]}") ms"
+row "$name: from kill -9 of a rank to the end of the job" 2 "$tries" "5,000 ms at most" "median $(middle "${gone[@]}") ms, most $(most "${gone[@]}") ms"
+row "$name: from the command that goes on to its first step" 2 "$tries" "$target ms at most" "median $(middle "${first[@]}") ms, most $(most "${first[@]}") ms"

@@ -210,3 +210,20 @@ expect 0 "report" config.yaml run.name=j train.steps=10
 expect 0 "report" train config.yaml run.name=k train.steps=10
 cmp <(trace j 10) <(trace k 10) || fail "lmtrain train CONFIG trains otherwise than lmtrain CONFIG"
 expect 0 "continuing from runs/j/checkpoints/step-00000010" train config.yaml run.name=j train.steps=15
+
+# How an attempt ended that came to no step stands in the records, too: all checkpoints are damaged.
+expect 0 "report" config.yaml run.name=ending train.steps=5 checkpoint.interval=5
+flip_a_byte runs/ending/checkpoints
+expect 66 "none of the" config.yaml run.name=ending train.steps=10
+grep -q '"code": 66' runs/ending/ending.json || fail "the end of the start is not on record: $(cat runs/ending/ending.json)"
+"$LMTRAIN" runs runs > runs.log
+grep -q "^ending  *failed" runs.log || fail "a run whose start failed is shown otherwise: $(cat runs.log)"
+
+# Options that would have no effect, and limits that contradict each other.
+expect 64 "checkpoint.keep_every has no effect" config.yaml run.name=vain checkpoint.interval=auto checkpoint.keep_every=10
+expect 64 "train.spikes.max_roll_backs has no effect" config.yaml run.name=vain train.spikes.max_roll_backs=5
+expect 64 "run.stop_before_end = 20s is no less than run.stop_after = 10s" config.yaml run.name=vain run.stop_after=10s run.stop_before_end=20s
+[ ! -e runs/vain ] || fail "a refused config left a folder"
+expect 66 "there is no folder" checkpoint list /etc/passwd
+expect 64 "among the checkpoints of a run" checkpoint merge runs/j --out runs/j/checkpoints/step-00000041
+expect 64 "is empty" checkpoint merge runs/j --out ""

@@ -79,6 +79,16 @@ grep -q '"code": 76' runs/step/ending.json || fail "the end is not recorded: $(c
 set_link host2 up
 goes_on step
 
+# The same with the time-out of half an hour: the watchdog alone finds it.
+train run.name=watched parallel.timeout_seconds=1800 > job.log 2>&1 &
+job=$!
+until_true 60 has_checkpoint watched 4
+set_link host2 down
+ends_within 24
+grep -q "rank 1 has said nothing for 4 s" job.log || fail "the watchdog does not name the lost rank: $(tail -5 job.log)"
+set_link host2 up
+goes_on watched
+
 # The link is lost in a save.
 train run.name=save > job.log 2>&1 &
 job=$!

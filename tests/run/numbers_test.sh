@@ -11,6 +11,10 @@ wild=(train.steps=30 optimizer.lr=100 train.clip_grad_norm=0 schedule.warmup_ste
 # Three steps in a row are left out, the fourth ends the run. Before them steps may be left out here and there.
 expect 70 "is not finite: its .*; nothing was updated, as in the 3 steps before (train.skip_nonfinite = 3)" \
   config.yaml run.name=nan "${quiet[@]}" "${wild[@]}"
+# It did not end in order: its last steps, which no checkpoint has, are computed again.
+python3 -c 'import json; d = json.load(open("runs/nan/emissions.json")); exit(d["attempts"][0]["ended_in_order"])' \
+  || { "$LMTRAIN" report runs/nan > report.log; python3 -c 'import json; d = json.load(open("runs/nan/emissions.json")); exit(d["attempts"][0]["ended_in_order"])' \
+  || fail "an attempt that failed is said to have ended in order"; }
 [ "$(grep '"data_hash"' runs/nan/metrics.jsonl | tail -3 | grep -c '"skipped":true')" = 3 ] || fail "not three steps left out: $(cat runs/nan/metrics.jsonl)"
 expect 70 "is not finite: its .*; nothing was updated. Lower" \
   config.yaml run.name=at-once "${quiet[@]}" "${wild[@]}" train.skip_nonfinite=0
@@ -70,5 +74,28 @@ for ranks in 1 2; do
   run config.yaml run.name="cut$ranks" "${back[@]}" > out.log 2>&1 || fail "after a kill: $(tail -3 out.log)"
   trace "cut$ranks" 60 | cmp - back.trace || fail "a run that was killed after a roll-back ends with other numbers"
 done
+
+# A stop between two saves leaves one more checkpoint, which no roll-back goes to: the same numbers in the end.
+step=$(grep -o "Rolled back from step [0-9]*" runs/back1/report.md | head -1 | grep -o "[0-9]*")
+trace back1 60 > back.trace
+stopped=0
+for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
+  rm -rf runs/asked
+  "$LMTRAIN" config.yaml run.name=asked "${back[@]}" > asked.log 2>&1 &
+  job=$!
+  # The step that was asked for and a few more may pass.
+  until grep -qs "\"step\":$(((step - 1) / 5 * 5))," runs/asked/metrics.jsonl; do kill -0 "$job" || break; done
+  kill -USR1 "$job" 2> kill.log || true
+  wait "$job" || true
+  stopped=$(grep -o "after step [0-9]*; the same command continues" asked.log | grep -o "[0-9]*" || true)
+  [ -n "$stopped" ] && [ "$stopped" -lt "$step" ] && [ $((stopped % 5)) != 0 ] && break
+  stopped=0
+done
+if [ "$stopped" = 0 ]; then
+  echo "no stop met the steps before the spike of step $step"
+else
+  "$LMTRAIN" config.yaml run.name=asked "${back[@]}" > out.log 2>&1 || fail "after a stop at step $stopped: $(tail -3 out.log)"
+  trace asked 60 | cmp - back.trace || fail "a run that was stopped at step $stopped, before the spike of step $step, ends with other numbers"
+fi
 expect 70 "after 1 roll-back (train.spikes.max_roll_backs)" config.yaml run.name=enough "${back[@]}" train.spikes.max_roll_backs=1 \
   train.spikes.z_score=0.5

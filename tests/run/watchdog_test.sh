@@ -30,6 +30,19 @@ grep -q "(process $pid" out.log || fail "what rank 0 does is not said: $(tail -5
 "$LMTRAIN" runs runs/stopped1 > runs.log
 grep -q "rank 1 has said nothing" runs/stopped1/ending.json || fail "the end is not on record: $(cat runs/stopped1/ending.json)"
 
+# A rank that is stopped while it writes samples, for which the other waits.
+mpirun -n 2 "$LMTRAIN" config.yaml parallel.hang_seconds=4 train.steps=3 eval.interval=0 eval.samples=1000 run.name=samples > out.log 2>&1 &
+job=$!
+until_true grep -q "writing 1,000 samples" out.log
+pid=$(pid_of 0)
+kill -STOP "$pid"
+SECONDS=0
+code=0
+wait "$job" || code=$?
+kill -KILL "$pid" 2> kill.log || true
+[ "$code" = 76 ] || fail "rank 0 is stopped in its samples: exit code $code: $(tail -5 out.log)"
+[ "$SECONDS" -le 20 ] || fail "rank 0 is stopped in its samples: found after $SECONDS s"
+
 # What each rank did last.
 start run.name=table parallel.bucket_mib=0.001
 until_true grep -qs '"step":3,' runs/table/metrics.jsonl

@@ -135,28 +135,31 @@ json to_json(const Manifest& manifest) {
   if (s.start_token) start_token = *s.start_token;
   json validation_loss;
   if (s.validation_loss) validation_loss = *s.validation_loss;
-  return {{"format", kFormat},
-          {"step", s.step},
-          {"config", s.config},
-          {"tokenizer_hash", s.tokenizer_hash},
-          {"data_fingerprint", s.data_fingerprint},
-          {"num_tokens", s.num_tokens},
-          {"start_token", start_token},
-          {"precision", name_of(s.precision)},
-          {"weights_type", s.weights_type},
-          {"num_ranks", s.num_ranks},
-          {"companions", s.companions},
-          {"ranks", ranks},
-          {"build", s.build},
-          {"commit", s.commit},
-          {"tokens", s.tokens},
-          {"seconds", s.seconds},
-          {"joules", s.joules},
-          {"guard", to_json(s.guard)},
-          {"optimizer_began", s.optimizer_began},
-          {"validation_loss", validation_loss},
-          {"files", files},
-          {"tensors", tensors}};
+  json value = {{"format", kFormat},
+                {"step", s.step},
+                {"config", s.config},
+                {"tokenizer_hash", s.tokenizer_hash},
+                {"data_fingerprint", s.data_fingerprint},
+                {"num_tokens", s.num_tokens},
+                {"start_token", start_token},
+                {"precision", name_of(s.precision)},
+                {"weights_type", s.weights_type},
+                {"num_ranks", s.num_ranks},
+                {"companions", s.companions},
+                {"ranks", ranks},
+                {"build", s.build},
+                {"commit", s.commit},
+                {"tokens", s.tokens},
+                {"seconds", s.seconds},
+                {"joules", s.joules},
+                {"guard", to_json(s.guard)},
+                {"optimizer_began", s.optimizer_began},
+                {"validation_loss", validation_loss},
+                {"files", files},
+                {"tensors", tensors}};
+  if (s.schedule_step && *s.schedule_step != static_cast<double>(s.step))
+    value["schedule_step"] = *s.schedule_step;
+  return value;
 }
 
 Precision precision_named(const std::string& name) {
@@ -164,6 +167,16 @@ Precision precision_named(const std::string& name) {
   if (precision && *precision != Precision::kAuto) return *precision;
   throw CheckpointError(cat("names a precision that this version does not know: '", name, "'"));
 }
+
+// Numbers that nlohmann would cut to whole ones.
+void require_whole(const json& object, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (object.contains(key) && object[key].is_number() && !object[key].is_number_integer())
+      throw CheckpointError(cat("is damaged: ", key, " is not a whole number"));
+  }
+}
+
+constexpr int64_t kLeastElementBytes = 4;  // of fp32
 
 // That numbers are possible and that tensors lie in files of the checkpoint.
 void check_values(const Manifest& manifest) {
@@ -173,6 +186,8 @@ void check_values(const Manifest& manifest) {
   };
   require(s.step >= 0, cat("step ", s.step));
   constexpr int64_t kMostTokens = int64_t{1} << 24;  // as model.vocab_size
+  require(!s.schedule_step || (*s.schedule_step >= 0 && *s.schedule_step <= kMostSteps),
+          "a place in the schedule of the learning rate that cannot be");
   require(s.num_tokens > 0 && s.num_tokens <= kMostTokens,
           cat("a vocabulary of ", s.num_tokens, " tokens"));
   const int64_t start = s.start_token.value_or(-1);
@@ -189,12 +204,12 @@ void check_values(const Manifest& manifest) {
   require(guard.loss.variance >= 0 && guard.log_gradient_norm.variance >= 0,
           "a variance of the loss below 0");
   require(s.tokens >= 0 && s.seconds >= 0 && s.joules >= 0, "totals below 0");
-  std::set<std::string> files;
+  std::map<std::string, int64_t> files;
   for (const auto& file : manifest.files) {
     require(!file.name.empty() && file.name.find('/') == std::string::npos && file.name[0] != '.',
             cat("a file outside its folder: '", file.name, "'"));
     require(file.bytes >= 0, cat(file.bytes, " bytes of ", file.name));
-    require(files.insert(file.name).second, cat("the file ", file.name, " twice"));
+    require(files.emplace(file.name, file.bytes).second, cat("the file ", file.name, " twice"));
   }
   for (const auto& tensor : manifest.tensors) {
     const std::string name = cat(tensor.group, "/", tensor.name);
@@ -205,6 +220,9 @@ void check_values(const Manifest& manifest) {
       require(size >= 0 && !__builtin_mul_overflow(elements, size, &elements),
               cat("an impossible shape of ", name));
     }
+    // Before anything is allocated for it.
+    require(elements <= files[tensor.file] / kLeastElementBytes,
+            cat(name, ", which is larger than its file"));
   }
 }
 
@@ -214,6 +232,8 @@ Manifest manifest_from_json(const json& from) {
     throw CheckpointError("has another format than this version reads");
   Manifest manifest;
   CheckpointState& s = manifest.state;
+  require_whole(from, {"step", "num_tokens", "start_token", "num_ranks", "tokens",
+                       "optimizer_began", "num_threads"});
   from.at("step").get_to(s.step);
   from.at("config").get_to(s.config);
   from.at("tokenizer_hash").get_to(s.tokenizer_hash);
@@ -229,6 +249,7 @@ Manifest manifest_from_json(const json& from) {
     check_companions(s.companions);
   }
   if (from.contains("ranks")) {
+    for (const json& rank : from["ranks"]) require_whole(rank, {"threads", "cores"});
     for (const json& rank : from["ranks"])
       s.ranks.push_back({rank.at("threads"), rank.at("cores"), rank.at("cpu_capability"),
                          rank.value("device", "")});
@@ -241,14 +262,19 @@ Manifest manifest_from_json(const json& from) {
   from.at("tokens").get_to(s.tokens);
   from.at("seconds").get_to(s.seconds);
   from.at("joules").get_to(s.joules);
+  if (from.contains("schedule_step")) s.schedule_step = from["schedule_step"].get<double>();
   if (from.contains("guard")) s.guard = guard_from(from["guard"]);
   s.optimizer_began = from.value("optimizer_began", int64_t{0});
   if (const json loss = from.value("validation_loss", json()); !loss.is_null())
     s.validation_loss = loss.get<double>();
   for (const json& file : from.at("files")) {
+    require_whole(file, {"bytes"});
     manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("xxh3")});
   }
   for (const json& tensor : from.at("tensors")) {
+    for (const json& size : tensor.at("shape")) {
+      if (!size.is_number_integer()) throw CheckpointError("is damaged: a shape is not whole");
+    }
     manifest.tensors.push_back(
         {tensor.at("group"), tensor.at("name"), tensor.at("shape"), tensor.at("file")});
   }
@@ -344,20 +370,35 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
 
 namespace {
 
-void verify(const fs::path& checkpoint, const Manifest& manifest, CheckpointCheck check) {
+void remove_checkpoint(const fs::path& checkpoint) {
+  std::error_code ignored;
+  fs::remove(checkpoint / "manifest.json", ignored);  // from here on it is no checkpoint
+  fs::remove_all(checkpoint, ignored);
+}
+
+}  // namespace
+
+Manifest verify_checkpoint(const fs::path& checkpoint, CheckpointCheck check) {
+  Manifest manifest = read_manifest(checkpoint);
+  if (manifest.state.step != step_of(checkpoint).value_or(manifest.state.step)) {
+    throw CheckpointError(cat(checkpoint.string(), " is named for another step than the ",
+                              manifest.state.step, " of its manifest"));
+  }
+  try {
+    parse_config(manifest.state.config, (checkpoint / "manifest.json").string());
+  } catch (const ConfigError& error) {
+    throw CheckpointError(cat("the config of the checkpoint cannot be read: ", error.what()));
+  }
   verify_files(checkpoint, manifest);
   if (check == CheckpointCheck::kFilesAndValues) verify_values(checkpoint, manifest);
+  return manifest;
 }
+
+namespace {
 
 bool verifies(const fs::path& checkpoint, CheckpointCheck check) {
   try {
-    const Manifest manifest = read_manifest(checkpoint);
-    if (manifest.state.step != step_of(checkpoint)) {
-      throw CheckpointError(cat(checkpoint.string(), " is named for another step than the ",
-                                manifest.state.step, " of its manifest"));
-    }
-    parse_config(manifest.state.config, (checkpoint / "manifest.json").string());
-    verify(checkpoint, manifest, check);
+    verify_checkpoint(checkpoint, check);
     return true;
   } catch (const Error& error) {
     log_warn(cat("passing over a checkpoint: ", error.what()));
@@ -366,6 +407,19 @@ bool verifies(const fs::path& checkpoint, CheckpointCheck check) {
 }
 
 }  // namespace
+
+fs::path roll_back_to_interval(const fs::path& checkpoints, int64_t interval) {
+  std::vector<fs::path> between;
+  for (const fs::path& checkpoint : list_checkpoints(checkpoints)) {
+    if (*step_of(checkpoint) % interval != 0) {
+      between.push_back(checkpoint);
+    } else if (verifies(checkpoint, CheckpointCheck::kFilesAndValues)) {
+      for (const fs::path& newer : between) remove_checkpoint(newer);
+      return checkpoint;
+    }
+  }
+  return {};
+}
 
 fs::path newest_checkpoint(const fs::path& checkpoints, CheckpointCheck check) {
   const std::vector<fs::path> found = list_checkpoints(checkpoints);
@@ -398,7 +452,7 @@ std::string list_of_others(const fs::path& path) {
 
 fs::path resolve_checkpoint(const fs::path& path, CheckpointCheck check) {
   if (is_there(path / "manifest.json")) {
-    verify(path, read_manifest(path), check);
+    verify_checkpoint(path, check);
     return path;
   }
   for (const fs::path& folder : {path / "checkpoints", path}) {
@@ -469,9 +523,7 @@ void remove_old_checkpoints(const fs::path& checkpoints, const Retention& retent
       const bool stays = best.contains(checkpoint) ||
                          (retention.every > 0 && *step_of(checkpoint) % retention.every == 0);
       if (stays) continue;
-      std::error_code ignored;
-      fs::remove(checkpoint / "manifest.json", ignored);  // from here on it is no checkpoint
-      fs::remove_all(checkpoint, ignored);
+      remove_checkpoint(checkpoint);
     } else if (known.verified.contains(checkpoint) ||
                verifies(checkpoint, CheckpointCheck::kFilesAndValues)) {
       known.verified.insert(checkpoint);

@@ -83,13 +83,16 @@ void check_resume_compatibility(const Config& before, const Config& now, bool we
   }
   if (!fixed.empty()) {
     const bool was_weights = before.resume.mode == ResumeMode::kWeightsAlone;
-    throw ConfigError(cat(
-        "the checkpoint was made with another config: ", join(fixed, ", "),
-        "; set them back, choose another run.name to start anew, or name them in resume.allow if "
-        "no tensor has another shape by them",
-        !names_optimizer ? ""
-        : was_weights    ? " (resume.mode=weights has made the optimizer anew once already)"
-                         : "; resume.mode=weights begins with a new optimizer"));
+    throw ConfigError(
+        cat("the checkpoint was made with another config: ", join(fixed, ", "),
+            is_strict
+                ? "; resume.mode = strict allows no change, whatever resume.allow names; set them "
+                  "back, or use resume.mode=elastic"
+                : "; set them back, choose another run.name to start anew, or name them in "
+                  "resume.allow if no tensor has another shape by them",
+            !names_optimizer ? ""
+            : was_weights    ? " (resume.mode=weights has made the optimizer anew once already)"
+                             : "; resume.mode=weights begins with a new optimizer"));
   }
   if (!strict.empty()) {
     throw ConfigError(cat("resume.mode = strict, but the checkpoint was made with another config: ",

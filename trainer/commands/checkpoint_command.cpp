@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/yaml_reader.h"
 #include "energy/amount_text.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/commands/command.h"
@@ -19,6 +20,11 @@ namespace fs = std::filesystem;
 // The checkpoints of a run, newest first, or the one that the path is. Throws CheckpointError where
 // there is none.
 std::vector<fs::path> checkpoints_at(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    throw CheckpointError(cat("there is no folder ", one_line(path.string()),
+                              "; name a checkpoint's folder or a run's"));
+  }
   if (fs::exists(path / "manifest.json")) return {path};
   for (const fs::path& folder : {path / "checkpoints", path}) {
     const std::vector<fs::path> found = list_checkpoints(folder);
@@ -88,12 +94,10 @@ ExitCode verify(const VerifyOptions& options) {
   bool all = true;
   for (const fs::path& path : checkpoints_at(options.path)) {
     try {
-      const Manifest manifest = read_manifest(path);
-      verify_files(path, manifest);
-      verify_values(path, manifest);
+      const Manifest manifest = verify_checkpoint(path, CheckpointCheck::kFilesAndValues);
       std::cout << path.string() << ": whole, " << human_bytes(bytes_of(manifest)) << "\n";
     } catch (const CheckpointError& error) {
-      std::cout << path.string() << ": damaged: " << error.what() << "\n";
+      std::cout << path.string() << ": damaged: " << printable(error.what()) << "\n";
       all = false;
     }
   }

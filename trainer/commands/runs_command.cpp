@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "base/yaml_reader.h"
 #include "energy/amount_text.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/result_lines.h"
@@ -35,7 +36,7 @@ std::vector<std::string> row_of(const RunSummary& run) {
           or_dash(run.kwh, [](double kwh) { return energy_text(kwh * 3.6e6); }),
           or_dash(run.kg_co2e, [](double kg) { return emissions_text(kg * 1000); }),
           std::to_string(run.attempts),
-          run.job.empty() ? "-" : run.job,
+          run.job.empty() ? "-" : printable(run.job),
           run.started.empty() ? "-" : run.started};
 }
 
@@ -46,7 +47,7 @@ void print_table(const std::vector<RunSummary>& runs) {
   for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
   for (const RunSummary& run : runs) {
     if (!run.reason.empty() && run.state != RunState::kStopped)
-      std::cout << run.name << ": " << run.reason << "\n";
+      std::cout << run.name << ": " << printable(run.reason) << "\n";
   }
 }
 

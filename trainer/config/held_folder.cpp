@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/host_name.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -66,8 +67,6 @@ int try_lock(const LockOptions& options, int descriptor, int kind) {
   }
   return error;
 }
-
-bool means_no_locks(int error) { return error == ENOSYS || error == ENOLCK || error == EOPNOTSUPP; }
 
 // Whether the number in `.lock` changes within three beats.
 bool beats(const RunFolder& folder, const FolderHolder& before, double beat_seconds) {
@@ -200,14 +199,17 @@ void HeldFolder::require_same(const RunFolder& folder, int64_t token, const std:
                         "folder on a file system that all hosts share"));
 }
 
+void HeldFolder::require_not_lost() const {
+  if (!is_lost_) return;
+  const std::optional<FolderHolder> holder = holder_of(folder_);
+  throw Error(ExitCode::kHeld,
+              cat(holder ? to_text(*holder) : "another job", " has taken ", folder_.path.string(),
+                  " while this job was suspended; what this one has trained since its last "
+                  "checkpoint is lost to the run"));
+}
+
 void HeldFolder::require_in_place() const {
-  if (is_lost_) {
-    const std::optional<FolderHolder> holder = holder_of(folder_);
-    throw Error(ExitCode::kHeld,
-                cat(holder ? to_text(*holder) : "another job", " has taken ", folder_.path.string(),
-                    " while this job was suspended; what this one has trained since its last "
-                    "checkpoint is lost to the run"));
-  }
+  require_not_lost();
   struct stat held = {};
   struct stat there = {};
   if (itself_ < 0 || fstat(itself_, &held) != 0) return;
@@ -247,12 +249,12 @@ void HeldFolder::leave() noexcept {
 bool is_held(const RunFolder& folder, const LockOptions& options) {
   const std::optional<FolderHolder> holder = holder_of(folder);
   const Closing itself{open(folder.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!holder || itself.descriptor < 0) return false;
+  if (itself.descriptor < 0) return false;
   // Shared and given back at once, so that two that look do not meet each other.
   const int error = try_lock(options, itself.descriptor, LOCK_SH);
-  if (error == 0) return holder->beat >= 0 && beats(folder, *holder, options.beat_seconds);
-  if (error == EWOULDBLOCK) return true;
-  return means_no_locks(error) && holder->beat >= 0 && beats(folder, *holder, options.beat_seconds);
+  if (error == EWOULDBLOCK) return true;  // also where somebody has removed the lock file
+  const bool may_beat = holder && holder->beat >= 0 && (error == 0 || means_no_locks(error));
+  return may_beat && beats(folder, *holder, options.beat_seconds);
 }
 
 }  // namespace lmtrain

@@ -53,6 +53,8 @@ class HeldFolder {
   // or removed it, and Error with ExitCode::kHeld where another job has taken it while this one was
   // suspended: what is written then is lost to the run.
   void require_in_place() const;
+  // The same, but only as far as the holder has noticed by itself; for each step.
+  void require_not_lost() const;
   // A number that only this job knows, and that its other ranks find in the folder.
   int64_t token() const { return mine_.token; }
   // Throws ConfigError where this host does not see the folder that rank 0 holds.

@@ -20,7 +20,11 @@ namespace {
 namespace fs = std::filesystem;
 
 Config config_of(const fs::path& checkpoint, const Manifest& manifest) {
-  return parse_config(manifest.state.config, (checkpoint / "manifest.json").string()).config;
+  try {
+    return parse_config(manifest.state.config, (checkpoint / "manifest.json").string()).config;
+  } catch (const ConfigError& error) {
+    throw CheckpointError(cat("the config of the checkpoint cannot be read: ", error.what()));
+  }
 }
 
 // Whether a merge of these makes sense.
@@ -38,6 +42,11 @@ void require_same_model(const fs::path& first, const Manifest& of_first, const f
 
 void require_new(const fs::path& out) {
   std::error_code error;
+  if (out.empty()) throw ConfigError("--out is empty; name a new folder");
+  // A run would continue from it, or remove it as one that it has not finished.
+  if (fs::absolute(out / "").parent_path().parent_path().filename() == "checkpoints")
+    throw ConfigError(
+        cat("--out ", out.string(), " is among the checkpoints of a run; name a folder elsewhere"));
   if (!fs::exists(out, error) || (fs::is_directory(out, error) && fs::is_empty(out, error))) return;
   throw ConfigError(cat(out.string(), " is not empty; name a new folder"));
 }

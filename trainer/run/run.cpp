@@ -132,9 +132,9 @@ std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& lau
   return std::make_unique<CheckpointSaver>(run.folder.checkpoints(), std::move(options), launch);
 }
 
-ExitCode train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& memory,
-                   CheckpointSaver& saver, const std::string& command_line, Deadline& deadline,
-                   PhaseTracker& phases, Launch& launch) {
+LoopEnd train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& memory,
+                  CheckpointSaver& saver, const std::string& command_line, Deadline& deadline,
+                  PhaseTracker& phases, Launch& launch) {
   const Job& job = run.job;
   Trainer trainer(job.config(), groups.mesh, job.compute.device.device, job.num_tokens, phases);
   load_beginning(run, trainer, launch);
@@ -161,21 +161,6 @@ void end_save(CheckpointSaver& saver) {
   }
 }
 
-// A roll-back that cannot begin anew leaves a record of the reason, as a run that fails does.
-std::optional<RunBeginning> begin_attempt(const LoadedConfig& loaded,
-                                          const std::optional<RollBack>& roll_back,
-                                          PhaseTracker& phases, Launch& launch) {
-  try {
-    return begin_run(loaded, roll_back, phases, launch);
-  } catch (const std::exception& error) {
-    const Error own = as_error(error);
-    const RunConfig& run = loaded.config.run;
-    if (roll_back && launch.rank() == 0)
-      write_ending({std::filesystem::path(run.dir) / run.name}, own.code(), own.what(), 0);
-    throw;
-  }
-}
-
 // One attempt, from its start point to its end or to a roll-back, which it throws. `groups` and
 // `saver` are the caller's, because they are there until a failing job has ended. The layout and the
 // precision that it has chosen are kept in `loaded` for the next attempt.
@@ -183,7 +168,7 @@ ExitCode attempt(LoadedConfig& loaded, const std::string& command_line,
                  const std::optional<RollBack>& roll_back, std::optional<TrainingGroups>& groups,
                  std::unique_ptr<CheckpointSaver>& saver, Deadline& deadline, PhaseTracker& phases,
                  Launch& launch) {
-  std::optional<RunBeginning> run = begin_attempt(loaded, roll_back, phases, launch);
+  std::optional<RunBeginning> run = begin_run(loaded, roll_back, phases, launch);
   if (!run) return ExitCode::kDone;
   loaded.config.parallel = run->config().parallel;
   loaded.config.parallel.layout = LayoutMode::kManual;
@@ -195,13 +180,13 @@ ExitCode attempt(LoadedConfig& loaded, const std::string& command_line,
   groups.emplace(run->job, roll_back ? roll_back->trace : nullptr, phases, launch);
   saver = make_saver(*run, launch);
   try {
-    const ExitCode code =
+    const LoopEnd end =
         train_run(*run, *groups, memory, *saver, command_line, deadline, phases, launch);
     if (launch.rank() == 0) {
-      write_ending(run->folder, code,
-                   code == ExitCode::kDone ? "finished" : cat("stopped ", stop_reason()), 0);
+      write_ending(run->folder, end.has_finished ? ExitCode::kDone : ExitCode::kStopped,
+                   end.has_finished ? "finished" : cat("stopped ", stop_reason()), 0);
     }
-    return code;
+    return end.code;
   } catch (RollBack& back) {
     back.held = run->held;  // no other job comes between
     back.device = run->job.compute.device.device;
@@ -212,7 +197,8 @@ ExitCode attempt(LoadedConfig& loaded, const std::string& command_line,
     const bool is_for_all = dynamic_cast<const CollectiveError*>(&error) != nullptr;
     if (is_for_all) end_save(*saver);  // while the folder is held
     if (!is_for_all) launch.fail(own);
-    if (launch.rank() == 0 || !is_for_all)
+    const bool is_ours = own.code() != ExitCode::kHeld;  // else another job writes there
+    if (is_ours && (launch.rank() == 0 || !is_for_all))
       write_ending(run->folder, own.code(), own.what(), launch.rank());
     // The trace of a hang above all. The power logger has ended with the recorder.
     if (groups->trace) write_trace(*groups->trace, run->folder, launch.rank());

@@ -10,9 +10,12 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "parallel/as_error.h"
 #include "parallel/typed_gather.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/resume_compatibility.h"
+#include "trainer/run/run_ending.h"
+#include "trainer/run/run_list.h"
 #include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
@@ -116,10 +119,14 @@ class Beginning {
     launch_.together([&] {
       if (launch_.rank() != 0) HeldFolder::require_same(folder_, token, launch_.host());
     });
+    is_held_ = true;
+    launch_.on_hang([folder = folder_, &launch = launch_](const std::string& finding) {
+      write_ending(folder, ExitCode::kHang, finding, launch.rank());
+    });
     if (!launch_.any(launch_.rank() == 0 && std::filesystem::exists(folder_.summary())))
-      return true;  // where a run has not finished, its start point is looked for under the meters
+      return begins_work();  // where a run has not finished, its start point is looked for under the meters
     find_start_point(loaded.config);
-    if (!has_finished(loaded.config, folder_, start_)) return true;
+    if (!has_finished(loaded.config, folder_, start_)) return begins_work();
     launch_.together([&] { check_config_of_finished_run(start_, loaded.config); });
     if (launch_.rank() == 0) say_it_has_finished(loaded.config, folder_);
     return false;
@@ -130,11 +137,26 @@ class Beginning {
     const double began = roll_back_ ? roll_back_->began : process_began();
     power_ = start_power_logger(loaded.config.energy, compute, began, phases_, launch_);
     find_start_point(loaded.config);
+    const auto series = agree_on_series(loaded, launch_);
     attempt_ = agree_on_attempt(folder_, launch_);
     launch_.together([&] {
       power_->write_to(ledger_path(folder_.energy(), launch_.rank()),
-                       {attempt_.number, start_.step() + 1, price_of_attempt(loaded), batch_job()});
+                       {attempt_.number, start_.step() + 1, price_of_attempt(loaded, series.get()),
+                        batch_job(), series});
     });
+    has_begun_ = true;
+  }
+
+  // Of an attempt that ends before it trains. A run that is new leaves no folder behind until it has
+  // begun to meter itself.
+  void record_failure(const std::exception& failure) {
+    const Error error = as_error(failure);
+    const bool is_for_all = dynamic_cast<const CollectiveError*>(&failure) != nullptr;
+    const bool is_recorded = has_begun_ || is_run(folder_);
+    if (!is_held_ || !is_recorded || error.code() == ExitCode::kHeld) return;
+    if (!has_work_) begins_work();  // what stands there is of an attempt before
+    if (launch_.rank() == 0 || !is_for_all)
+      write_ending(folder_, error.code(), error.what(), launch_.rank());
   }
 
   void check_with_data(const Job& job) {
@@ -166,11 +188,22 @@ class Beginning {
     found_ = true;
   }
 
-  const RunFolder& folder_;
+  // From here on an earlier attempt's end is not that of the run.
+  bool begins_work() {
+    has_work_ = true;
+    std::error_code ignored;
+    if (launch_.rank() == 0) std::filesystem::remove(folder_.ending(), ignored);
+    return true;
+  }
+
+  const RunFolder folder_;
   const std::optional<RollBack>& roll_back_;
   PhaseTracker& phases_;
   Launch& launch_;
   std::shared_ptr<HeldFolder> held_;
+  bool has_work_ = false;
+  bool is_held_ = false;    // by rank 0, as all ranks know
+  bool has_begun_ = false;  // whether the ledger tells of this attempt
   bool found_ = false;
   StartPoint start_;
   std::unique_ptr<PowerLogger> power_;
@@ -194,9 +227,14 @@ std::optional<RunBeginning> begin_run(const LoadedConfig& given,
     beginning.start_metering(loaded, compute);
   };
   checks.with_data = [&](const Job& job) { beginning.check_with_data(job); };
-  std::optional<Job> job = start_job(given, checks, phases, launch);
-  if (!job) return std::nullopt;
-  return beginning.open(std::move(*job));
+  try {
+    std::optional<Job> job = start_job(given, checks, phases, launch);
+    if (!job) return std::nullopt;
+    return beginning.open(std::move(*job));
+  } catch (const std::exception& error) {
+    beginning.record_failure(error);
+    throw;
+  }
 }
 
 CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& launch) {

@@ -33,6 +33,8 @@ void read_if_whole(const Read& read) {
 
 // The end of a file, which may be long.
 std::string last_bytes(const fs::path& path, int64_t count) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return "";
   std::ifstream file(path, std::ios::binary);
   file.seekg(0, std::ios::end);
   const auto size = static_cast<int64_t>(file.tellg());
@@ -87,14 +89,14 @@ void add_state(const RunFolder& folder, RunSummary& run) {
     if (const auto holder = holder_of(folder)) run.reason = to_text(*holder);
     return;
   }
-  if (fs::exists(folder.summary())) {
-    run.state = RunState::kFinished;
-    return;
-  }
   const std::optional<RunEnding> ending = load_ending(folder);
-  if (!ending) return;
-  run.state = ending->code == ExitCode::kStopped ? RunState::kStopped : RunState::kFailed;
-  run.reason = ending->reason;
+  const bool has_failed = ending && ending->code != ExitCode::kDone;
+  if (!has_failed && (ending || fs::exists(folder.summary()))) {
+    run.state = RunState::kFinished;
+  } else if (has_failed) {  // a finished run may fail to be extended
+    run.state = ending->code == ExitCode::kStopped ? RunState::kStopped : RunState::kFailed;
+    run.reason = ending->reason;
+  }
 }
 
 }  // namespace

@@ -7,12 +7,14 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "tests/temporary_folder.h"
+#include "trainer/checkpoint/manifest_json.h"
 #include "trainer/checkpoint/save.h"
 
 namespace lmtrain {
@@ -133,6 +135,64 @@ TEST_F(Checkpoints, HoldTheStateThatTheOptimizerKeeps) {
               load_tensors(path, manifest, other.store, /*with_optimizer=*/true);
             }).find("exp_avg/weight; it is of another model or optimizer"),
             std::string::npos);
+}
+
+// Defect: memory for a tensor of any size that a manifest with a good checksum names, before its file is
+// looked at: "out of memory" rather than the checkpoint before.
+TEST_F(Checkpoints, AShapeThatIsLargerThanItsFileIsRefused) {
+  const fs::path good = save(7, 3);
+  const fs::path bad = save(8, 4);
+  Manifest manifest = read_manifest(bad);
+  manifest.tensors[0].shape = {int64_t{1} << 33};
+  write_file_durably(bad / "manifest.json", manifest_text(manifest));
+  EXPECT_NE(message_of<CheckpointError>([&] { read_manifest(bad); }).find("larger than its file"),
+            std::string::npos);
+  EXPECT_EQ(newest(), good);
+}
+
+// Defect: fractions in places of whole numbers cut, and counted.
+TEST_F(Checkpoints, FractionsOfWholeNumbersAreRefused) {
+  auto manifest = nlohmann::json::parse(
+      read_file(LMTRAIN_SOURCE_DIR "/tests/fixtures/checkpoints/adamw/manifest.json"));
+  EXPECT_NO_THROW(parse_manifest(manifest.dump()));
+  for (const char* place :
+       {"/step", "/tokens", "/num_ranks", "/files/0/bytes", "/tensors/0/shape/0"}) {
+    nlohmann::json changed = manifest;
+    const nlohmann::json::json_pointer pointer(place);
+    changed[pointer] = changed[pointer].get<double>() + 0.5;
+    EXPECT_THROW(parse_manifest(changed.dump()), CheckpointError) << place;
+  }
+}
+
+// Defect: a roll-back that goes to where the run was once stopped, so that the stop changes the numbers;
+// or that keeps what lies behind the checkpoint that it goes to.
+TEST_F(Checkpoints, ARollBackGoesToTheStepsOfTheInterval) {
+  EXPECT_EQ(roll_back_to_interval(folder_.path(), 5), "");
+  const fs::path stopped = save(3, 3);
+  EXPECT_EQ(roll_back_to_interval(folder_.path(), 5), "");
+  EXPECT_TRUE(fs::exists(stopped));
+  const fs::path regular = save(5, 3);
+  const fs::path damaged = save(10, 3);
+  const fs::path late = save(12, 3);
+  damage(damaged);
+  EXPECT_EQ(roll_back_to_interval(folder_.path(), 5), regular);
+  EXPECT_FALSE(fs::exists(late));
+  EXPECT_TRUE(fs::exists(stopped));
+  EXPECT_EQ(newest(), regular);
+}
+
+// Defect: a checkpoint that a resume passes over called whole by lmtrain checkpoint verify.
+TEST_F(Checkpoints, AreVerifiedAsAResumeDoesIt) {
+  const fs::path path = save(7, 3);
+  EXPECT_EQ(verify_checkpoint(path, CheckpointCheck::kFilesAndValues).state.step, 7);
+  Manifest manifest = read_manifest(path);
+  manifest.state.config = "run: [";
+  write_file_durably(path / "manifest.json", manifest_text(manifest));
+  EXPECT_THROW(verify_checkpoint(path, CheckpointCheck::kFiles), CheckpointError);
+  const fs::path other = save(8, 3);
+  fs::rename(other, checkpoint_path(folder_.path(), 9));
+  EXPECT_THROW(verify_checkpoint(checkpoint_path(folder_.path(), 9), CheckpointCheck::kFiles),
+               CheckpointError);
 }
 
 // Defect: a damaged checkpoint that is taken, or one that stops the search for an older one.
