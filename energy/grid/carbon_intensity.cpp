@@ -1,6 +1,7 @@
 #include "energy/grid/carbon_intensity.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -69,8 +70,9 @@ GridIntensity grid_intensity(const EnergyConfig& config) {
 
 std::string describe(const GridIntensity& grid) {
   const std::string year = grid.year == 0 ? "" : cat(", ", grid.year);
-  return cat(shortest(grid.g_per_kwh), " gCO2e/kWh", grid.is_direct ? " (direct)" : "", ", ",
-             grid.name, year, " (", grid.source, ")");
+  const double rounded = std::round(grid.g_per_kwh * 1e3) / 1e3;
+  return cat(shortest(rounded), " gCO2e/kWh", grid.is_direct ? " (direct)" : "", ", ", grid.name,
+             year, " (", grid.source, ")");
 }
 
 }  // namespace lmtrain

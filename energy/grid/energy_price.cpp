@@ -1,5 +1,6 @@
 #include "energy/grid/energy_price.h"
 
+#include "energy/grid/price_file.h"
 #include "energy/json_fields.h"
 
 namespace lmtrain {
@@ -14,11 +15,14 @@ EnergyPrice price_of(const EnergyConfig& config) {
 }
 
 std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config) {
-  if (config.intensity_file.empty()) return nullptr;
+  const std::string& file = price_file(config);
+  if (file.empty()) return nullptr;
   try {
-    return std::make_shared<const IntensitySeries>(IntensitySeries::load(config.intensity_file));
+    return std::make_shared<const IntensitySeries>(IntensitySeries::load(file));
   } catch (const Error& error) {
-    throw ConfigError(cat("energy.intensity_file: ", error.what()));
+    throw ConfigError(cat(
+        config.intensity_file.empty() ? "energy.schedule.intensity: " : "energy.intensity_file: ",
+        error.what()));
   }
 }
 

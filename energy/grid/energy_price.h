@@ -33,7 +33,7 @@ bool operator==(const EnergyPrice& a, const EnergyPrice& b);
 // The price by these settings. Throws ConfigError for an unknown region.
 EnergyPrice price_of(const EnergyConfig& config);
 
-// The series of energy.intensity_file; null without one. Throws ConfigError naming the key.
+// The series of price_file(); null without one. Throws ConfigError naming the key.
 std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config);
 
 // Another price for a run that has been priced: what is set here replaces what each attempt had.

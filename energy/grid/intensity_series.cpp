@@ -29,14 +29,23 @@ struct Found {
   std::string what;                 // "Electricity Maps, life cycle, zone DE"
 };
 
+// The beginning of what stands in a file, for a message.
+std::string shown(std::string_view text) {
+  constexpr size_t kMost = 40;
+  std::string line(text.substr(0, kMost));
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  return line + (text.size() > kMost ? "..." : "");
+}
+
 double time_in(const std::string& text, const std::string& place) {
   if (const std::optional<double> time = parse_time(text)) return *time;
-  throw DataError(cat(place, ": \"", text, "\" is not a time such as 2026-01-31T12:00Z"));
+  throw DataError(cat(place, ": \"", shown(text), "\" is not a time such as 2026-01-31T12:00Z"));
 }
 
 double grams_in(std::optional<double> value, const std::string& text, const std::string& place) {
   if (value && *value >= 0.0 && *value <= kMostGramsPerKwh) return *value;
-  throw DataError(cat(place, ": \"", text, "\" is not an intensity from 0 to ",
+  throw DataError(cat(place, ": \"", shown(text), "\" is not an intensity from 0 to ",
                       shortest(kMostGramsPerKwh), " gCO2e/kWh"));
 }
 
@@ -60,7 +69,7 @@ std::optional<double> parse_duration(std::string_view text) {
 double duration_in(std::string_view text, const std::string& place) {
   const std::optional<double> seconds = parse_duration(text);
   if (seconds && *seconds > 0.0) return *seconds;
-  throw DataError(cat(place, ": \"", text, "\" is not a duration such as 00:30:00"));
+  throw DataError(cat(place, ": \"", shown(text), "\" is not a duration such as 00:30:00"));
 }
 
 // Refuses rows of another zone than those before.
@@ -91,7 +100,9 @@ std::optional<size_t> find_column(const CsvTable& table, std::string_view begin,
 Found read_table(std::string_view text, const std::string& origin) {
   const CsvTable table = parse_csv(text, origin);
   const auto of_maps = find_column(table, "datetime (utc)");
-  const auto life_cycle = find_column(table, "carbon intensity", "life cycle");
+  const auto of_life_cycle = find_column(table, "carbon intensity", "life cycle");
+  const auto of_lca = find_column(table, "carbon intensity", "(lca)");  // of earlier files
+  const auto life_cycle = of_life_cycle ? of_life_cycle : of_lca;
   const auto direct = find_column(table, "carbon intensity", "direct");
   const auto time = of_maps ? of_maps : find_column(table, "time");
   const auto grams = life_cycle ? life_cycle : direct ? direct : find_column(table, "g_per_kwh");

@@ -200,13 +200,19 @@ bool has_computed(const EmissionsReport& report, int64_t attempt) {
   });
 }
 
-// The time of a rank's attempt in its steps: all that is not one of these phases.
+// The time and the energy of a rank's attempt in its steps: all that is not one of these phases.
+constexpr Phase kBesideSteps[] = {Phase::kStartup,    Phase::kPreparation, Phase::kCheckpoint,
+                                  Phase::kEvaluation, Phase::kSamples,     Phase::kPaused};
 double step_seconds(const EnergyTotals& totals) {
   double seconds = totals.seconds;
-  for (const Phase phase : {Phase::kStartup, Phase::kPreparation, Phase::kCheckpoint,
-                            Phase::kEvaluation, Phase::kSamples, Phase::kPaused})
+  for (const Phase phase : kBesideSteps)
     seconds -= totals.phase_seconds[static_cast<size_t>(phase)];
   return std::max(0.0, seconds);
+}
+double step_joules(const EnergyTotals& totals) {
+  double joules = totals.joules();
+  for (const Phase phase : kBesideSteps) joules -= totals.joules_in(phase);
+  return std::max(0.0, joules);
 }
 
 void add_waste(EmissionsReport& report) {
@@ -221,10 +227,11 @@ void add_waste(EmissionsReport& report) {
     for (const EnergyTotals& totals : report.totals) {
       if (totals.start.attempt != attempt.attempt) continue;
       attempt.wasted_joules += totals.series.joules_from_step(totals.start.first_step, *step);
-      if (totals.start.place.rank != 0) continue;
       const auto wasted = static_cast<double>(attempt.last_step - *step + 1);
       const auto all = static_cast<double>(attempt.last_step - attempt.first_step + 1);
-      attempt.wasted_seconds = step_seconds(totals) * std::clamp(wasted / all, 0.0, 1.0);
+      const double share = std::clamp(wasted / all, 0.0, 1.0);
+      attempt.wasted_step_joules += step_joules(totals) * share;
+      if (totals.start.place.rank == 0) attempt.wasted_seconds = step_seconds(totals) * share;
     }
   }
 }
@@ -461,7 +468,7 @@ RunUse EmissionsReport::use() const {
   double end = 0.0;  // of the attempt before
   for (const AttemptEnergy& attempt : attempts) {
     use.repeated.seconds += attempt.wasted_seconds;
-    use.repeated.joules += attempt.wasted_joules;
+    use.repeated.joules += attempt.wasted_step_joules;
     if (end > 0.0) use.between.seconds += std::max(0.0, attempt.wall_seconds - end);
     end = attempt.wall_seconds + attempt.seconds;
   }

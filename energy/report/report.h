@@ -76,10 +76,11 @@ struct AttemptEnergy {
   bool has_computed = false;  // whether it came to a step at all
   bool stopped = false;       // whether it ended in order; false if it crashed or still runs
   EnergyRange energy;
-  double wasted_joules = 0.0;   // spent on steps that a later attempt computed again
-  double wasted_seconds = 0.0;  // of rank 0 in those steps, if all of its steps took alike
-  EnergyPrice price;            // that the numbers of the report are made with
-  EnergyPrice original_price;   // that it had when it ran
+  double wasted_joules = 0.0;       // spent on steps that a later attempt computed again
+  double wasted_seconds = 0.0;      // of rank 0 in those steps, if all of its steps took alike
+  double wasted_step_joules = 0.0;  // the same of the energy: without the start of the attempt
+  EnergyPrice price;                // that the numbers of the report are made with
+  EnergyPrice original_price;       // that it had when it ran
   // Of `energy`, what counted at the intensity of its time: when it ran, and by another series.
   TimedEnergy timed;
   TimedEnergy timed_otherwise;

@@ -53,6 +53,16 @@ TEST(IntensitySeries, ReadsTheCsvOfElectricityMaps) {
   EXPECT_EQ(series.at(at("2026-01-30T23:59Z")), std::nullopt);
 }
 
+// Defect: earlier files of Electricity Maps, which write "(LCA)", priced by their direct column.
+TEST(IntensitySeries, TakesTheLifeCycleOfEarlierFiles) {
+  const IntensitySeries series = IntensitySeries::parse(
+      "Datetime (UTC),Zone Id,Carbon Intensity gCO₂eq/kWh (direct),Carbon Intensity gCO₂eq/kWh "
+      "(LCA)\n2026-01-31 00:00:00,DE,300,350\n",
+      "x");
+  EXPECT_EQ(series.spans()[0].g_per_kwh, 350.0);
+  EXPECT_EQ(series.source(), "Electricity Maps, life cycle, zone DE, x");
+}
+
 // Defect: an actual value that is null taken for 0 rather than for the forecast.
 TEST(IntensitySeries, ReadsTheJsonOfGreatBritainsOperator) {
   const IntensitySeries series = IntensitySeries::parse(kOperator, "gb.json");

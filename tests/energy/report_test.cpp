@@ -117,6 +117,10 @@ TEST(Report, TimeIsSplitWithoutOverlap) {
   EXPECT_DOUBLE_EQ(use.startup.seconds, 3.0);
   EXPECT_DOUBLE_EQ(use.repeated.seconds, 7.0);
   EXPECT_DOUBLE_EQ(use.all_seconds() - use.between.seconds, 20.0);
+  // 3 J of the start and 7 J of its steps, all of which the second attempt computed again.
+  EXPECT_DOUBLE_EQ(report.attempts[0].wasted_joules, 10.0);
+  EXPECT_DOUBLE_EQ(use.repeated.joules, 7.0);
+  EXPECT_DOUBLE_EQ(use.startup.joules, 3.0);
   double joules = 0.0;
   for (const auto& part : use.parts()) joules += part.use->joules;
   EXPECT_DOUBLE_EQ(joules, report.energy.joules);

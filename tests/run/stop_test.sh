@@ -8,7 +8,7 @@ LMTRAIN=$1
 awk 'BEGIN { for (i = 0; i < 300; ++i) printf "{\"context\": \"the of and\", \"choices\": [\" to in\", \" was his\"], \"answer\": %d}\n", i % 2 }' > items.jsonl
 sed -i 's/eval: .*/eval: {interval: 4, batches: 30, samples: 30, sample_tokens: 60, tasks_interval: 6, tasks: [{task: choice, path: items.jsonl}]}/' config.yaml
 parts=(train.steps=12 checkpoint.interval=5)
-records() { grep -v 'data_hash\|checkpoint_bytes' "runs/$1/metrics.jsonl" | sed -E 's/"(time|attempt)":[^,}]*,?//g'; }
+records() { grep -v 'data_hash\|checkpoint_bytes' "runs/$1/metrics.jsonl" | sed -E 's/"(time|attempt|kwh|loss_per_kwh|validation_seconds)":[^,}]*,?//g'; }
 now() { date +%s%N; }
 
 # check NAME LIKE: the run went on to the very numbers of an undisturbed one.

@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 // there is none.
 std::vector<fs::path> checkpoints_at(const fs::path& path) {
   std::error_code error;
-  if (!fs::is_directory(path, error)) {
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() != fs::file_type::not_found && !fs::is_directory(status)) {
     throw CheckpointError(cat("there is no folder ", one_line(path.string()),
                               "; name a checkpoint's folder or a run's"));
   }

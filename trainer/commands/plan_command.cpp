@@ -81,12 +81,6 @@ PlanQuestion question_of(const Options& options, LoadedConfig& loaded, int64_t n
   question.series = series_of(config.energy);
   question.price = price_of_attempt(loaded, question.series.get());
   question.begins = clock_seconds(CLOCK_REALTIME);
-  // A series of the past stands for hours like those to come.
-  if (question.series) {
-    const auto& spans = question.series->spans();
-    if (question.begins < spans.front().begin || question.begins >= spans.back().end)
-      question.begins = spans.front().begin;
-  }
   question.config = config;
   return question;
 }
@@ -119,6 +113,17 @@ EmissionsRange grams_of(const Estimate& kg) {
   return {kg.value * 1000, kg.low * 1000, kg.high * 1000};
 }
 
+// Of a run that takes `share` of a budget, which is above 1: the steps that it pays for, behind the start,
+// the validations and the saves.
+double share_of_steps(const RunPlan& plan, double share) {
+  const PartTimes& times = plan.times;
+  const double fixed_seconds = times.ends.value +
+                               times.validation.value * static_cast<double>(plan.num_validations) +
+                               times.save_stall.value * static_cast<double>(plan.num_saves);
+  const double of_fixed = share * fixed_seconds / plan.run.seconds.value;
+  return std::clamp((1 - of_fixed) / std::max(1e-12, share - of_fixed), 0.0, 1.0);
+}
+
 std::string budget_text(const RunPlan& plan, const EnergyConfig& config) {
   const Spending spending = {
       plan.energy.facility_kwh.value * 3.6e6, plan.energy.kg_co2e.value * 1000,
@@ -127,11 +132,12 @@ std::string budget_text(const RunPlan& plan, const EnergyConfig& config) {
           static_cast<double>(std::max(plan.run.num_devices, plan.run.num_nodes))};
   std::string text;
   for (const BudgetUse& use : budget_use(config, spending)) {
-    text += cat("budget        ", use.key, " = ", three_digits(use.limit), " ", use.unit, ": ",
-                use.share() <= 1 ? cat("the run takes ", fixed(100 * use.share(), 0), "% of it")
-                                 : cat("enough for ", fixed(100 / use.share(), 0),
-                                       "% of the steps; the learning rate will land there"),
-                "\n");
+    text +=
+        cat("budget        ", use.key, " = ", three_digits(use.limit), " ", use.unit, ": ",
+            use.share() <= 1 ? cat("the run takes ", fixed(100 * use.share(), 0), "% of it")
+                             : cat("pays for ", fixed(100 * share_of_steps(plan, use.share()), 0),
+                                   "% of the steps; the learning rate's decay will end there"),
+            "\n");
   }
   return text;
 }
@@ -212,9 +218,13 @@ void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) 
 }
 
 void print_hours(const IntensitySeries& series, const RunPlan& plan) {
-  const std::vector<StartHour> starts = start_hours(series, plan.run.seconds.value);
+  std::vector<StartHour> starts = start_hours(series, plan.run.seconds.value);
+  const bool is_past = series.spans().back().end <= plan.run.begins;
+  if (!is_past)
+    std::erase_if(starts, [&](const StartHour& start) { return start.begins < plan.run.begins; });
   if (starts.empty()) {
-    std::cout << "\nThe series (" << series.source() << ") is shorter than the run.\n";
+    std::cout << "\nWhat is left of the series (" << series.source()
+              << ") is shorter than the run.\n";
     return;
   }
   constexpr size_t kMost = 5;
@@ -226,8 +236,9 @@ void print_hours(const IntensitySeries& series, const RunPlan& plan) {
   };
   for (size_t i = 0; i < std::min(kMost, starts.size()); ++i) add(starts[i]);
   if (starts.size() > kMost) add(starts.back());
-  std::cout << "\nThe best hours to start within " << series.source()
-            << (starts.size() > kMost ? ", and the worst:\n" : ":\n");
+  std::cout << (is_past ? "\nThe best hours to start would have been, within "
+                        : "\nThe best hours to start within ")
+            << series.source() << (starts.size() > kMost ? ", and the worst:\n" : ":\n");
   for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
 }
 
@@ -237,7 +248,10 @@ void print_pauses(const IntensitySeries& series, const PlanQuestion& question,
   const EnergyConfig& energy = question.config.energy;
   const PauseConfig& schedule = energy.schedule;
   PausingRun run;
-  run.begins = question.begins;
+  // A series of the past stands for hours like those to come.
+  const auto& spans = series.spans();
+  const bool is_now = spans.front().begin <= question.begins && question.begins < spans.back().end;
+  run.begins = is_now ? question.begins : spans.front().begin;
   run.work_seconds = plan.run.seconds.value;
   run.watts = plan.run.watts.value;
   run.idle_watts = plan.idle_watts;
@@ -252,7 +266,7 @@ void print_pauses(const IntensitySeries& series, const PlanQuestion& question,
 
   std::vector<std::vector<std::string>> rows = {{"pause_above", "mode", "pauses", "delay",
                                                  "ends (UTC)", "energy", "electricity", "making",
-                                                 "of both", ""}};
+                                                 "change of both", ""}};
   const auto add = [&](const std::string& limit, const std::string& mode, const PausedRun& one,
                        const std::string& remark) {
     rows.push_back({limit, mode, std::to_string(one.num_pauses), human_duration(one.paused_seconds),
@@ -374,19 +388,21 @@ Command add_plan(CLI::App& program) {
       ->check(CLI::IsMember(machine_names()))
       ->capture_default_str();
   app->add_option("--region", options->region, "The same as energy.region=REGION");
-  app->add_option("--regions", options->regions,
-                  "Regions to compare with, such as FRA,SWE,gcp:europe-north1")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  auto* const regions =
+      app->add_option("--regions", options->regions,
+                      "Regions to compare with, such as FRA,SWE,gcp:europe-north1")
+          ->delimiter(',')
+          ->allow_extra_args(false);
   app->add_option("--calibrate", options->calibration_steps,
                   "Train so many steps here first, and plan with the time and power that they take "
                   "(20 are enough for most)")
       ->check(CLI::Range(5, 100000));
   app->add_flag("--save", options->saves,
                 "Keep the plan beside the run's folder (DIR/NAME.plan.json), for its report");
-  app->add_flag("--simulate", options->simulates,
-                "Also play pauses through (energy.schedule): what they save or lose");
-  app->add_flag("--json", options->is_json, "Print JSON");
+  auto* const simulate =
+      app->add_flag("--simulate", options->simulates,
+                    "Also play pauses through (energy.schedule): what they save or lose");
+  app->add_flag("--json", options->is_json, "Print JSON")->excludes(regions)->excludes(simulate);
   return {
       .app = app,
       .examples = {"lmtrain plan configs/quickstart.yaml --calibrate 20",

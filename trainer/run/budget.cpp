@@ -51,6 +51,7 @@ void Budget::note(int64_t done, const Spending& of_attempt, double reserve_secon
     const double reserve = seconds > 0 ? (share_ - from.share) / seconds * reserve_seconds : 0;
     const double left = 1 - share_ - reserve;
     if (cost > 0) remaining_ = std::min(remaining_, left / cost);
+    if (left <= 0) remaining_ = 0;
     is_spent_ = left < cost || left <= 0;
   }
   const double to_go = static_cast<double>(beginning_.steps) - schedule_step_;

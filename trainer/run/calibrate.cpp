@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "energy/ledger/totals.h"
 #include "energy/report/report.h"
+#include "parallel/typed_gather.h"
 #include "trainer/run/measured_times.h"
 #include "trainer/run/run.h"
 
@@ -20,20 +26,40 @@ constexpr double kSlower = 1.15;
 // Of the power at work that a machine draws while it waits.
 constexpr double kIdleShare = 0.15;
 
-LoadedConfig for_calibration(const LoadedConfig& loaded, int64_t steps) {
+LoadedConfig for_calibration(const LoadedConfig& loaded, int64_t steps, int64_t token) {
   LoadedConfig few = loaded;
   Config& config = few.config;
-  config.run.name += ".calibration";
+  config.run.name += cat(".calibration-", hex16(static_cast<uint64_t>(token)).substr(8));
   config.run.resume = "auto";
   config.run.stop_after.reset();
+  config.run.stop_before_end.reset();
   config.train.steps = steps;
   config.eval.interval = 0;
   config.eval.tasks.clear();
-  config.checkpoint.interval = 0;
+  if (config.checkpoint.interval) config.checkpoint.interval = 0;
+  config.checkpoint.keep_every = 0;
   config.energy.budget = {};
-  config.energy.schedule = {};
+  constexpr double kNeverAbove = 5000.0;
+  if (config.energy.schedule.pause_above) config.energy.schedule.pause_above = kNeverAbove;
   return few;
 }
+
+// Removes the folder at the end of the block, whatever ends it.
+class RemovedAtEnd {
+ public:
+  RemovedAtEnd(std::filesystem::path folder, bool is_mine)
+      : folder_(std::move(folder)), is_mine_(is_mine) {}
+  ~RemovedAtEnd() {
+    std::error_code ignored;
+    if (is_mine_) std::filesystem::remove_all(folder_, ignored);
+  }
+  RemovedAtEnd(const RemovedAtEnd&) = delete;
+  RemovedAtEnd& operator=(const RemovedAtEnd&) = delete;
+
+ private:
+  std::filesystem::path folder_;
+  bool is_mine_;
+};
 
 double mean_watts(const EmissionsReport& report) {
   const RunUse use = report.use();
@@ -75,19 +101,15 @@ Calibration read(const RunFolder& folder, const EnergyConfig& energy) {
 }  // namespace
 
 std::optional<Calibration> calibrate(const LoadedConfig& loaded, int64_t steps, Launch& launch) {
-  const LoadedConfig few = for_calibration(loaded, steps);
+  const auto now = static_cast<int64_t>(1e6 * clock_seconds(CLOCK_REALTIME));
+  const int64_t token = broadcast_from(launch.world(), 0, now ^ (int64_t{getpid()} << 32));
+  const LoadedConfig few = for_calibration(loaded, steps, token);
   const RunFolder folder{std::filesystem::path(few.config.run.dir) / few.config.run.name};
-  const auto remove = [&] {
-    if (launch.rank() == 0) std::filesystem::remove_all(folder.path);
-  };
-  launch.together(remove);
+  const RemovedAtEnd removed(folder.path, launch.rank() == 0);
   const ExitCode code = run_training(few, "calibration of a plan", launch);
   if (code != ExitCode::kDone) throw Error(code, "the calibration was stopped");
   std::optional<Calibration> result;
-  launch.first_works([&] {
-    result = read(folder, few.config.energy);
-    remove();
-  });
+  launch.first_works([&] { result = read(folder, few.config.energy); });
   return result;
 }
 

@@ -319,7 +319,7 @@ void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
   validation_loss_.push_back({step, metrics.loss});
   last_validation_ = metrics;
   log_info(cat(validation_text(step, metrics),
-               gain ? cat("  ", three_digits(*gain), " nats per kWh gained") : ""));
+               gain ? cat("  gained ", three_digits(*gain), " nats per kWh") : ""));
 }
 
 void MetricsLog::task(int64_t step, const TaskMetrics& metrics) {

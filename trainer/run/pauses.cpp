@@ -54,14 +54,18 @@ std::string Pauses::reason(double now) const {
              shortest(*config_.schedule.pause_above));
 }
 
-double Pauses::next_start(double now) const {
+double Pauses::next_start(double now) const { return std::min(next_clean_hour(now), now + left()); }
+
+bool Pauses::next_is_cleaner(double now) const { return next_clean_hour(now) <= now + left(); }
+
+double Pauses::next_clean_hour(double now) const {
   double time = now;
   for (const IntensitySeries::Span& span : series_->spans()) {
     if (span.end <= time) continue;
     if (span.begin > time || span.g_per_kwh <= *config_.schedule.pause_above) break;
     time = span.end;
   }
-  return std::min(time, now + left());
+  return time;
 }
 
 }  // namespace lmtrain

@@ -25,10 +25,13 @@ class Pauses {
   PauseMode mode() const { return config_.schedule.mode; }
   // "the grid emits 412 gCO2e/kWh, more than energy.schedule.pause_above = 300".
   std::string reason(double now) const;
-  // When the next hour without a pause begins, as far as the series says; Unix time.
+  // When the run goes on, as far as the series says: in the next hour without a pause, or when max_delay
+  // is used up; Unix time.
   double next_start(double now) const;
+  bool next_is_cleaner(double now) const;
 
  private:
+  double next_clean_hour(double now) const;
   double left() const;
   void read_again();
 

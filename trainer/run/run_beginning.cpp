@@ -192,7 +192,9 @@ class Beginning {
   bool begins_work() {
     has_work_ = true;
     std::error_code ignored;
-    if (launch_.rank() == 0) std::filesystem::remove(folder_.ending(), ignored);
+    if (launch_.rank() != 0) return true;
+    std::filesystem::remove(folder_.ending(), ignored);
+    std::filesystem::remove(folder_.resume_at(), ignored);
     return true;
   }
 

@@ -4,6 +4,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "energy/grid/price_file.h"
 #include "energy/meters/sensors.h"
 #include "parallel/typed_gather.h"
 
@@ -41,14 +42,15 @@ NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch) {
 }
 
 std::shared_ptr<const IntensitySeries> agree_on_series(const LoadedConfig& loaded, Launch& launch) {
-  const std::string& file = loaded.config.energy.intensity_file;
+  const std::string& file = price_file(loaded.config.energy);
   if (file.empty()) return nullptr;
   std::string text;
   launch.first_works([&] {
     try {
       series_of(loaded.config.energy);
     } catch (const ConfigError& error) {
-      throw ConfigError(cat(place_of(loaded, {"energy.intensity_file"}), error.what()));
+      throw ConfigError(cat(
+          place_of(loaded, {"energy.intensity_file", "energy.schedule.intensity"}), error.what()));
     }
     text = read_file(file);
   });

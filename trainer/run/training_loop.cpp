@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/durable_file.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "parallel/as_error.h"
@@ -19,6 +20,7 @@
 #include "trainer/run/slow_ranks.h"
 #include "trainer/run/stop_request.h"
 #include "trainer/step/replica_drift.h"
+#include "trainer/step/schedule.h"
 
 namespace lmtrain {
 namespace {
@@ -140,6 +142,15 @@ class Loop {
   void say_budget() const {
     if (launch_.rank() == 0 && budget_.is_limited() && budget_.share() > 0)
       log_info(cat(budget_.text(), " by earlier attempts"));
+    const auto done = static_cast<double>(beginning_.start.step());
+    if (launch_.rank() != 0 || budget_.schedule_step() < done + 1) return;
+    log_warn(cat(
+        "an earlier budget has run through the schedule of the learning rate faster: it stands at step ",
+        with_commas(std::llround(budget_.schedule_step())), " of ",
+        with_commas(config_.train.steps), " after ", with_commas(beginning_.start.step()),
+        " steps, and the rate goes on from there, at ",
+        shortest(learning_rate(config_.schedule, config_.optimizer.lr, config_.train.steps,
+                               budget_.schedule_step()))));
   }
 
   void note_in_budget(int64_t done, const RankSignals& signals) {
@@ -154,7 +165,12 @@ class Loop {
 
   // A batch script starts a run again that ended with ExitCode::kStopped; here that would not help.
   LoopEnd end_without_work(int64_t done) {
-    request_stop(cat("because its budget is spent (", budget_.text(), ")"));
+    if (done == 0) {
+      launch_.first_works([&] {
+        throw ConfigError(cat("the start alone takes more than the budget: ", budget_.text()));
+      });
+    }
+    request_stop(cat("its budget is spent (", budget_.text(), ")"));
     is_at_budget_ = true;
     at_step(done, [&] {
       recorder_.stop_power();
@@ -173,7 +189,7 @@ class Loop {
       if (!recorder_.has_validated(done)) validate(done);
     });
     is_at_budget_ = true;
-    request_stop(cat("because its budget is spent (", budget_.text(), ")"));
+    request_stop(cat("its budget is spent (", budget_.text(), ")"));
     throw StopRequested();
   }
 
