@@ -13,6 +13,7 @@
 #include "base/file_lock.h"
 #include "base/host_name.h"
 #include "base/log.h"
+#include "base/removed_at_end.h"
 #include "base/text.h"
 
 namespace lmtrain {
@@ -27,23 +28,6 @@ void rename_folder(const fs::path& from, const fs::path& to) {
     throw IoError(cat("cannot rename ", from.string(), " to ", to.string(), ": ", error.message()));
   }
 }
-
-// Removes the folder at the end of the block, if it is still there.
-class RemovedAtEnd {
- public:
-  explicit RemovedAtEnd(fs::path folder) : folder_(std::move(folder)) {}
-  ~RemovedAtEnd() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  RemovedAtEnd(const RemovedAtEnd&) = delete;
-  RemovedAtEnd& operator=(const RemovedAtEnd&) = delete;
-
-  const fs::path& folder() const { return folder_; }
-
- private:
-  fs::path folder_;
-};
 
 }  // namespace
 

@@ -1,10 +1,10 @@
 #include "energy/grid/carbon_intensity.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "energy/json_fields.h"
 
 namespace lmtrain {
 namespace {
@@ -70,9 +70,8 @@ GridIntensity grid_intensity(const EnergyConfig& config) {
 
 std::string describe(const GridIntensity& grid) {
   const std::string year = grid.year == 0 ? "" : cat(", ", grid.year);
-  const double rounded = std::round(grid.g_per_kwh * 1e3) / 1e3;
-  return cat(shortest(rounded), " gCO2e/kWh", grid.is_direct ? " (direct)" : "", ", ", grid.name,
-             year, " (", grid.source, ")");
+  return cat(shortest(rounded(grid.g_per_kwh, 3)), " gCO2e/kWh", grid.is_direct ? " (direct)" : "",
+             ", ", grid.name, year, " (", grid.source, ")");
 }
 
 }  // namespace lmtrain

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/median.h"
 #include "base/text.h"
+#include "base/yaml_reader.h"
 #include "energy/json_fields.h"
 
 namespace lmtrain {
@@ -29,23 +30,14 @@ struct Found {
   std::string what;                 // "Electricity Maps, life cycle, zone DE"
 };
 
-// The beginning of what stands in a file, for a message.
-std::string shown(std::string_view text) {
-  constexpr size_t kMost = 40;
-  std::string line(text.substr(0, kMost));
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  return line + (text.size() > kMost ? "..." : "");
-}
-
 double time_in(const std::string& text, const std::string& place) {
   if (const std::optional<double> time = parse_time(text)) return *time;
-  throw DataError(cat(place, ": \"", shown(text), "\" is not a time such as 2026-01-31T12:00Z"));
+  throw DataError(cat(place, ": \"", one_line(text), "\" is not a time such as 2026-01-31T12:00Z"));
 }
 
 double grams_in(std::optional<double> value, const std::string& text, const std::string& place) {
   if (value && *value >= 0.0 && *value <= kMostGramsPerKwh) return *value;
-  throw DataError(cat(place, ": \"", shown(text), "\" is not an intensity from 0 to ",
+  throw DataError(cat(place, ": \"", one_line(text), "\" is not an intensity from 0 to ",
                       shortest(kMostGramsPerKwh), " gCO2e/kWh"));
 }
 
@@ -69,7 +61,7 @@ std::optional<double> parse_duration(std::string_view text) {
 double duration_in(std::string_view text, const std::string& place) {
   const std::optional<double> seconds = parse_duration(text);
   if (seconds && *seconds > 0.0) return *seconds;
-  throw DataError(cat(place, ": \"", shown(text), "\" is not a duration such as 00:30:00"));
+  throw DataError(cat(place, ": \"", one_line(text), "\" is not a duration such as 00:30:00"));
 }
 
 // Refuses rows of another zone than those before.

@@ -60,9 +60,11 @@ int try_lock(const LockOptions& options, int descriptor, int kind) {
   int error = 0;
   for (int i = 0; i < kTries; ++i) {
     if (i > 0) sleep_for(0.05);
-    const int result =
-        options.lock ? options.lock(descriptor, kind | LOCK_NB) : flock(descriptor, kind | LOCK_NB);
-    error = result == 0 ? 0 : errno;
+    if (options.lock) {
+      error = options.lock(descriptor, kind | LOCK_NB) == 0 ? 0 : errno;
+    } else {
+      error = take_file_lock(descriptor, kind | LOCK_NB);
+    }
     if (error != EWOULDBLOCK) break;
   }
   return error;

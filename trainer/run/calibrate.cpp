@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <utility>
 
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/log.h"
+#include "base/removed_at_end.h"
 #include "base/text.h"
 #include "energy/ledger/totals.h"
 #include "energy/report/report.h"
@@ -43,23 +42,6 @@ LoadedConfig for_calibration(const LoadedConfig& loaded, int64_t steps, int64_t 
   if (config.energy.schedule.pause_above) config.energy.schedule.pause_above = kNeverAbove;
   return few;
 }
-
-// Removes the folder at the end of the block, whatever ends it.
-class RemovedAtEnd {
- public:
-  RemovedAtEnd(std::filesystem::path folder, bool is_mine)
-      : folder_(std::move(folder)), is_mine_(is_mine) {}
-  ~RemovedAtEnd() {
-    std::error_code ignored;
-    if (is_mine_) std::filesystem::remove_all(folder_, ignored);
-  }
-  RemovedAtEnd(const RemovedAtEnd&) = delete;
-  RemovedAtEnd& operator=(const RemovedAtEnd&) = delete;
-
- private:
-  std::filesystem::path folder_;
-  bool is_mine_;
-};
 
 double mean_watts(const EmissionsReport& report) {
   const RunUse use = report.use();
@@ -105,7 +87,7 @@ std::optional<Calibration> calibrate(const LoadedConfig& loaded, int64_t steps, 
   const int64_t token = broadcast_from(launch.world(), 0, now ^ (int64_t{getpid()} << 32));
   const LoadedConfig few = for_calibration(loaded, steps, token);
   const RunFolder folder{std::filesystem::path(few.config.run.dir) / few.config.run.name};
-  const RemovedAtEnd removed(folder.path, launch.rank() == 0);
+  const RemovedAtEnd removed(launch.rank() == 0 ? folder.path : std::filesystem::path());
   const ExitCode code = run_training(few, "calibration of a plan", launch);
   if (code != ExitCode::kDone) throw Error(code, "the calibration was stopped");
   std::optional<Calibration> result;
