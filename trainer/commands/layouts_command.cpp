@@ -2,25 +2,17 @@
 #include <algorithm>
 #include <iostream>
 
-#include <ATen/Parallel.h>
-
 #include "base/error.h"
-#include "base/machine_memory.h"
 #include "base/text.h"
 #include "models/model_sizes.h"
-#include "parallel/compute.h"
-#include "parallel/cores.h"
-#include "parallel/precision.h"
 #include "trainer/commands/command.h"
+#include "trainer/commands/machine_option.h"
 #include "trainer/interchange/interchange.h"
-#include "trainer/planning/choose_precision.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 
 namespace lmtrain {
 namespace {
-
-constexpr const char* kThisNode = "cpu";
 
 struct Options {
   ConfigArguments config;
@@ -28,19 +20,6 @@ struct Options {
   std::string machine = kThisNode;
   size_t most = 12;
 };
-
-// Every known machine has GPUs, which are faster in bf16.
-Precision resolved_precision(const Options& options, Precision precision) {
-  if (precision != Precision::kAuto) return precision;
-  return options.machine == kThisNode ? faster_precision(at::kCPU) : Precision::kBf16;
-}
-
-MachineSpec machine_of(const Options& options, const Config& config) {
-  if (options.machine != kThisNode) return known_machine(options.machine);
-  return cores_of_node(
-      measure_matmul_ceiling(compute_type_of(config.train.precision), at::kCPU).flops,
-      available_memory().bytes, options.ranks);
-}
 
 void print_question(const LoadedConfig& loaded, int64_t vocab_size, const Options& options,
                     const MachineSpec& machine) {
@@ -73,11 +52,10 @@ void show_layouts(const Options& options) {
   const Config& config = loaded.config;
   if (const auto problem = find_problem(config.model))
     throw ConfigError(cat(loaded.name, ": ", problem->text));
-  if (options.machine == kThisNode) at::set_num_threads(static_cast<int>(job_cores().size()));
-  loaded.config.train.precision = resolved_precision(options, config.train.precision);
+  loaded.config.train.precision = resolved_precision(options.machine, config.train.precision);
   const int64_t vocab_size =
       std::max(planned_vocab_size(config), initial ? initial->num_tokens : 0);
-  const MachineSpec machine = machine_of(options, config);
+  const MachineSpec machine = machine_of(options.machine, config, options.ranks);
   const std::vector<LayoutPlan> plans = plan_layouts(config, vocab_size, options.ranks, machine);
   if (plans.empty()) {
     throw ConfigError(cat(
@@ -87,12 +65,6 @@ void show_layouts(const Options& options) {
   }
   print_question(loaded, vocab_size, options, machine);
   print_answer(plans, options.most);
-}
-
-std::vector<std::string> machine_names() {
-  std::vector<std::string> names = known_machines();
-  names.insert(names.begin(), kThisNode);
-  return names;
 }
 
 }  // namespace
@@ -105,21 +77,16 @@ Command add_layouts(CLI::App& program) {
   app->add_option("--ranks", options->ranks, "Ranks of the job")
       ->required()
       ->check(CLI::Range(1, 1 << 16));
-  app->add_option("--machine", options->machine,
-                  cat("What the ranks run on: ", join(machine_names(), ", "), " (", kThisNode,
-                      " is this node's cores)"))
-      ->check(CLI::IsMember(machine_names()))
-      ->capture_default_str();
+  add_machine_option(app, options->machine);
   app->add_option("--most", options->most, "Lines to show")->capture_default_str();
-  return {
-      .app = app,
-      .examples = {"lmtrain layouts configs/gpt2-small.yaml --ranks 4",
-                   "lmtrain layouts configs/llama-8b.yaml --ranks 16 --machine h100"},
-      .synonyms = {config_words(),
-                   {{"n", "np", "num_ranks", "world_size", "gpus", "num_gpus"}, {"--ranks"}, ""},
-                   {{"gpu", "device", "hardware", "accelerator"}, {"--machine"}, ""},
-                   {{"limit", "top", "max", "count"}, {"--most"}, ""}},
-      .run = run_with(options, show_layouts)};
+  return {.app = app,
+          .examples = {"lmtrain layouts configs/gpt2-small.yaml --ranks 4",
+                       "lmtrain layouts configs/llama-8b.yaml --ranks 16 --machine h100"},
+          .synonyms = {config_words(),
+                       ranks_words(),
+                       machine_words(),
+                       {{"limit", "top", "max", "count"}, {"--most"}, ""}},
+          .run = run_with(options, show_layouts)};
 }
 
 }  // namespace lmtrain

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "parallel/precision.h"
 #include "trainer/commands/command.h"
+#include "trainer/commands/machine_option.h"
 #include "trainer/commands/text_table.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/interchange/interchange.h"
@@ -193,16 +194,15 @@ Command add_plan_checkpoints(CLI::App& program) {
                   "Seconds from the end of the job to its next step, with the time in the queue")
       ->check(number_range(0, 1e9))
       ->capture_default_str();
-  return {
-      .app = app,
-      .examples = {"lmtrain plan-checkpoints configs/gpt2-small.yaml --ranks 32 --mtbf 12 "
-                   "--step-seconds 1.5",
-                   "lmtrain plan-checkpoints configs/quickstart.yaml --ranks 2 --run "
-                   "runs/quickstart"},
-      .synonyms = {config_words(),
-                   {{"n", "np", "num_ranks", "world_size", "gpus", "num_gpus"}, {"--ranks"}, ""},
-                   {{"mtbf_hours", "failure_hours", "failures"}, {"--mtbf"}, ""}},
-      .run = run_with(options, plan_checkpoints)};
+  return {.app = app,
+          .examples = {"lmtrain plan-checkpoints configs/gpt2-small.yaml --ranks 32 --mtbf 12 "
+                       "--step-seconds 1.5",
+                       "lmtrain plan-checkpoints configs/quickstart.yaml --ranks 2 --run "
+                       "runs/quickstart"},
+          .synonyms = {config_words(),
+                       ranks_words(),
+                       {{"mtbf_hours", "failure_hours", "failures"}, {"--mtbf"}, ""}},
+          .run = run_with(options, plan_checkpoints)};
 }
 
 }  // namespace lmtrain

@@ -4,35 +4,29 @@
 #include <iostream>
 #include <limits>
 
-#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/machine_memory.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/plan/pause_simulation.h"
 #include "models/model_sizes.h"
-#include "parallel/compute.h"
 #include "parallel/cores.h"
-#include "parallel/precision.h"
 #include "trainer/commands/command.h"
+#include "trainer/commands/machine_option.h"
 #include "trainer/commands/rank_job.h"
 #include "trainer/commands/text_table.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/interchange/interchange.h"
-#include "trainer/planning/choose_precision.h"
 #include "trainer/planning/run_plan.h"
 #include "trainer/run/calibrate.h"
 #include "trainer/run/run_power.h"
 
 namespace lmtrain {
 namespace {
-
-constexpr const char* kThisNode = "cpu";
 
 struct Options {
   ConfigArguments config;
@@ -53,30 +47,17 @@ std::vector<std::string> settings_of(const Options& options) {
   return settings;
 }
 
-MachineSpec machine_of(const Options& options, const Config& config, int64_t num_ranks) {
-  if (options.machine != kThisNode) return known_machine(options.machine);
-  at::set_num_threads(static_cast<int>(job_cores().size()));
-  return cores_of_node(
-      measure_matmul_ceiling(compute_type_of(config.train.precision), at::kCPU).flops,
-      available_memory().bytes, num_ranks);
-}
-
-Precision resolved(Precision precision, bool on_cpu) {
-  if (precision != Precision::kAuto) return precision;
-  return on_cpu ? faster_precision(at::kCPU) : Precision::kBf16;
-}
-
 PlanQuestion question_of(const Options& options, LoadedConfig& loaded, int64_t num_ranks) {
   const auto initial = adopt_initial_model(loaded);
   Config& config = loaded.config;
   if (const auto problem = find_problem(config.model))
     throw ConfigError(cat(loaded.name, ": ", problem->text));
-  config.train.precision = resolved(config.train.precision, options.machine == kThisNode);
+  config.train.precision = resolved_precision(options.machine, config.train.precision);
   PlanQuestion question;
   question.vocab_size = std::max(planned_vocab_size(config), initial ? initial->num_tokens : 0);
   config.model.vocab_size = question.vocab_size;
   question.num_ranks = num_ranks;
-  question.machine = machine_of(options, config, num_ranks);
+  question.machine = machine_of(options.machine, config, num_ranks);
   question.device = options.machine == kThisNode ? "" : options.machine;
   question.series = series_of(config.energy);
   question.price = price_of_attempt(loaded, question.series.get());
@@ -367,12 +348,6 @@ void make_plan(const Options& options, Launch& launch) {
   });
 }
 
-std::vector<std::string> machine_names() {
-  std::vector<std::string> names = known_machines();
-  names.insert(names.begin(), kThisNode);
-  return names;
-}
-
 }  // namespace
 
 Command add_plan(CLI::App& program) {
@@ -382,11 +357,7 @@ Command add_plan(CLI::App& program) {
   add_config_arguments(app, options->config);
   app->add_option("--ranks", options->ranks, "Ranks of the job (default: those that run this, 1)")
       ->check(CLI::Range(1, 1 << 16));
-  app->add_option("--machine", options->machine,
-                  cat("What the ranks run on: ", join(machine_names(), ", "), " (", kThisNode,
-                      " is this node's cores)"))
-      ->check(CLI::IsMember(machine_names()))
-      ->capture_default_str();
+  add_machine_option(app, options->machine);
   app->add_option("--region", options->region, "The same as energy.region=REGION");
   auto* const regions =
       app->add_option("--regions", options->regions,
@@ -407,10 +378,7 @@ Command add_plan(CLI::App& program) {
       .app = app,
       .examples = {"lmtrain plan configs/quickstart.yaml --calibrate 20",
                    "lmtrain plan configs/llama-8b.yaml --ranks 32 --machine h100 --region FRA"},
-      .synonyms = {config_words(),
-                   {{"n", "np", "num_ranks", "world_size", "gpus", "num_gpus"}, {"--ranks"}, ""},
-                   {{"gpu", "device", "hardware", "accelerator"}, {"--machine"}, ""},
-                   {{"country"}, {"--region"}, ""}},
+      .synonyms = {config_words(), ranks_words(), machine_words(), {{"country"}, {"--region"}, ""}},
       .run = run_on_ranks(options, make_plan)};
 }
 
