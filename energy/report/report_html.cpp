@@ -10,6 +10,7 @@
 #include "energy/report/equivalents.h"
 #include "energy/report/html_page.h"
 #include "energy/report/report_charts.h"
+#include "energy/report/report_rows.h"
 
 namespace lmtrain {
 namespace {
@@ -17,8 +18,6 @@ namespace {
 // Tables have at most so many rows; emissions.json has all.
 constexpr size_t kMaxRows = 64;
 constexpr int kRefreshSeconds = 30;
-
-std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
 
 // A table of parts that add up, with a bar for each.
 struct Part {
@@ -177,31 +176,17 @@ std::string budget_section(const EmissionsReport& report) {
 }
 
 std::string plan_section(const EmissionsReport& report) {
-  if (!report.plan || report.plan->factors.empty()) return "";
+  const std::vector<ReportRow> rows = plan_rows(report);
+  if (rows.empty()) return "";
   std::string text = html_head({"factor", "planned", "actual", "actual / planned"});
-  for (const FactorCompared& factor : report.plan->factors) {
-    const std::string unit = factor.unit.empty() ? "" : " " + factor.unit;
-    text += html_row({factor.name, three_digits(factor.planned) + unit,
-                      three_digits(factor.actual) + unit,
-                      factor.planned > 0 ? fixed(factor.actual / factor.planned, 3) : ""});
-  }
+  for (const ReportRow& cells : rows) text += html_row(cells);
   return html_section(cat("Plan and actual (", report.plan->plan.source, ")"),
                       text + kHtmlTableEnd);
 }
 
 std::string use_section(const EmissionsReport& report) {
-  const RunUse use = report.use();
-  const double seconds = use.all_seconds();
-  const double joules = report.energy.joules;
   std::string text = html_head({"spent on", "time", "of all", "energy", "of all"});
-  for (const auto& part : use.parts()) {
-    if (part.use->seconds <= 0 && part.use->joules <= 0) continue;
-    const bool is_metered = part.use != &use.between;
-    text += html_row({part.text, human_duration(part.use->seconds),
-                      percent(seconds > 0 ? part.use->seconds / seconds : 0),
-                      is_metered ? energy_text(part.use->joules) : "",
-                      is_metered && joules > 0 ? percent(part.use->joules / joules) : ""});
-  }
+  for (const ReportRow& cells : use_rows(report)) text += html_row(cells);
   return html_section("What time and energy went into", text + kHtmlTableEnd);
 }
 

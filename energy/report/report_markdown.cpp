@@ -8,14 +8,13 @@
 #include "energy/report/account.h"
 #include "energy/report/report.h"
 #include "energy/report/report_charts.h"
+#include "energy/report/report_rows.h"
 
 namespace lmtrain {
 namespace {
 
 // A table of ranks has at most so many rows; emissions.json has all ranks.
 constexpr size_t kMaxRankRows = 64;
-
-std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
 
 std::string utc(double unix_seconds) {
   const auto time = static_cast<std::time_t>(unix_seconds);
@@ -233,33 +232,19 @@ std::string phase_table(const EmissionsReport& report) {
 }
 
 std::string plan_table(const EmissionsReport& report) {
-  if (!report.plan || report.plan->factors.empty()) return "";
+  const std::vector<ReportRow> rows = plan_rows(report);
+  if (rows.empty()) return "";
   std::string text = cat("## Plan and actual\n\nPlanned ", report.plan->plan.made, ", ",
                          report.plan->plan.source, ".\n\n") +
                      table_head({"factor", "planned", "actual", "actual / planned"});
-  for (const FactorCompared& factor : report.plan->factors) {
-    const std::string unit = factor.unit.empty() ? "" : " " + factor.unit;
-    text +=
-        row({factor.name, three_digits(factor.planned) + unit, three_digits(factor.actual) + unit,
-             factor.planned > 0 ? fixed(factor.actual / factor.planned, 3) : ""});
-  }
+  for (const ReportRow& cells : rows) text += row(cells);
   return text + "\n";
 }
 
 std::string use_table(const EmissionsReport& report) {
-  const RunUse use = report.use();
-  const double seconds = use.all_seconds();
-  const double joules = report.energy.joules;
   std::string text = "## Time and energy by use\n\n" +
                      table_head({"spent on", "time", "share", "energy", "share of it"});
-  for (const auto& part : use.parts()) {
-    if (part.use->seconds <= 0 && part.use->joules <= 0) continue;
-    const bool is_metered = part.use != &use.between;
-    text += row({part.text, human_duration(part.use->seconds),
-                 percent(seconds > 0 ? part.use->seconds / seconds : 0),
-                 is_metered ? energy_text(part.use->joules) : "",
-                 is_metered && joules > 0 ? percent(part.use->joules / joules) : ""});
-  }
+  for (const ReportRow& cells : use_rows(report)) text += row(cells);
   return text + "\n";
 }
 
