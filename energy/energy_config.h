@@ -38,9 +38,10 @@ struct PauseConfig {
   PauseMode mode = PauseMode::kWait;
 
   void describe(Fields& f) {
-    f.text("intensity", intensity,
-           "File of the grid's carbon intensity over time, as intensity_file, which it is where "
-           "this is empty. The run reads it again when it changes, such as a forecast.");
+    f.text(
+        "intensity", intensity,
+        "File of the grid's carbon intensity over time, in a format of intensity_file; empty: that file. The run reads "
+        "it again when it changes, as a forecast does.");
     f.optional_real("pause_above", pause_above, {.min = 0.0, .max = 5000.0}, "none",
                     "The run pauses in hours of more gCO2e/kWh than this; hours of which the file "
                     "says nothing are worked in.");
@@ -60,9 +61,14 @@ struct EnergyConfig {
   std::optional<double> intensity_g_per_kwh;
   std::string intensity_file;
   double cpu_tdp_watts = 0.0;
+  std::string node_watts_file;
+  double other_watts = 0.0;
+  double network_watts = 0.0;
+  double storage_watts = 0.0;
   double price_per_kwh = 0.0;
   double price_per_device_hour = 0.0;
   std::string currency = "EUR";
+  std::optional<double> max_slowdown;
   BudgetConfig budget;
   PauseConfig schedule;
 
@@ -78,8 +84,8 @@ struct EnergyConfig {
         "(gcp:europe-west4, aws:us-east-1, azure:westeurope), or WORLD; lmtrain doctor lists them.");
     f.optional_real(
         "intensity_g_per_kwh", intensity_g_per_kwh, {.min = 0.0, .max = 5000.0}, "region",
-        "Carbon intensity of the electricity in gCO2e/kWh, such as that of a contract or "
-        "of the hour; region takes the average of energy.region.");
+        "Carbon intensity of the electricity in gCO2e/kWh, if it is known better than by region; "
+        "region takes the average of energy.region.");
     f.text("intensity_file", intensity_file,
            "File of the grid's carbon intensity over time (Electricity Maps' CSV, JSON of Great "
            "Britain's operator or of the Carbon Aware SDK, or a CSV with the columns time and "
@@ -89,11 +95,28 @@ struct EnergyConfig {
         "cpu_tdp_watts", cpu_tdp_watts, {.min = 0.0, .max = 100000.0},
         "Thermal design power of a node's processors, for the model that is used if no sensor can "
         "be read; 0 takes it from the table of processors.");
+    f.text(
+        "node_watts_file", node_watts_file,
+        "File with the watts that this node draws now, as a service of the node writes it from the "
+        "management controller (IPMI, Redfish). It counts in place of all sensors within the node.");
+    f.real(
+        "other_watts", other_watts, {.min = 0.0, .max = 100000.0},
+        "Watts of a node that no sensor shows (fans, disks, losses of the power supplies), unless "
+        "one shows the whole node.");
+    f.real("network_watts", network_watts, {.min = 0.0, .max = 100000.0},
+           "A node's share of the network's watts.");
+    f.real("storage_watts", storage_watts, {.min = 0.0, .max = 100000.0},
+           "A node's share of the storage's watts.");
     f.real("price_per_kwh", price_per_kwh, {.min = 0.0, .max = 1e6},
            "Price of a kWh at the building, in the currency.");
     f.real("price_per_device_hour", price_per_device_hour, {.min = 0.0, .max = 1e6},
            "Price of an hour of an accelerator or, without any, of a node, in the currency.");
     f.text("currency", currency, "Currency of the prices.");
+    f.optional_real(
+        "max_slowdown", max_slowdown, {.min = 0.0, .max = 1.0}, "none",
+        "The run caps its devices (power limits of NVIDIA GPUs, else the processors' highest "
+        "frequency) where that saves energy and makes steps at most this much longer (0.05: 5%). It tries a few "
+        "caps in its first steps; the former settings come back at its end. It needs the right to set them.");
     f.section("budget", budget,
               "What the whole run may take, all attempts together. The decay of the learning rate "
               "ends with the budget, a warning comes at 80%, and once it is spent the run "

@@ -5,13 +5,14 @@
 #   bench.sh --before PROGRAM ...    against another lmtrain instead, such as one built before a change
 #   bench.sh generate [--rounds N] [--llama-cpp]   what a trained model is used for, against transformers and llama.cpp
 #   bench.sh saves [--steps N]   what saves of checkpoints take from training
+#   bench.sh energy [--steps N] [loss|layouts|generate ...]   joules by ways to save energy
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
   -h | --help)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac
@@ -34,6 +35,10 @@ if [ "${1:-}" = generate ]; then
 fi
 scripts/make_corpus.sh fortunes
 scripts/make_corpus.sh debian
+if [ "${1:-}" = energy ]; then
+  shift
+  exec python3 scripts/bench_energy.py "$@"
+fi
 if [ "${1:-}" = saves ]; then
   shift
   exec python3 scripts/bench_saves.py "$@"

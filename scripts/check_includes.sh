@@ -16,7 +16,7 @@ declare -A knows=(
   [trainer]="trainer models parallel data energy base"
 )
 declare -A rooms=(
-  [energy]="meters grid ledger report plan formats audit"
+  [energy]="meters caps grid ledger report plan formats audit"
   [trainer]="config step checkpoint planning chat inference explanation evaluation serving interchange start verify run commands"
 )
 generated=lmtrain_version.h

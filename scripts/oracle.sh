@@ -34,4 +34,6 @@ say "scripts/check_server.py: the server with the openai package, lm-evaluation-
 "$oracle/bin/python" scripts/check_server.py build/lmtrain
 say "scripts/check_reports.py: reports by the schemas and readers of their formats"
 "$oracle/bin/python" scripts/check_reports.py build/lmtrain
+say "scripts/check_meters.py: the energy of a run against CodeCarbon around the process"
+"$oracle/bin/python" scripts/check_meters.py build/lmtrain
 say "the fixtures agree with PyTorch"

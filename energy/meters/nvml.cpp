@@ -25,13 +25,24 @@ struct NvmlFunctions {
   Result (*total_energy)(Handle, unsigned long long*);
   Result (*power_usage)(Handle, unsigned int*);
   Result (*gpu_of_mig)(Handle, Handle*);
-  Result (*clock_reasons)(Handle, unsigned long long*);  // null where the driver is old
+  // Null where the driver is old.
+  Result (*clock_reasons)(Handle, unsigned long long*);
+  Result (*power_limit)(Handle, unsigned int*);
+  Result (*power_limits)(Handle, unsigned int*, unsigned int*);  // the least and the most
+  Result (*set_power_limit)(Handle, unsigned int);
 };
 
 namespace {
 
 constexpr int kSuccess = 0;
 constexpr unsigned int kTextSize = 96;
+constexpr const char* kOldDriver = "the driver is too old";
+
+// Null where the library lacks it.
+template <class Function>
+void find_optional(void* library, Function& function, const char* name) {
+  function = reinterpret_cast<Function>(dlsym(library, name));
+}
 
 // Looks up every function. Returns the name of one that is absent, or "".
 std::string load(void* library, NvmlFunctions& functions) {
@@ -55,10 +66,12 @@ std::string load(void* library, NvmlFunctions& functions) {
   // The later name, and the one before driver 535.
   for (const char* name :
        {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"}) {
-    functions.clock_reasons =
-        reinterpret_cast<decltype(functions.clock_reasons)>(dlsym(library, name));
+    find_optional(library, functions.clock_reasons, name);
     if (functions.clock_reasons != nullptr) break;
   }
+  find_optional(library, functions.power_limit, "nvmlDeviceGetPowerManagementLimit");
+  find_optional(library, functions.power_limits, "nvmlDeviceGetPowerManagementLimitConstraints");
+  find_optional(library, functions.set_power_limit, "nvmlDeviceSetPowerManagementLimit");
   return absent;
 }
 
@@ -142,8 +155,32 @@ Nvml::Value Nvml::power_milliwatts(const Device& device) const {
   return {milliwatts, ""};
 }
 
+Nvml::Value Nvml::power_limit_milliwatts(const Device& device) const {
+  if (functions_->power_limit == nullptr) return {std::nullopt, kOldDriver};
+  unsigned int milliwatts = 0;
+  const int result = functions_->power_limit(device.handle, &milliwatts);
+  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
+  return {milliwatts, ""};
+}
+
+Nvml::Value Nvml::lowest_power_limit_milliwatts(const Device& device) const {
+  if (functions_->power_limits == nullptr) return {std::nullopt, kOldDriver};
+  unsigned int least = 0;
+  unsigned int most = 0;
+  const int result = functions_->power_limits(device.handle, &least, &most);
+  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
+  return {least, ""};
+}
+
+std::string Nvml::set_power_limit(const Device& device, uint64_t milliwatts) const {
+  if (functions_->set_power_limit == nullptr) return kOldDriver;
+  const int result =
+      functions_->set_power_limit(device.handle, static_cast<unsigned int>(milliwatts));
+  return result == kSuccess ? "" : functions_->error_string(result);
+}
+
 Nvml::Value Nvml::clock_limits(const Device& device) const {
-  if (functions_->clock_reasons == nullptr) return {std::nullopt, "the driver is too old"};
+  if (functions_->clock_reasons == nullptr) return {std::nullopt, kOldDriver};
   unsigned long long reasons = 0;
   const int result = functions_->clock_reasons(device.handle, &reasons);
   if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};

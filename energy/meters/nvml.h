@@ -46,6 +46,11 @@ class Nvml {
   Value total_energy_millijoules(const Device& device) const;
   // Power in mW: the mean of the last second on most GPUs from Ampere on, else the present power.
   Value power_milliwatts(const Device& device) const;
+  // The most that the GPU may draw, as it is set now, and the least that it may be set to; in mW.
+  Value power_limit_milliwatts(const Device& device) const;
+  Value lowest_power_limit_milliwatts(const Device& device) const;
+  // Returns why it failed, or "". The driver lets root alone do it.
+  std::string set_power_limit(const Device& device, uint64_t milliwatts) const;
   // Bits of energy/meters/clock_limits.h. Drivers before 2016 do not tell.
   Value clock_limits(const Device& device) const;
 

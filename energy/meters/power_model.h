@@ -37,6 +37,9 @@ std::unique_ptr<Meter> make_memory_model_meter(const std::filesystem::path& proc
 
 double memory_watts(const std::filesystem::path& procfs);
 
+// What the config adds for each node, for what no sensor shows (allowances.cpp).
+double allowance_watts(const EnergyConfig& config);
+
 // The bytes of memory of the node; 0 when PROCFS/meminfo cannot be read.
 int64_t node_memory_bytes(const std::filesystem::path& procfs);
 

@@ -35,6 +35,9 @@ struct FoundSensor {
   // whose source stands first in the list. A GPU's sensor covers no kind, since other GPUs have
   // sensors of their own; that of a superchip covers the processors and the memory.
   std::set<DeviceKind> covers;
+  // Whether what it meters is outside the node, such as a share of the network: then no sensor of
+  // the node contains it.
+  bool is_outside_node = false;
   // The local rank that reads it: 0 for what belongs to the node, the first rank that uses it for a
   // GPU. None for a GPU that no rank uses.
   std::optional<int> owner;

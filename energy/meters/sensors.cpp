@@ -30,6 +30,7 @@ class CoveredKinds {
  public:
   // The key of a sensor of another source that contains energy of this one, or "".
   std::string holder(const FoundSensor& sensor, size_t source) const {
+    if (sensor.is_outside_node) return "";
     std::set<DeviceKind> kinds = sensor.covers;
     kinds.insert(sensor.info.kind);
     for (const DeviceKind kind : kinds) {

@@ -54,6 +54,17 @@ SystemNumber read_system_number(const std::filesystem::path& path) {
   return {std::nullopt, cat(path.string(), ": \"", file.text->substr(0, 32), "\" is not a number")};
 }
 
+std::string write_system_number(const std::filesystem::path& path, uint64_t value) {
+  // What is not there is no setting, and is not made.
+  const int descriptor = open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (descriptor < 0) return cat(path.string(), ": ", std::strerror(errno));
+  const std::string text = cat(value, "\n");
+  const ssize_t size = ::write(descriptor, text.data(), text.size());
+  const int error = size == std::ssize(text) ? 0 : size < 0 ? errno : EIO;
+  close(descriptor);
+  return error == 0 ? "" : cat(path.string(), ": ", std::strerror(error));
+}
+
 std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs) {
   std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
   std::map<std::string, int64_t> bytes;

@@ -28,6 +28,9 @@ struct SystemNumber {
 // Reads a file that holds one whole number, which is not negative, and nothing else.
 SystemNumber read_system_number(const std::filesystem::path& path);
 
+// Writes a setting of the system. Returns why it failed, with the file, or "".
+std::string write_system_number(const std::filesystem::path& path, uint64_t value);
+
 // The values of PROCFS/meminfo in bytes, by name ("MemTotal"). Empty when it cannot be read.
 std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs);
 

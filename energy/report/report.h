@@ -88,6 +88,14 @@ struct AttemptEnergy {
   bool has_own_price = false;  // false for an attempt of an earlier version, priced by the config
 };
 
+// A job of the batch system, by its own figure and by lmtrain's.
+struct BatchEnergy {
+  std::string job;
+  double system_joules = 0.0;
+  double joules = 0.0;
+  int64_t attempts = 0;  // that ran in it
+};
+
 // What a run costs at the prices of its attempts.
 struct EnergyCost {
   EnergyRange facility;
@@ -138,6 +146,7 @@ struct EmissionsReport {
   std::optional<EnergyCost> original_cost;  // before another price was asked for
   std::vector<BudgetUse> budget;            // the limits of energy.budget that are set
   std::optional<PlanCompared> plan;         // where one was made before the run
+  std::vector<BatchEnergy> batch;           // jobs of which Slurm's figure is known
   std::vector<std::string> doubts;   // what makes the numbers less trustworthy than they look
   std::vector<std::string> remarks;  // what else a reader must know about them
   std::vector<EnergyTotals> totals;  // that all this is the sum of: this job's part

@@ -184,6 +184,15 @@ std::string plan_section(const EmissionsReport& report) {
                       text + kHtmlTableEnd);
 }
 
+std::string cap_section(const RunFacts& facts) {
+  const std::vector<ReportRow> rows = cap_rows(facts);
+  if (rows.empty()) return "";
+  std::string text = cat("<p>", markup_text(cap_sentence(facts)), "</p>\n",
+                         html_head({"setting", "a step", "change", "energy of a step", "change"}));
+  for (const ReportRow& cells : rows) text += html_row(cells);
+  return html_section("Power caps", text + kHtmlTableEnd);
+}
+
 std::string use_section(const EmissionsReport& report) {
   std::string text = html_head({"spent on", "time", "of all", "energy", "of all"});
   for (const ReportRow& cells : use_rows(report)) text += html_row(cells);
@@ -250,6 +259,7 @@ std::string basis_section(const EmissionsReport& report, const RunFacts& facts,
                       " of its memory were this job's; of ", energy_text(node.node_joules),
                       " it is given ", energy_text(node.joules))});
   }
+  for (const ReportRow& cells : batch_rows(report)) text += html_row(cells);
   text += kHtmlTableEnd;
   for (const std::string& remark : report.remarks)
     text += cat("<p>", markup_text(remark), ".</p>\n");
@@ -295,6 +305,7 @@ std::string report_html(const EmissionsReport& report, const RunFacts& facts,
   text += parts(report, facts);
   text += budget_section(report);
   text += plan_section(report);
+  text += cap_section(facts);
   text += use_section(report);
   text += end_matter(facts);
   return html_page("Run " + facts.name, text, facts.finished ? 0 : kRefreshSeconds);

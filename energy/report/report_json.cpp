@@ -134,6 +134,12 @@ ordered_json emissions_json(const EmissionsReport& report, const RunFacts& facts
         {{"key", use.key}, {"limit", use.limit}, {"spent", use.spent}, {"unit", use.unit}});
   }
   json["wasted_kwh"] = kwh(report.wasted_joules());
+  for (const BatchEnergy& job : report.batch) {
+    json["batch_system"].push_back({{"job", job.job},
+                                    {"kwh", kwh(job.system_joules)},
+                                    {"lmtrain_kwh", kwh(job.joules)},
+                                    {"attempts", job.attempts}});
+  }
   if (report.plan) {
     json["plan"] = ordered_json::parse(to_json(report.plan->plan));
     for (const FactorCompared& factor : report.plan->factors) {

@@ -152,6 +152,7 @@ std::string energy_rows(const EmissionsReport& report, const RunFacts& facts,
                cat(percent(report.measured_share), ", ", percent(report.modelled_share), ", ",
                    percent(report.missing_share))});
   rows += face_rows(report);
+  for (const ReportRow& cells : batch_rows(report)) rows += row(cells);
   rows += row({"Energy of the facility", energy_range_text(report.cost.facility)});
   rows += row({"Emissions, CO2e", cat(emissions_range_text(account.location),
                                       ", location-based; the interval contains meters, PUE and "
@@ -237,6 +238,15 @@ std::string plan_table(const EmissionsReport& report) {
   std::string text = cat("## Plan and actual\n\nPlanned ", report.plan->plan.made, ", ",
                          report.plan->plan.source, ".\n\n") +
                      table_head({"factor", "planned", "actual", "actual / planned"});
+  for (const ReportRow& cells : rows) text += row(cells);
+  return text + "\n";
+}
+
+std::string cap_table(const RunFacts& facts) {
+  const std::vector<ReportRow> rows = cap_rows(facts);
+  if (rows.empty()) return "";
+  std::string text = cat("### Power caps\n\n", cap_sentence(facts), "\n\n",
+                         table_head({"setting", "a step", "change", "energy of a step", "change"}));
   for (const ReportRow& cells : rows) text += row(cells);
   return text + "\n";
 }
@@ -329,6 +339,7 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
   text += picture("power", "Power over time by kind of device", power_chart(report));
   text += device_table(report) + node_and_rank_tables(report) + phase_table(report);
   text += picture("phases", "Energy by phase", phase_chart(report));
+  text += cap_table(facts);
   text += attempt_table(report) + remarks_list(report, facts) + origin(report, facts);
   write_file_durably(path, text);
 }

@@ -19,6 +19,47 @@ std::vector<ReportRow> plan_rows(const EmissionsReport& report) {
   return rows;
 }
 
+std::vector<ReportRow> cap_rows(const RunFacts& facts) {
+  if (facts.power_caps.empty()) return {};
+  const CapFacts& caps = facts.power_caps.back();
+  const CapTrialFacts& former = caps.trials.front();
+  const auto change = [](double value, double than) {
+    if (than <= 0) return std::string();
+    const double percents = 100 * (value / than - 1);
+    return cat(percents >= 0 ? "+" : "", fixed(percents, 1), "%");
+  };
+  std::vector<ReportRow> rows;
+  for (const CapTrialFacts& one : caps.trials) {
+    rows.push_back(
+        {cat(one.setting, one.share == 1.0 ? " (no cap)" : ""),
+         cat(three_digits(one.step_seconds), " s"), change(one.step_seconds, former.step_seconds),
+         cat(three_digits(one.step_joules), " J"), change(one.step_joules, former.step_joules)});
+  }
+  return rows;
+}
+
+std::string cap_sentence(const RunFacts& facts) {
+  if (facts.power_caps.empty()) return "";
+  const CapFacts& caps = facts.power_caps.back();
+  std::string taken = "none, since no cap saved energy";
+  for (const CapTrialFacts& one : caps.trials)
+    if (one.share == caps.chosen_share && one.share < 1.0) taken = one.setting;
+  return cat("Attempt ", caps.attempt, " tried these for a few steps each, and took ", taken,
+             " with steps at most ", fixed(100 * caps.max_slowdown, 1),
+             "% longer (energy.max_slowdown).");
+}
+
+std::vector<ReportRow> batch_rows(const EmissionsReport& report) {
+  std::vector<ReportRow> rows;
+  for (const BatchEnergy& job : report.batch) {
+    const double ratio = job.joules > 0 ? job.system_joules / job.joules : 0;
+    rows.push_back({cat("Slurm's figure for job ", job.job),
+                    cat(energy_text(job.system_joules), ", ", fixed(ratio, 3), " times lmtrain's ",
+                        energy_text(job.joules), " of ", counted(job.attempts, "attempt"))});
+  }
+  return rows;
+}
+
 std::vector<ReportRow> use_rows(const EmissionsReport& report) {
   const RunUse use = report.use();
   const double seconds = use.all_seconds();

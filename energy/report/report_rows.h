@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "energy/report/report.h"
+#include "energy/report/run_facts.h"
 
 namespace lmtrain {
 
@@ -15,6 +16,15 @@ std::string percent(double share);
 
 // Factor, planned, actual, actual over planned; empty where there is no plan of a finished run.
 std::vector<ReportRow> plan_rows(const EmissionsReport& report);
+
+// Setting, seconds a step, joules a step, and both against those without a cap, of the attempt that tried power caps last; empty where
+// none did.
+std::vector<ReportRow> cap_rows(const RunFacts& facts);
+// "The caps that attempt 2 tried; it took 280 W."
+std::string cap_sentence(const RunFacts& facts);
+
+// "Slurm's figure for job 12" and what to say of it, of each such job.
+std::vector<ReportRow> batch_rows(const EmissionsReport& report);
 
 // What was spent on it, time, its share, energy, its share; without what took neither.
 std::vector<ReportRow> use_rows(const EmissionsReport& report);

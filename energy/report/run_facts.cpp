@@ -50,6 +50,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("matmul_share", facts.matmul_share);
   visit("mfu", facts.mfu);
   visit("speeds", facts.speeds);
+  visit("power_caps", facts.power_caps);
   visit("saves", facts.saves);
   visit("failed_saves", newer(facts.failed_saves));
   visit("spikes", newer(facts.spikes));
@@ -103,6 +104,9 @@ class Write {
       write("mfu", one.mfu);
       object_[key].push_back(std::move(speed));
     }
+  }
+  void operator()(const char* key, const std::vector<CapFacts>& sweeps) const {
+    for (const CapFacts& one : sweeps) object_[key].push_back(to_json(one));
   }
   void operator()(const char* key, const std::vector<CurvePoint>& points) const {
     json& list = object_[key] = json::array();
@@ -172,6 +176,10 @@ class Read {
       speeds.push_back(speed);
     }
   }
+  void operator()(const char* key, std::vector<CapFacts>& sweeps) const {
+    if (!object_.contains(key)) return;  // there were none
+    for (const json& one : array_field(object_, key)) sweeps.push_back(parse_cap_facts(one));
+  }
   void operator()(const char* key, std::vector<CurvePoint>& points) const {
     for (const json& row : array_field(object_, key)) {
       if (!row.is_array() || row.size() != 2 || !row[0].is_number_integer()) {
@@ -216,6 +224,33 @@ class Read {
 };
 
 }  // namespace
+
+json to_json(const CapFacts& caps) {
+  json object = {{"attempt", caps.attempt},
+                 {"max_slowdown", caps.max_slowdown},
+                 {"chosen_share", caps.chosen_share},
+                 {"trials", json::array()}};
+  for (const CapTrialFacts& one : caps.trials) {
+    object["trials"].push_back({{"setting", one.setting},
+                                {"share", one.share},
+                                {"step_seconds", one.step_seconds},
+                                {"step_joules", one.step_joules}});
+  }
+  return object;
+}
+
+CapFacts parse_cap_facts(const json& object) {
+  CapFacts caps{integer_field(object, "attempt"),
+                number_field(object, "max_slowdown"),
+                number_field(object, "chosen_share"),
+                {}};
+  for (const json& one : array_field(object, "trials")) {
+    caps.trials.push_back({text_field(one, "setting"), number_field(one, "share"),
+                           number_field(one, "step_seconds"), number_field(one, "step_joules")});
+  }
+  if (caps.trials.empty()) throw DataError("power caps without a trial");
+  return caps;
+}
 
 const CurvePoint& TaskCurve::best() const {
   const auto less = [](const CurvePoint& a, const CurvePoint& b) { return a.value < b.value; };

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace lmtrain {
 
 struct CurvePoint {
@@ -65,6 +67,23 @@ struct AttemptSpeed {
   std::optional<double> mfu;           // of the peak by data sheet
 };
 
+// What steps took at one power cap (energy.max_slowdown).
+struct CapTrialFacts {
+  std::string setting;  // "280 W", "2,400 MHz"
+  double share = 1.0;   // of the setting before the run
+  double step_seconds = 0;
+  double step_joules = 0;  // of the computers
+};
+
+// The caps that an attempt has tried, the first of them without a cap, and the one that it took: a
+// share of 1 for none.
+struct CapFacts {
+  int64_t attempt = 1;
+  double max_slowdown = 0;
+  double chosen_share = 1.0;
+  std::vector<CapTrialFacts> trials;
+};
+
 struct RunFacts {
   std::string name;
   std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
@@ -92,6 +111,7 @@ struct RunFacts {
   std::optional<double> matmul_share;  // of the measured ceiling
   std::optional<double> mfu;           // of the peak by data sheet
   std::vector<AttemptSpeed> speeds;    // empty in facts of earlier versions
+  std::vector<CapFacts> power_caps;
   std::optional<SaveFacts> saves;
   int64_t failed_saves = 0;   // that were abandoned
   int64_t spikes = 0;         // of the loss or the gradient norm (train.spikes)
@@ -106,6 +126,10 @@ struct RunFacts {
   std::string command_line;
   std::string config_yaml;  // resolved, the settings that differ from their defaults
 };
+
+// The object that facts.json and metrics.jsonl have of it; reading throws DataError as below.
+nlohmann::json to_json(const CapFacts& caps);
+CapFacts parse_cap_facts(const nlohmann::json& object);
 
 std::string to_json(const RunFacts& facts);
 // Throws DataError naming the field that is absent or of the wrong type.

@@ -29,6 +29,7 @@ Command add_compare(CLI::App& program);
 Command add_emissions(CLI::App& program);
 Command add_audit(CLI::App& program);
 Command add_doctor(CLI::App& program);
+Command add_restore_caps(CLI::App& program);
 
 std::vector<CommandGroup> add_commands(CLI::App& program) {
   return {
@@ -43,7 +44,7 @@ std::vector<CommandGroup> add_commands(CLI::App& program) {
       {"Inspect",
        {add_config(program), add_inspect(program), add_checkpoint(program), add_runs(program),
         add_report(program), add_compare(program), add_emissions(program), add_audit(program),
-        add_doctor(program)}},
+        add_doctor(program), add_restore_caps(program)}},
   };
 }
 

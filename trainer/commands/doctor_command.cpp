@@ -10,6 +10,7 @@
 #include "base/machine_memory.h"
 #include "base/text.h"
 #include "energy/amount_text.h"
+#include "energy/caps/power_knobs.h"
 #include "energy/grid/carbon_intensity.h"
 #include "energy/meters/doctor.h"
 #include "models/cpu_capability.h"
@@ -51,6 +52,9 @@ void print_sensors() {
               << (sensor.counted ? ", counted" : "")
               << (sensor.remarks.empty() ? "" : ". " + sensor.remarks) << "\n";
   }
+  std::cout << "\npower caps (energy.max_slowdown)\n";
+  for (const std::string& line : describe_power_knobs(SensorRoots{}))
+    std::cout << "  " << line << "\n";
 }
 
 void print_regions() {

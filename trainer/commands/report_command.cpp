@@ -1,6 +1,8 @@
 // report: a run's report, written again from its records, or in a form that others ask for.
 #include <iostream>
+#include <sstream>
 
+#include "base/durable_file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/commands/command.h"
@@ -14,6 +16,7 @@ struct Options {
   std::optional<ReportFormat> format;
   std::string people;
   std::string weights;
+  std::string sacct;
   std::vector<std::string> settings;
 };
 
@@ -23,8 +26,17 @@ bool has_hash(ReportFormat format) {
          format == ReportFormat::kSpdx || format == ReportFormat::kJson;
 }
 
+// A file, or standard input.
+std::string read_sacct(const std::string& path) {
+  if (path != "-") return read_file(path);
+  std::ostringstream text;
+  text << std::cin.rdbuf();
+  return text.str();
+}
+
 void write_report(const Options& options) {
   const RunFolder folder{options.run};
+  if (!options.sacct.empty()) add_batch_energy(folder, read_sacct(options.sacct));
   if (!options.format) {
     if (!options.people.empty() || !options.weights.empty())
       throw ConfigError("--facts and --weights go with a --format; name one");
@@ -62,11 +74,18 @@ Command add_report(CLI::App& program) {
   app->add_option("--weights", options->weights,
                   "With --format: the folder of the exported model, whose .safetensors are hashed "
                   "instead of the newest checkpoint");
+  app->add_option(
+      "--slurm", options->sacct,
+      "Keep what Slurm has measured of the run's jobs, and show it beside lmtrain's figure: "
+      "a file, or - for standard input, of `sacct --duplicates --noheader --parsable2 "
+      "--format=JobID,ConsumedEnergyRaw`");
   return {
       .app = app,
-      .examples = {"lmtrain report runs/quickstart",
-                   "lmtrain report runs/quickstart energy.region=FRA energy.pue=1.2",
-                   "lmtrain report runs/quickstart --format gpai --facts facts.yaml > gpai.md"},
+      .examples =
+          {"lmtrain report runs/quickstart",
+           "lmtrain report runs/quickstart energy.region=FRA energy.pue=1.2",
+           "sacct -DnPj 1234 -o JobID,ConsumedEnergyRaw | lmtrain report runs/quickstart --slurm -",
+           "lmtrain report runs/quickstart --format gpai --facts facts.yaml > gpai.md"},
       .synonyms = {{{"run", "run_dir", "dir", "folder"}, {}, "RUN is written without an option"}},
       .run = run_with(options, write_report)};
 }

@@ -6,17 +6,26 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/config/config.h"
 
 namespace lmtrain {
 
-void add_energy_options(CLI::App* app, EnergyOptions& options) {
-  CLI::Option* const energy = app->add_flag(
-      "--energy", options.is_wanted,
-      "Add the energy and the emissions of this call: as a last line of JSON, {\"energy\": ..}, or "
-      "for plain text and tables on standard error");
+namespace {
+
+std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options, const RankPlace& place) {
+  if (!options.is_wanted) return nullptr;
+  EnergyConfig config;
+  if (!options.region.empty()) config.region = options.region;
+  return std::make_unique<CallEnergy>(config, place);
+}
+
+}  // namespace
+
+void add_energy_options(CLI::App* app, EnergyOptions& options, const std::string& text) {
+  CLI::Option* const energy = app->add_flag("--energy", options.is_wanted, text);
   app->add_option("--region", options.region,
                   "Grid, by the code of a country or region, such as DEU, as energy.region in a "
                   "config (default WORLD)")
@@ -24,14 +33,17 @@ void add_energy_options(CLI::App* app, EnergyOptions& options) {
 }
 
 std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options, const Launch& launch) {
-  if (!options.is_wanted) return nullptr;
-  if (launch.num_nodes() > 1)
+  if (options.is_wanted && launch.num_nodes() > 1)
     throw ConfigError("--energy meters the ranks of one node, and this job has several nodes");
-  EnergyConfig config;
-  if (!options.region.empty()) config.region = options.region;
-  return std::make_unique<CallEnergy>(
-      config, RankPlace{launch.rank(), launch.size(), launch.node(), launch.local_rank(),
-                        launch.host(), launch.local_size()});
+  return start_metering(options,
+                        RankPlace{launch.rank(), launch.size(), launch.node(), launch.local_rank(),
+                                  launch.host(), launch.local_size()});
+}
+
+std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options) {
+  RankPlace place;
+  place.host = host_name();
+  return start_metering(options, place);
 }
 
 std::string json_line(const nlohmann::ordered_json& value) {

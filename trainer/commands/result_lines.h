@@ -21,10 +21,16 @@ struct EnergyOptions {
   bool is_wanted = false;
   std::string region;
 };
-void add_energy_options(CLI::App* app, EnergyOptions& options);
+void add_energy_options(
+    CLI::App* app, EnergyOptions& options,
+    const std::string& text =
+        "Add the energy and the emissions of this call: as a last line of JSON, {\"energy\": ..}, or "
+        "for plain text and tables on standard error");
 // Meters from now on, where that is wanted. Call it before the model is loaded. A region that is
 // not known is refused, and so are ranks of several nodes: each node has meters of its own.
 std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options, const Launch& launch);
+// The same for a command of one process.
+std::unique_ptr<CallEnergy> start_metering(const EnergyOptions& options);
 
 // One line of JSON; bytes that are no UTF-8 become U+FFFD.
 std::string json_line(const nlohmann::ordered_json& value);

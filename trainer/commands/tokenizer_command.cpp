@@ -13,6 +13,7 @@
 #include "data/train_tokenizer.h"
 #include "parallel/cores.h"
 #include "trainer/commands/command.h"
+#include "trainer/commands/result_lines.h"
 
 namespace lmtrain {
 namespace {
@@ -26,6 +27,7 @@ struct TrainOptions {
   TokenizerKind kind = TokenizerKind::kBpe;
   bool cased = false;  // wordpiece: keeps case and accents
   std::string output;
+  EnergyOptions energy;
 };
 
 TokenizerConfig config_of(const TrainOptions& options) {
@@ -39,10 +41,12 @@ TokenizerConfig config_of(const TrainOptions& options) {
 }
 
 void train(const TrainOptions& options) {
+  const auto energy = start_metering(options.energy);
   const TokenizerConfig config = config_of(options);
   std::vector<SourceConfig> sources;
   for (const std::string& path : options.sources) sources.push_back({path, options.separator});
   DocumentReader reader(list_source_files(sources));
+  if (energy) energy->begin(Phase::kPreparation);
   const int num_threads = static_cast<int>(job_cores().size());
   const Tokenizer tokenizer = train_tokenizer(
       reader, config, {.num_threads = num_threads, .max_memory_bytes = kTrainerMemoryBytes},
@@ -53,6 +57,7 @@ void train(const TrainOptions& options) {
   make_folders(options.output);
   tokenizer.save(std::filesystem::path(options.output) / "tokenizer.json");
   std::cout << options.output << "/tokenizer.json (" << tokenizer.vocab_size() << " entries)\n";
+  if (energy) log_info(CallEnergy::sentence(energy->summary(0)));
 }
 
 struct EncodeOptions {
@@ -131,6 +136,7 @@ Command add_train_part(CLI::App* parent) {
   app->add_flag("--cased", options->cased, "wordpiece: keep case and accents");
   app->add_option("--separator", options->separator,
                   "Line that ends a document; without it each file is one document");
+  add_energy_options(app, options->energy, "Say what energy and emissions the call took");
   return {.app = app,
           .examples = {"lmtrain tokenizer train my-tokenizer corpus/ --vocab-size 8192",
                        "lmtrain tokenizer train my-wordpiece a.txt b.txt --kind wordpiece --cased"},

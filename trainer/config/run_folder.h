@@ -24,7 +24,9 @@ struct RunFolder {
   std::filesystem::path lock() const { return path / ".lock"; }  // while a job is writing
   std::filesystem::path checkpoints() const { return path / "checkpoints"; }
   std::filesystem::path energy() const { return path / "energy"; }  // a ledger per rank
-  std::filesystem::path traces() const { return path / "trace"; }   // a file per rank
+  // What Slurm has measured of the run's jobs, by `lmtrain report --slurm`.
+  std::filesystem::path batch_energy() const { return energy() / "sacct.txt"; }
+  std::filesystem::path traces() const { return path / "trace"; }  // a file per rank
   std::filesystem::path emissions() const { return path / "emissions.json"; }
   std::filesystem::path report() const { return path / "report.md"; }
   std::filesystem::path page() const { return path / "report.html"; }

@@ -29,8 +29,9 @@ CallEnergy::CallEnergy(const EnergyConfig& config, const RankPlace& place)
       place, phases_, options);
 }
 
-void CallEnergy::begin_inference() {
-  inference_ = std::make_unique<PhaseScope>(phases_, Phase::kInference);
+void CallEnergy::begin(Phase work) {
+  work_ = work;
+  scope_ = std::make_unique<PhaseScope>(phases_, work);
 }
 
 bool CallEnergy::is_measured() const {
@@ -44,10 +45,10 @@ nlohmann::ordered_json CallEnergy::summary(int64_t num_tokens) {
   read_meters();
   EnergyTotals totals = logger_->totals();
   take_share(totals, node_share(work_of(totals)));
-  const double joules = totals.joules_in(Phase::kInference);
+  const double joules = totals.joules_in(work_);
   return {{"joules", joules},
           {"startup_joules", totals.joules() - joules},
-          {"seconds", totals.phase_seconds[static_cast<size_t>(Phase::kInference)]},
+          {"seconds", totals.phase_seconds[static_cast<size_t>(work_)]},
           {"startup_seconds", totals.phase_seconds[static_cast<size_t>(Phase::kStartup)]},
           {"tokens", num_tokens},
           {"joules_per_token", joules / static_cast<double>(std::max<int64_t>(1, num_tokens))},
@@ -65,8 +66,7 @@ std::string CallEnergy::sentence(const nlohmann::ordered_json& summary) {
   return cat(three_digits(number("joules")), " J in ", three_digits(number("seconds")), " s (",
              summary.at("quality").get<std::string>(), "), ", of_tokens,
              emissions_text(number("grams_co2e")), " CO2e (", summary.at("grid").get<std::string>(),
-             "); before that ", three_digits(number("startup_joules")),
-             " J to start and load the model");
+             "); before that ", three_digits(number("startup_joules")), " J to start");
 }
 
 }  // namespace lmtrain

@@ -20,8 +20,9 @@ class CallEnergy {
   // they are those of the whole node, of which the job has its part.
   CallEnergy(const EnergyConfig& config, const RankPlace& place);
 
-  // Ends start-up: from now on all is inference.
-  void begin_inference();
+  // Ends start-up: from now on all is inference, or another work.
+  void begin_inference() { begin(Phase::kInference); }
+  void begin(Phase work);
   // What this process has spent, in J, as far as the meters have been read. It never falls.
   double joules() const { return logger_->spent_joules(); }
   // Reads the meters now.
@@ -39,7 +40,8 @@ class CallEnergy {
   EnergyPrice price_;
   PhaseTracker phases_;
   std::unique_ptr<PowerLogger> logger_;
-  std::unique_ptr<PhaseScope> inference_;
+  Phase work_ = Phase::kInference;
+  std::unique_ptr<PhaseScope> scope_;
 };
 
 }  // namespace lmtrain

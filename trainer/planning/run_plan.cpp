@@ -61,11 +61,12 @@ MachinePower power_of(const MachineSpec& machine, const EnergyConfig& config, in
     const Estimate watts =
         estimate(devices, kLeastOfDesign / kUsualOfDesign, 1 / kUsualOfDesign) * kUsualOfDesign +
         estimate(machine.host_watts * kUsualOfHost, kLeastOfHost / kUsualOfHost, 1 / kUsualOfHost);
-    return {watts,
+    const double outside = config.network_watts + config.storage_watts;
+    return {watts + estimate(outside, 1, 1),
             cat("a node draws ", fixed(100 * kUsualOfDesign, 0),
                 "% of its accelerators' design power, and ", fixed(100 * kUsualOfHost, 0),
                 "% of what its data sheet allows for the rest"),
-            devices * kIdleOfDesign + machine.host_watts * kLeastOfHost};
+            devices * kIdleOfDesign + machine.host_watts * kLeastOfHost + outside};
   }
   const CpuDesignPower design = cpu_design_power(procfs, config);
   const long all_cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -75,10 +76,11 @@ MachinePower power_of(const MachineSpec& machine, const EnergyConfig& config, in
   const std::unique_ptr<Meter> memory = make_memory_model_meter(procfs);
   memory->read(0.0);
   const Reading of_memory = memory->read(1.0);
-  return {
-      {of_cpu.joules + of_memory.joules, of_cpu.low + of_memory.low, of_cpu.high + of_memory.high},
-      cat("modelled: ", design.source, ", ", cores, " of ", all_cores, " cores at work"),
-      cpu_power_reading(design, 0.0, 1.0).joules + of_memory.joules};
+  const double allowance = allowance_watts(config);
+  return {{of_cpu.joules + of_memory.joules + allowance, of_cpu.low + of_memory.low + allowance,
+           of_cpu.high + of_memory.high + allowance},
+          cat("modelled: ", design.source, ", ", cores, " of ", all_cores, " cores at work"),
+          cpu_power_reading(design, 0.0, 1.0).joules + of_memory.joules + allowance};
 }
 
 LayoutPlan layout_of(const PlanQuestion& question) {

@@ -38,6 +38,7 @@ LoadedConfig for_calibration(const LoadedConfig& loaded, int64_t steps, int64_t 
   if (config.checkpoint.interval) config.checkpoint.interval = 0;
   config.checkpoint.keep_every = 0;
   config.energy.budget = {};
+  config.energy.max_slowdown.reset();  // its trials would count as steps
   constexpr double kNeverAbove = 5000.0;
   if (config.energy.schedule.pause_above) config.energy.schedule.pause_above = kNeverAbove;
   return few;

@@ -96,6 +96,7 @@ struct MetricsLine {
   std::optional<TaskMetrics> task;
   std::optional<SaveTimes> save;
   bool is_failed_save = false;
+  std::optional<CapFacts> power_caps;
   bool is_step = false;
   bool is_skipped = false;
   bool is_spike = false;
@@ -127,6 +128,8 @@ std::optional<MetricsLine> parse_line(const json& record) {
                           record["checkpoint_bytes"]};
   } else if (record.contains("save_failed")) {
     line.is_failed_save = true;
+  } else if (record.contains("power_caps")) {
+    line.power_caps = parse_cap_facts(record["power_caps"]);
   } else if (record.contains("validation_loss")) {
     if (!record["validation_loss"].is_null())  // null: it was not finite
       line.validation = read_validation(record);
@@ -163,6 +166,8 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
       parsed = parse_line(record);
     } catch (const json::exception&) {  // a value of another type
       parsed.reset();
+    } catch (const DataError&) {  // the same
+      parsed.reset();
     }
     if (!parsed) {
       if (!is_torn) damaged.push_back(number);
@@ -178,6 +183,8 @@ void MetricsLog::read(const std::filesystem::path& path, int64_t last_step) {
       add_save(*line.save);
     } else if (line.is_failed_save) {
       ++failed_saves_;
+    } else if (line.power_caps) {
+      power_caps_.push_back(*line.power_caps);
     } else if (line.validation) {
       last_validation_ = *line.validation;
       validation_loss_.push_back({line.step, last_validation_.loss});
@@ -353,6 +360,11 @@ void MetricsLog::save_failed(int64_t step, const std::string& reason) {
   write(json{{"step", step}, {"save_failed", reason}}.dump(-1, ' ', false,
                                                            json::error_handler_t::replace));
   ++failed_saves_;
+}
+
+void MetricsLog::power_caps(int64_t step, const CapFacts& caps) {
+  write(json{{"step", step}, {"power_caps", to_json(caps)}}.dump());
+  power_caps_.push_back(caps);
 }
 
 void MetricsLog::add_save(const SaveTimes& times) {

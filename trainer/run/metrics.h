@@ -98,12 +98,14 @@ class MetricsLog {
   void task(int64_t step, const TaskMetrics& metrics);
   void save(const SaveTimes& times);
   void save_failed(int64_t step, const std::string& reason);
+  void power_caps(int64_t step, const CapFacts& caps);
 
   // What the file holds so far, including the lines of earlier attempts.
   const std::vector<CurvePoint>& train_loss() const { return train_loss_; }
   const std::vector<CurvePoint>& validation_loss() const { return validation_loss_; }
   const std::vector<TaskCurve>& tasks() const { return tasks_; }
   const std::optional<SaveFacts>& saves() const { return saves_; }
+  const std::vector<CapFacts>& power_caps() const { return power_caps_; }
   int64_t failed_saves() const { return failed_saves_; }
   int64_t spikes() const { return spikes_; }
   int64_t skipped_steps() const { return skipped_steps_; }  // whose update was left out
@@ -140,6 +142,7 @@ class MetricsLog {
   std::vector<CurvePoint> validation_loss_;
   std::vector<TaskCurve> tasks_;
   std::optional<SaveFacts> saves_;
+  std::vector<CapFacts> power_caps_;
   int64_t failed_saves_ = 0;
   int64_t spikes_ = 0;
   int64_t skipped_steps_ = 0;

@@ -84,6 +84,19 @@ Spending RunRecorder::spent_by_now() {
   return spent(sum);
 }
 
+double RunRecorder::joules_by_now() {
+  power_.take_sample();
+  double joules = 0;
+  for (const double of_rank : gather_all(launch_.world(), power_.spent_joules())) joules += of_rank;
+  return joules;
+}
+
+void RunRecorder::power_caps(int64_t step, CapFacts caps) {
+  if (metrics() == nullptr) return;
+  caps.attempt = run_.attempt.number;
+  metrics()->power_caps(step, caps);
+}
+
 Spending RunRecorder::spent(const RankSignals& signals) const {
   return {.facility_joules = signals.joules * run_.config().energy.pue,
           .grams = signals.grams,
@@ -233,6 +246,7 @@ void RunRecorder::fill_facts(int64_t step, bool finished) {
   facts_.validation_loss = metrics()->validation_loss();
   facts_.tasks = metrics()->tasks();
   facts_.speeds = metrics()->speeds();
+  facts_.power_caps = metrics()->power_caps();
   facts_.saves = metrics()->saves();
   facts_.failed_saves = metrics()->failed_saves();
   facts_.spikes = metrics()->spikes() + num_roll_backs_;

@@ -42,6 +42,9 @@ class RunRecorder {
   double paused_before() const { return paused_before_; }
   // Collective: what this attempt has spent by now.
   Spending spent_by_now();
+  // Collective: the energy that this attempt's computers have taken by now; differences of it are what a
+  // span of time has cost.
+  double joules_by_now();
   // What this attempt had spent when the step began that these are the signals of.
   Spending spent(const RankSignals& signals) const;
 
@@ -57,6 +60,9 @@ class RunRecorder {
   bool has_validated(int64_t step) const;
   // Collective: the same of a task.
   bool has_evaluated(const std::string& task, int64_t step) const;
+
+  // The power caps that this attempt has tried by that step; it fills in which attempt this is.
+  void power_caps(int64_t step, CapFacts caps);
 
   // Before a save: adds what the run has taken up to that to the checkpoint's state, and has the
   // energy up to it in the ledger.

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "energy/report/batch_energy.h"
 #include "energy/report/report_html.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/config/load_config.h"
@@ -44,6 +45,7 @@ EmissionsReport RunReporter::write(const RunFacts& facts) {
       unless_damaged([&] { return make_emissions_report(std::move(totals), config_, repricing_); });
   if (const std::optional<PlanFactors> plan = load_plan(folder_.plan()))
     report.plan = compare_with_plan(*plan, report, facts);
+  report.batch = load_batch_energy(folder_.batch_energy(), report.attempts);
   try {
     write_file_durably(folder_.facts(), to_json(facts));
     const Account account = account_of(report, people_);
@@ -181,8 +183,20 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
   const Repricing repricing = repricing_of(settings);
   run.report = make_emissions_report(RunLedgers(folder.energy(), 0, 1, repricing.series).refresh(),
                                      energy_config_of(folder), repricing);
+  run.report.batch = load_batch_energy(folder.batch_energy(), run.report.attempts);
   run.account = account_of(run.report, run.people);
   return run;
+}
+
+void add_batch_energy(const RunFolder& folder, std::string_view sacct) {
+  require_records(folder);
+  const EmissionsReport report =
+      make_emissions_report(RunLedgers(folder.energy()).refresh(), energy_config_of(folder));
+  if (compare_with_batch(parse_sacct(sacct), report.attempts).empty()) {
+    throw DataError(cat("no energy of a job in which ", folder.path.string(),
+                        " has run; does this Slurm have an AcctGatherEnergyType?"));
+  }
+  write_file_durably(folder.batch_energy(), sacct);
 }
 
 ReportedRun reported_ledgers(const std::filesystem::path& ledgers,

@@ -2,6 +2,8 @@
 // and the facts of the training.
 #pragma once
 
+#include <string_view>
+
 #include "energy/energy_config.h"
 #include "energy/formats/formats.h"
 #include "energy/ledger/totals.h"
@@ -61,6 +63,9 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
 // The same of ledgers without a run, those of `lmtrain prepare`.
 ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
                              const std::vector<std::string>& settings);
+// Keeps what Slurm has measured of the run's jobs (energy/report/batch_energy.h) for its reports. Throws
+// DataError for a text in another form, and one without a job of this run.
+void add_batch_energy(const RunFolder& folder, std::string_view sacct);
 // Throws ConfigError for settings that reported_run() would refuse.
 void check_repricing(const std::vector<std::string>& settings);
 

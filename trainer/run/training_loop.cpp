@@ -14,6 +14,7 @@
 #include "parallel/device.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/run/budget.h"
+#include "trainer/run/power_caps.h"
 #include "trainer/run/run_pauses.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
@@ -65,6 +66,7 @@ class Loop {
       if (budget_.is_limited()) budget_.begin(recorder_.spent_by_now());
       if (budget_.is_spent()) return end_without_work(done);
       at_step(done, [&] { begin_pauses(done); });
+      caps_.emplace(config_.energy, job_.compute.device, recorder_, launch_);
       const bool begins = beginning_.start.checkpoint.empty();
       if (begins || last_saved_ == done) at_step(done, [&] { work_between_steps(done); });
       while (done < config_.train.steps) {
@@ -116,6 +118,7 @@ class Loop {
     deadline_.note_step(seconds);
     note_in_budget(step + 1, result.signals);
     recorder_.end_step(step, result, trainer_, seconds, budget_.remaining_steps());
+    caps_->after_step(step + 1, seconds, saver_.is_saving());
     say(trainer_.judgement(), launch_);
     if (trainer_.judgement().verdict == Verdict::kRollBack)
       roll_back(step + 1, trainer_.judgement());
@@ -432,6 +435,7 @@ class Loop {
   Launch& launch_;
   std::optional<RunPauses> pauses_;  // where the config has any
   bool pause_is_agreed_ = false;     // by all ranks, in the last step
+  std::optional<RunPowerCaps> caps_;
   Budget budget_;
   bool is_at_budget_ = false;
   double validation_seconds_ = 0;  // of the last one

@@ -1,7 +1,8 @@
 // Stands in for the driver's libnvidia-ml.so.1. The environment variable FAKE_NVML_GPUS names a
 // file that is read again at every call. Each line of it is a GPU:
-//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID [CLOCK_REASONS]]
-// A value is "-" if the GPU does not support it, and "lost" if the GPU no longer answers.
+//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID [CLOCK_REASONS [LIMIT LEAST_LIMIT [RIGHT]]]]
+// A value is "-" if the GPU does not support it, and "lost" if the GPU no longer answers. Limits are
+// in milliwatts; setting one changes the file, unless the right is "refused".
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -13,13 +14,15 @@
 namespace {
 
 constexpr int kSuccess = 0;
+constexpr int kInvalidArgument = 2;
 constexpr int kNotSupported = 3;
+constexpr int kNoPermission = 4;
 constexpr int kNotFound = 6;
 constexpr int kGpuIsLost = 15;
 constexpr uintptr_t kMigOffset = 1000;  // handles of MIG instances
 
 struct Gpu {
-  std::string uuid, name, energy, power, mig, clock_reasons = "0";
+  std::string uuid, name, energy, power, mig, clock_reasons = "0", limit = "-", least = "-", right;
 };
 
 std::vector<Gpu> gpus() {
@@ -29,11 +32,24 @@ std::vector<Gpu> gpus() {
   while (std::getline(file, line)) {
     std::istringstream words(line);
     Gpu gpu;
-    words >> gpu.uuid >> gpu.name >> gpu.energy >> gpu.power >> gpu.mig >> gpu.clock_reasons;
+    words >> gpu.uuid >> gpu.name >> gpu.energy >> gpu.power;
+    if (words >> gpu.mig) words >> gpu.clock_reasons;
+    if (words >> gpu.limit) words >> gpu.least >> gpu.right;
+    for (std::string* absent : {&gpu.limit, &gpu.least})
+      if (absent->empty()) *absent = "-";
     if (gpu.clock_reasons.empty()) gpu.clock_reasons = "0";
     all.push_back(gpu);
   }
   return all;
+}
+
+void write(const std::vector<Gpu>& all) {
+  std::ofstream file(std::getenv("FAKE_NVML_GPUS"), std::ios::trunc);
+  for (const Gpu& gpu : all) {
+    file << gpu.uuid << " " << gpu.name << " " << gpu.energy << " " << gpu.power << " " << gpu.mig
+         << " " << gpu.clock_reasons << " " << gpu.limit << " " << gpu.least << " " << gpu.right
+         << "\n";
+  }
 }
 
 // A handle is 1 + the index, so that no handle is null.
@@ -60,7 +76,16 @@ extern "C" {
 int nvmlInit_v2() { return kSuccess; }
 int nvmlShutdown() { return kSuccess; }
 const char* nvmlErrorString(int result) {
-  return result == kGpuIsLost ? "GPU is lost" : result == kNotSupported ? "Not Supported" : "Error";
+  switch (result) {
+    case kGpuIsLost:
+      return "GPU is lost";
+    case kNotSupported:
+      return "Not Supported";
+    case kNoPermission:
+      return "Insufficient Permissions";
+    default:
+      return "Error";
+  }
 }
 int nvmlDeviceGetCount_v2(unsigned int* count) {
   *count = static_cast<unsigned int>(gpus().size());
@@ -94,6 +119,25 @@ int nvmlDeviceGetTotalEnergyConsumption(void* handle, unsigned long long* millij
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void* handle, unsigned long long* reasons) {
   return copy_number(gpus().at(index_of(handle)).clock_reasons, reasons);
+}
+int nvmlDeviceGetPowerManagementLimit(void* handle, unsigned int* milliwatts) {
+  return copy_number(gpus().at(index_of(handle)).limit, milliwatts);
+}
+int nvmlDeviceGetPowerManagementLimitConstraints(void* handle, unsigned int* least,
+                                                 unsigned int* most) {
+  const Gpu gpu = gpus().at(index_of(handle));
+  *most = 0;
+  return copy_number(gpu.least, least);
+}
+int nvmlDeviceSetPowerManagementLimit(void* handle, unsigned int milliwatts) {
+  std::vector<Gpu> all = gpus();
+  Gpu& gpu = all.at(index_of(handle));
+  if (gpu.limit == "-") return kNotSupported;
+  if (gpu.right == "refused") return kNoPermission;
+  if (milliwatts < std::stoul(gpu.least)) return kInvalidArgument;
+  gpu.limit = std::to_string(milliwatts);
+  write(all);
+  return kSuccess;
 }
 int nvmlDeviceGetPowerUsage(void* handle, unsigned int* milliwatts) {
   return copy_number(gpus().at(index_of(handle)).power, milliwatts);
