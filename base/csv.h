@@ -66,8 +66,8 @@ struct CsvTable {
   std::vector<CsvRow> rows;
 };
 
-// A whole table that is in memory. Throws DataError also for one without a header, or with two columns
-// of one name.
+// A whole table that is in memory. Throws DataError also for one without a header, or with two
+// columns of one name.
 CsvTable parse_csv(std::string_view text, const std::string& origin, char separator = ',');
 
 // Fields as one line, with its line end; quoted where they have to be.

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), where a hash has to withstand people: evidence of which weights a report is of.
+// SHA-256 (FIPS 180-4), where a hash has to withstand people: evidence of which weights a report is
+// of.
 #pragma once
 
 #include <filesystem>

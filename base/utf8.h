@@ -23,8 +23,8 @@ int64_t num_characters(std::string_view text);
 size_t find_invalid_utf8(std::string_view text);
 
 // Returns the text with U+FFFD in place of what is no character, one for each beginning of a
-// character that is not completed and for each other byte, as Python decodes: for showing the output
-// of a byte-level model.
+// character that is not completed and for each other byte, as Python decodes: for showing the
+// output of a byte-level model.
 std::string shown_as_utf8(std::string_view text);
 
 }  // namespace lmtrain

@@ -19,9 +19,9 @@ namespace lmtrain {
 // global index, otherwise of the sample.
 class MaskedLoader : public Loader {
  public:
-  // In evaluation, whose order is not kPermutedEachEpoch, the text is made into samples once; data.duplicates
-  // has no effect. Throws DataError when there is no sample or the tokenizer lacks a token that
-  // masking needs.
+  // In evaluation, whose order is not kPermutedEachEpoch, the text is made into samples once;
+  // data.duplicates has no effect. Throws DataError when there is no sample or the tokenizer lacks
+  // a token that masking needs.
   MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const DataConfig& config,
                SampleOrder order, uint64_t seed);
 

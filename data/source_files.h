@@ -32,8 +32,8 @@ struct SourceFile {
 // relative paths, and the matches of a pattern in the byte order of their paths. Names that start
 // with a dot are skipped. Links are followed, except to a folder that was listed already, with a
 // warning. The folders `left_out`, such as the cache, are left out with a warning where a source's
-// folder holds them. Throws DataError, naming the config key and the path, when there is no source, a
-// path is missing, cannot be read or lies in a folder of `left_out`, or a folder holds no file.
+// folder holds them. Throws DataError, naming the config key and the path, when there is no source,
+// a path is missing, cannot be read or lies in a folder of `left_out`, or a folder holds no file.
 std::vector<SourceFile> list_source_files(const std::vector<SourceConfig>& sources,
                                           const std::vector<std::filesystem::path>& left_out = {});
 

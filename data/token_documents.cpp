@@ -167,8 +167,8 @@ class MegatronDocuments : public FileDocuments {
   }
   int64_t mark(int64_t document) const { return index_.at<int64_t>(marks_at_ + 8 * document); }
 
-  // An index may name the same ids again and again. What it expands to is bounded before anything is
-  // allocated: sequences do not overlap, so that they hold no more ids than the file.
+  // An index may name the same ids again and again. What it expands to is bounded before anything
+  // is allocated: sequences do not overlap, so that they hold no more ids than the file.
   void check_lengths() const {
     const int64_t num_ids = ids_.size() / id_bytes_;
     int64_t total = 0;

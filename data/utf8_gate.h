@@ -1,5 +1,5 @@
-// Applies data.utf8 to what is not text: invalid UTF-8, and zero bytes, which UTF-16 and binary files
-// hold. Counts how often that happened.
+// Applies data.utf8 to what is not text: invalid UTF-8, and zero bytes, which UTF-16 and binary
+// files hold. Counts how often that happened.
 #pragma once
 
 #include <cstdint>

@@ -16,10 +16,10 @@ namespace lmtrain {
 // is `fraction`.
 bool is_for_validation(std::string_view text, double fraction);
 
-// Decides for the documents of all sources, in the order of their files. Of a source that holds many
-// documents, a hash chooses (is_for_validation). Of a source with so few that a hash might choose
-// none of them, or all, the last `fraction` of the text is for validation, and the document in which
-// that part begins is cut in two, where possible at the end of a line.
+// Decides for the documents of all sources, in the order of their files. Of a source that holds
+// many documents, a hash chooses (is_for_validation). Of a source with so few that a hash might
+// choose none of them, or all, the last `fraction` of the text is for validation, and the document
+// in which that part begins is cut in two, where possible at the end of a line.
 class ValidationSplit {
  public:
   // Reads each source until it has shown many documents. Logs which sources give their last part.

@@ -14,9 +14,9 @@ struct Accelerator {
   std::string_view source;
 };
 
-// The entry whose name is one of the words of `hardware` ("NVIDIA A100-SXM4-80GB", "TPUv3"), or null
-// where it names none or several. The table has boards of the kind that servers for training have
-// (SXM, OAM, TPU chips). Cards for PCI Express, which are slower and draw less, are not in it.
+// The entry whose name is one of the words of `hardware` ("NVIDIA A100-SXM4-80GB", "TPUv3"), or
+// null where it names none or several. The table has boards of the kind that servers for training
+// have (SXM, OAM, TPU chips). Cards for PCI Express, which are slower and draw less, are not in it.
 const Accelerator* find_accelerator(std::string_view hardware);
 
 }  // namespace lmtrain

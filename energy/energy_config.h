@@ -18,7 +18,7 @@ struct BudgetConfig {
   std::optional<double> money;
 
   void describe(Fields& f) {
-    const RealLimits limits = {.min = 0.0, .max = 1e15, .min_excluded = true};
+    const RealLimits limits = {.min = 1e-9, .max = 1e15};
     f.optional_real("kwh", kwh, limits, "none", "Energy with that of the building (pue), in kWh.");
     f.optional_real("kgco2e", kgco2e, limits, "none", "Emissions of the grid, in kgCO2e.");
     f.optional_real("hours", hours, limits, "none", "Hours of all attempts.");

@@ -42,8 +42,8 @@ AttentionMask full_mask(const at::Tensor& lengths, int64_t positions);
 // Every token sees its whole document. `document_ids`: as in causal_mask_within.
 AttentionMask full_mask_within(const at::Tensor& document_ids);
 
-// Is given the probabilities of attention of each block in turn: [samples, heads, queries, keys], of
-// the heads of all ranks.
+// Is given the probabilities of attention of each block in turn: [samples, heads, queries, keys],
+// of the heads of all ranks.
 using AttentionListener = std::function<void(const at::Tensor& probabilities)>;
 
 }  // namespace lmtrain

@@ -32,8 +32,8 @@ class Encoder : public Model {
   at::Tensor hidden(const ModelInput& input) const override;
   at::Tensor token_vectors(const at::Tensor& ids) const override;
 
-  // Returns the loss of the language head at hidden rows [n, hidden]; labels and weights are [n]. To
-  // be called only where the model has that head.
+  // Returns the loss of the language head at hidden rows [n, hidden]; labels and weights are [n].
+  // To be called only where the model has that head.
   VocabLoss token_loss(const at::Tensor& rows, const at::Tensor& labels, const at::Tensor& weights,
                        const VocabLossOptions& options) const;
   // Returns the log-probability of each token of the vocabulary at each of the hidden rows, [n,

@@ -1,6 +1,7 @@
 // Linear layers of few rows, as in decoding, where a product costs one pass over the weights. The
 // project has its own kernel because a row's result must not depend on the rows beside it, and
-// because LibTorch's products of one row reach less of the memory's bandwidth (docs/performance.md).
+// because LibTorch's products of one row reach less of the memory's bandwidth
+// (docs/performance.md).
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -31,9 +31,9 @@ void compute_on_one_thread();
 // Floating-point operations per second of large matrix products.
 struct MatmulCeiling {
   double flops = 0;
-  // Whether the threads kept their cores busy while it was measured. Otherwise the machine does other
-  // work too or has fewer cores than threads, and the true ceiling is higher; or the library computes
-  // products of this type on fewer threads.
+  // Whether the threads kept their cores busy while it was measured. Otherwise the machine does
+  // other work too or has fewer cores than threads, and the true ceiling is higher; or the library
+  // computes products of this type on fewer threads.
   bool is_believed = true;
 };
 // The size of square products to measure a CPU by: as large as a measurement of about a second

@@ -1,6 +1,6 @@
 // Fingerprints of tensors' bits, to compare what should be the same to the bit: XXH3 of the XXH3 of
-// blocks on the CPU; on a GPU the sum of all words, which any single changed bit changes and the host
-// computes alike.
+// blocks on the CPU; on a GPU the sum of all words, which any single changed bit changes and the
+// host computes alike.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 
 namespace lmtrain {
 
-// The hashes of the blocks of so many bytes, which stay in the cache while something else is done with
-// them.
+// The hashes of the blocks of so many bytes, which stay in the cache while something else is done
+// with them.
 class BlockHashes {
  public:
   static constexpr int64_t kBlock = int64_t{256} << 10;
@@ -51,8 +51,8 @@ class BlockHashes {
 // The sum of a contiguous tensor's words, on its device.
 at::Tensor word_sum(const at::Tensor& tensor);
 
-// Of a contiguous tensor, by its device; all threads take part. Fingerprints of one kind of device are
-// compared with each other.
+// Of a contiguous tensor, by its device; all threads take part. Fingerprints of one kind of device
+// are compared with each other.
 uint64_t fingerprint(const at::Tensor& tensor);
 
 }  // namespace lmtrain

@@ -39,7 +39,8 @@ void IdleWatch::look(const RankActivity::Seen& seen, double seconds, const Signs
     return;
   }
   unseen_ += seconds;
-  // A disk may take minutes for what a save has written, and not each file system says that it does.
+  // A disk may take minutes for what a save has written, and not each file system says that it
+  // does.
   const bool is_believed =
       !seen.is_in_operation &&
       (signs.waits_for_a_disk || seen.waits_for_save ||

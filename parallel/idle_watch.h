@@ -33,8 +33,8 @@ class IdleWatch {
   };
   void look(const RankActivity::Seen& seen, double seconds, const Signs& signs);
 
-  // How long the rank has done nothing that is seen, and was not believed to get on; and how long it
-  // has done nothing that is seen.
+  // How long the rank has done nothing that is seen, and was not believed to get on; and how long
+  // it has done nothing that is seen.
   double idle_seconds() const { return idle_; }
   double unseen_seconds() const { return unseen_; }
   // How long that may last: max(least, 3 x the 99th percentile of what the phase took before).

@@ -47,16 +47,17 @@ class Launch {
   // The group of all ranks, for CPU tensors.
   Communicator& world() { return *world_; }
 
-  // Collective. Another group of all ranks, whose operations and those of groups split from it run on
-  // a thread of their own, beside those of world(). Null where MPI lets only one thread communicate.
-  // To be destroyed before this.
+  // Collective. Another group of all ranks, whose operations and those of groups split from it run
+  // on a thread of their own, beside those of world(). Null where MPI lets only one thread
+  // communicate. To be destroyed before this.
   std::unique_ptr<Communicator> make_world_beside(const std::string& axis);
 
-  // What this rank does, for the watchdog (parallel/watchdog.h). A job of several ranks has one from its
-  // start, by the default options; one rank alone has one from the call of watch() on.
+  // What this rank does, for the watchdog (parallel/watchdog.h). A job of several ranks has one
+  // from its start, by the default options; one rank alone has one from the call of watch() on.
   RankActivity& activity() { return *activity_; }
   void watch(const WatchdogOptions& options);
-  // Called with what the watchdog has found, on its thread, before it ends the job. Null: nothing is.
+  // Called with what the watchdog has found, on its thread, before it ends the job. Null: nothing
+  // is.
   void on_hang(std::function<void(const std::string&)> work);
 
   // Says, the first time, what has failed on this rank alone. The job ends in some seconds with the
@@ -72,9 +73,9 @@ class Launch {
   void together(const std::function<void()>& check);
 
   // Collective. Rank 0 does work that may take any time, without the communicators, while the
-  // others wait for as long as its process runs: a rank 0 that is stopped or lost is found as anywhere
-  // else. One that hangs within the work is not, which may wait for another job. An error of the work is
-  // thrown by all ranks, as together() does.
+  // others wait for as long as its process runs: a rank 0 that is stopped or lost is found as
+  // anywhere else. One that hangs within the work is not, which may wait for another job. An error
+  // of the work is thrown by all ranks, as together() does.
   void first_works(const std::function<void()>& work);
 
   // Collective. Returns whether `mine` is true on any rank.

@@ -26,7 +26,8 @@ std::string name_of_process(pid_t process) {
   return name;
 }
 
-// From here to the end only calls that are safe in the child of a process with threads (signal-safety).
+// From here to the end only calls that are safe in the child of a process with threads
+// (signal-safety).
 
 void sleep_for(double seconds) {
   timespec time = {

@@ -97,8 +97,8 @@ class Requests {
 
   void wait() {
     // Open MPI looks at its TCP sockets only in every eighth or so of such calls. With one call
-    // between two sleeps a message between hosts would take a millisecond; in a long wait many calls
-    // would slow the neighbours.
+    // between two sleeps a message between hosts would take a millisecond; in a long wait many
+    // calls would slow the neighbours.
     constexpr int kCallsAtFirst = 16;
     constexpr int kCallsLater = 4;
     constexpr auto kAtFirst = std::chrono::milliseconds(2);

@@ -1,8 +1,9 @@
 // The Open MPI back end for CPU tensors (fp32, fp64, bf16, int64; any number of elements).
 //
 // Open MPI makes no progress by itself, and a rank that spins in MPI_Wait slows its neighbours. So
-// one thread of a rank makes the MPI calls of its training and polls with short sleeps; the training
-// thread only queues work. What communicates beside the training has groups and a thread of its own.
+// one thread of a rank makes the MPI calls of its training and polls with short sleeps; the
+// training thread only queues work. What communicates beside the training has groups and a thread
+// of its own.
 //
 // Reductions send each rank its part (reduce-scatter), sum in rank order, and send the sums back
 // (all-gather). So the bits are the same on every rank, in every run, however the work is cut.
@@ -28,7 +29,8 @@ namespace lmtrain {
 // The most bytes of other ranks' parts that a reduction holds at once, on the host.
 inline constexpr int64_t kReceivedBytes = int64_t{32} << 20;
 
-// The thread that calls MPI for a group and those split from it. Tasks run in the order in which they were queued.
+// The thread that calls MPI for a group and those split from it. Tasks run in the order in which
+// they were queued.
 class CommunicationThread {
  public:
   CommunicationThread();
@@ -57,8 +59,9 @@ class CommunicationThread {
 };
 
 // Makes a group of all ranks of `world`, which must be MPI_COMM_WORLD or a duplicate; MPI must be
-// initialised with MPI_THREAD_SERIALIZED or more, and with MPI_THREAD_MULTIPLE where there are several
-// such groups: each has a communication thread of its own. Destroy the group before MPI_Finalize.
+// initialised with MPI_THREAD_SERIALIZED or more, and with MPI_THREAD_MULTIPLE where there are
+// several such groups: each has a communication thread of its own. Destroy the group before
+// MPI_Finalize.
 std::unique_ptr<Communicator> make_mpi_communicator(
     MPI_Comm world, const std::string& axis = "world", std::shared_ptr<RankActivity> activity = {},
     RankActivity::Lane lane = RankActivity::Lane::kTraining);

@@ -28,8 +28,8 @@ void add_in_pieces(at::Tensor to, const at::Tensor& from) {
   }
 }
 
-// Zeros for weights that are read from end to end for every token: in pages of 2 MB where the system
-// has them, so that the processor fetches ahead over many rows.
+// Zeros for weights that are read from end to end for every token: in pages of 2 MB where the
+// system has them, so that the processor fetches ahead over many rows.
 at::Tensor zeros_in_large_pages(int64_t numel, const at::TensorOptions& options) {
   at::Tensor zeros = at::empty({numel}, options);
   if (zeros.is_cpu()) {

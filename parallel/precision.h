@@ -1,5 +1,5 @@
-// The number types in which a run computes and optimises (train.precision). Jobs turn kAuto into one
-// of the others when they start; the functions below refuse it.
+// The number types in which a run computes and optimises (train.precision). Jobs turn kAuto into
+// one of the others when they start; the functions below refuse it.
 #pragma once
 
 #include <array>

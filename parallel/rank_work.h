@@ -8,8 +8,8 @@
 
 namespace lmtrain {
 
-// Says what only this rank knows of, where Launch::fail has not yet, and ends the whole job, because
-// the other ranks would wait for this rank.
+// Says what only this rank knows of, where Launch::fail has not yet, and ends the whole job,
+// because the other ranks would wait for this rank.
 [[noreturn]] void end_job(const std::exception& error, Launch& launch);
 
 // Runs `work`. An exception of this rank alone ends the job here, while the groups of ranks that

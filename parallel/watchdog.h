@@ -28,10 +28,10 @@ struct WatchdogOptions {
 
 class Watchdog {
  public:
-  // Collective over `world`; MPI_COMM_NULL stands for one rank, with or without MPI. Else MPI must allow
-  // calls from several threads. The calling thread is the one that trains. `host` names this rank's node.
-  // `ends_job` is called on the watchdog's thread with what it found; should it return, the watchdog
-  // goes on.
+  // Collective over `world`; MPI_COMM_NULL stands for one rank, with or without MPI. Else MPI must
+  // allow calls from several threads. The calling thread is the one that trains. `host` names this
+  // rank's node. `ends_job` is called on the watchdog's thread with what it found; should it
+  // return, the watchdog goes on.
   Watchdog(MPI_Comm world, std::string host, const RankActivity& activity,
            std::function<void(const std::string&)> ends_job);
   // From here on the rank is not watched; it need not be called on all ranks at once.

@@ -1,10 +1,25 @@
 #!/usr/bin/env bash
 # Checks the form of the project's files: clang-format, the width of comments, clang-tidy with the compile database of
-# the cpu preset, shellcheck. check_format.sh [FILE...] limits clang-format and clang-tidy to those files.
+# the cpu preset, shellcheck.
+#   check_format.sh [FILE...]    limits clang-format and clang-tidy to those files
+#   check_format.sh --comments   the width of comments alone, which needs none of these programs
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+# clang-format leaves comments alone, so that diagrams stay whole.
+check_comments() {
+  if LC_ALL=C.UTF-8 grep -nHP '^(?=.{101})(.*\s)?//' "$@"; then die "these comments are wider than 100 columns"; fi
+}
+
 layers=(base data energy parallel models trainer)
+all_sources() { find "${layers[@]}" tests '(' -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' ')' | sort; }
+
+if [ "${1:-}" = --comments ]; then
+  mapfile -t sources < <(all_sources)
+  check_comments "${sources[@]}"
+  exit 0
+fi
+
 tools=()
 for tool in clang-format clang-tidy shellcheck; do
   command -v "$tool" >/dev/null || tools+=("$tool")
@@ -15,15 +30,13 @@ mapfile -t sources < <(
   if [ $# -gt 0 ]; then
     printf '%s\n' "$@"
   else
-    git ls-files --cached --others --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' |
-      while read -r file; do if [ -e "$file" ]; then echo "$file"; fi; done
+    all_sources
   fi
 )
 
 say "clang-format: ${#sources[@]} files"
 clang-format --dry-run -Werror "${sources[@]}"
-# clang-format leaves comments alone, so that diagrams stay whole.
-if LC_ALL=C.UTF-8 grep -nHP '^(?=.{101})(.*\s)?//' "${sources[@]}"; then die "these comments are wider than 100 columns"; fi
+check_comments "${sources[@]}"
 
 if [ $# = 0 ]; then
   say "shellcheck"

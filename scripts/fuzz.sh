@@ -39,6 +39,7 @@ printf 'Datetime (UTC),Zone id,Carbon intensity gCO2eq/kWh (Life cycle)\n2026-01
 printf 'time,g_per_kwh,duration\n2026-01-31T00:00Z,100,00:30:00\n' >"$seeds/intensity_series/table"
 printf '{"data":[{"from":"2026-01-31T00:00Z","to":"2026-01-31T00:30Z","intensity":{"forecast":266,"actual":null}}]}' >"$seeds/intensity_series/operator"
 printf '[{"Location":"a","Time":"2026-01-31T00:00:00+00:00","Rating":73,"Duration":"01:00:00"}]' >"$seeds/intensity_series/sdk"
+printf '12|5000\n12.batch|2600\n12.0|2400\n13_4|\n' >"$seeds/intensity_series/sacct"
 printf '{"text": "a", "pair": "b"}\n' >"$seeds/texts/jsonl"
 printf 'a\tb\nc\td\n' >"$seeds/texts/tsv"
 cp configs/*.yaml "$seeds/config/"

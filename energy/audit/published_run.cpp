@@ -408,8 +408,8 @@ std::string key_of_card_column(const std::string& title) {
   return "";
 }
 
-// The one kind of accelerator that the lines on training or hours and the tables name, or "": a card may
-// say what else the model runs on.
+// The one kind of accelerator that the lines on training or hours and the tables name, or "": a
+// card may say what else the model runs on.
 std::string hardware_of_training(std::string_view rest) {
   std::string lines;
   while (!rest.empty()) {

@@ -1,5 +1,5 @@
-// What others published of a training run: its size, hours, energy and emissions. `lmtrain audit` reads
-// it from tables, JSON and model cards and checks it (energy/audit/audit.h).
+// What others published of a training run: its size, hours, energy and emissions. `lmtrain audit`
+// reads it from tables, JSON and model cards and checks it (energy/audit/audit.h).
 #pragma once
 
 #include <filesystem>
@@ -35,12 +35,14 @@ struct PublishedRun {
 };
 
 // Reads all runs of a file, by its ending or else by its content:
-//   CSV       columns such as model, params_b, tokens_b, hardware, count, wall_days, gpu_hours, watts, pue,
-//             gco2_per_kwh, kwh, tco2e (docs/reporting.md lists them), and CodeCarbon's emissions.csv
+//   CSV       columns such as model, params_b, tokens_b, hardware, count, wall_days, gpu_hours,
+//             watts, pue, gco2_per_kwh, kwh, tco2e (docs/reporting.md lists them), and CodeCarbon's
+//             emissions.csv
 //   JSON      an object or a list of objects with the same names; lmtrain's emissions.json
-//   Markdown  a model card: co2_eq_emissions of its metadata, and tables with hours, watts, emissions
-// Throws DataError with file and place for what cannot be read, and for a file in which nothing of a
-// run's energy stands, naming what does; IoError.
+//   Markdown  a model card: co2_eq_emissions of its metadata, and tables with hours, watts,
+//             emissions
+// Throws DataError with file and place for what cannot be read, and for a file in which nothing of
+// a run's energy stands, naming what does; IoError.
 std::vector<PublishedRun> read_published_runs(const std::filesystem::path& file);
 
 // The same of a text; `origin` names it.

@@ -1,6 +1,6 @@
 // Which power cap a run takes: the one with the least energy a step among those that do not slow it
-// down too much. It tries a few, from the former setting down. How much a cap saves and costs differs from
-// model to model and from device to device (Zeus; You et al., NSDI 2023).
+// down too much. It tries a few, from the former setting down. How much a cap saves and costs
+// differs from model to model and from device to device (Zeus; You et al., NSDI 2023).
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ class CapSweep {
   // `max_slowdown` 0.05: steps may take 5% longer. `least_share`: lower ones make no difference.
   CapSweep(double max_slowdown, double least_share);
 
-  // The share to try next; nothing once all has been tried. The last is 1 again, so that what changed
-  // meanwhile does not count for a cap.
+  // The share to try next; nothing once all has been tried. The last is 1 again, so that what
+  // changed meanwhile does not count for a cap.
   std::optional<double> next() const;
   // What came of it.
   void add(double step_seconds, double step_joules);

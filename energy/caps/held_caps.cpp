@@ -59,7 +59,8 @@ std::string record_text(const std::vector<PowerKnob>& knobs) {
   return settings.dump() + "\n";
 }
 
-// Sets back what the record says. An empty or torn record is of a process that had capped nothing yet.
+// Sets back what the record says. An empty or torn record is of a process that had capped nothing
+// yet.
 std::string set_back(PowerKnobs& knobs, const fs::path& record) {
   const std::string text = read_system_text(record).text.value_or("");
   const json settings = json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -103,8 +104,8 @@ bool write_record(int descriptor, const std::string& text) {
          pwrite(descriptor, text.data(), text.size(), 0) == std::ssize(text);
 }
 
-// In a session of its own, since launchers kill the whole group of a rank. It must not hold what this
-// process has open: a launcher waits for the end of its output.
+// In a session of its own, since launchers kill the whole group of a rank. It must not hold what
+// this process has open: a launcher waits for the end of its output.
 pid_t start_restorer(const fs::path& program, const fs::path& record) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;

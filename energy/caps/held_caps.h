@@ -1,9 +1,10 @@
-// Power caps for a limited time: what devices were set to before is kept in a record of this node, so
-// that they are set back at the end, also where the process that has capped them is killed.
+// Power caps for a limited time: what devices were set to before is kept in a record of this node,
+// so that they are set back at the end, also where the process that has capped them is killed.
 //
 // A record is a file of a folder that the next boot clears, as it clears the settings. The process
-// that caps holds a lock on it. A second process waits for that lock (lmtrain restore-caps), and sets
-// the devices back when it gets it; where that one is killed, too, any later run on the node does.
+// that caps holds a lock on it. A second process waits for that lock (lmtrain restore-caps), and
+// sets the devices back when it gets it; where that one is killed, too, any later run on the node
+// does.
 #pragma once
 
 #include <filesystem>
@@ -29,9 +30,9 @@ class HeldCaps {
     std::string why_not;
   };
   // Sets the device back if a process has died that had capped it, then looks for its knobs with
-  // `find` and holds them. `restorer` is the program that is started to wait for the end of this process,
-  // as `restorer restore-caps --when-released RECORD`; none is if it is empty. `knobs` outlives the
-  // result.
+  // `find` and holds them. `restorer` is the program that is started to wait for the end of this
+  // process, as `restorer restore-caps --when-released RECORD`; none is if it is empty. `knobs`
+  // outlives the result.
   static Taken take(PowerKnobs& knobs, const std::filesystem::path& records,
                     const std::string& device, const std::function<FoundKnobs()>& find,
                     const std::filesystem::path& restorer);

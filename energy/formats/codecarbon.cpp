@@ -1,5 +1,6 @@
-// CodeCarbon's emissions.csv: its columns in their order, one row for the run. As there, energies are those
-// of the facility and powers those of the computers. What lmtrain does not know is left empty.
+// CodeCarbon's emissions.csv: its columns in their order, one row for the run. As there, energies
+// are those of the facility and powers those of the computers. What lmtrain does not know is left
+// empty.
 #include <cmath>
 #include <map>
 #include <vector>

@@ -1,4 +1,5 @@
-// CycloneDX 1.6: a bill of materials with the model as its one component. Energies are the facility's.
+// CycloneDX 1.6: a bill of materials with the model as its one component. Energies are the
+// facility's.
 #include "base/build_info.h"
 #include "base/text.h"
 #include "energy/formats/wording.h"

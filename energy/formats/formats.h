@@ -1,5 +1,5 @@
-// A run's energy and emissions in the forms that others ask for. docs/reporting.md says what each is
-// for and what of it people have to fill in.
+// A run's energy and emissions in the forms that others ask for. docs/reporting.md says what each
+// is for and what of it people have to fill in.
 #pragma once
 
 #include <array>

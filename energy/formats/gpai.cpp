@@ -1,5 +1,5 @@
-// What the European Union asks of providers of general-purpose AI models about training: AI Act, Annex XI
-// section 1, 2(d) and 2(e), for the Code of Practice's Model Documentation Form.
+// What the European Union asks of providers of general-purpose AI models about training: AI Act,
+// Annex XI section 1, 2(d) and 2(e), for the Code of Practice's Model Documentation Form.
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/formats/wording.h"
@@ -7,8 +7,8 @@
 namespace lmtrain {
 namespace {
 
-// From which a model counts as general-purpose (the Commission's guidelines of 2025), and from which it is
-// presumed to have systemic risk (AI Act, article 51).
+// From which a model counts as general-purpose (the Commission's guidelines of 2025), and from
+// which it is presumed to have systemic risk (AI Act, article 51).
 constexpr double kGeneralPurposeFlops = 1e23;
 constexpr double kSystemicRiskFlops = 1e25;
 

@@ -57,8 +57,8 @@ std::string to_spdx(const ReportedRun& run) {
         {"name", cat("lmtrain ", version())}},
        package});
   ordered_json elements = ordered_json::array({id("publisher"), id("tool"), id("model")});
-  // Not "ai": that profile also asks for a place of download and a date of release, which are not of
-  // training.
+  // Not "ai": that profile also asks for a place of download and a date of release, which are not
+  // of training.
   ordered_json profiles = ordered_json::array({"core", "software"});
   if (!run.people.licence.empty()) {
     profiles.push_back("simpleLicensing");

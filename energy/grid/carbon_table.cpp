@@ -1,5 +1,5 @@
-// Made by scripts/make_carbon_table.sh from energy/grid/carbon_intensity.csv and energy/grid/regions.csv, which
-// say where the figures come from.
+// Made by scripts/make_carbon_table.sh from energy/grid/carbon_intensity.csv and
+// energy/grid/regions.csv, which say where the figures come from.
 #include "energy/grid/carbon_intensity.h"
 
 namespace lmtrain {

@@ -17,8 +17,8 @@ namespace lmtrain {
 struct EnergyPrice {
   double pue = 1.0;
   GridIntensity grid;
-  // What the intensity over time comes from (IntensitySeries::source); "" where one number counts for
-  // all hours. `grid` is what counts where it says nothing.
+  // What the intensity over time comes from (IntensitySeries::source); "" where one number counts
+  // for all hours. `grid` is what counts where it says nothing.
   std::string series;
   // Whether nobody said so: the default of the config stands there, which a report must tell.
   bool is_pue_assumed = false;

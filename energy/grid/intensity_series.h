@@ -24,9 +24,9 @@ class IntensitySeries {
   //   National Grid ESO    JSON of the Carbon Intensity API of Great Britain: from, to, intensity
   //                        {forecast, actual}; a forecast where there is no actual value
   //   Carbon Aware SDK     JSON: Location, Time, Rating, Duration
-  // Where a table tells no duration, a span ends where the next begins, at most after the usual time
-  // between two. Throws DataError with file and place for anything else, for more than one zone, for
-  // spans that overlap, and for intensities below 0 or above 5000; IoError.
+  // Where a table tells no duration, a span ends where the next begins, at most after the usual
+  // time between two. Throws DataError with file and place for anything else, for more than one
+  // zone, for spans that overlap, and for intensities below 0 or above 5000; IoError.
   static IntensitySeries load(const std::filesystem::path& file);
   // The same of a text; `origin` names it.
   static IntensitySeries parse(std::string_view text, const std::string& origin);

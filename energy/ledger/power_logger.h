@@ -66,8 +66,8 @@ class PowerLogger {
   double joules() const noexcept { return joules_.load(std::memory_order_relaxed); }
   // gCO2e that they cause at the price of the attempt; 0 before write_to().
   double grams() const noexcept { return grams_.load(std::memory_order_relaxed); }
-  // The same energy, but each span is counted once, by the job's part of the node at that time, so that it never
-  // falls: differences of it are what a span of time has cost.
+  // The same energy, but each span is counted once, by the job's part of the node at that time, so
+  // that it never falls: differences of it are what a span of time has cost.
   double spent_joules() const noexcept { return spent_joules_.load(std::memory_order_relaxed); }
   // What held the clocks of this rank's GPU down at the last sample (energy/meters/clock_limits.h).
   uint64_t clock_limits() const noexcept { return clock_limits_.load(std::memory_order_relaxed); }

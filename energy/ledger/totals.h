@@ -60,7 +60,8 @@ struct TimedEnergy {
   void add(const TimedEnergy& more);
   void scale(const std::function<double(DeviceKind)>& factor);
   double all_joules() const;
-  // The mean intensity of `joules`: of those that were counted here, and of the rest at `otherwise`.
+  // The mean intensity of `joules`: of those that were counted here, and of the rest at
+  // `otherwise`.
   double mean_g_per_kwh(double joules, double otherwise) const;
 };
 
@@ -88,8 +89,8 @@ struct EnergyTotals {
   EnergyTotals() = default;
   explicit EnergyTotals(AttemptStart attempt_start);
 
-  // Adds a sample; `otherwise` is another intensity of its time. Throws DataError when it does not fit
-  // the attempt.
+  // Adds a sample; `otherwise` is another intensity of its time. Throws DataError when it does not
+  // fit the attempt.
   void add(const EnergySample& sample, std::optional<double> otherwise = std::nullopt);
   double joules() const;
   double joules_in(Phase phase) const;

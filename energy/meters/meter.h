@@ -71,8 +71,8 @@ class Meter {
   // has 0 J in 0 s.
   virtual Reading read(double now) = 0;
 
-  // What holds the clocks of the device down now (energy/meters/clock_limits.h); 0 for nothing, or where
-  // nothing tells.
+  // What holds the clocks of the device down now (energy/meters/clock_limits.h); 0 for nothing, or
+  // where nothing tells.
   virtual uint64_t clock_limits() const { return 0; }
 
   // Readings that are further apart than this are ambiguous, since the counter may wrap in between.

@@ -1,5 +1,6 @@
-// The power of a whole node as its management controller (IPMI, Redfish) measures it. Only root may ask
-// most controllers, so a service of the node writes the figure into a file (energy.node_watts_file).
+// The power of a whole node as its management controller (IPMI, Redfish) measures it. Only root may
+// ask most controllers, so a service of the node writes the figure into a file
+// (energy.node_watts_file).
 #include <charconv>
 #include <chrono>
 #include <memory>

@@ -1,4 +1,5 @@
-// Made by scripts/make_processor_table.sh from energy/meters/processors.csv and energy/meters/processor_families.csv.
+// Made by scripts/make_processor_table.sh from energy/meters/processors.csv and
+// energy/meters/processor_families.csv.
 #include "energy/meters/processor_table.h"
 
 namespace lmtrain {

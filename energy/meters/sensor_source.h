@@ -20,8 +20,8 @@ namespace lmtrain {
 struct SensorSearch {
   SensorRoots roots;
   EnergyConfig config;
-  // One entry for each rank of the node: the selector of its GPU (energy/meters/gpu_selector.h), or "" for
-  // a rank that computes on the processors.
+  // One entry for each rank of the node: the selector of its GPU (energy/meters/gpu_selector.h), or
+  // "" for a rank that computes on the processors.
   std::vector<std::string> gpu_of_local_rank;
   // Whether GPUs that no rank uses are listed too, as `lmtrain doctor` needs them.
   bool list_unused_gpus = false;

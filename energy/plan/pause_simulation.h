@@ -1,5 +1,6 @@
-// What pausing in hours of high intensity would save or lose a run (energy.schedule), played through
-// against a series: the energy of idle machines, of saves and restarts, and the hardware's time count.
+// What pausing in hours of high intensity would save or lose a run (energy.schedule), played
+// through against a series: the energy of idle machines, of saves and restarts, and the hardware's
+// time count.
 #pragma once
 
 #include <optional>
@@ -33,8 +34,8 @@ struct PausedRun {
   double all_grams() const { return grams + embodied_grams; }
 };
 
-// `pause_above` in gCO2e/kWh, infinity for none. In mode stop the hardware is not the run's while it
-// waits: neither its idle energy nor its making counts.
+// `pause_above` in gCO2e/kWh, infinity for none. In mode stop the hardware is not the run's while
+// it waits: neither its idle energy nor its making counts.
 PausedRun simulate_pauses(const IntensitySeries& series, const PausingRun& run, double pause_above,
                           double max_delay_seconds, PauseMode mode);
 

@@ -14,8 +14,9 @@ namespace {
 constexpr double kSecondsOfDay = 86400.0;
 constexpr double kDaysOfYear = 365.25;
 
-// Luccioni, Viguier and Ligozat, Estimating the carbon footprint of BLOOM (2022), takes 2,500 kg for a
-// server of the kind that has accelerators, and 150 kg for an accelerator without a published figure.
+// Luccioni, Viguier and Ligozat, Estimating the carbon footprint of BLOOM (2022), takes 2,500 kg
+// for a server of the kind that has accelerators, and 150 kg for an accelerator without a published
+// figure.
 constexpr double kKgOfGpuServer = 2500;
 constexpr double kKgOfGpu = 150;
 constexpr const char* kBloom = "assumed as in Luccioni et al. 2022, arXiv:2211.02001";
@@ -29,8 +30,8 @@ bool is_gpu(const SensorTotals& sensor) { return sensor.info.kind == DeviceKind:
 // "NVIDIA H100 80GB HBM3" of a sensor's label such as "NVIDIA H100 80GB HBM3 (GPU 0)".
 std::string device_of(const std::string& label) { return label.substr(0, label.find(" (")); }
 
-// "AMD EPYC" of a label such as "processors, modelled (AMD EPYC, taken as its family: ...)"; a label of
-// another kind as it is.
+// "AMD EPYC" of a label such as "processors, modelled (AMD EPYC, taken as its family: ...)"; a
+// label of another kind as it is.
 std::string model_of(const std::string& label) {
   constexpr std::string_view kBefore = "processors, modelled (";
   if (!label.starts_with(kBefore)) return label;
@@ -44,17 +45,6 @@ struct HostUse {
   std::map<std::string, int64_t> gpus;  // by name
   std::string processors;               // label of the first
 };
-
-EmissionsRange with_price_errors(const EmissionsReport& report) {
-  PriceError error;
-  for (const AttemptEnergy& attempt : report.attempts) {
-    const PriceError of_attempt = error_of(attempt.price);
-    error.low = std::min(error.low, of_attempt.low);
-    error.high = std::max(error.high, of_attempt.high);
-  }
-  const EmissionsRange& by_meters = report.cost.emissions;
-  return {by_meters.grams, by_meters.low * error.low, by_meters.high * error.high};
-}
 
 double share_of_node(const EmissionsReport& report, int64_t attempt, const std::string& host) {
   for (const SharedNode& node : report.shared_nodes) {
@@ -94,6 +84,29 @@ PriceError error_of(const EnergyPrice& price) {
   return {pue_low * (1 - grid), pue_high * (1 + grid)};
 }
 
+namespace {
+
+EmissionsRange with_price_errors(const EmissionsReport& report, const EmissionsRange& by_meters,
+                                 EnergyPrice AttemptEnergy::*price) {
+  PriceError error;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    const PriceError of_attempt = error_of(attempt.*price);
+    error.low = std::min(error.low, of_attempt.low);
+    error.high = std::max(error.high, of_attempt.high);
+  }
+  return {by_meters.grams, by_meters.low * error.low, by_meters.high * error.high};
+}
+
+}  // namespace
+
+EmissionsRange location_based(const EmissionsReport& report) {
+  return with_price_errors(report, report.cost.emissions, &AttemptEnergy::price);
+}
+
+EmissionsRange location_based_before(const EmissionsReport& report) {
+  return with_price_errors(report, report.original_cost->emissions, &AttemptEnergy::original_price);
+}
+
 EmbodiedPart embodied_part(Hardware kind, const std::string& what, int64_t count,
                            double device_days, const ReportConfig& people) {
   EmbodiedPart part{.what = what, .count = count, .device_days = device_days};
@@ -126,7 +139,7 @@ double Account::embodied_grams() const {
 
 Account account_of(const EmissionsReport& report, const ReportConfig& people) {
   Account account;
-  account.location = with_price_errors(report);
+  account.location = location_based(report);
   const double facility_kwh = kwh(report.cost.facility.joules);
   if (people.market_g_per_kwh) account.market_grams = facility_kwh * *people.market_g_per_kwh;
   account.offsets_grams = 1000 * people.offsets_kg_co2e;

@@ -40,13 +40,14 @@ struct Account {
   bool has_gpus = false;
 
   double embodied_grams() const;
-  // Of use and making: E x I + M of the SCI specification (ISO/IEC 21031), gross and location-based.
+  // Of use and making: E x I + M of the SCI specification (ISO/IEC 21031), gross and
+  // location-based.
   double total_grams() const { return location.grams + embodied_grams(); }
 };
 
-// Errors that the interval adds to the meters' own. PUE: 5% where it is set; where it is assumed, up to
-// 1.58, the mean of the Uptime Institute's survey of 2023. Grid: 10% where a number was set, 30% for a
-// yearly average, which the hours of a year are spread around.
+// Errors that the interval adds to the meters' own. PUE: 5% where it is set; where it is assumed,
+// up to 1.58, the mean of the Uptime Institute's survey of 2023. Grid: 10% where a number was set,
+// 30% for a yearly average, which the hours of a year are spread around.
 inline constexpr double kSetPueError = 0.05;
 inline constexpr double kSurveyedPue = 1.58;
 inline constexpr double kSetGridError = 0.10;
@@ -58,6 +59,11 @@ struct PriceError {
   double high = 1;
 };
 PriceError error_of(const EnergyPrice& price);
+
+// Location-based emissions with the errors of meters, PUE and grid; and those by the prices that
+// the attempts ran under, where the report has been priced anew.
+EmissionsRange location_based(const EmissionsReport& report);
+EmissionsRange location_based_before(const EmissionsReport& report);
 
 enum class Hardware { kServer, kServerForAccelerators, kAccelerator };
 // The share of a run that has `count` such devices for `device_days` in all.

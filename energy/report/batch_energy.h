@@ -12,10 +12,11 @@
 
 namespace lmtrain {
 
-// Joules by job id, of what `sacct --duplicates --noheader --parsable2 --format=JobID,ConsumedEnergyRaw`
-// prints on a Slurm with acct_gather_energy. A requeued job has several lines, which count together;
-// of its parts the numbered steps count, else the batch script, whose energy a step's contains.
-// Throws DataError for a line in another form, with its number.
+// Joules by job id, of what `sacct --duplicates --noheader --parsable2
+// --format=JobID,ConsumedEnergyRaw` prints on a Slurm with acct_gather_energy. A requeued job has
+// several lines, which count together; of its parts the numbered steps count, else the batch
+// script, whose energy a step's contains. Throws DataError for a line in another form, with its
+// number.
 std::map<std::string, double> parse_sacct(std::string_view text);
 
 // By job, in the order of its first attempt, for jobs of which both have figures.

@@ -1,5 +1,5 @@
-// What the pages for a browser are made of: one file, no network, no script. They follow the reader's
-// light or dark theme, fit a phone and print.
+// What the pages for a browser are made of: one file, no network, no script. They follow the
+// reader's light or dark theme, fit a phone and print.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace lmtrain {
 
-// `content` is HTML; all other texts are escaped here. With `refresh_seconds` above 0 the page loads
-// itself again.
+// `content` is HTML; all other texts are escaped here. With `refresh_seconds` above 0 the page
+// loads itself again.
 std::string html_page(const std::string& title, const std::string& content,
                       int refresh_seconds = 0);
 // "" where there is no content.

@@ -1,5 +1,5 @@
-// The factors of which a plan is the product, kept beside the run's folder and held against what the
-// run took in the end.
+// The factors of which a plan is the product, kept beside the run's folder and held against what
+// the run took in the end.
 #pragma once
 
 #include <filesystem>

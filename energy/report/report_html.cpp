@@ -224,7 +224,7 @@ std::string account_section(const EmissionsReport& report, const Account& accoun
         {"water of cooling", three_digits(*account.water_litres) + " l", "as given for each kWh"});
   if (report.original_cost)
     text += html_row({"before another price was asked for",
-                      emissions_range_text(report.original_cost->emissions) + " CO2e", ""});
+                      emissions_range_text(location_based_before(report)) + " CO2e", ""});
   return html_section("Account", text + kHtmlTableEnd);
 }
 

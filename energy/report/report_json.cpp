@@ -2,6 +2,7 @@
 
 #include "base/durable_file.h"
 #include "energy/ledger/ledger_json.h"
+#include "energy/report/account.h"
 #include "energy/report/report.h"
 
 namespace lmtrain {
@@ -124,10 +125,10 @@ ordered_json emissions_json(const EmissionsReport& report, const RunFacts& facts
                        {"doubts", report.doubts}};
   add_price(json, report);
   json["facility_kwh"] = kwh_json(report.cost.facility);
-  json["emissions_kg_co2e"] = kg_json(report.cost.emissions);
+  json["emissions_kg_co2e"] = kg_json(location_based(report));
   if (report.original_cost) {
     json["before_repricing"] = {{"facility_kwh", kwh_json(report.original_cost->facility)},
-                                {"emissions_kg_co2e", kg_json(report.original_cost->emissions)}};
+                                {"emissions_kg_co2e", kg_json(location_based_before(report))}};
   }
   for (const BudgetUse& use : report.budget) {
     json["budget"].push_back(

@@ -166,7 +166,7 @@ std::string energy_rows(const EmissionsReport& report, const RunFacts& facts,
   if (report.original_cost) {
     rows += row({"Before this other price was asked for",
                  cat("facility ", energy_range_text(report.original_cost->facility), ", emissions ",
-                     emissions_range_text(report.original_cost->emissions))});
+                     emissions_range_text(location_based_before(report)))});
   }
   if (facts.has_lost_energy) {
     rows += row(

@@ -17,8 +17,8 @@ std::string percent(double share);
 // Factor, planned, actual, actual over planned; empty where there is no plan of a finished run.
 std::vector<ReportRow> plan_rows(const EmissionsReport& report);
 
-// Setting, seconds a step, joules a step, and both against those without a cap, of the attempt that tried power caps last; empty where
-// none did.
+// Setting, seconds a step, joules a step, and both against those without a cap, of the attempt that
+// tried power caps last; empty where none did.
 std::vector<ReportRow> cap_rows(const RunFacts& facts);
 // "The caps that attempt 2 tried; it took 280 W."
 std::string cap_sentence(const RunFacts& facts);

@@ -12,8 +12,8 @@ struct SpentUntilStep {
   double joules = 0.0;   // of the computers, of all ranks
 };
 
-// When `step` steps were done for the last time, with all that earlier attempts had spent. Within an
-// attempt by the course of its rank 0: ranks go in step.
+// When `step` steps were done for the last time, with all that earlier attempts had spent. Within
+// an attempt by the course of its rank 0: ranks go in step.
 SpentUntilStep spent_until_step(const EmissionsReport& report, int64_t step);
 
 }  // namespace lmtrain

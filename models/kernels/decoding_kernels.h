@@ -8,8 +8,8 @@
 namespace lmtrain {
 namespace {
 
-// Vectors of x to which one load of weights belongs, in the order that FewRows::x has: those of bf16
-// are the even and the odd elements of 32, those of int8 every fourth element of 64.
+// Vectors of x to which one load of weights belongs, in the order that FewRows::x has: those of
+// bf16 are the even and the odd elements of 32, those of int8 every fourth element of 64.
 template <class T>
 inline constexpr int kVectorsOfWeights = 2;
 template <>

@@ -107,8 +107,9 @@ struct AttentionKernels {
 // y[r, n] = x[r] . weights[n] for the outputs first <= n < end of all rows.
 template <class T>
 struct FewRows {
-  // [num_rows, width]. For bf16 the even and then the odd elements of every 32; for int8 of every 64
-  // the elements 0, 4, 8 .., then 1, 5, 9 .. and so on. A rest at the end of a row stays as it is.
+  // [num_rows, width]. For bf16 the even and then the odd elements of every 32; for int8 of every
+  // 64 the elements 0, 4, 8 .., then 1, 5, 9 .. and so on. A rest at the end of a row stays as it
+  // is.
   const float* x;
   int64_t num_rows, width;
   const T* weights;  // [outputs, width]

@@ -87,7 +87,8 @@ TEST(ConfigValue, ListsEveryKeyWithItsStrictestRule) {
   EXPECT_EQ(values[4].text, "[{count: 1, share: 0.5}, {count: 1, share: 0.5}]");
 }
 
-// Defect: a change that is not told, told with the values swapped, or a key told that did not change.
+// Defect: a change that is not told, told with the values swapped, or a key told that did not
+// change.
 TEST(ConfigValue, ChangesAreTheKeysWithAnotherValue) {
   Outer outer;
   Fields before;

@@ -30,7 +30,8 @@ TEST(SourceFiles, AFolderIsReadInByteOrderWithoutHiddenFiles) {
   EXPECT_EQ(names_of(list_source_files({{folder.path().string() + "/", ""}})), expected);
 }
 
-// Defect: links are lost in a folder though a pattern follows them, or a link to a folder makes a loop.
+// Defect: links are lost in a folder though a pattern follows them, or a link to a folder makes a
+// loop.
 TEST(SourceFiles, LinksAreFollowedOnce) {
   const TemporaryFolder folder;
   const std::string file = folder.write("data/file", "text");

@@ -115,7 +115,8 @@ TEST(MegatronTokens, DocumentsAreTheirSequences) {
   EXPECT_NE(fingerprint(), before);
 }
 
-// Defect: an index that names the same ids again and again expands to gigabytes: 196 KB that took 7.8.
+// Defect: an index that names the same ids again and again expands to gigabytes: 196 KB that took
+// 7.8.
 TEST(MegatronTokens, SequencesThatOverlapAreRefused) {
   const TemporaryFolder folder;
   const Megatron files({{1, 2}, {1, 2}, {1, 2}}, {0, 3});

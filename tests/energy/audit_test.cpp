@@ -47,8 +47,8 @@ void expect_refused(const char* words, const std::function<void(PublishedRun&)>&
   EXPECT_TRUE(is_said) << words << ": " << texts.front();
 }
 
-// Defect: honest rows that are refused, or the known impossible one that passes. Each row has at least
-// one check, but for the one of embodied emissions alone.
+// Defect: honest rows that are refused, or the known impossible one that passes. Each row has at
+// least one check, but for the one of embodied emissions alone.
 TEST(Audit, PassesWhatWasPublishedHonestly) {
   const std::vector<PublishedRun> runs = read_published_runs(kPublished);
   ASSERT_EQ(runs.size(), 42U);
@@ -117,8 +117,8 @@ TEST(Audit, RefusesWhatCannotBe) {
   });
 }
 
-// Defect: words of a boundary that switch checks off, hours of devices taken for hours of machines, an
-// accelerator that the card only mentions, units of columns that are not read.
+// Defect: words of a boundary that switch checks off, hours of devices taken for hours of machines,
+// an accelerator that the card only mentions, units of columns that are not read.
 TEST(Audit, IsNotLedAstray) {
   expect_refused("not the 385 that are stated", [](PublishedRun& run) {
     run.boundary = "excludes embodied";

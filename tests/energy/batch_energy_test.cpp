@@ -19,8 +19,8 @@ AttemptEnergy attempt_in(const std::string& job, double joules) {
   return attempt;
 }
 
-// Defect: the energy of a node counted once for the batch script and again for the step in it, or that
-// of the attempt before a requeue left out.
+// Defect: the energy of a node counted once for the batch script and again for the step in it, or
+// that of the attempt before a requeue left out.
 TEST(BatchEnergy, CountsStepsOnceAndAllRunsOfARequeuedJob) {
   EXPECT_EQ(parse_sacct("12|5000\n12.batch|2600\n12.extern|2600\n12.0|2400\n12.1|100\n12.0|700\n"),
             (Joules{{"12", 3200}}));

@@ -16,9 +16,10 @@ PlannedRun run_of(double seconds, double watts, double pue, double g_per_kwh) {
   return run;
 }
 
-// Published emissions, and what the same publications say of operations and of what a device reached:
-// Patterson et al., "Carbon Emissions and Large Neural Network Training" (2021), table 4; XLM from
-// Faiz et al., "LLMCarbon" (2023). The last number is half a unit of the last digit of the emissions.
+// Published emissions, and what the same publications say of operations and of what a device
+// reached: Patterson et al., "Carbon Emissions and Large Neural Network Training" (2021), table 4;
+// XLM from Faiz et al., "LLMCarbon" (2023). The last number is half a unit of the last digit of the
+// emissions.
 struct Published {
   const char* name;
   double parameters;  // that are active for a token
@@ -62,8 +63,8 @@ TEST(EnergyPlan, GivesThemWithinEightPercentFromParametersAndTokens) {
   }
 }
 
-// BLOOM (Luccioni et al., 2022): 1,082,990 GPU hours of 400 W at 57 g/kWh are 24.7 t, and the making
-// of its GPUs and servers 11.2 t.
+// BLOOM (Luccioni et al., 2022): 1,082,990 GPU hours of 400 W at 57 g/kWh are 24.7 t, and the
+// making of its GPUs and servers 11.2 t.
 TEST(EnergyPlan, GivesTheEmissionsOfBloom) {
   PlannedRun run = run_of(1082990.0 / 384 * 3600, 384 * 400.0, 1, 57);
   run.device = "a100 of 150 kg";

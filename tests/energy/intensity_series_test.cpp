@@ -120,8 +120,8 @@ TEST(IntensitySeries, SaysWhatIsWrongAndWhere) {
       "series:3: this is of zone FR");
 }
 
-// A rank that draws 100 W in each second of ten, of which the first four are of one hour and the next
-// four of another; of the last two the series says nothing.
+// A rank that draws 100 W in each second of ten, of which the first four are of one hour and the
+// next four of another; of the last two the series says nothing.
 EnergyTotals across_hours(const IntensitySeries& series, double begins, bool in_ledger) {
   FakeRank rank{.sensors = {kPackage}, .watts = {100.0}};
   AttemptStart start = rank.totals().start;

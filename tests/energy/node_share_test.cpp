@@ -13,8 +13,8 @@ TEST(RecentShare, ForgetsWhatWasDoneLongBefore) {
   NodeWork work{.job_cpu_seconds = 5.0, .node_cpu_seconds = 3605.0};
   EXPECT_NEAR(recent.at(3600.0, work).cpu, 5.0 / 3605.0, 1e-12);
   double seconds = 3600.0;
-  // The shares that are seen from 2.5 s on of ten seconds, looked at ten times a second, in which the job
-  // takes so much of 0.4 CPU seconds of the node.
+  // The shares that are seen from 2.5 s on of ten seconds, looked at ten times a second, in which
+  // the job takes so much of 0.4 CPU seconds of the node.
   const auto look_on = [&](double job_cpu_seconds) {
     std::vector<double> shares;
     for (int look = 1; look <= 100; ++look) {
@@ -30,7 +30,8 @@ TEST(RecentShare, ForgetsWhatWasDoneLongBefore) {
   for (const double share : look_on(0.1)) EXPECT_NEAR(share, 0.25, 1e-9);  // another job begins
 }
 
-// Defect: a look after a moment in which the coarse clock of the system has not moved decides alone.
+// Defect: a look after a moment in which the coarse clock of the system has not moved decides
+// alone.
 TEST(RecentShare, IsOfASecondAtTheLeast) {
   RecentShare recent;
   NodeWork work;

@@ -67,7 +67,8 @@ TEST_F(NodeWatts, OtherSensorsStandInWhereItCannotBeRead) {
   EXPECT_EQ(keys(), (Keys{"rapl:package-0", "model:memory"}));
 }
 
-// Defect: the rest of the node counted beside a sensor that shows the whole node, or the network not.
+// Defect: the rest of the node counted beside a sensor that shows the whole node, or the network
+// not.
 TEST_F(NodeWatts, AllowancesCountWhatNoSensorShows) {
   config_.other_watts = 60;
   config_.network_watts = 15;

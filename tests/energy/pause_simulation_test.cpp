@@ -54,7 +54,8 @@ TEST(Pauses, WaitingCostsIdleEnergyAndTheHardwaresTime) {
   EXPECT_DOUBLE_EQ(run.ends, two_hours_of_work().begins + 4 * kHour);
 }
 
-// Defect: machines that were given back counted, or the start afterwards and the save before left out.
+// Defect: machines that were given back counted, or the start afterwards and the save before left
+// out.
 TEST(Pauses, StoppingCostsASaveAndAStart) {
   PausingRun run = two_hours_of_work();
   run.save_seconds = 36;

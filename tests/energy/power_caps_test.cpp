@@ -44,8 +44,8 @@ class PowerCaps : public testing::Test {
   fs::path records_;
 };
 
-// Defect: a cap of all processors alike, though some have another highest frequency; one lower than the
-// system takes; or one that stays when the run ends.
+// Defect: a cap of all processors alike, though some have another highest frequency; one lower than
+// the system takes; or one that stays when the run ends.
 TEST_F(PowerCaps, ProcessorsAreCappedByShareAndComeBackExactly) {
   add_policy(0, 4'000'001, 800'000);
   add_policy(1, 2'000'000, 1'500'000);
@@ -84,7 +84,8 @@ TEST_F(PowerCaps, AGpuIsCappedByItsPowerLimit) {
   EXPECT_NE(knobs.of_gpu("MIG-y").why_not.find("part of a GPU"), std::string::npos);
 }
 
-// Defect: a right that is missing, a GPU without limits or an old driver that ends the run or is not explained.
+// Defect: a right that is missing, a GPU without limits or an old driver that ends the run or is
+// not explained.
 TEST_F(PowerCaps, WhatCannotBeCappedSaysWhatIsMissing) {
   machine_.use_fake_nvml(
       "GPU-a H100 5000 600000 MIG-x 0 700000 200000 refused\nGPU-b T4 5000 60000 MIG-y 0 - -");

@@ -121,9 +121,9 @@ TEST_F(Logger, TellsThisJobsPartOfABusyNode) {
   EXPECT_LT(made->joules(), 0.5 * totals.joules());
 }
 
-// Defect: an answer of the server that cost less than nothing, since another job's work became known
-// while it was computed and the whole past was counted anew; or a GPU, which is the job's alone, of
-// which it is charged a part.
+// Defect: an answer of the server that cost less than nothing, since another job's work became
+// known while it was computed and the whole past was counted anew; or a GPU, which is the job's
+// alone, of which it is charged a part.
 TEST_F(Logger, WhatWasSpentNeverFalls) {
   machine_.add_proc(4, "Some Processor");
   std::vector<std::unique_ptr<Meter>> meters = steady();

@@ -79,7 +79,8 @@ TEST(ReportHtml, EscapesWhatIsNotItsOwn) {
   EXPECT_TRUE(has(page, "&lt;i&gt;&amp;amp;"));
 }
 
-// Defect: contracts and offsets that are not shown, or assumed prices that look as if they were known.
+// Defect: contracts and offsets that are not shown, or assumed prices that look as if they were
+// known.
 TEST(ReportHtml, SaysWhatItStandsOn) {
   ReportConfig people;
   people.market_g_per_kwh = 20.0;
@@ -96,9 +97,9 @@ TEST(ReportHtml, SaysWhatItStandsOn) {
   EXPECT_TRUE(has(page, "nobody set energy.region"));
 }
 
-// Defect: the energy of a step that was computed again counted once. Attempt 1 computes steps 1 to 10 and
-// dies; attempt 2 computes 6 to 15. Each step takes 100 J, and each sample is shared by the step at its end
-// and the one before.
+// Defect: the energy of a step that was computed again counted once. Attempt 1 computes steps 1 to
+// 10 and dies; attempt 2 computes 6 to 15. Each step takes 100 J, and each sample is shared by the
+// step at its end and the one before.
 TEST(ReportCharts, LossesStandAtTheEnergySpentUntilThen) {
   const EmissionsReport report = make_emissions_report(
       {FakeRank{.sensors = {kPackage}, .watts = {100.0}, .first_step = 1, .stopped = false}

@@ -1,6 +1,6 @@
-// A library to be loaded before libc (LD_PRELOAD) that makes the file system fail at one call. It sees the
-// calls that change a path below FAULTY_IO_BELOW, counts them over all threads, and at call number
-// FAULTY_IO_AT of rank FAULTY_IO_RANK (any without it) does FAULTY_IO_DO:
+// A library to be loaded before libc (LD_PRELOAD) that makes the file system fail at one call. It
+// sees the calls that change a path below FAULTY_IO_BELOW, counts them over all threads, and at
+// call number FAULTY_IO_AT of rank FAULTY_IO_RANK (any without it) does FAULTY_IO_DO:
 //   kill     kills the process before the call
 //   ENOSPC, EIO, EDQUOT   the call fails with this error; with FAULTY_IO_ONWARDS all later ones do
 //   lie      a write says that it was done, and was not
@@ -11,8 +11,8 @@
 // With FAULTY_IO_NO_LOCKS flock fails as where a file system has no locks.
 // FAULTY_IO_CALLS names the calls that count, such as "fsync,pwrite"; all without it. With
 // FAULTY_IO_WHEN they count only while that file is there. At the end of the
-// process the number of calls is written to FAULTY_IO_COUNT.RANK. With FAULTY_IO_RECORD each call and
-// what it writes is appended to that file, in hexadecimal, for power_loss.py.
+// process the number of calls is written to FAULTY_IO_COUNT.RANK. With FAULTY_IO_RECORD each call
+// and what it writes is appended to that file, in hexadecimal, for power_loss.py.
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -93,8 +93,8 @@ bool is_below(const std::string& path) {
 
 enum class Fault { kNone, kError, kLie, kFlip, kShort };
 
-// One call that changes something, whose turn it is. The calls of all threads follow one another, so
-// that a record has their order.
+// One call that changes something, whose turn it is. The calls of all threads follow one another,
+// so that a record has their order.
 class Call {
  public:
   Call(const char* name, const std::string& path) : lock_(mutex()), name_(name), path_(path) {

@@ -1,5 +1,5 @@
-// What a folder of transformers says besides its weights, the list of its files of weights, and the body
-// of a request for vectors: any bytes are read, or an error says what is wrong.
+// What a folder of transformers says besides its weights, the list of its files of weights, and the
+// body of a request for vectors: any bytes are read, or an error says what is wrong.
 #include <string>
 
 #include <nlohmann/json.hpp>

@@ -35,8 +35,8 @@ inline std::filesystem::path empty_folder(const std::string& name) {
   return folder;
 }
 
-// One of several parts of the bytes, which are cut at each line of eight dashes. The last part that is
-// asked for is all of the rest.
+// One of several parts of the bytes, which are cut at each line of eight dashes. The last part that
+// is asked for is all of the rest.
 class Parts {
  public:
   Parts(const uint8_t* data, size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}

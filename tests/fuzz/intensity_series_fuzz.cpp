@@ -1,8 +1,10 @@
-// Carbon intensities over time and saved plans: from any bytes a series or a plan, or a DataError.
+// Carbon intensities over time, saved plans and Slurm's figures: from any bytes one of them, or a
+// DataError.
 #include <string>
 
 #include "base/error.h"
 #include "energy/grid/intensity_series.h"
+#include "energy/report/batch_energy.h"
 #include "energy/report/plan_factors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -17,6 +19,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   try {
     parse_plan(text);
+  } catch (const DataError&) {
+  }
+  try {
+    for (const auto& [job, joules] : parse_sacct(text))
+      if (job.empty() || !(joules > 0)) __builtin_trap();
   } catch (const DataError&) {
   }
   return 0;

@@ -1,5 +1,5 @@
-// manifest.json: any bytes are a manifest or a CheckpointError, as they are and with a checksum that
-// fits them.
+// manifest.json: any bytes are a manifest or a CheckpointError, as they are and with a checksum
+// that fits them.
 #include <string>
 #include <string_view>
 

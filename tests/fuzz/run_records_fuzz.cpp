@@ -1,4 +1,5 @@
-// What a run keeps of itself: from any bytes, records are read, left out with a warning, or a DataError.
+// What a run keeps of itself: from any bytes, records are read, left out with a warning, or a
+// DataError.
 #include <string>
 
 #include "base/error.h"

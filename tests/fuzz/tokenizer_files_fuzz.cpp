@@ -1,5 +1,5 @@
-// The files of older tokenizers: vocab.txt, or vocab.json and merges.txt. Any bytes are a tokenizer that
-// encodes, or a DataError.
+// The files of older tokenizers: vocab.txt, or vocab.json and merges.txt. Any bytes are a tokenizer
+// that encodes, or a DataError.
 #include <vector>
 
 #include "base/error.h"

@@ -82,8 +82,8 @@ std::vector<Pair> pairs_of(const Combination& combination) {
   return pairs;
 }
 
-// The optimizers beside AdamW in each kind of layout: tensors whole on every rank, cut by shards, by
-// columns and rows of the tensor axis, and by both.
+// The optimizers beside AdamW in each kind of layout: tensors whole on every rank, cut by shards,
+// by columns and rows of the tensor axis, and by both.
 std::vector<Cell> optimizer_cells() {
   struct Layout {
     int ranks;

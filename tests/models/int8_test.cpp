@@ -44,8 +44,8 @@ TEST(Int8, KeepsHiddenMatricesWithinHalfAStep) {
   EXPECT_EQ(num_matrices, 8);  // four of each block
 }
 
-// Defect: a product with the wrong scale or row, a rest of a row left out, a row that depends on the
-// rows beside it, few rows that differ from many.
+// Defect: a product with the wrong scale or row, a rest of a row left out, a row that depends on
+// the rows beside it, few rows that differ from many.
 TEST(Int8, ProductsEqualThoseOfTheWidenedMatrix) {
   const at::NoGradGuard no_gradients;
   at::manual_seed(1);

@@ -86,8 +86,8 @@ class SavesBesideTraining : public testing::Test {
       gather_texts(mpi_launch().world(), folder_.path().string())[0];
 };
 
-// Defect: a save beside training holds what training made of the weights meanwhile, or a rank's part
-// is missing, of another rank or at another place than in a save that training waits for.
+// Defect: a save beside training holds what training made of the weights meanwhile, or a rank's
+// part is missing, of another rank or at another place than in a save that training waits for.
 TEST_F(SavesBesideTraining, HoldWhatWasCopied) {
   int64_t step = 0;
   for (const Layout& layout : all_layouts()) {

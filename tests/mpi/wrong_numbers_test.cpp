@@ -1,5 +1,5 @@
-// Ranks that compute or keep something wrong: replicas that drift apart, a step that is not the same
-// when it is computed twice.
+// Ranks that compute or keep something wrong: replicas that drift apart, a step that is not the
+// same when it is computed twice.
 #include <bit>
 
 #include <gtest/gtest.h>

@@ -19,7 +19,8 @@ TEST(MatmulCeiling, IsNotBelievedWithMoreThreadsThanCores) {
   EXPECT_FALSE(crowded.is_believed);
 }
 
-// Defect: nine seconds at each start for a type that the processor does not compute in (bf16 on AVX2).
+// Defect: nine seconds at each start for a type that the processor does not compute in (bf16 on
+// AVX2).
 TEST(MatmulCeiling, IsMeasuredInAShortTimeWhateverTheSpeed) {
   const auto size_at = [](double flops) {
     return size_to_measure([&](int64_t n) {

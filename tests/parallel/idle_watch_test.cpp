@@ -38,7 +38,8 @@ TEST(IdleWatch, TheLimitIsThreeTimesWhatThePhaseTook) {
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
 }
 
-// Defect: a first step that takes minutes counts as a hang, or a rank that sleeps for ever does not.
+// Defect: a first step that takes minutes counts as a hang, or a rank that sleeps for ever does
+// not.
 TEST(IdleWatch, ARankThatWorksIsBelievedUntilItsPhaseIsKnown) {
   IdleWatch watch;
   for (int i = 0; i < 100; ++i) watch.look(seen_at(1), 1.0, {.is_busy = true});
@@ -54,7 +55,8 @@ TEST(IdleWatch, ARankThatWorksIsBelievedUntilItsPhaseIsKnown) {
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
 }
 
-// Defect: a save that writes for minutes on a file system that does not say that it waits for a disk.
+// Defect: a save that writes for minutes on a file system that does not say that it waits for a
+// disk.
 TEST(IdleWatch, ARankThatWaitsForItsSaveIsBelieved) {
   IdleWatch watch;
   RankActivity::Seen seen;

@@ -26,6 +26,15 @@ grep -q "prepared before this run; what that took is not in its numbers" runs/ca
 grep -q "nobody set energy.pue" runs/cached/report.md || fail "no word of the assumed PUE"
 grep -q "nobody set energy.region" runs/cached/report.md && fail "a region that is set is no assumption"
 
+# A whole node by its management controller's figure, and a share of the network outside it.
+echo 250 > watts
+expect 0 "report" config.yaml run.name=node train.steps=5 energy.node_watts_file="$work/watts" energy.network_watts=10
+holds runs/node/emissions.json "[x['sensor'] for x in d['devices']] == ['file:node', 'allowance:network']"
+holds runs/node/emissions.json "abs(d['devices'][1]['kwh']['value'] * 3.6e6 - 10 * d['devices'][1]['covered_seconds']) < 0.1"
+
+# Training a tokenizer is metered too.
+expect 0 "J in .* s (modelled), .* CO2e" tokenizer train tokens text/corpus --vocab-size 300 --energy --region DEU
+
 # A price belongs to its attempt.
 expect 0 "report" config.yaml run.name=moved train.steps=10 energy.region=POL energy.pue=1.5
 first=$(json runs/moved/emissions.json "d['emissions_kg_co2e']['value']")
@@ -111,3 +120,8 @@ cmp broken/cached/emissions.json runs/cached/emissions.json || fail "a report wi
 expect 0 "^train.steps  *5  *12$" compare runs/cached runs/moved
 expect 0 "<h2>What the configs differ in</h2>" compare runs/cached runs/moved --html
 expect 65 "no run's folder" compare runs/cached runs/empty
+expect 0 "^until the validation loss is at most" compare runs/cached runs/moved
+cp -r runs/moved other
+sed -i -E 's/"tokenizer_hash": "[0-9a-f]*"/"tokenizer_hash": "0123456789abcdef"/' other/provenance.json
+expect 0 "^The tokenizers differ, so a loss of a token is not the same thing" compare runs/cached other
+grep -q "until the validation loss" out.log && fail "losses of different tokenizers are set beside each other"

@@ -79,7 +79,7 @@ done
 step=$(grep -o "Rolled back from step [0-9]*" runs/back1/report.md | head -1 | grep -o "[0-9]*")
 trace back1 60 > back.trace
 stopped=0
-for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
+for _ in {1..12}; do
   rm -rf runs/asked
   "$LMTRAIN" config.yaml run.name=asked "${back[@]}" > asked.log 2>&1 &
   job=$!

@@ -28,6 +28,8 @@ done
 expect 0 "16 ranks on h100" plan config.yaml --ranks 16 --machine h100 --regions FRA,SWE,gcp:us-central1 train.global_batch_size=64
 grep -q "^gcp:us-central1 " out.log || fail "a region that was named is not compared"
 expect 64 "ZZZ" plan config.yaml --region ZZZ
+expect 64 "energy.budget.money has no effect without a price" plan config.yaml energy.budget.money=5
+expect 64 "energy.schedule.pause_above needs a file of intensities" plan config.yaml energy.schedule.pause_above=200
 expect 64 "leave --machine out" plan config.yaml --machine h100 --calibrate 5
 [ ! -e runs ] || fail "a plan left something behind"
 

@@ -127,3 +127,13 @@ wait "$job" || true
 "$LMTRAIN" runs runs/killed --json > out.log
 grep -q '"state":"interrupted"' out.log || fail "runs: $(cat out.log)"
 expect 64 "train.steps" config.yaml run.name=killed train.steps=1
+
+# Slurm's own figure of that job, beside lmtrain's.
+printf '77|9000\n77.batch|4000\n77.0|5000\n' | "$LMTRAIN" report runs/slurm --slurm - > out.log || fail "$(cat out.log)"
+grep -Eq "^\| Slurm's figure for job 77 \| 1.39 Wh, [0-9.]+ times lmtrain's .* of 1 attempt" runs/slurm/report.md || fail "$(grep Slurm runs/slurm/report.md)"
+expect 0 "report.md" report runs/slurm
+grep -q "Slurm's figure for job 77" runs/slurm/report.html || fail "Slurm's figure is not kept"
+printf '76|9000\n' > sacct.txt
+expect 65 "no energy of a job in which runs/slurm has run" report runs/slurm --slurm sacct.txt
+printf 'JobID|ConsumedEnergyRaw\n' > sacct.txt
+expect 65 "line 1: .* is not JobID|ConsumedEnergyRaw" report runs/slurm --slurm sacct.txt

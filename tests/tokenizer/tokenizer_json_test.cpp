@@ -305,8 +305,8 @@ TEST(TokenizerJson, HarmlessSpellingsAreTheSameTokenizer) {
   EXPECT_EQ(Tokenizer::parse(with_hole.to_json(), "again").hash(), with_hole.hash());
 }
 
-// Defect: a vocabulary that was trained without some bytes refused, or such a byte encoded as another
-// token; the tokenizers package leaves it out.
+// Defect: a vocabulary that was trained without some bytes refused, or such a byte encoded as
+// another token; the tokenizers package leaves it out.
 TEST(TokenizerJson, LeavesOutBytesWithoutToken) {
   Json file = small_file();
   const Tokenizer whole = Tokenizer::parse(file.dump(), "x.json");

@@ -50,7 +50,8 @@ struct RankCompute {
 // and step.
 struct CheckpointState {
   int64_t step = 0;  // updates done; the data cursor follows from it
-  // How far the schedule of the learning rate has come; none: as far as `step` (trainer/run/budget.h).
+  // How far the schedule of the learning rate has come; none: as far as `step`
+  // (trainer/run/budget.h).
   std::optional<double> schedule_step;
   std::string config;          // the resolved config as YAML
   std::string tokenizer_hash;  // 16 hexadecimal digits
@@ -128,9 +129,9 @@ std::filesystem::path newest_checkpoint(const std::filesystem::path& checkpoints
                                         CheckpointCheck check);
 // Reads a checkpoint's manifest and checks all that a resume does. Throws CheckpointError.
 Manifest verify_checkpoint(const std::filesystem::path& checkpoint, CheckpointCheck check);
-// For a roll-back that does not depend on when the run was stopped: the newest checkpoint that passes
-// of those steps that `interval` divides. Newer ones, which requests to stop have left, are removed.
-// Empty, and nothing removed, where there is none.
+// For a roll-back that does not depend on when the run was stopped: the newest checkpoint that
+// passes of those steps that `interval` divides. Newer ones, which requests to stop have left, are
+// removed. Empty, and nothing removed, where there is none.
 std::filesystem::path roll_back_to_interval(const std::filesystem::path& checkpoints,
                                             int64_t interval);
 // Resolves the path that a user gave: a checkpoint's folder, or a run's folder, which stands for

@@ -39,7 +39,8 @@ class CheckpointSaver {
     Retention retention;
     int64_t file_bytes = kCheckpointFileBytes;
     bool is_asynchronous = true;
-    // Of a core, that a saver may take from training while nobody waits for it. The same on all ranks.
+    // Of a core, that a saver may take from training while nobody waits for it. The same on all
+    // ranks.
     double share_of_core = 1.0;
     int tensor_size = 1;
     std::string tokenizer_json;
@@ -64,8 +65,8 @@ class CheckpointSaver {
   void start(const ParameterStore& store, Communicator& tensor, const CheckpointState& state);
   // Collective. Waits for the save that is under way, if there is one, and returns what came of it.
   // After a failed one, which is warned of, the run goes on until the next save. Throws
-  // CollectiveError when a save fails that `must` succeed, when too many saves in a row fail, and when
-  // weights are not finite.
+  // CollectiveError when a save fails that `must` succeed, when too many saves in a row fail, and
+  // when weights are not finite.
   std::optional<SaveTimes> finish(bool must);
   // Whether there is a save for finish(), and whether that would not have to wait for this rank.
   bool is_saving() const { return saving_ != nullptr; }

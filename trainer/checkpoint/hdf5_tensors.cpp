@@ -78,9 +78,9 @@ herr_t keep_memory(void*, H5FD_file_image_op_t, void*) { return 0; }  // FileMem
 void* same_memory(void* of) { return of; }
 herr_t leave_memory(void*) { return 0; }
 
-// About how many bytes HDF5 writes about so many tensors: with a first block of that size they stand
-// in front of the tensors, and not between or behind them, where memory for the tensors would be
-// needed too. A wrong number costs memory, and nothing else.
+// About how many bytes HDF5 writes about so many tensors: with a first block of that size they
+// stand in front of the tensors, and not between or behind them, where memory for the tensors would
+// be needed too. A wrong number costs memory, and nothing else.
 hsize_t expected_metadata(size_t num_tensors) { return 4096 + 640 * num_tensors; }
 
 // The end of the file as its superblock tells (HDF5 file format specification, version 0).

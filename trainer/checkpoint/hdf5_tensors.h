@@ -1,6 +1,6 @@
-// Tensors in HDF5 files. HDF5 makes what describes the tensors, in memory; DurableFile writes that and
-// the tensors, because HDF5 itself never calls fsync and loses write errors. The reader refuses every feature by which a file could
-// refer to other files or to data that it does not hold.
+// Tensors in HDF5 files. HDF5 makes what describes the tensors, in memory; DurableFile writes that
+// and the tensors, because HDF5 itself never calls fsync and loses write errors. The reader refuses
+// every feature by which a file could refer to other files or to data that it does not hold.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ class Hdf5Handle {
   Close close_;
 };
 
-// A finished HDF5 file, which exists only in parts: what HDF5 wrote about the tensors, and the tensors
-// themselves where they lie in memory.
+// A finished HDF5 file, which exists only in parts: what HDF5 wrote about the tensors, and the
+// tensors themselves where they lie in memory.
 class Hdf5Image {
  public:
   // Consecutive bytes of the file, without gaps between two parts.

@@ -10,7 +10,8 @@
 
 namespace lmtrain {
 
-// What is behind the name of a step's folder while a save replaces the checkpoint that stands there.
+// What is behind the name of a step's folder while a save replaces the checkpoint that stands
+// there.
 inline constexpr const char* kNewSuffix = ".new";
 
 nlohmann::json to_json(const Manifest& manifest);

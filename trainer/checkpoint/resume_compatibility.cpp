@@ -109,8 +109,8 @@ std::string rounded(double rate) {
   return {text.data(), static_cast<size_t>(length)};
 }
 
-// Settings under which the next steps have the present rate, which then falls as it does at the end of
-// any run.
+// Settings under which the next steps have the present rate, which then falls as it does at the end
+// of any run.
 std::string settings_that_go_on(const Config& before, const Config& now, int64_t done,
                                 double share) {
   const auto left = static_cast<double>(now.train.steps - done);

@@ -24,9 +24,9 @@ void check_allowed_changes(const LoadedConfig& loaded);
 // Whether resume.allow names this: the content of "tokenizer" or "data", a key, or a section of it.
 bool is_allowed(const Config& now, const std::string& what);
 
-// What a changed schedule does to the learning rate of the step after `done` steps: nothing where it
-// stays as it was to be. `is_warning` where the rate rises again after its decay had begun; then the
-// text says which settings go on from the present rate.
+// What a changed schedule does to the learning rate of the step after `done` steps: nothing where
+// it stays as it was to be. `is_warning` where the rate rises again after its decay had begun; then
+// the text says which settings go on from the present rate.
 struct RateNote {
   std::string text;
   bool is_warning = false;

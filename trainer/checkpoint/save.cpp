@@ -60,8 +60,8 @@ uint64_t hash_of_file(const fs::path& path, Pace& pace) {
   return hash.digest();
 }
 
-// Writes the parts one behind the other, reads them back and compares, so that a faulty disk is found
-// now and not at a resume.
+// Writes the parts one behind the other, reads them back and compares, so that a faulty disk is
+// found now and not at a resume.
 Manifest::File write_parts(const fs::path& path, const std::vector<Hdf5Image::Part>& parts,
                            int64_t size, Pace& pace) {
   StreamingHash hash;
@@ -168,8 +168,9 @@ Vote vote(Communicator& world, const std::function<std::string()>& work) {
   return vote;
 }
 
-// Returns an empty folder for the files of a checkpoint whose place is `place`: the place itself, or
-// a folder beside it where a checkpoint of the same step stands, which stays until this one counts.
+// Returns an empty folder for the files of a checkpoint whose place is `place`: the place itself,
+// or a folder beside it where a checkpoint of the same step stands, which stays until this one
+// counts.
 fs::path make_room(const fs::path& place) {
   if (fs::is_symlink(place))
     throw IoError(

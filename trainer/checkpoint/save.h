@@ -19,18 +19,20 @@
 namespace lmtrain {
 
 // Returns the rank of [0, num_ranks) that writes each tensor: about as many elements each. The
-// tensors are those of the store's units, in order; of a unit those of each stored buffer, in order.
+// tensors are those of the store's units, in order; of a unit those of each stored buffer, in
+// order.
 std::vector<int> owners_of_tensors(const ParameterStore& store, int num_ranks);
 
-// Collective. Calls its argument with buffer, name and logical tensor, which stays as it is while it is
-// held and keeps little other memory alive, for each tensor that this rank writes. What it throws at its end counts as an error of
-// this rank alone, so it must have done its part of every collective operation before.
+// Collective. Calls its argument with buffer, name and logical tensor, which stays as it is while
+// it is held and keeps little other memory alive, for each tensor that this rank writes. What it
+// throws at its end counts as an error of this rank alone, so it must have done its part of every
+// collective operation before.
 using TensorVisit =
     std::function<void(const std::string& buffer, const std::string& name, const at::Tensor&)>;
 using TensorSource = std::function<void(const TensorVisit& visit)>;
 
-// The weights and state of the store, which must stay as they are until the save has ended. `tensor` is the axis
-// over which the model's tensors are split.
+// The weights and state of the store, which must stay as they are until the save has ended.
+// `tensor` is the axis over which the model's tensors are split.
 TensorSource tensors_of(const ParameterStore& store, Communicator& tensor, Communicator& world);
 
 struct SaveOptions {

@@ -32,15 +32,15 @@ void check_may_begin_in(const Config& config, const RunFolder& folder);
 // allow that start point, and CheckpointError.
 StartPoint find_start_point(const Config& config, const RunFolder& folder);
 
-// The precision that find_start_point's checkpoint was trained in, by the newest manifest that can be
-// read and without a check of its files. Nothing where the run begins without a checkpoint.
+// The precision that find_start_point's checkpoint was trained in, by the newest manifest that can
+// be read and without a check of its files. Nothing where the run begins without a checkpoint.
 std::optional<Precision> precision_of_start(const Config& config, const RunFolder& folder);
 
 // Collective. Returns rank 0's start point on every rank. Throws CollectiveError.
 StartPoint find_start_point_together(const Config& config, const RunFolder& folder, Launch& launch);
 
-// Whether the run takes the weights alone from its start point (resume.mode = weights). One of its own
-// checkpoints that was saved in this mode has an optimizer that has begun anew, and keeps it.
+// Whether the run takes the weights alone from its start point (resume.mode = weights). One of its
+// own checkpoints that was saved in this mode has an optimizer that has begun anew, and keeps it.
 bool takes_weights_alone(const StartPoint& start, const Config& config);
 
 // Throws ConfigError where train.steps is less than the steps that are done, or where it leaves

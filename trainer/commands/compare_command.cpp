@@ -23,13 +23,15 @@ std::string or_dash(const std::optional<Value>& value, const Text& text) {
 
 void print_table(const Comparison& comparison) {
   const auto loss = [](double value) { return fixed(value, 4); };
-  std::vector<std::vector<std::string>> rows = {
-      {"run", "steps", "tokens", "time", "validation", "tokens/s", "energy", "J/token", "CO2e"}};
+  std::vector<std::vector<std::string>> rows = {{"run", "steps", "tokens", "time", "validation",
+                                                 "bits/byte", "tokens/s", "energy", "J/token",
+                                                 "CO2e"}};
   for (const ComparedRun& one : comparison.runs) {
     const RunFacts& facts = one.run.facts;
     const EmissionsReport& report = one.run.report;
     rows.push_back({one.name, with_commas(facts.steps), with_commas(facts.tokens),
                     human_duration(report.seconds), or_dash(facts.last_validation_loss, loss),
+                    or_dash(facts.bits_per_byte, loss),
                     or_dash(facts.tokens_per_second,
                             [](double rate) { return with_commas(std::llround(rate)); }),
                     energy_text(report.energy.joules),
@@ -39,6 +41,7 @@ void print_table(const Comparison& comparison) {
                     emissions_text(one.run.account.location.grams)});
   }
   for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
+  if (comparison.has_other_tokenizers()) std::cout << "\n" << kOtherTokenizers << "\n";
   if (comparison.common_loss) {
     std::cout << "\nuntil the validation loss is at most " << loss(*comparison.common_loss)
               << ":\n";

@@ -29,7 +29,7 @@ void print_question(const LoadedConfig& loaded, int64_t vocab_size, const Option
             << config.train.global_batch_size << " sequences of " << config.data.sequence_length
             << " tokens a step in micro-batches of " << config.train.micro_batch_size << ", "
             << config.train.precision << "\n"
-            << options.ranks << " ranks on " << machine.description << "; each has "
+            << counted(options.ranks, "rank") << " on " << machine.description << "; each has "
             << human_bytes(machine.memory_bytes) << ", computes " << fixed(machine.flops / 1e9, 0)
             << " GFLOP/s in a step and sends " << fixed(machine.node_bandwidth / 1e9, 1)
             << " GB/s\n";

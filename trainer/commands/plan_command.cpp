@@ -94,8 +94,8 @@ EmissionsRange grams_of(const Estimate& kg) {
   return {kg.value * 1000, kg.low * 1000, kg.high * 1000};
 }
 
-// Of a run that takes `share` of a budget, which is above 1: the steps that it pays for, behind the start,
-// the validations and the saves.
+// Of a run that takes `share` of a budget, which is above 1: the steps that it pays for, behind the
+// start, the validations and the saves.
 double share_of_steps(const RunPlan& plan, double share) {
   const PartTimes& times = plan.times;
   const double fixed_seconds = times.ends.value +
@@ -167,7 +167,8 @@ void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) 
   std::vector<GridIntensity> grids;
   for (const std::string& region : wanted) grids.push_back(find_grid_intensity(region));
   if (grids.empty()) {
-    // Where computers can be rented: of the same cloud, else of any whose figures are of the same scope.
+    // Where computers can be rented: of the same cloud, else of any whose figures are of the same
+    // scope.
     constexpr size_t kMost = 5;
     const std::string& here = plan.energy.grid.code;
     const std::string cloud =
@@ -313,6 +314,7 @@ void make_plan(const Options& options, Launch& launch) {
   int64_t num_ranks = 1;
   launch.together([&] {
     loaded = load_config(options.config.path, settings_of(options));
+    check_energy(loaded);
     num_ranks = ranks_of(options, launch);
     if (options.calibration_steps > 0 && options.machine != kThisNode)
       throw ConfigError("--calibrate measures this machine; leave --machine out");

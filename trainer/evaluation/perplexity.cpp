@@ -37,7 +37,8 @@ std::vector<std::string> texts_in(const TaskConfig& options) {
   return texts;
 }
 
-// The windows of a text: each has at most `window` tokens and begins `stride` behind the one before.
+// The windows of a text: each has at most `window` tokens and begins `stride` behind the one
+// before.
 std::vector<TextToScore> windows_of(const std::vector<int32_t>& tokens, size_t window,
                                     size_t stride) {
   std::vector<TextToScore> windows;

@@ -11,8 +11,8 @@
 namespace lmtrain {
 namespace {
 
-// Tokens of all points that are computed at once: what backward keeps of them is about 600 MB for 30
-// layers of 576.
+// Tokens of all points that are computed at once: what backward keeps of them is about 600 MB for
+// 30 layers of 576.
 constexpr int64_t kTokensAtOnce = 256;
 
 // The vectors of the text, with those of the baseline where it stands for a token.

@@ -41,8 +41,8 @@ struct Explanation {
   double relative_token_error = 0;  // of the contributions, estimated
   bool holds = false;               // both are within the tolerance
   int64_t num_points = 0;
-  // uint8 [layers, heads, queries, keys], 255 for a probability of 1. Undefined where it is not asked
-  // for or too large.
+  // uint8 [layers, heads, queries, keys], 255 for a probability of 1. Undefined where it is not
+  // asked for or too large.
   at::Tensor attention;
   bool attention_is_averaged = false;  // over the heads, so that there is one: all were too large
 };

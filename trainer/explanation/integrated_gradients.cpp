@@ -30,8 +30,8 @@ constexpr std::array<Node, 8> kRightHalf = {
 constexpr int64_t kNodes = 2 * static_cast<int64_t>(kRightHalf.size()) - 1;
 // Both halves of a piece, and the place between them.
 constexpr int64_t kPointsToHalve = 2 * kNodes + 1;
-// Where the first pieces meet. A model that scales its input (RMSNorm) may change most just beside a
-// baseline of zeros.
+// Where the first pieces meet. A model that scales its input (RMSNorm) may change most just beside
+// a baseline of zeros.
 constexpr std::array<double, 5> kFirstCuts = {0.0, 1e-3, 1e-2, 1e-1, 1.0};
 static_assert(kFewestPoints == 4 * kNodes + static_cast<int64_t>(kFirstCuts.size()));
 

@@ -1,5 +1,5 @@
-// Texts and pairs of texts as a model with a head of labels, or one that embeds, reads them: special
-// tokens around them, cut to what the model holds, padded where several are read at once.
+// Texts and pairs of texts as a model with a head of labels, or one that embeds, reads them:
+// special tokens around them, cut to what the model holds, padded where several are read at once.
 #pragma once
 
 #include <cstdint>
@@ -50,9 +50,9 @@ std::vector<size_t> lengths_of(const std::vector<EncodedText>& texts);
 ModelInput padded_input(const ModelConfig& model, const std::vector<EncodedText>& texts,
                         std::span<const size_t> places);
 
-// Calls `read` with the places of texts, of so many tokens each, to be read at once. Texts of about the same length come
-// together, so that little is padded; they are looked for among the next few hundred, so that
-// results come soon and in about the order of the texts.
+// Calls `read` with the places of texts, of so many tokens each, to be read at once. Texts of about
+// the same length come together, so that little is padded; they are looked for among the next few
+// hundred, so that results come soon and in about the order of the texts.
 void in_batches(const std::vector<size_t>& lengths, int64_t batch_size,
                 const std::function<void(std::span<const size_t>)>& read);
 

@@ -33,8 +33,8 @@ struct Answer {
   AnswerSpan span;
   std::string text;
 };
-// The best answer within the second of the texts. `logits`: [tokens of the text, 2]. Throws DataError
-// where the passage holds no token.
+// The best answer within the second of the texts. `logits`: [tokens of the text, 2]. Throws
+// DataError where the passage holds no token.
 Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits);
 
 // The elements of a tensor on the CPU, in order.

@@ -381,6 +381,12 @@ std::vector<std::string> schedule_notes(const Config& config) {
   return notes;
 }
 
+void check_energy(const LoadedConfig& loaded) {
+  check_region(loaded);
+  check_budget(loaded);
+  check_pauses(loaded);
+}
+
 void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_text) {
   check_head(loaded);
   check_model(loaded);
@@ -397,9 +403,7 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_output_folder(loaded);
   check_sources(loaded);
   if (prepares_text) check_texts(loaded);
-  check_region(loaded);
-  check_budget(loaded);
-  check_pauses(loaded);
+  check_energy(loaded);
   check_tasks(loaded);
   for (const std::string& note : schedule_notes(loaded.config)) log_info(note);
 }

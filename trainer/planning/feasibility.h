@@ -20,6 +20,9 @@ namespace lmtrain {
 // needs sources and tokenizer; the others read the cache.
 void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_text = true);
 
+// Of these, what concerns energy: the grid is known, and budgets and pauses have what they need.
+void check_energy(const LoadedConfig& loaded);
+
 // Notes on settings that work but are probably a mistake, such as a warm-up longer than the run.
 std::vector<std::string> schedule_notes(const Config& config);
 

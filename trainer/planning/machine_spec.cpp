@@ -9,9 +9,9 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
-// Memory and links from NVIDIA's data sheets (A100 80GB SXM, H100 SXM, H200 SXM); networks as in DGX
-// systems, one adapter a GPU. The share of peak is what Megatron-LM reports for models of this size on
-// H100 (41 to 48 percent).
+// Memory and links from NVIDIA's data sheets (A100 80GB SXM, H100 SXM, H200 SXM); networks as in
+// DGX systems, one adapter a GPU. The share of peak is what Megatron-LM reports for models of this
+// size on H100 (41 to 48 percent).
 struct Links {
   const char* name;  // of an accelerator of energy/accelerators.h; its peak stands there
   double memory_gib;

@@ -28,8 +28,8 @@ class Budget {
 
   // Before the first step: what this attempt has spent on its start.
   void begin(const Spending& of_attempt);
-  // After each step: what this attempt has spent by now. `reserve_seconds` is the time that the last
-  // validation and save take.
+  // After each step: what this attempt has spent by now. `reserve_seconds` is the time that the
+  // last validation and save take.
   void note(int64_t done, const Spending& of_attempt, double reserve_seconds);
 
   // The step of the schedule at which the next step is (trainer/step/schedule.h): that step itself,

@@ -15,8 +15,9 @@ struct Calibration {
   double joules = 0;   // that the calibration itself took
 };
 
-// Collective. Trains so many steps, with a validation before and after and a save, in a folder of its own
-// beside the run's (DIR/NAME.calibration-...), which it removes. What it returns is on rank 0. Throws as training does.
+// Collective. Trains so many steps, with a validation before and after and a save, in a folder of
+// its own beside the run's (DIR/NAME.calibration-...), which it removes. What it returns is on rank
+// 0. Throws as training does.
 std::optional<Calibration> calibrate(const LoadedConfig& loaded, int64_t steps, Launch& launch);
 
 }  // namespace lmtrain

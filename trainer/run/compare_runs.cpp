@@ -4,7 +4,11 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <set>
 
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
 #include "base/markup.h"
 #include "base/svg_chart.h"
 #include "base/text.h"
@@ -40,6 +44,16 @@ std::vector<DifferentKey> differences_of(const std::vector<std::vector<ConfigVal
       differences.push_back(std::move(key));
   }
   return differences;
+}
+
+std::string tokenizer_of(const fs::path& folder) {
+  const fs::path file = RunFolder{folder}.provenance();
+  if (!fs::exists(file)) return "";
+  const nlohmann::json records =
+      nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  const bool has_hash = records.is_object() && records.contains("tokenizer_hash") &&
+                        records["tokenizer_hash"].is_string();
+  return has_hash ? records["tokenizer_hash"].get<std::string>() : "";
 }
 
 std::optional<double> least_loss(const ReportedRun& run) {
@@ -96,11 +110,20 @@ std::optional<Spent> spent_until_loss(const ReportedRun& run, double loss) {
   return std::nullopt;
 }
 
+bool Comparison::has_other_tokenizers() const {
+  std::set<std::string> hashes;
+  for (const ComparedRun& one : runs) {
+    if (!one.tokenizer.empty()) hashes.insert(one.tokenizer);
+  }
+  return hashes.size() > 1;
+}
+
 Comparison compare_runs(const std::vector<fs::path>& folders) {
   Comparison comparison;
   std::vector<std::vector<ConfigValue>> configs;
   for (const fs::path& folder : folders) {
-    comparison.runs.push_back({folder.string(), reported_run({folder}, "", {})});
+    comparison.runs.push_back(
+        {folder.string(), tokenizer_of(folder), reported_run({folder}, "", {})});
     configs.push_back(config_of(folder));
   }
   comparison.differences = differences_of(configs);
@@ -108,7 +131,7 @@ Comparison compare_runs(const std::vector<fs::path>& folders) {
   for (const ComparedRun& one : comparison.runs)
     common =
         std::max(common, least_loss(one.run).value_or(std::numeric_limits<double>::infinity()));
-  if (std::isfinite(common)) comparison.common_loss = common;
+  if (std::isfinite(common) && !comparison.has_other_tokenizers()) comparison.common_loss = common;
   return comparison;
 }
 
@@ -129,6 +152,8 @@ std::string to_html(const Comparison& comparison) {
        [](const ReportedRun& run) { return human_duration(run.report.seconds); });
   line("validation loss",
        [](const ReportedRun& run) { return number_or_dash(run.facts.last_validation_loss, 4); });
+  line("bits per byte",
+       [](const ReportedRun& run) { return number_or_dash(run.facts.bits_per_byte, 4); });
   line("tokens per second",
        [](const ReportedRun& run) { return number_or_dash(run.facts.tokens_per_second, 0); });
   line("energy of the computers",
@@ -187,7 +212,9 @@ std::string to_html(const Comparison& comparison) {
               [](const ReportedRun& run, int64_t step) {
                 return spent_until_step(run.report, step).joules / 3600;
               })});
-  return html_page("Runs compared", html_section("Results", results) + charts +
+  const std::string warning =
+      comparison.has_other_tokenizers() ? cat("<p>", kOtherTokenizers, "</p>\n") : "";
+  return html_page("Runs compared", html_section("Results", results + warning) + charts +
                                         html_section("What the configs differ in", config));
 }
 

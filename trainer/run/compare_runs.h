@@ -1,4 +1,5 @@
-// Runs beside each other: what their configs differ in, and their losses by step, token, time and joule.
+// Runs beside each other: what their configs differ in, and their losses by step, token, time and
+// joule.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +12,8 @@
 namespace lmtrain {
 
 struct ComparedRun {
-  std::string name;  // its folder
+  std::string name;       // its folder
+  std::string tokenizer;  // hash of what it maps; "" where the run's records do not tell
   ReportedRun run;
 };
 
@@ -24,9 +26,11 @@ struct DifferentKey {
 struct Comparison {
   std::vector<ComparedRun> runs;
   std::vector<DifferentKey> differences;
-  // The largest validation loss that all runs have reached (the smallest of each is at most this); nothing
-  // where a run has no validation.
+  // The largest validation loss that all runs have reached (the smallest of each is at most this);
+  // nothing where a run has no validation, and where tokenizers differ.
   std::optional<double> common_loss;
+  // Then losses, which are of a token, say nothing about each other; bits per byte do.
+  bool has_other_tokenizers() const;
 };
 
 // Throws DataError for a folder that is no run's.
@@ -40,6 +44,10 @@ struct Spent {
   double joules = 0;   // of the computers
 };
 std::optional<Spent> spent_until_loss(const ReportedRun& run, double loss);
+
+inline constexpr const char* kOtherTokenizers =
+    "The tokenizers differ, so a loss of a token is not the same thing in these runs: compare their bits "
+    "per byte.";
 
 // A page for a browser.
 std::string to_html(const Comparison& comparison);

@@ -88,9 +88,9 @@ struct RunTotals {
 class MetricsLog {
  public:
   // Continues a file. Lines of steps after the one of `totals` are removed, because those steps
-  // will be computed again, except for lines of failed saves; so is an incomplete line that a crash left. A file with other damage is
-  // set aside (set_aside) and its good lines are kept. Where the lines do not make up `totals`,
-  // those count, and a warning says so. Throws IoError.
+  // will be computed again, except for lines of failed saves; so is an incomplete line that a crash
+  // left. A file with other damage is set aside (set_aside) and its good lines are kept. Where the
+  // lines do not make up `totals`, those count, and a warning says so. Throws IoError.
   MetricsLog(const std::filesystem::path& path, const RunTotals& totals);
 
   void step(const StepMetrics& metrics, int64_t num_steps);

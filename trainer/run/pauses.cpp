@@ -29,6 +29,11 @@ double Pauses::left() const {
 void Pauses::read_again() {
   std::error_code error;
   const auto written = std::filesystem::last_write_time(file_, error);
+  if (error && !is_gone_) {
+    log_warn(cat("energy.schedule goes on with the series as it was: ", file_.string(), ": ",
+                 error.message()));
+  }
+  is_gone_ = static_cast<bool>(error);
   if (error || written == written_) return;
   written_ = written;
   try {

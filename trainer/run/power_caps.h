@@ -1,6 +1,6 @@
-// Power caps of a run's devices (energy.max_slowdown): in the first steps of an attempt the ranks try
-// a few together, and go on with the one that takes the least energy. Caps change how long a step
-// takes, and never its numbers.
+// Power caps of a run's devices (energy.max_slowdown): in the first steps of an attempt the ranks
+// try a few together, and go on with the one that takes the least energy. Caps change how long a
+// step takes, and never its numbers.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ namespace lmtrain {
 
 class RunPowerCaps {
  public:
-  // Collective. Sets back what a killed run has left capped on these nodes. Where `config` wants caps,
-  // takes hold of them: of each rank's GPU, or of a node's processors where ranks compute on those.
-  // Where a device cannot be capped, none is, and a warning says which right is missing.
+  // Collective. Sets back what a killed run has left capped on these nodes. Where `config` wants
+  // caps, takes hold of them: of each rank's GPU, or of a node's processors where ranks compute on
+  // those. Where a device cannot be capped, none is, and a warning says which right is missing.
   RunPowerCaps(const EnergyConfig& config, const RankDevice& device, RunRecorder& recorder,
                Launch& launch);
 

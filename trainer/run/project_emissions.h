@@ -1,5 +1,5 @@
-// The energy and emissions of all runs of a project: finished, failed and repeated ones alike, as the
-// provider's boundary of SCI for AI asks.
+// The energy and emissions of all runs of a project: finished, failed and repeated ones alike, as
+// the provider's boundary of SCI for AI asks.
 #pragma once
 
 #include <filesystem>
@@ -29,10 +29,10 @@ struct ProjectEmissions {
   double unfinished_joules = 0;  // of runs that have not finished
 };
 
-// Looks for runs, and for ledgers of `lmtrain prepare`, in these folders and all below them, but not
-// within a run. With `settings` at
-// another price. Throws IoError for a folder that cannot be looked into, DataError where there is no
-// run at all, ConfigError for a setting that is not a price.
+// Looks for runs, and for ledgers of `lmtrain prepare`, in these folders and all below them, but
+// not within a run. With `settings` at another price. Throws IoError for a folder that cannot be
+// looked into, DataError where there is no run at all, ConfigError for a setting that is not a
+// price.
 ProjectEmissions project_emissions(const std::vector<std::filesystem::path>& folders,
                                    const std::vector<std::string>& settings);
 

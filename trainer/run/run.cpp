@@ -162,8 +162,8 @@ void end_save(CheckpointSaver& saver) {
 }
 
 // One attempt, from its start point to its end or to a roll-back, which it throws. `groups` and
-// `saver` are the caller's, because they are there until a failing job has ended. The layout and the
-// precision that it has chosen are kept in `loaded` for the next attempt.
+// `saver` are the caller's, because they are there until a failing job has ended. The layout and
+// the precision that it has chosen are kept in `loaded` for the next attempt.
 ExitCode attempt(LoadedConfig& loaded, const std::string& command_line,
                  const std::optional<RollBack>& roll_back, std::optional<TrainingGroups>& groups,
                  std::unique_ptr<CheckpointSaver>& saver, Deadline& deadline, PhaseTracker& phases,

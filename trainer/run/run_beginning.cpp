@@ -124,7 +124,8 @@ class Beginning {
       write_ending(folder, ExitCode::kHang, finding, launch.rank());
     });
     if (!launch_.any(launch_.rank() == 0 && std::filesystem::exists(folder_.summary())))
-      return begins_work();  // where a run has not finished, its start point is looked for under the meters
+      // Where a run has not finished, its start point is looked for under the meters.
+      return begins_work();
     find_start_point(loaded.config);
     if (!has_finished(loaded.config, folder_, start_)) return begins_work();
     launch_.together([&] { check_config_of_finished_run(start_, loaded.config); });
@@ -147,8 +148,8 @@ class Beginning {
     has_begun_ = true;
   }
 
-  // Of an attempt that ends before it trains. A run that is new leaves no folder behind until it has
-  // begun to meter itself.
+  // Of an attempt that ends before it trains. A run that is new leaves no folder behind until it
+  // has begun to meter itself.
   void record_failure(const std::exception& failure) {
     const Error error = as_error(failure);
     const bool is_for_all = dynamic_cast<const CollectiveError*>(&failure) != nullptr;

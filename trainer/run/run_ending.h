@@ -18,8 +18,8 @@ struct RunEnding {
   std::string at;  // "2026-01-31T12:00:00Z"
 };
 
-// Writes it for this rank, now. The first ending of an attempt stays: what ranks find while a job is
-// being ended is its consequence. A folder that cannot be written is no further error.
+// Writes it for this rank, now. The first ending of an attempt stays: what ranks find while a job
+// is being ended is its consequence. A folder that cannot be written is no further error.
 void write_ending(const RunFolder& folder, ExitCode code, const std::string& reason, int64_t rank);
 // Nothing where there is none that can be read.
 std::optional<RunEnding> load_ending(const RunFolder& folder);

@@ -43,7 +43,8 @@ struct RunSummary {
 bool is_run(const RunFolder& folder);
 // What is damaged or absent in its records is left out.
 RunSummary summary_of(const RunFolder& folder);
-// All runs right below `folder`, or the one that it is, in the order of their starts. Throws IoError.
+// All runs right below `folder`, or the one that it is, in the order of their starts. Throws
+// IoError.
 std::vector<RunSummary> list_runs(const std::filesystem::path& folder);
 
 }  // namespace lmtrain

@@ -1,4 +1,5 @@
-// Pauses of a run's ranks together (energy.schedule): rank 0 looks at the series and tells the others.
+// Pauses of a run's ranks together (energy.schedule): rank 0 looks at the series and tells the
+// others.
 #pragma once
 
 #include <functional>
@@ -21,8 +22,9 @@ class RunPauses {
 
   // Whether this rank finds that the run is to pause, which rank 0 alone does.
   bool is_due();
-  // Collective. Rank 0 logs the pause and, where the run gives its machines back, writes when to start
-  // again: in the run's folder, and where LMTRAIN_RESUME_AT of a batch script wants it. Returns why.
+  // Collective. Rank 0 logs the pause and, where the run gives its machines back, writes when to
+  // start again: in the run's folder, and where LMTRAIN_RESUME_AT of a batch script wants it.
+  // Returns why.
   std::string say(int64_t done);
   // Collective. Returns when no pause is due any more; `look` is called each second and may throw.
   void wait(PhaseTracker& phases, const std::function<void()>& look);

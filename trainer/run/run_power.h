@@ -36,8 +36,8 @@ NextAttempt agree_on_attempt(const RunFolder& folder, Launch& launch);
 // Throws ConfigError.
 std::shared_ptr<const IntensitySeries> agree_on_series(const LoadedConfig& loaded, Launch& launch);
 
-// The price by the config and its series, if there is one; it says what of it nobody has set. Throws
-// ConfigError.
+// The price by the config and its series, if there is one; it says what of it nobody has set.
+// Throws ConfigError.
 EnergyPrice price_of_attempt(const LoadedConfig& loaded, const IntensitySeries* series);
 
 }  // namespace lmtrain

@@ -42,8 +42,8 @@ class RunRecorder {
   double paused_before() const { return paused_before_; }
   // Collective: what this attempt has spent by now.
   Spending spent_by_now();
-  // Collective: the energy that this attempt's computers have taken by now; differences of it are what a
-  // span of time has cost.
+  // Collective: the energy that this attempt's computers have taken by now; differences of it are
+  // what a span of time has cost.
   double joules_by_now();
   // What this attempt had spent when the step began that these are the signals of.
   Spending spent(const RankSignals& signals) const;

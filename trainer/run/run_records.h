@@ -32,9 +32,9 @@ TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& j
                         Communicator* ranks, const std::function<void()>& pause);
 
 // Samples for the reader of the report. A decoder writes texts that go on from config.eval.prompts,
-// or from the start token, with seeds counted from config.run.seed; bert shows validation text with its predictions of the masked
-// tokens. `ranks` are those that compute the model together, null where rank 0 does alone.
-// `pause` is called before each token, and may throw.
+// or from the start token, with seeds counted from config.run.seed; bert shows validation text with
+// its predictions of the masked tokens. `ranks` are those that compute the model together, null
+// where rank 0 does alone. `pause` is called before each token, and may throw.
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
                                      at::Device device, Communicator* ranks,
                                      const std::function<void()>& pause);

@@ -146,8 +146,8 @@ EnergyConfig energy_config_of(const RunFolder& folder) {
   return load_config(folder.config(), {}).config.energy;
 }
 
-// Of the folder's only file with this ending; of several as `sha256sum *ENDING | sha256sum` prints it
-// there; "" where there is none.
+// Of the folder's only file with this ending; of several as `sha256sum *ENDING | sha256sum` prints
+// it there; "" where there is none.
 std::string hash_of_files(const std::filesystem::path& folder, const std::string& ending) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

@@ -14,8 +14,8 @@
 
 namespace lmtrain {
 
-// What happens when a ledger is damaged, or a report cannot be written: an exception, or (while a run
-// trains) a warning and a report without that ledger.
+// What happens when a ledger is damaged, or a report cannot be written: an exception, or (while a
+// run trains) a warning and a report without that ledger.
 enum class OnDamagedLedger { kThrow, kWarn };
 
 // Remembers what it has read of the ledgers, so that each report reads only their new lines.
@@ -31,8 +31,9 @@ class RunReporter {
         on_damaged_(on_damaged),
         ledgers_(folder_.energy(), world.rank(), world.size(), repricing_.series) {}
 
-  // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json, report.md and report.html with
-  // its own `facts`. A full disk only causes a warning. Returns the report on rank 0.
+  // Collective. Sums up the ledgers; rank 0 writes emissions.json, facts.json, report.md and
+  // report.html with its own `facts`. A full disk only causes a warning. Returns the report on rank
+  // 0.
   EmissionsReport write(const RunFacts& facts);
 
  private:
@@ -63,14 +64,15 @@ ReportedRun reported_run(const RunFolder& folder, const std::filesystem::path& p
 // The same of ledgers without a run, those of `lmtrain prepare`.
 ReportedRun reported_ledgers(const std::filesystem::path& ledgers,
                              const std::vector<std::string>& settings);
-// Keeps what Slurm has measured of the run's jobs (energy/report/batch_energy.h) for its reports. Throws
-// DataError for a text in another form, and one without a job of this run.
+// Keeps what Slurm has measured of the run's jobs (energy/report/batch_energy.h) for its reports.
+// Throws DataError for a text in another form, and one without a job of this run.
 void add_batch_energy(const RunFolder& folder, std::string_view sacct);
 // Throws ConfigError for settings that reported_run() would refuse.
 void check_repricing(const std::vector<std::string>& settings);
 
-// Adds the hash of the weights in `exported`, a folder of .safetensors; where it is empty, of the files
-// of the newest checkpoint, which hold the optimizer's state too. Reads all of it. Throws DataError.
+// Adds the hash of the weights in `exported`, a folder of .safetensors; where it is empty, of the
+// files of the newest checkpoint, which hold the optimizer's state too. Reads all of it. Throws
+// DataError.
 void add_weights(const RunFolder& folder, const std::filesystem::path& exported, ReportedRun& run);
 
 }  // namespace lmtrain

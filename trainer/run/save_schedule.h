@@ -10,8 +10,8 @@ namespace lmtrain {
 
 // Seconds between the beginnings of two saves where saves and repeated work cost the least:
 // sqrt(2 C M) for a save that takes C and a mean time between failures M (Young, "A first order
-// approximation to the optimum checkpoint interval", CACM 1974), and not less than what a save takes
-// to be written beside training.
+// approximation to the optimum checkpoint interval", CACM 1974), and not less than what a save
+// takes to be written beside training.
 double best_save_interval(double save_seconds, double persist_seconds, double mtbf_seconds);
 
 class SaveSchedule {

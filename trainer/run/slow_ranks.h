@@ -1,5 +1,5 @@
-// Finds ranks that compute slower than the others, for which all of them wait at each step (MegaScale;
-// Jiang et al., NSDI 2024).
+// Finds ranks that compute slower than the others, for which all of them wait at each step
+// (MegaScale; Jiang et al., NSDI 2024).
 #pragma once
 
 #include <cstddef>

@@ -137,7 +137,8 @@ class Loop {
             .steps = parts.beginning.config().train.steps};
   }
 
-  // What the last validation and save will take: as much as those before, until the meters are read.
+  // What the last validation and save will take: as much as those before, until the meters are
+  // read.
   double reserve_seconds() const {
     return validation_seconds_ + save_seconds_ + config_.energy.interval_seconds;
   }
@@ -196,8 +197,8 @@ class Loop {
     throw StopRequested();
   }
 
-  // Collective. Leaves for the newest checkpoint, if there is one. A request to stop comes first: the
-  // next attempt computes these steps again, and rolls back.
+  // Collective. Leaves for the newest checkpoint, if there is one. A request to stop comes first:
+  // the next attempt computes these steps again, and rolls back.
   void roll_back(int64_t done, const StepJudgement& judgement) {
     wait_for_save(/*must=*/false);
     bool has_checkpoint = false;

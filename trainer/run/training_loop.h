@@ -49,9 +49,9 @@ struct LoopEnd {
   bool has_finished = false;        // whether the run has done all its steps
 };
 
-// Collective. From the run's start point to its last step, the samples and the report; or, where it is
-// asked to stop, to a save. Throws RollBack where a spike demands it, CollectiveError for what all
-// ranks know of, and Error, which names the step, for what only this rank does.
+// Collective. From the run's start point to its last step, the samples and the report; or, where it
+// is asked to stop, to a save. Throws RollBack where a spike demands it, CollectiveError for what
+// all ranks know of, and Error, which names the step, for what only this rank does.
 LoopEnd run_training_loop(const LoopParts& parts);
 
 }  // namespace lmtrain

@@ -264,8 +264,8 @@ double ApiServer::run(int64_t num_tokens, const std::function<void()>& work) {
   throw ApiError(503, "server_error", kTooMuchWaits);
 }
 
-// An echo with log-probabilities gives the prompt's own, too. Prompts are scored one by one, so that
-// texts of others go on in between.
+// An echo with log-probabilities gives the prompt's own, too. Prompts are scored one by one, so
+// that texts of others go on in between.
 void ApiServer::score_prompts(Completion& completion, const HttpRequest& http) {
   const CompletionRequest& request = completion.request;
   if (!request.echo || !request.with_log_probabilities) return;

@@ -31,8 +31,8 @@ struct ServerOptions {
   double most_seconds = 300;  // that a request may take
 };
 
-// Whether a host is this machine alone: localhost, or an address that is written as one, but no name
-// that begins like one.
+// Whether a host is this machine alone: localhost, or an address that is written as one, but no
+// name that begins like one.
 bool is_loopback(const std::string& host);
 
 class ApiServer {

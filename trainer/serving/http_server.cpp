@@ -57,8 +57,8 @@ std::map<std::string, std::string> headers_of(const httplib::Request& from) {
 }
 
 // Reads a body whole. Of one that is too long some more is read and dropped, since a client that is
-// still sending when its connection is closed does not read the answer. Nothing further is read of a
-// connection whose body stays unread. Throws HttpRefusal.
+// still sending when its connection is closed does not read the answer. Nothing further is read of
+// a connection whose body stays unread. Throws HttpRefusal.
 std::string body_of(const HttpRequest& request, const httplib::ContentReader& reader,
                     int64_t most_bytes, int descriptor) {
   constexpr int64_t kMostDropped = int64_t{16} << 20;

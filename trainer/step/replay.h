@@ -27,8 +27,8 @@ class ComputedBits {
   void note_sums();
   void note_losses(uint64_t fingerprint);
 
-  // What differs first of this rank's own work: "the losses", "the gradient of unit block 3"; "" where
-  // nothing does.
+  // What differs first of this rank's own work: "the losses", "the gradient of unit block 3"; ""
+  // where nothing does.
   std::string first_own_difference(const ComputedBits& other) const;
   // The same of the sums over ranks, which are wrong on all ranks where one rank's part is.
   std::string first_sum_difference(const ComputedBits& other) const;
@@ -53,8 +53,8 @@ class ComputedBits {
 void require_equal_bits(const ComputedBits& first, const ComputedBits& second, int64_t step,
                         Communicator& host_world);
 
-// Collective. Calls `compute` twice, which returns a list of values without padding, and returns the
-// second result.
+// Collective. Calls `compute` twice, which returns a list of values without padding, and returns
+// the second result.
 template <class Compute>
 auto computed_twice(const Compute& compute, int64_t step, ParameterStore& store,
                     Communicator& host_world) {

@@ -21,8 +21,8 @@ struct RunningMoments {
   void add(double value, int64_t window);
 };
 
-// What the guard knows of the steps before. Checkpoints keep it, so that a run that goes on decides as
-// one that was never stopped.
+// What the guard knows of the steps before. Checkpoints keep it, so that a run that goes on decides
+// as one that was never stopped.
 struct GuardState {
   int64_t nonfinite_in_a_row = 0;
   int64_t num_roll_backs = 0;
@@ -49,8 +49,8 @@ class StepGuard {
   explicit StepGuard(const TrainConfig& config) : config_(config) {}
 
   // Judges a step by its loss and its gradient norm, which are the same on all ranks, as then the
-  // judgement is. `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric where patience
-  // is at its end: nothing of the step has been updated then.
+  // judgement is. `step` counts from 0. Throws CollectiveError with ExitCode::kNumeric where
+  // patience is at its end: nothing of the step has been updated then.
   StepJudgement judge(int64_t step, double loss, double gradient_norm);
 
   const GuardState& state() const { return state_; }

@@ -79,11 +79,11 @@ class Trainer {
   Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t num_vocabulary_tokens,
           PhaseTracker& phases);
 
-  // Does one optimizer step; `step` counts from 0. judgement() tells whether it has updated anything.
-  // Throws CollectiveError with ExitCode::kNumeric, before
-  // anything is updated, where loss or gradients are wrong and patience is at its end, or where
-  // the step computed twice differs (train.replay_every).
-  // `schedule_step` is that of the learning rate, if not `step` itself.
+  // Does one optimizer step; `step` counts from 0. judgement() tells whether it has updated
+  // anything. Throws CollectiveError with ExitCode::kNumeric, before anything is updated, where
+  // loss or gradients are wrong and patience is at its end, or where the step computed twice
+  // differs (train.replay_every). `schedule_step` is that of the learning rate, if not `step`
+  // itself.
   StepResult train_step(const Loader& loader, int64_t step, const RankSignals& signals,
                         std::optional<double> schedule_step = std::nullopt);
 

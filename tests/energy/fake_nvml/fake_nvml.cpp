@@ -1,8 +1,9 @@
 // Stands in for the driver's libnvidia-ml.so.1. The environment variable FAKE_NVML_GPUS names a
 // file that is read again at every call. Each line of it is a GPU:
-//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS [MIG_UUID [CLOCK_REASONS [LIMIT LEAST_LIMIT [RIGHT]]]]
-// A value is "-" if the GPU does not support it, and "lost" if the GPU no longer answers. Limits are
-// in milliwatts; setting one changes the file, unless the right is "refused".
+//   UUID NAME ENERGY_MILLIJOULES POWER_MILLIWATTS
+//   [MIG_UUID [CLOCK_REASONS [LIMIT LEAST_LIMIT [RIGHT]]]]
+// A value is "-" if the GPU does not support it, and "lost" if the GPU no longer answers. Limits
+// are in milliwatts; setting one changes the file, unless the right is "refused".
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

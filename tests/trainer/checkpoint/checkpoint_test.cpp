@@ -137,8 +137,8 @@ TEST_F(Checkpoints, HoldTheStateThatTheOptimizerKeeps) {
             std::string::npos);
 }
 
-// Defect: memory for a tensor of any size that a manifest with a good checksum names, before its file is
-// looked at: "out of memory" rather than the checkpoint before.
+// Defect: memory for a tensor of any size that a manifest with a good checksum names, before its
+// file is looked at: "out of memory" rather than the checkpoint before.
 TEST_F(Checkpoints, AShapeThatIsLargerThanItsFileIsRefused) {
   const fs::path good = save(7, 3);
   const fs::path bad = save(8, 4);
@@ -164,8 +164,8 @@ TEST_F(Checkpoints, FractionsOfWholeNumbersAreRefused) {
   }
 }
 
-// Defect: a roll-back that goes to where the run was once stopped, so that the stop changes the numbers;
-// or that keeps what lies behind the checkpoint that it goes to.
+// Defect: a roll-back that goes to where the run was once stopped, so that the stop changes the
+// numbers; or that keeps what lies behind the checkpoint that it goes to.
 TEST_F(Checkpoints, ARollBackGoesToTheStepsOfTheInterval) {
   EXPECT_EQ(roll_back_to_interval(folder_.path(), 5), "");
   const fs::path stopped = save(3, 3);

@@ -82,7 +82,8 @@ TEST(ResumeCompatibility, WeightsAloneFreeTheOptimizer) {
   EXPECT_THROW(check_resume_compatibility(Config(), seed, /*weights_alone=*/true), ConfigError);
 }
 
-// Defect: what is allowed passes in strict mode; the content of the text allows keys of the section.
+// Defect: what is allowed passes in strict mode; the content of the text allows keys of the
+// section.
 TEST(ResumeCompatibility, AllowsNoMoreThanItSays) {
   EXPECT_NE(error_of_change({"run.seed=2", "resume.allow=[run.seed]", "resume.mode=strict"}), "");
   EXPECT_NE(error_of_change({"data.sequence_length=128", "resume.allow=[data]"}), "");

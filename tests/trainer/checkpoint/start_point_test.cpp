@@ -9,7 +9,8 @@
 namespace lmtrain {
 namespace {
 
-// A checkpoint of step 10 of a run with the default config, and what the job that goes on from it is.
+// A checkpoint of step 10 of a run with the default config, and what the job that goes on from it
+// is.
 struct Resume {
   Resume() {
     CheckpointState& then = start.manifest.state;

@@ -43,7 +43,8 @@ struct SmallModel {
   std::unique_ptr<Model> model;
 };
 
-// Defect: a token counted twice or not at all, or scored without the tokens before it in its window.
+// Defect: a token counted twice or not at all, or scored without the tokens before it in its
+// window.
 TEST(Perplexity, CountsEachTokenOnceInItsFirstWindow) {
   const SmallModel small;
   const TemporaryFolder folder;

@@ -9,8 +9,8 @@ namespace {
 
 using Lengths = std::pair<int64_t, int64_t>;
 
-// Defect: other tokens cut than transformers cuts. The expected lengths are those that its tokenizer
-// leaves with truncation="longest_first".
+// Defect: other tokens cut than transformers cuts. The expected lengths are those that its
+// tokenizer leaves with truncation="longest_first".
 TEST(LongestFirst, CutsAsTransformersDoes) {
   EXPECT_EQ(longest_first(5, 7, 12), Lengths(5, 7));
   EXPECT_EQ(longest_first(5, 9, 12), Lengths(5, 7));

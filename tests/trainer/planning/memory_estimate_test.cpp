@@ -31,7 +31,8 @@ TEST(MemoryEstimate, CountsEachBufferOfTheStore) {
   EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kFp64, {}), 24 * n);
 }
 
-// Defect: Muon's state counted as AdamW's, its whole matrices not at all or not shared by the ranks.
+// Defect: Muon's state counted as AdamW's, its whole matrices not at all or not shared by the
+// ranks.
 TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
   const int64_t n = sizes_of(gpt2_small(), 50304).num_parameters;
   const int64_t hidden = INT64_C(12) * 12 * 768 * 768;
@@ -119,8 +120,8 @@ TEST(MemoryEstimate, RanksShareASave) {
   EXPECT_GT(alone.workspace, shared.workspace);  // fp64 copies the logits on the CPU alone
 }
 
-// Defect: the copy that a save begins with counted whole on each rank, or not at all. The bytes of a
-// parameter in a checkpoint: master 4, moments 8; blocks of memory are an eighth larger.
+// Defect: the copy that a save begins with counted whole on each rank, or not at all. The bytes of
+// a parameter in a checkpoint: master 4, moments 8; blocks of memory are an eighth larger.
 TEST(MemoryEstimate, ASnapshotIsThePartOfTheRank) {
   MemoryPlan plan = plan_of_1024_tokens(Precision::kBf16);
   const int64_t all = sizes_of(gpt2_small(), plan.vocab_size).num_parameters * 12;

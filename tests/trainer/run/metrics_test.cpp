@@ -46,7 +46,8 @@ TEST_F(Metrics, ContinueBehindTheCheckpoint) {
   EXPECT_EQ(MetricsLog(path_, {4, 40, 2.0}).train_loss().back().value, 1.0);
 }
 
-// Defect: spikes, updates that were left out and saves that failed are forgotten by the attempt after.
+// Defect: spikes, updates that were left out and saves that failed are forgotten by the attempt
+// after.
 TEST_F(Metrics, CountWhatWentWrong) {
   StepMetrics spike = step_metrics(5, 9.0);
   spike.is_spike = true;
@@ -92,8 +93,8 @@ TEST_F(Metrics, TornAndNullLinesDoNoHarm) {
   EXPECT_EQ(log.last_validation().bits_per_byte.value(), 0.9);
 }
 
-// Defect: a value of a wrong type, or a lost file, ends a resume with a parser's own message, or makes
-// totals that are not those of the run.
+// Defect: a value of a wrong type, or a lost file, ends a resume with a parser's own message, or
+// makes totals that are not those of the run.
 TEST_F(Metrics, DamageIsSetAsideAndTheCheckpointsTotalsCount) {
   std::string text = read_file(path_);
   text.replace(text.find("\"loss\":3.0"), 10, "\"loss\":\"x\"");
@@ -115,7 +116,8 @@ TEST_F(Metrics, DamageIsSetAsideAndTheCheckpointsTotalsCount) {
   }
 }
 
-// Defect: the work of all attempts is divided by the ceiling of the last one: 131.7% after a resume.
+// Defect: the work of all attempts is divided by the ceiling of the last one: 131.7% after a
+// resume.
 TEST_F(Metrics, SharesAreOfEachAttemptsOwnCeiling) {
   write_file_durably(path_, "");
   const auto train = [&](int64_t from, int64_t to, int64_t attempt, double share) {

@@ -57,7 +57,8 @@ TEST_F(PausesOfARun, EndWithTheLongestDelayOfTheWholeRun) {
   EXPECT_FALSE(Pauses(config(300, 1000.0), 1000).is_due(begin_));
 }
 
-// Defect: a forecast that was renewed not read, or one that is damaged while the run trains ends it.
+// Defect: a forecast that was renewed not read, or one that is damaged while the run trains ends
+// it.
 TEST_F(PausesOfARun, FollowTheFile) {
   write("2026-01-31T00:00Z,400\n");
   Pauses pauses(config(300), 0);

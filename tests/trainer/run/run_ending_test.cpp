@@ -7,8 +7,8 @@
 namespace lmtrain {
 namespace {
 
-// Defect: a rank that hung is let go by mpirun, which ends the job, and its request to stop is recorded
-// as the end.
+// Defect: a rank that hung is let go by mpirun, which ends the job, and its request to stop is
+// recorded as the end.
 TEST(RunEnding, TheFirstOfAnAttemptStays) {
   const TemporaryFolder folder;
   const RunFolder run{folder / "run"};

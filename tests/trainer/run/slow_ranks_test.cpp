@@ -51,8 +51,8 @@ TEST(SlowRanks, NoiseIsNotNamed) {
   for (int step = 0; step < 50; ++step) EXPECT_TRUE(alone.add({{0.5, 0.5}}).empty());
 }
 
-// Defect: a GPU that is held down by heat is not named, named at each step, or named for the cap that
-// its owner has set.
+// Defect: a GPU that is held down by heat is not named, named at each step, or named for the cap
+// that its owner has set.
 TEST(SlowRanks, GpusThatAreHeldDownAreNamedOnce) {
   SlowRanks ranks;
   size_t found = 0;

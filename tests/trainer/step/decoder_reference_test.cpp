@@ -108,8 +108,8 @@ TEST_P(DecoderReference, TenAdamWStepsEqualThoseOfPyTorch) {
   }
 }
 
-// Defect: another momentum or Newton-Schulz step than PyTorch's, query, key and value or gate and up
-// taken for one matrix, a matrix on its side, a rate scaled by another shape, a decay that is
+// Defect: another momentum or Newton-Schulz step than PyTorch's, query, key and value or gate and
+// up taken for one matrix, a matrix on its side, a rate scaled by another shape, a decay that is
 // scaled, AdamW where Muon belongs or the other way round.
 TEST_P(DecoderReference, TenMuonStepsEqualThoseOfPyTorch) {
   const std::filesystem::path file = subject.folder / "muon.safetensors";
