@@ -12,7 +12,7 @@ check_comments() {
 }
 
 layers=(base data energy parallel models trainer)
-all_sources() { find "${layers[@]}" tests '(' -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' ')' | sort; }
+all_sources() { find "${layers[@]}" tests examples '(' -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' ')' | sort; }
 
 if [ "${1:-}" = --comments ]; then
   mapfile -t sources < <(all_sources)
