@@ -15,8 +15,8 @@ make_table() {
       if (seen[code]++) refuse(code " is there twice")
     }
     BEGIN {
-      print "// Made by scripts/make_carbon_table.sh from energy/grid/carbon_intensity.csv and energy/grid/regions.csv, which"
-      print "// say where the figures come from."
+      print "// Made by scripts/make_carbon_table.sh from energy/grid/carbon_intensity.csv and"
+      print "// energy/grid/regions.csv, which say where the figures come from."
       print "#include \"energy/grid/carbon_intensity.h\"\n"
       print "namespace lmtrain {\n\n// clang-format off"
       print "const std::vector<GridIntensity>& carbon_table() {"

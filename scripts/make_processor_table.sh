@@ -9,7 +9,8 @@ make_table() {
   awk -F, '
     function refuse(why) { print FILENAME ":" FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
     BEGIN {
-      print "// Made by scripts/make_processor_table.sh from energy/meters/processors.csv and energy/meters/processor_families.csv."
+      print "// Made by scripts/make_processor_table.sh from energy/meters/processors.csv and"
+      print "// energy/meters/processor_families.csv."
       print "#include \"energy/meters/processor_table.h\"\n"
       print "namespace lmtrain {\n\n// clang-format off"
       print "const std::vector<KnownProcessor>& known_processors() {"

@@ -31,18 +31,20 @@ using nlohmann::json;
 struct OpenedRecord {
   int descriptor = -1;
   std::string failure;
+  uid_t owner = 0;
 };
 
-// Nobody else's file is believed: it would tell this process what to set.
+// Root sets back what others have capped (set_back says what of it), and other users their own
+// alone: a record tells its reader what to set.
 OpenedRecord open_record(const fs::path& path, int flags) {
   const int descriptor = open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
   if (descriptor < 0) return {-1, cat(path.string(), ": ", std::strerror(errno))};
   struct stat status {};
-  const bool is_ours = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
-                       (status.st_uid == geteuid() || status.st_uid == 0);
-  if (is_ours) return {descriptor, ""};
+  const bool is_file = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  const bool is_believed = status.st_uid == geteuid() || status.st_uid == 0 || geteuid() == 0;
+  if (is_file && is_believed) return {descriptor, "", status.st_uid};
   close(descriptor);
-  return {-1, cat(path.string(), " is not this user's or root's file")};
+  return {-1, cat(path.string(), is_file ? " is another user's file" : " is no file")};
 }
 
 // Whether the file is still at its path; its holder removes it when all is set back.
@@ -59,25 +61,30 @@ std::string record_text(const std::vector<PowerKnob>& knobs) {
   return settings.dump() + "\n";
 }
 
-// Sets back what the record says. An empty or torn record is of a process that had capped nothing
-// yet.
-std::string set_back(PowerKnobs& knobs, const fs::path& record) {
+// Sets back what the record says, as far as its owner may set it. An empty or torn record is of a
+// process that had capped nothing yet.
+std::string set_back(PowerKnobs& knobs, const fs::path& record, uid_t owner) {
   const std::string text = read_system_text(record).text.value_or("");
   const json settings = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!settings.is_object()) return "";
   std::string failure;
   for (const auto& [key, setting] : settings.items()) {
-    const std::string why = setting.is_number_unsigned()
-                                ? knobs.set(key, setting.get<uint64_t>())
-                                : cat(record.string(), ": \"", key, "\" has no whole number");
+    std::string why;
+    if (!setting.is_number_unsigned()) {
+      why = cat("\"", key, "\" has no whole number");
+    } else if (!knobs.is_open_to(owner, key)) {
+      why = cat("its owner (user ", owner, ") may not set ", key);
+    } else {
+      why = knobs.set(key, setting.get<uint64_t>());
+    }
     if (!why.empty()) failure = why;
   }
   return failure;
 }
 
 // Of a record whose lock this process has got.
-RestoredCaps restore(PowerKnobs& knobs, const fs::path& record) {
-  const std::string failure = set_back(knobs, record);
+RestoredCaps restore(PowerKnobs& knobs, const fs::path& record, uid_t owner) {
+  const std::string failure = set_back(knobs, record, owner);
   if (!failure.empty()) {
     return {RestoredCaps::State::kFailed,
             cat(record.string(),
@@ -164,7 +171,7 @@ HeldCaps::Taken HeldCaps::take(PowerKnobs& knobs, const fs::path& records,
       close(opened.descriptor);
       continue;
     }
-    const std::string left = set_back(knobs, record);
+    const std::string left = set_back(knobs, record, opened.owner);
     FoundKnobs found =
         left.empty() ? find() : FoundKnobs{.name = device, .knobs = {}, .why_not = left};
     if (!found.why_not.empty()) {
@@ -238,7 +245,7 @@ std::vector<RestoredCaps> restore_left_caps(PowerKnobs& knobs, const fs::path& r
     if (take_file_lock(opened.descriptor, LOCK_EX | LOCK_NB) != 0) {
       all.push_back({kHeld, cat(record.filename().string(), ": a run that is under way caps it")});
     } else if (is_in_place(opened.descriptor, record)) {
-      all.push_back(restore(knobs, record));
+      all.push_back(restore(knobs, record, opened.owner));
     }
     close(opened.descriptor);
   }
@@ -250,7 +257,7 @@ std::optional<RestoredCaps> restore_when_released(PowerKnobs& knobs, const fs::p
   if (opened.descriptor < 0) return std::nullopt;
   std::optional<RestoredCaps> restored;
   if (take_file_lock(opened.descriptor, LOCK_EX) == 0 && is_in_place(opened.descriptor, record))
-    restored = restore(knobs, record);
+    restored = restore(knobs, record, opened.owner);
   close(opened.descriptor);
   return restored;
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string_view>
 
+#include <sys/stat.h>
+
 #include "base/text.h"
 #include "energy/meters/gpu_selector.h"
 #include "energy/meters/system_file.h"
@@ -15,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kProcessors = "cpufreq:";
 constexpr std::string_view kGpu = "nvml:";
+constexpr const char* kHighestFrequency = "scaling_max_freq";
 
 fs::path policies_of(const SensorRoots& roots) {
   return roots.sysfs / "devices" / "system" / "cpu" / "cpufreq";
@@ -30,7 +33,7 @@ std::string right_to_set_frequencies(const std::string& failure, const fs::path&
   return cat(
       failure,
       "; only root may set it: an administrator grants it until the next boot with `sudo chmod a+w ",
-      (policies / "policy*" / "scaling_max_freq").string(), "`");
+      (policies / "policy*" / kHighestFrequency).string(), "`");
 }
 
 std::string right_to_set_power(const std::string& failure, const std::string& uuid) {
@@ -58,7 +61,7 @@ FoundKnobs PowerKnobs::of_processors() const {
   for (const fs::path& folder : sorted_entries(policies)) {
     const std::string policy = folder.filename();
     if (!is_policy(policy)) continue;
-    const SystemNumber highest = read_system_number(folder / "scaling_max_freq");
+    const SystemNumber highest = read_system_number(folder / kHighestFrequency);
     const SystemNumber lowest = read_system_number(folder / "cpuinfo_min_freq");
     const SystemNumber wanted_least = read_system_number(folder / "scaling_min_freq");
     found.why_not = highest.value ? lowest.failure : highest.failure;
@@ -117,6 +120,19 @@ std::string PowerKnobs::set(const std::string& key, uint64_t setting) {
   return cat("\"", key, "\" names no setting");
 }
 
+bool PowerKnobs::is_open_to(uid_t user, const std::string& key) const {
+  if (user == 0) return true;
+  if (!key.starts_with(kProcessors)) return false;  // the driver lets root alone set a power limit
+  const std::string policy = key.substr(kProcessors.size());
+  struct stat status {};
+  if (!is_policy(policy) ||
+      stat((policies_of(roots_) / policy / kHighestFrequency).c_str(), &status) != 0) {
+    return false;
+  }
+  const bool is_own = status.st_uid == user && (status.st_mode & S_IWUSR) != 0;
+  return is_own || (status.st_mode & S_IWOTH) != 0;
+}
+
 Nvml* PowerKnobs::nvml() {
   if (!opened_.nvml) opened_ = Nvml::open(roots_.nvml_library);
   return opened_.nvml.get();
@@ -132,7 +148,7 @@ std::string PowerKnobs::set_gpu(const std::string& uuid, uint64_t milliwatts) {
 
 std::string PowerKnobs::set_processors(const std::string& policy, uint64_t kilohertz) const {
   if (!is_policy(policy)) return cat("\"", policy, "\" names no policy of frequencies");
-  return write_system_number(policies_of(roots_) / policy / "scaling_max_freq", kilohertz);
+  return write_system_number(policies_of(roots_) / policy / kHighestFrequency, kilohertz);
 }
 
 std::vector<std::string> describe_power_knobs(const SensorRoots& roots) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "energy/meters/meter.h"
 #include "energy/meters/nvml.h"
 
@@ -40,6 +42,8 @@ class PowerKnobs {
 
   // Returns why it failed, or "". A key that is not in the form of PowerKnob::key fails.
   std::string set(const std::string& key, uint64_t setting);
+  // Whether this user may set it, so that root may do so in the user's name.
+  bool is_open_to(uid_t user, const std::string& key) const;
 
  private:
   Nvml* nvml();

@@ -155,6 +155,29 @@ TEST_F(PowerCaps, RecordsOfKilledRunsAreSetBackAndRemoved) {
   EXPECT_FALSE(restore_when_released(knobs, records_ / "cpufreq"));
 }
 
+// Defect: root that, in an epilog, sets for a user what the user may not set; or does not set back
+// a user's cap.
+TEST_F(PowerCaps, RootSetsBackForAUserWhatThatUserMaySet) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  machine_.use_fake_nvml("GPU-a H100 5000 600000 MIG-x 0 300000 200000");
+  add_policy(0, 2'000'000, 800'000);
+  leave_record("cpufreq", R"({"cpufreq:policy0": 4000000})");
+  leave_record("nvml-GPU-a", R"({"nvml:GPU-a": 700000})");
+  constexpr uid_t kUser = 1000;
+  for (const char* name : {"cpufreq", "nvml-GPU-a"})
+    ASSERT_EQ(chown((records_ / name).c_str(), kUser, kUser), 0);
+  PowerKnobs knobs(machine_.roots());
+  for (const RestoredCaps& one : restore_left_caps(knobs, records_)) {
+    EXPECT_EQ(one.state, RestoredCaps::State::kFailed);
+    EXPECT_NE(one.text.find("its owner (user 1000) may not set"), std::string::npos) << one.text;
+  }
+  EXPECT_EQ(frequency(0), 2'000'000U);
+  fs::permissions(machine_.root() / policy(0) / "scaling_max_freq", fs::perms(0666));
+  EXPECT_EQ(restore_left_caps(knobs, records_).at(0).state, RestoredCaps::State::kRestored);
+  EXPECT_EQ(frequency(0), 4'000'000U);
+  EXPECT_NE(gpu_line().find("300000"), std::string::npos);
+}
+
 // Defect: a record that makes this process write somewhere else than to the settings.
 TEST_F(PowerCaps, HostileRecordsChangeNothing) {
   add_policy(0, 2'000'000, 800'000);

@@ -21,6 +21,7 @@
 #include "trainer/commands/text_table.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/interchange/interchange.h"
+#include "trainer/planning/feasibility.h"
 #include "trainer/planning/run_plan.h"
 #include "trainer/run/calibrate.h"
 #include "trainer/run/run_power.h"
@@ -247,8 +248,8 @@ void print_pauses(const IntensitySeries& series, const PlanQuestion& question,
   const PausedRun without = simulate_pauses(series, run, no_limit, 0, PauseMode::kWait);
 
   std::vector<std::vector<std::string>> rows = {{"pause_above", "mode", "pauses", "delay",
-                                                 "ends (UTC)", "energy", "electricity", "making",
-                                                 "change of both", ""}};
+                                                 "ends (UTC)", "energy", "electricity", "embodied",
+                                                 "change in total", ""}};
   const auto add = [&](const std::string& limit, const std::string& mode, const PausedRun& one,
                        const std::string& remark) {
     rows.push_back({limit, mode, std::to_string(one.num_pauses), human_duration(one.paused_seconds),

@@ -36,11 +36,9 @@ RunPowerCaps::RunPowerCaps(const EnergyConfig& config, const RankDevice& device,
   if (launch.local_rank() == 0) set_back_what_was_left();
   if (!config.max_slowdown) return;
   max_slowdown_ = *config.max_slowdown;
+  settling_seconds_ = config.interval_seconds;
   trial_seconds_ = std::max(kMinSeconds, kMinReadings * config.interval_seconds);
-  const std::vector<std::string> gpus = launch.gather_on_node(device.gpu_selector);
-  const auto first = std::ranges::find(gpus, device.gpu_selector);
-  HeldCaps::Taken taken;
-  if (first - gpus.begin() == launch.local_rank()) taken = take(device);
+  HeldCaps::Taken taken = take(device);
   caps_ = std::move(taken.caps);
   const std::vector<std::string> failures = gather_texts(launch.world(), taken.why_not);
   const auto failure = std::ranges::find_if(failures, [](const auto& why) { return !why.empty(); });
@@ -64,8 +62,16 @@ void RunPowerCaps::set_back_what_was_left() {
     if (one.state != RestoredCaps::State::kHeld) log_warn(one.text);
 }
 
+// Collective. Of the device whose first rank this is, if its energy is measured.
 HeldCaps::Taken RunPowerCaps::take(const RankDevice& device) {
   const bool is_gpu = !device.gpu_selector.empty();
+  const std::vector<std::string> gpus = launch_.gather_on_node(device.gpu_selector);
+  const std::vector<std::string> nodes =
+      launch_.gather_on_node(recorder_.measures(DeviceKind::kOther) ? "measured" : "");
+  const auto first = std::ranges::find(gpus, device.gpu_selector);
+  if (first - gpus.begin() != launch_.local_rank()) return {};
+  if (!recorder_.measures(is_gpu ? DeviceKind::kGpu : DeviceKind::kCpu) && nodes.front().empty())
+    return {nullptr, "no sensor measures what it draws (lmtrain doctor says why)"};
   const std::string name = is_gpu ? cat("nvml-", device.gpu_selector) : "cpufreq";
   const auto find = [&] {
     return is_gpu ? knobs_.of_gpu(device.gpu_selector) : knobs_.of_processors();
@@ -94,7 +100,9 @@ void RunPowerCaps::after_step(int64_t done, double seconds, bool is_saving) {
   if (launch_.rank() == 0) {
     const double gap = now - seconds - last_step_ended_;
     const bool is_disturbed = is_saving || gap > kGapSeconds + 0.05 * seconds;
-    if (is_settling_ || is_disturbed) {
+    if (is_settling_) {
+      next = now - set_at_ >= settling_seconds_ ? kBegin : kGoOn;
+    } else if (is_disturbed) {
       next = kBegin;
     } else if (steps_ + 1 >= kMinSteps && now - began_ >= trial_seconds_) {
       next = kEnd;
@@ -109,6 +117,7 @@ void RunPowerCaps::after_step(int64_t done, double seconds, bool is_saving) {
 
 void RunPowerCaps::begin_trial(double share) {
   is_settling_ = true;
+  set_at_ = monotonic_seconds();
   if (!launch_.any(!set_share(share))) return;
   give_up("it was set and then refused");
 }

@@ -45,7 +45,9 @@ class RunPowerCaps {
   Launch& launch_;
   PowerKnobs knobs_;
   double max_slowdown_ = 0;
+  double settling_seconds_ = 0;  // in which a meter may still show the power before
   double trial_seconds_ = 0;
+  double set_at_ = 0;
   std::unique_ptr<HeldCaps> caps_;  // of the device that this rank caps; null for the others
   std::optional<CapSweep> sweep_;   // while it lasts; the same on all ranks
   // The steps of a trial that count: since when, and how many.

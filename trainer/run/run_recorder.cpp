@@ -84,6 +84,12 @@ Spending RunRecorder::spent_by_now() {
   return spent(sum);
 }
 
+bool RunRecorder::measures(DeviceKind kind) const {
+  return std::ranges::any_of(power_.totals().sensors, [&](const SensorTotals& sensor) {
+    return sensor.info.kind == kind && sensor.info.quality == Quality::kMeasured;
+  });
+}
+
 double RunRecorder::joules_by_now() {
   power_.take_sample();
   double joules = 0;

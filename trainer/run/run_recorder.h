@@ -42,6 +42,8 @@ class RunRecorder {
   double paused_before() const { return paused_before_; }
   // Collective: what this attempt has spent by now.
   Spending spent_by_now();
+  // Whether a sensor of this rank measures devices of this kind, which a model does not.
+  bool measures(DeviceKind kind) const;
   // Collective: the energy that this attempt's computers have taken by now; differences of it are
   // what a span of time has cost.
   double joules_by_now();
