@@ -71,9 +71,10 @@ class FutureWork : public Work {
       : done_(std::move(done)), waits_(waits) {}
   void wait() override {
     if (waits_ == nullptr) return done_.get();
-    const double begin = monotonic_seconds();
-    done_.wait();
-    waits_->add_waiting(monotonic_seconds() - begin);
+    {
+      const RankActivity::Waiting waiting(*waits_);
+      done_.wait();
+    }
     done_.get();
   }
 

@@ -14,9 +14,26 @@ void RankActivity::operation_ends(Lane lane) {
   if (lane == Lane::kTraining) ++progress_;
 }
 
-void RankActivity::follow(const PhaseTracker* phases) {
+RankActivity::Waiting::Waiting(RankActivity& activity)
+    : activity_(activity), begin_(monotonic_seconds()) {
+  PhaseTracker* phases = nullptr;
+  {
+    const std::lock_guard lock(activity.mutex_);
+    if (activity.follower_ == std::this_thread::get_id()) phases = activity.phases_;
+  }
+  if (phases == nullptr) return;
+  const Phase phase = phases->current();
+  const bool is_of_step =
+      phase == Phase::kForward || phase == Phase::kBackward || phase == Phase::kOptimizer;
+  if (is_of_step) scope_.emplace(*phases, Phase::kCommunication);
+}
+
+RankActivity::Waiting::~Waiting() { activity_.waiting_seconds_ += monotonic_seconds() - begin_; }
+
+void RankActivity::follow(PhaseTracker* phases) {
   const std::lock_guard lock(mutex_);
   phases_ = phases;
+  follower_ = std::this_thread::get_id();
   ++progress_;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "base/phase.h"
 #include "parallel/operation.h"
@@ -26,11 +27,25 @@ class RankActivity {
   // Whether a save is written now, which the training may wait for (Phase::kCheckpoint).
   void set_saving(bool is_saving) { is_saving_ = is_saving; }
   void set_step(int64_t step) { step_ = step; }
-  // How long the training thread has waited for operations so far.
-  void add_waiting(double seconds) { waiting_seconds_ += seconds; }
+  // How long threads have waited for operations of the training so far.
   double waiting_seconds() const { return waiting_seconds_; }
-  // The tracker must live until follow(nullptr).
-  void follow(const PhaseTracker* phases);
+  // The tracker, which the calling thread changes, must live until follow(nullptr).
+  void follow(PhaseTracker* phases);
+
+  // Marks the enclosing block as one that waits for operations. What the followed thread waits
+  // within a phase of a step counts as communication, whatever it waits for.
+  class Waiting {
+   public:
+    explicit Waiting(RankActivity& activity);
+    ~Waiting();
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    RankActivity& activity_;
+    double begin_;
+    std::optional<PhaseScope> scope_;
+  };
 
   struct Seen {
     int64_t progress = 0;  // grows with whatever the rank's training does
@@ -49,7 +64,8 @@ class RankActivity {
   std::atomic<double> waiting_seconds_ = 0;
   std::atomic<bool> is_saving_ = false;
   mutable std::mutex mutex_;
-  const PhaseTracker* phases_ = nullptr;
+  PhaseTracker* phases_ = nullptr;
+  std::thread::id follower_;  // the thread that changes them
   struct Operations {
     bool is_in = false;
     std::optional<Operation> last;
@@ -61,7 +77,7 @@ class RankActivity {
 // Marks the enclosing block as one whose phases are watched.
 class FollowedPhases {
  public:
-  FollowedPhases(RankActivity& activity, const PhaseTracker& phases) : activity_(activity) {
+  FollowedPhases(RankActivity& activity, PhaseTracker& phases) : activity_(activity) {
     activity.follow(&phases);
   }
   ~FollowedPhases() { activity_.follow(nullptr); }

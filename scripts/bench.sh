@@ -5,7 +5,7 @@
 #   bench.sh --before PROGRAM ...    against another lmtrain instead, such as one built before a change
 #   bench.sh generate [--rounds N] [--llama-cpp]   what a trained model is used for, against transformers and llama.cpp
 #   bench.sh saves [--steps N]   what saves of checkpoints take from training
-#   bench.sh energy [--steps N] [loss|layouts|generate ...]   joules by ways to save energy
+#   bench.sh energy [--steps N] [loss|layouts|generate|meters ...]   joules by ways to save energy
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

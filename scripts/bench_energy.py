@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What ways to train with less energy save here: joules to the same validation loss, joules of communication by layout, and
-joules a generated token, each against the first row of its table.
+joules a generated token, each against the first row of its table; and what metering itself costs.
 
-  bench_energy.py [--steps N] [loss|layouts|generate ...]
+  bench_energy.py [--steps N] [loss|layouts|generate|meters ...]
 
 Trains the quickstart's model. Started by scripts/bench.sh energy.
 """
@@ -16,6 +16,7 @@ import tempfile
 import typing
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
+PARTS = ["loss", "layouts", "generate", "meters"]
 LMTRAIN = PROJECT / "build" / "lmtrain"
 
 
@@ -25,11 +26,15 @@ class Run(typing.NamedTuple):
     emissions: dict  # emissions.json
 
 
-def train(folder, name, steps, settings, ranks=1):
+def train(folder, name, steps, settings, ranks=1, every=0):
     launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
-    every = max(1, steps // 20)
-    command = [*launcher, LMTRAIN, "configs/quickstart.yaml", f"run.dir={folder}", f"run.name={name}", f"train.steps={steps}",
-               f"eval.interval={every}", "eval.samples=0", "checkpoint.interval=0", f"data.cache={folder}/cache", *settings]
+    config = pathlib.Path(folder) / f"{name}.yaml"
+    text = (PROJECT / "configs/quickstart.yaml").read_text()
+    if "optimizer.kind=adamw" in settings:  # it has no use for Muon's settings
+        text = "".join(line for line in text.splitlines(True) if not line.strip().startswith("muon:"))
+    config.write_text(text)
+    command = [*launcher, LMTRAIN, config, f"run.dir={folder}", f"run.name={name}", f"train.steps={steps}",
+               f"eval.interval={every}", "eval.batches=10", "eval.samples=0", "checkpoint.interval=0", f"data.cache={folder}/cache", *settings]
     subprocess.run([str(word) for word in command], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     run = pathlib.Path(folder) / name
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -53,12 +58,10 @@ def to_loss(folder, steps):
         "bf16, AdamW": ["train.precision=bf16", "optimizer.kind=adamw"],
         "fp32, Muon": ["train.precision=fp32", "optimizer.kind=muon"],
         "bf16, Muon": ["train.precision=bf16", "optimizer.kind=muon"],
-        "bf16, AdamW, batch of 16": ["train.precision=bf16", "optimizer.kind=adamw", "train.global_batch_size=16", f"train.steps={2 * steps}",
-                                     f"eval.interval={steps // 10}"],
     }
     curves = {}
     for place, (name, settings) in enumerate(variants.items()):
-        curves[name] = train(folder, f"loss{place}", steps, settings).validations
+        curves[name] = train(folder, f"loss{place}", steps, settings, every=steps // 20).validations
     goal = max(curve[-1]["validation_loss"] for curve in curves.values())
     print(f"| to a validation loss of {goal:.3f} | energy | of the first | loss at the end |\n|---|---|---|---|")
     first = None
@@ -101,14 +104,28 @@ def generate(folder):
         print(f"| {name} | {joules:.3g} J | {joules / first:.2f} |", flush=True)
 
 
+def meters(folder, steps):
+    """A power logger beside the training: the part of a core that it takes, once a second and ten times."""
+    print("| readings a second | of a core | target |\n|---|---|---|")
+    for interval, target in {"1": 0.001, "0.1": 0.003}.items():
+        done = train(folder, f"meters{interval}", steps, [f"energy.interval_seconds={interval}"])
+        share = done.emissions["meter_cpu_seconds"] / done.emissions["seconds"]
+        print(f"| {1 / float(interval):.0f} | {share:.3%} | {target:.1%}, {'met' if share < target else '**not met**'} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=390)
-    parser.add_argument("parts", nargs="*", default=["loss", "layouts", "generate"])
+    parser.add_argument("parts", nargs="*", metavar="PART")
     arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(dir=PROJECT / "build", prefix="energy.") as folder:
-        for part in arguments.parts:
-            if part == "loss":
+        for part in arguments.parts or PARTS:
+            if part == "meters":
+                meters(folder, max(20, arguments.steps // 4))
+            elif part == "loss":
                 to_loss(folder, arguments.steps)
             elif part == "layouts":
                 layouts(folder, max(20, arguments.steps // 4))

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <sstream>
 #include <system_error>
 
 #include <fcntl.h>
@@ -65,16 +64,22 @@ std::string write_system_number(const std::filesystem::path& path, uint64_t valu
   return error == 0 ? "" : cat(path.string(), ": ", std::strerror(error));
 }
 
+// Several times a second, so without streams.
 std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs) {
-  std::istringstream lines(read_system_text(procfs / "meminfo").text.value_or(""));
+  const std::string content = read_system_text(procfs / "meminfo").text.value_or("");
   std::map<std::string, int64_t> bytes;
-  std::string line;
-  while (std::getline(lines, line)) {  // "MemTotal:       15625000 kB"
-    std::istringstream words(line);
-    std::string name;
+  for (std::string_view rest = content; !rest.empty();) {  // "MemTotal:       15625000 kB"
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    const size_t colon = line.find(':');
+    const size_t number = line.find_first_not_of(' ', std::min(line.size(), colon + 1));
+    if (colon == std::string_view::npos || number == std::string_view::npos) continue;
     int64_t kibibytes = 0;
-    if (words >> name >> kibibytes && name.ends_with(':'))
-      bytes[name.substr(0, name.size() - 1)] = kibibytes * 1024;
+    const auto [end, error] =
+        std::from_chars(line.data() + number, line.data() + line.size(), kibibytes);
+    constexpr int64_t kMost = INT64_MAX / 1024;
+    if (error == std::errc() && kibibytes >= 0 && kibibytes <= kMost)
+      bytes[std::string(line.substr(0, colon))] = kibibytes * 1024;
   }
   return bytes;
 }

@@ -22,7 +22,12 @@ std::vector<ReportRow> plan_rows(const EmissionsReport& report) {
 std::vector<ReportRow> cap_rows(const RunFacts& facts) {
   if (facts.power_caps.empty()) return {};
   const CapFacts& caps = facts.power_caps.back();
-  const CapTrialFacts& former = caps.trials.front();
+  // Without a cap: before the others and, where all were tried, after them.
+  CapTrialFacts former = caps.trials.front();
+  if (caps.trials.size() > 1 && caps.trials.back().share == 1.0) {
+    former.step_seconds = (former.step_seconds + caps.trials.back().step_seconds) / 2;
+    former.step_joules = (former.step_joules + caps.trials.back().step_joules) / 2;
+  }
   const auto change = [](double value, double than) {
     if (than <= 0) return std::string();
     const double percents = 100 * (value / than - 1);

@@ -1,5 +1,8 @@
 #include "parallel/idle_watch.h"
 
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 namespace lmtrain {
@@ -84,6 +87,33 @@ TEST(RankActivity, OnlyTheTrainingMakesProgress) {
   EXPECT_TRUE(activity.now().waits_for_save);
   activity.operation_ends(RankActivity::Lane::kBeside);
   EXPECT_FALSE(activity.now().is_in_operation);
+}
+
+// Defect: a rank that waits for others within forward, as layouts with a tensor axis and ZeRO 3 do,
+// whose waiting counts as forward; or another thread's waiting that changes the training's phase.
+TEST(RankActivity, WaitingWithinAStepIsCommunication) {
+  RankActivity activity;
+  PhaseTracker phases;
+  const FollowedPhases followed(activity, phases);
+  {
+    const RankActivity::Waiting waiting(activity);
+    EXPECT_EQ(phases.current(), Phase::kStartup);
+  }
+  {
+    const PhaseScope forward(phases, Phase::kForward);
+    {
+      const RankActivity::Waiting waiting(activity);
+      EXPECT_EQ(phases.current(), Phase::kCommunication);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_EQ(phases.current(), Phase::kForward);
+    std::thread([&] {
+      const RankActivity::Waiting waiting(activity);
+      EXPECT_EQ(phases.current(), Phase::kForward);
+    }).join();
+  }
+  EXPECT_GE(activity.waiting_seconds(), 0.02);
+  EXPECT_GE(phases.seconds()[static_cast<size_t>(Phase::kCommunication)], 0.02);
 }
 
 // Defect: a model that takes a minute to load behind many short operations counts as a hang.
