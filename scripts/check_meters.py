@@ -32,14 +32,17 @@ with open("{zone}/energy_uj", "r+") as counter:
 
 def in_namespace():
     """A tree of sensors that only this process and its children see."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+    mounts = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/sys/class"]
+    if os.geteuid() != 0 or subprocess.run(mounts, capture_output=True).returncode != 0:
         print("skipped: this machine allows no mount namespaces")
         sys.exit(0)
     os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv, "--inside"])
 
 
 def make_tree():
-    subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/class"], check=True)
+    for folder in ["/sys/class", "/sys/devices/virtual/powercap"]:
+        if pathlib.Path(folder).exists():
+            subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
     ZONE.mkdir(parents=True)
     (ZONE.parent / "subsystem").symlink_to("..")
     (ZONE.parent.parent / "intel-rapl:0").symlink_to("intel-rapl/intel-rapl:0")

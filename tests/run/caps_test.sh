@@ -3,7 +3,7 @@
 # a right that is missing and ends the run. The machine is made up: its processors' power depends on their highest frequency.
 LMTRAIN=$1
 if [ -z "${IN_NAMESPACE:-}" ]; then
-  unshare --mount true 2> /dev/null || { echo "this machine allows no namespaces"; exit 77; }
+  unshare --mount mount -t tmpfs none /sys/devices/system/cpu 2> /dev/null || { echo "this machine allows no mounts"; exit 77; }
   IN_NAMESPACE=1 exec unshare --mount bash "$0" "$@"
 fi
 . "$(dirname "$0")/lib.sh"
