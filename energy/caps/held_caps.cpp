@@ -172,8 +172,7 @@ HeldCaps::Taken HeldCaps::take(PowerKnobs& knobs, const fs::path& records,
       continue;
     }
     const std::string left = set_back(knobs, record, opened.owner);
-    FoundKnobs found =
-        left.empty() ? find() : FoundKnobs{.name = device, .knobs = {}, .why_not = left};
+    FoundKnobs found = left.empty() ? find() : FoundKnobs{.knobs = {}, .why_not = left};
     if (!found.why_not.empty()) {
       // What could not be set back stays on record.
       if (left.empty()) unlink(record.c_str());
@@ -223,14 +222,6 @@ std::string HeldCaps::set_share(double share) {
     if (!why.empty()) failure = why;
   }
   return failure;
-}
-
-double HeldCaps::least_share() const {
-  double least = 1.0;
-  for (const PowerKnob& knob : found_.knobs) {
-    least = std::min(least, static_cast<double>(knob.lowest) / static_cast<double>(knob.setting));
-  }
-  return least;
 }
 
 std::vector<RestoredCaps> restore_left_caps(PowerKnobs& knobs, const fs::path& records) {

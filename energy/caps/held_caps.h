@@ -45,8 +45,7 @@ class HeldCaps {
   // Returns why it failed, or "".
   std::string set_share(double share);
 
-  // The smallest share that makes a difference.
-  double least_share() const;
+  double least_share() const { return found_.least_share(); }
   std::string text(double share) const { return found_.text(share); }
 
  private:

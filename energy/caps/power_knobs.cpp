@@ -54,10 +54,16 @@ std::string FoundKnobs::text(double share) const {
   return cat(with_commas(std::llround(most / 1000)), is_gpu ? " W" : " MHz");
 }
 
+double FoundKnobs::least_share() const {
+  double least = 1.0;
+  for (const PowerKnob& knob : knobs)
+    least = std::min(least, static_cast<double>(knob.lowest) / static_cast<double>(knob.setting));
+  return least;
+}
+
 FoundKnobs PowerKnobs::of_processors() const {
   const fs::path policies = policies_of(roots_);
   FoundKnobs found;
-  found.name = "cpufreq";
   for (const fs::path& folder : sorted_entries(policies)) {
     const std::string policy = folder.filename();
     if (!is_policy(policy)) continue;
@@ -82,7 +88,6 @@ FoundKnobs PowerKnobs::of_processors() const {
 
 FoundKnobs PowerKnobs::of_gpu(const std::string& selector) {
   FoundKnobs found;
-  found.name = cat("nvml-", selector);
   if (selects_amd_gpu(selector)) {
     found.why_not = "power limits of AMD GPUs are not set";
     return found;
@@ -97,7 +102,6 @@ FoundKnobs PowerKnobs::of_gpu(const std::string& selector) {
     found.why_not = driver == nullptr ? opened_.failure : cat("the driver knows no GPU ", selector);
     return found;
   }
-  found.name = cat("nvml-", device->uuid);
   const Nvml::Value limit = driver->power_limit_milliwatts(*device);
   const Nvml::Value lowest = driver->lowest_power_limit_milliwatts(*device);
   found.why_not = limit.value ? lowest.failure : limit.failure;
@@ -151,23 +155,17 @@ std::string PowerKnobs::set_processors(const std::string& policy, uint64_t kiloh
   return write_system_number(policies_of(roots_) / policy / kHighestFrequency, kilohertz);
 }
 
-std::vector<std::string> describe_power_knobs(const SensorRoots& roots) {
-  PowerKnobs knobs(roots);
+std::vector<std::string> PowerKnobs::describe() {
   const auto line = [](const std::string& name, const FoundKnobs& found) {
     if (!found.why_not.empty()) return cat(name, ": not to be set. ", found.why_not);
-    PowerKnob least = found.knobs.front();
-    for (const PowerKnob& knob : found.knobs) {
-      if (knob.setting > least.setting) least = knob;
-    }
-    const double share = static_cast<double>(least.lowest) / static_cast<double>(least.setting);
-    return cat(name, ": ", found.text(1.0), ", may be set down to ", found.text(share));
+    return cat(name, ": ", found.text(1.0), ", may be set down to ",
+               found.text(found.least_share()));
   };
-  std::vector<std::string> lines = {line("cpufreq", knobs.of_processors())};
-  const Nvml::Opened driver = Nvml::open(roots.nvml_library);
-  if (!driver.nvml) return lines;
-  for (const Nvml::Device& device : driver.nvml->devices())
+  std::vector<std::string> lines = {line("cpufreq", of_processors())};
+  if (nvml() == nullptr) return lines;
+  for (const Nvml::Device& device : nvml()->devices())
     if (device.handle != nullptr)
-      lines.push_back(line(cat("nvml:", device.uuid), knobs.of_gpu(device.uuid)));
+      lines.push_back(line(cat(kGpu, device.uuid), of_gpu(device.uuid)));
   return lines;
 }
 

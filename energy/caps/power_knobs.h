@@ -23,12 +23,13 @@ struct PowerKnob {
 
 // The knobs of a device.
 struct FoundKnobs {
-  std::string name;  // of the device, which is a good name of a file: "cpufreq", "nvml-GPU-..."
   std::vector<PowerKnob> knobs;  // this process may set all of them
   std::string why_not;           // why there are none, and the right that is missing; else ""
 
   // "350 W" or "2,400 MHz": the largest at so much of the settings.
   std::string text(double share) const;
+  // The smallest share that makes a difference.
+  double least_share() const;
 };
 
 class PowerKnobs {
@@ -45,6 +46,9 @@ class PowerKnobs {
   // Whether this user may set it, so that root may do so in the user's name.
   bool is_open_to(uid_t user, const std::string& key) const;
 
+  // What `lmtrain doctor` says: a line for the processors and one for each GPU of this node.
+  std::vector<std::string> describe();
+
  private:
   Nvml* nvml();
   std::string set_gpu(const std::string& uuid, uint64_t milliwatts);
@@ -53,8 +57,5 @@ class PowerKnobs {
   SensorRoots roots_;
   Nvml::Opened opened_;  // at the first GPU
 };
-
-// What `lmtrain doctor` says: a line for the processors and one for each GPU of this node.
-std::vector<std::string> describe_power_knobs(const SensorRoots& roots);
 
 }  // namespace lmtrain

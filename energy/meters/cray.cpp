@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// More than a node with eight accelerators draws.
-constexpr double kMaxWatts = 30'000.0;
 constexpr double kRelativeError = 0.05;
 // When so many scans bring no new value, the counters have stopped.
 constexpr double kScansUntilStale = 5.0;
@@ -41,7 +39,7 @@ class CrayNodeMeter : public Meter {
   CrayNodeMeter(MeterInfo info, fs::path folder)
       : Meter(std::move(info)),
         folder_(std::move(folder)),
-        counter_({0, kMaxWatts, kRelativeError}) {
+        counter_({0, kMaxNodeWatts, kRelativeError}) {
     const uint64_t hertz = read_counter(folder_ / "raw_scan_hz", "").value.value_or(kUsualScanHz);
     stale_seconds_ = kScansUntilStale / static_cast<double>(std::max<uint64_t>(hertz, 1));
   }
@@ -74,16 +72,9 @@ class CrayNodeMeter : public Meter {
 };
 
 FoundSensor node_sensor(const fs::path& folder) {
-  FoundSensor sensor;
-  sensor.info = {"cray:node", "whole node (Cray pm_counters)", DeviceKind::kOther,
-                 Quality::kMeasured};
-  sensor.covers = {DeviceKind::kCpu, DeviceKind::kMemory, DeviceKind::kGpu, DeviceKind::kOther};
-  sensor.owner = 0;
-  sensor.why_unreadable = read_counter(folder / "energy", "J").failure;
-  if (sensor.why_unreadable.empty()) {
-    sensor.why_unreadable = read_counter(folder / "freshness", "").failure;
-  }
-  if (!sensor.why_unreadable.empty()) sensor.why_not_counted = "it cannot be read";
+  std::string why = read_counter(folder / "energy", "J").failure;
+  if (why.empty()) why = read_counter(folder / "freshness", "").failure;
+  FoundSensor sensor = whole_node_sensor("cray:node", "whole node (Cray pm_counters)", why);
   sensor.make = [info = sensor.info, folder] {
     return std::make_unique<CrayNodeMeter>(info, folder);
   };

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// More than a node with eight accelerators draws.
-constexpr double kMaxWatts = 30'000.0;
 // Controllers measure at the power supplies, to some percent, and seldom more than once a second.
 constexpr double kRelativeError = 0.10;
 // Whoever writes the file has stopped.
@@ -33,7 +31,7 @@ Watts read_watts(const fs::path& file) {
   double watts = 0;
   const char* const end = content.text->data() + content.text->size();
   const auto [at, error] = std::from_chars(content.text->data(), end, watts);
-  const bool is_possible = watts > 0 && watts <= kMaxWatts;
+  const bool is_possible = watts > 0 && watts <= kMaxNodeWatts;
   if (error != std::errc() || at != end || !is_possible) {
     return {std::nullopt, cat(file.string(), ": \"", content.text->substr(0, 32),
                               "\" are not the watts of a node")};
@@ -70,13 +68,8 @@ class NodeWattsMeter : public Meter {
 std::vector<FoundSensor> node_watts_sensors(const SensorSearch& search) {
   const fs::path file = search.config.node_watts_file;
   if (file.empty()) return {};
-  FoundSensor sensor;
-  sensor.info = {"file:node", cat("whole node (", file.string(), ")"), DeviceKind::kOther,
-                 Quality::kMeasured};
-  sensor.covers = {DeviceKind::kCpu, DeviceKind::kMemory, DeviceKind::kGpu, DeviceKind::kOther};
-  sensor.owner = 0;
-  sensor.why_unreadable = read_watts(file).failure;
-  if (!sensor.why_unreadable.empty()) sensor.why_not_counted = "it cannot be read";
+  FoundSensor sensor = whole_node_sensor("file:node", cat("whole node (", file.string(), ")"),
+                                         read_watts(file).failure);
   sensor.make = [info = sensor.info, file] { return std::make_unique<NodeWattsMeter>(info, file); };
   return {sensor};
 }

@@ -44,6 +44,11 @@ void find_optional(void* library, Function& function, const char* name) {
   function = reinterpret_cast<Function>(dlsym(library, name));
 }
 
+Nvml::Value value_of(const NvmlFunctions& nvml, int result, uint64_t value) {
+  if (result != kSuccess) return {std::nullopt, nvml.error_string(result)};
+  return {value, ""};
+}
+
 // Looks up every function. Returns the name of one that is absent, or "".
 std::string load(void* library, NvmlFunctions& functions) {
   std::string absent;
@@ -144,23 +149,20 @@ const Nvml::Device* Nvml::find(const std::string& selector) const {
 Nvml::Value Nvml::total_energy_millijoules(const Device& device) const {
   unsigned long long millijoules = 0;
   const int result = functions_->total_energy(device.handle, &millijoules);
-  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
-  return {millijoules, ""};
+  return value_of(*functions_, result, millijoules);
 }
 
 Nvml::Value Nvml::power_milliwatts(const Device& device) const {
   unsigned int milliwatts = 0;
   const int result = functions_->power_usage(device.handle, &milliwatts);
-  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
-  return {milliwatts, ""};
+  return value_of(*functions_, result, milliwatts);
 }
 
 Nvml::Value Nvml::power_limit_milliwatts(const Device& device) const {
   if (functions_->power_limit == nullptr) return {std::nullopt, kOldDriver};
   unsigned int milliwatts = 0;
   const int result = functions_->power_limit(device.handle, &milliwatts);
-  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
-  return {milliwatts, ""};
+  return value_of(*functions_, result, milliwatts);
 }
 
 Nvml::Value Nvml::lowest_power_limit_milliwatts(const Device& device) const {
@@ -168,8 +170,7 @@ Nvml::Value Nvml::lowest_power_limit_milliwatts(const Device& device) const {
   unsigned int least = 0;
   unsigned int most = 0;
   const int result = functions_->power_limits(device.handle, &least, &most);
-  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
-  return {least, ""};
+  return value_of(*functions_, result, least);
 }
 
 std::string Nvml::set_power_limit(const Device& device, uint64_t milliwatts) const {
@@ -183,8 +184,7 @@ Nvml::Value Nvml::clock_limits(const Device& device) const {
   if (functions_->clock_reasons == nullptr) return {std::nullopt, kOldDriver};
   unsigned long long reasons = 0;
   const int result = functions_->clock_reasons(device.handle, &reasons);
-  if (result != kSuccess) return {std::nullopt, functions_->error_string(result)};
-  return {reasons & kClockLimits, ""};
+  return value_of(*functions_, result, reasons & kClockLimits);
 }
 
 }  // namespace lmtrain

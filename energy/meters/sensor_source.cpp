@@ -12,6 +12,17 @@ FoundSensor nothing_found(const std::string& source, const std::string& why) {
   return sensor;
 }
 
+FoundSensor whole_node_sensor(const std::string& key, const std::string& label,
+                              const std::string& why_unreadable) {
+  FoundSensor sensor;
+  sensor.info = {key, label, DeviceKind::kOther, Quality::kMeasured};
+  sensor.covers = {DeviceKind::kCpu, DeviceKind::kMemory, DeviceKind::kGpu, DeviceKind::kOther};
+  sensor.owner = 0;
+  sensor.why_unreadable = why_unreadable;
+  if (!why_unreadable.empty()) sensor.why_not_counted = "it cannot be read";
+  return sensor;
+}
+
 std::optional<int> first_user(const std::vector<std::string>& gpu_of_local_rank,
                               const std::function<bool(const std::string& selector)>& names_it) {
   for (size_t rank = 0; rank < gpu_of_local_rank.size(); ++rank) {

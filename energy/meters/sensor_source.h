@@ -54,6 +54,13 @@ using SensorSource = std::function<std::vector<FoundSensor>(const SensorSearch&)
 // say why.
 FoundSensor nothing_found(const std::string& source, const std::string& why);
 
+// More than a node with eight accelerators draws, in W.
+inline constexpr double kMaxNodeWatts = 30'000.0;
+// A measured sensor of the whole node, accelerators included, without its meter. Others stand in
+// for one that cannot be read.
+FoundSensor whole_node_sensor(const std::string& key, const std::string& label,
+                              const std::string& why_unreadable);
+
 // The first local rank whose selector names a GPU.
 std::optional<int> first_user(const std::vector<std::string>& gpu_of_local_rank,
                               const std::function<bool(const std::string& selector)>& names_it);

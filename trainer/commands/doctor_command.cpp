@@ -53,7 +53,7 @@ void print_sensors() {
               << (sensor.remarks.empty() ? "" : ". " + sensor.remarks) << "\n";
   }
   std::cout << "\npower caps (energy.max_slowdown)\n";
-  for (const std::string& line : describe_power_knobs(SensorRoots{}))
+  for (const std::string& line : PowerKnobs(SensorRoots{}).describe())
     std::cout << "  " << line << "\n";
 }
 

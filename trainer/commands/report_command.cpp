@@ -1,11 +1,11 @@
 // report: a run's report, written again from its records, or in a form that others ask for.
 #include <iostream>
-#include <sstream>
 
 #include "base/durable_file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/commands/command.h"
+#include "trainer/commands/text_arguments.h"
 #include "trainer/run/run_report.h"
 
 namespace lmtrain {
@@ -26,17 +26,12 @@ bool has_hash(ReportFormat format) {
          format == ReportFormat::kSpdx || format == ReportFormat::kJson;
 }
 
-// A file, or standard input.
-std::string read_sacct(const std::string& path) {
-  if (path != "-") return read_file(path);
-  std::ostringstream text;
-  text << std::cin.rdbuf();
-  return text.str();
-}
-
 void write_report(const Options& options) {
   const RunFolder folder{options.run};
-  if (!options.sacct.empty()) add_batch_energy(folder, read_sacct(options.sacct));
+  if (!options.sacct.empty()) {
+    add_batch_energy(folder,
+                     options.sacct == "-" ? read_standard_input() : read_file(options.sacct));
+  }
   if (!options.format) {
     if (!options.people.empty() || !options.weights.empty())
       throw ConfigError("--facts and --weights go with a --format; name one");

@@ -1,10 +1,19 @@
 #include "trainer/commands/text_arguments.h"
 
+#include <iostream>
+#include <sstream>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "trainer/commands/language_model.h"
 
 namespace lmtrain {
+
+std::string read_standard_input() {
+  std::ostringstream text;
+  text << std::cin.rdbuf();
+  return text.str();
+}
 
 void add_text_arguments(CLI::App* app, TextArguments& arguments, TakesPairs pairs) {
   const bool takes_pairs = pairs == TakesPairs::kYes;

@@ -23,6 +23,8 @@ std::vector<Synonyms> text_words(TakesPairs pairs);
 // At least one. Throws ConfigError where there is none, DataError and IoError for the file.
 std::vector<TextPair> texts_of(const TextArguments& arguments);
 
+std::string read_standard_input();
+
 // Calls read(i) for each of `count` texts. A DataError that it throws then names the text.
 void for_each_text(size_t count, const std::function<void(size_t)>& read);
 

@@ -14,6 +14,7 @@
 #include "parallel/cores.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/result_lines.h"
+#include "trainer/commands/text_arguments.h"
 
 namespace lmtrain {
 namespace {
@@ -64,12 +65,6 @@ struct EncodeOptions {
   std::string tokenizer;
   bool count = false;
 };
-
-std::string read_standard_input() {
-  std::ostringstream text;
-  text << std::cin.rdbuf();
-  return text.str();
-}
 
 void print_count(const Tokenizer& tokenizer, const std::string& text) {
   std::vector<int32_t> ids;
