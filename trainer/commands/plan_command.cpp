@@ -183,10 +183,10 @@ void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) 
     std::ranges::stable_sort(grids, {}, &GridIntensity::g_per_kwh);
     // Of several on one grid the first.
     const auto same =
-        std::ranges::unique(grids, [](const GridIntensity& a, const GridIntensity& b) {
+        std::unique(grids.begin(), grids.end(), [](const GridIntensity& a, const GridIntensity& b) {
           return a.source == b.source && a.g_per_kwh == b.g_per_kwh;
         });
-    grids.erase(same.begin(), same.end());
+    grids.erase(same, grids.end());
     if (grids.size() > kMost) grids.resize(kMost);
   }
   std::vector<std::vector<std::string>> rows = {{"region", "emissions", "grid"}};
