@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 #include <unistd.h>
@@ -26,34 +25,17 @@ struct CgroupNames {
 constexpr CgroupNames kVersion1 = {"memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
                                    "total_inactive_file"};
 constexpr CgroupNames kVersion2 = {"", "memory.max", "memory.current", "inactive_file"};
-constexpr int64_t kNoLimit = INT64_C(1) << 60;
-
-// Returns the number after `name` in a file with lines "name: 12 kB" or "name 12".
-std::optional<int64_t> read_entry(const fs::path& path, const std::string& name) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    std::string word;
-    int64_t value = 0;
-    if (words >> word >> value && (word == name || word == name + ":")) return value;
-  }
-  return std::nullopt;
-}
-
-std::optional<int64_t> read_number(const fs::path& path) {
-  std::ifstream file(path);
-  int64_t value = 0;
-  if (file >> value) return value;
-  return std::nullopt;  // not there, or "max"
-}
+constexpr uint64_t kNoLimit = UINT64_C(1) << 60;
 
 // Returns the bytes that one group leaves free, or nothing when it has no limit.
 std::optional<int64_t> room_in_group(const fs::path& folder, const CgroupNames& names) {
-  const auto limit = read_number(folder / names.limit);
+  const auto limit = read_system_number(folder / names.limit).value;  // not there, or "max"
   if (!limit || *limit >= kNoLimit) return std::nullopt;
-  const int64_t usage = read_number(folder / names.usage).value_or(0);
-  const int64_t droppable = read_entry(folder / "memory.stat", names.droppable).value_or(0);
-  return std::max<int64_t>(*limit - std::max<int64_t>(usage - droppable, 0), 0);
+  const uint64_t usage = read_system_number(folder / names.usage).value.value_or(0);
+  const std::string stat = read_system_text(folder / "memory.stat").text.value_or("");
+  const uint64_t droppable = named_number(stat, names.droppable).value_or(0);
+  const uint64_t used = usage - std::min(usage, droppable);
+  return static_cast<int64_t>(*limit - std::min(*limit, used));
 }
 
 struct Group {
@@ -94,22 +76,32 @@ void apply_group(const Group& group, const fs::path& cgroup, AvailableMemory& av
 
 AvailableMemory available_memory(const MemoryRoots& roots) {
   const fs::path meminfo = roots.proc / "meminfo";
-  const auto free_kib = read_entry(meminfo, "MemAvailable");
-  if (!free_kib) throw IoError(cat("cannot read MemAvailable in ", meminfo.string()));
-  AvailableMemory available = {*free_kib * 1024, "the node's free memory"};
+  const auto free = meminfo_bytes(read_system_text(meminfo).text.value_or(""), "MemAvailable");
+  if (!free) throw IoError(cat("cannot read MemAvailable in ", meminfo.string()));
+  AvailableMemory available = {*free, "the node's free memory"};
   for (const Group& group : own_groups(roots.proc)) apply_group(group, roots.cgroup, available);
   return available;
 }
 
-int64_t anonymous_bytes(const fs::path& proc) {
-  std::ifstream file(proc / "self/statm");
-  int64_t total = 0;
-  int64_t resident = 0;
-  int64_t of_files = 0;  // and of shared memory
-  if (!(file >> total >> resident >> of_files)) {
-    throw IoError(cat((proc / "self/statm").string(), " cannot be read"));
+std::optional<int64_t> meminfo_bytes(std::string_view meminfo, std::string_view name) {
+  constexpr int64_t kMost = INT64_MAX / 1024;
+  const std::optional<int64_t> kibibytes = named_number(meminfo, name);
+  if (!kibibytes || *kibibytes > kMost) return std::nullopt;
+  return *kibibytes * 1024;
+}
+
+OwnMemory::OwnMemory(const fs::path& proc) : statm_(proc / "self" / "statm") {}
+
+std::optional<int64_t> OwnMemory::anonymous_bytes() {
+  std::string_view pages = statm_.read();
+  const auto total = cut_number(pages);
+  const auto resident = cut_number(pages);
+  const auto of_files = cut_number(pages);  // and of shared memory
+  constexpr int64_t kMost = INT64_MAX >> 24;
+  if (!total || !resident || !of_files || *resident > kMost || *of_files > *resident) {
+    return std::nullopt;
   }
-  return (resident - of_files) * sysconf(_SC_PAGESIZE);
+  return (*resident - *of_files) * sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace lmtrain

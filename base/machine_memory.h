@@ -4,7 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
+
+#include "base/system_file.h"
 
 namespace lmtrain {
 
@@ -25,8 +29,20 @@ struct AvailableMemory {
 // IoError when the node's memory cannot be read.
 AvailableMemory available_memory(const MemoryRoots& roots = {});
 
-// Returns the bytes of this process's resident memory that belong to no file: private memory and
-// memory shared by fork.
-int64_t anonymous_bytes(const std::filesystem::path& proc = "/proc");
+// The bytes of an entry ("MemTotal") of what /proc/meminfo holds.
+std::optional<int64_t> meminfo_bytes(std::string_view meminfo, std::string_view name);
+
+// Reads, again and again, how much memory this process keeps.
+class OwnMemory {
+ public:
+  explicit OwnMemory(const std::filesystem::path& proc = "/proc");
+
+  // Returns the bytes of its resident memory that belong to no file: private memory and memory
+  // shared by fork. Nothing when PROC/self/statm cannot be read.
+  std::optional<int64_t> anonymous_bytes();
+
+ private:
+  ProcFile statm_;
+};
 
 }  // namespace lmtrain

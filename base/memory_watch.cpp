@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/machine_memory.h"
-
 namespace lmtrain {
 namespace {
 
@@ -12,16 +10,13 @@ constexpr double kIntervalSeconds = 0.01;
 }  // namespace
 
 MemoryWatch::MemoryWatch()
-    : start_(anonymous_bytes()), peak_(start_), thread_(kIntervalSeconds, [this] {
+    : start_(memory_.anonymous_bytes().value_or(0)),
+      peak_(start_),
+      thread_(kIntervalSeconds, [this] {
         look();
         return true;
       }) {}
 
-void MemoryWatch::look() {
-  try {
-    peak_ = std::max(peak_.load(), anonymous_bytes());
-  } catch (...) {  // NOLINT(bugprone-empty-catch): a failed reading is skipped
-  }
-}
+void MemoryWatch::look() { peak_ = std::max(peak_.load(), memory_.anonymous_bytes().value_or(0)); }
 
 }  // namespace lmtrain

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/machine_memory.h"
 #include "base/repeating_thread.h"
 
 namespace lmtrain {
@@ -20,6 +21,7 @@ class MemoryWatch {
  private:
   void look();
 
+  OwnMemory memory_;
   int64_t start_;
   std::atomic<int64_t> peak_;
   RepeatingThread thread_;

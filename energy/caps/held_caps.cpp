@@ -16,9 +16,9 @@
 
 #include "base/file_lock.h"
 #include "base/log.h"
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/json_fields.h"
-#include "energy/meters/system_file.h"
 
 extern char** environ;
 

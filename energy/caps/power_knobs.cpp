@@ -6,9 +6,9 @@
 
 #include <sys/stat.h>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/gpu_selector.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

@@ -50,10 +50,11 @@ PowerLogger::PowerLogger(std::vector<std::unique_ptr<Meter>> meters, RankPlace p
                          const PhaseTracker& phases, const Options& options)
     : meters_(std::move(meters)),
       phases_(phases),
-      procfs_(options.procfs),
+      own_memory_(options.procfs),
+      node_(options.procfs),
       begin_(options.began.value_or(monotonic_seconds())),
       cpu_at_begin_(clock_seconds(CLOCK_PROCESS_CPUTIME_ID)),
-      node_at_begin_(place.local_rank == 0 ? read_node_use(procfs_) : std::nullopt),
+      node_at_begin_(place.local_rank == 0 ? node_.read() : std::nullopt),
       interval_(options.interval_seconds),
       totals_(start_of(place, monotonic_seconds() - begin_, meters_)),
       observed_(begin_),
@@ -149,7 +150,7 @@ void PowerLogger::sample(double now) {
   sample.wall_seconds = clock_seconds(CLOCK_REALTIME);
   sample.cpu_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_at_begin_;
   sample.meter_seconds = meter_seconds_;
-  sample.memory_bytes = own_memory_bytes(procfs_);
+  sample.memory_bytes = static_cast<double>(own_memory_.anonymous_bytes().value_or(0));
   sample.node = node_use();
   sample.step = std::max(totals_.last_step, step_.load(std::memory_order_relaxed));
   sample.phase_seconds = std::exchange(phase_seconds_, {});
@@ -205,9 +206,9 @@ void PowerLogger::keep(const LedgerRecord& record) {
   warned_ = ledger_->failing();
 }
 
-std::optional<NodeUse> PowerLogger::node_use() const {
+std::optional<NodeUse> PowerLogger::node_use() {
   if (!node_at_begin_) return std::nullopt;
-  std::optional<NodeUse> use = read_node_use(procfs_);
+  std::optional<NodeUse> use = node_.read();
   if (use) use->busy_cpu_seconds -= node_at_begin_->busy_cpu_seconds;
   return use;
 }

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/machine_memory.h"
 #include "base/phase.h"
 #include "energy/ledger/ledger.h"
 #include "energy/ledger/node_share.h"
@@ -86,11 +87,12 @@ class PowerLogger {
 
   void find_grid(EnergySample& sample) const;
   void keep(const LedgerRecord& record);
-  std::optional<NodeUse> node_use() const;
+  std::optional<NodeUse> node_use();
 
   const std::vector<std::unique_ptr<Meter>> meters_;
   const PhaseTracker& phases_;
-  const std::filesystem::path procfs_;
+  OwnMemory own_memory_;
+  NodeUseReader node_;
   const double begin_;
   const double cpu_at_begin_;
   const int exceptions_at_begin_ = std::uncaught_exceptions();

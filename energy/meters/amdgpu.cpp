@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/file_meter.h"
 #include "energy/meters/gpu_selector.h"
 #include "energy/meters/sensor_sources.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

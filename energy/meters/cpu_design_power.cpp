@@ -6,10 +6,10 @@
 #include <string_view>
 #include <utility>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/power_model.h"
 #include "energy/meters/processor_table.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

@@ -1,7 +1,7 @@
 #include "energy/meters/file_meter.h"
 
+#include "base/system_file.h"
 #include "base/text.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
+#include "base/system_file.h"
 #include "base/text.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 

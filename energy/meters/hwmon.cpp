@@ -4,10 +4,10 @@
 #include <map>
 #include <string_view>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/file_meter.h"
 #include "energy/meters/sensor_sources.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <memory>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/counter.h"
 #include "energy/meters/sensor_sources.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <dlfcn.h>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/clock_limits.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 

@@ -5,10 +5,11 @@
 #include <optional>
 #include <sstream>
 
+#include "base/cpu_ticks.h"
+#include "base/machine_memory.h"
+#include "base/system_file.h"
 #include "base/text.h"
-#include "energy/meters/node_use.h"
 #include "energy/meters/sensor_sources.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {
@@ -24,14 +25,13 @@ class CpuModelMeter : public Meter {
   CpuModelMeter(fs::path stat, CpuDesignPower design)
       : Meter({"model:cpu", cat("processors, modelled (", design.source, ")"), DeviceKind::kCpu,
                Quality::kModelled}),
-        stat_(std::move(stat)),
+        path_(std::move(stat)),
+        stat_(path_),
         design_(std::move(design)) {}
 
   Reading read(double now) override {
-    const SystemText text = read_system_text(stat_);
-    if (!text.text) return missing_reading(cat(stat_.string(), ": ", text.failure));
-    const std::optional<CpuTicks> ticks = parse_cpu_ticks(*text.text);
-    if (!ticks) return missing_reading(cat(stat_.string(), " has no line of CPU times"));
+    const std::optional<CpuTicks> ticks = parse_cpu_ticks(stat_.read());
+    if (!ticks) return missing_reading(cat("no line of CPU times can be read in ", path_.string()));
     if (!last_) {
       last_ = ticks;
       time_ = now;
@@ -47,7 +47,8 @@ class CpuModelMeter : public Meter {
   }
 
  private:
-  fs::path stat_;
+  fs::path path_;
+  ProcFile stat_;
   CpuDesignPower design_;
   std::optional<CpuTicks> last_;
   double time_ = 0.0;
@@ -109,9 +110,8 @@ double memory_watts(const fs::path& procfs) {
 }
 
 int64_t node_memory_bytes(const fs::path& procfs) {
-  const std::map<std::string, int64_t> memory = read_meminfo(procfs);
-  const auto total = memory.find("MemTotal");
-  return total == memory.end() ? 0 : total->second;
+  const std::string meminfo = read_system_text(procfs / "meminfo").text.value_or("");
+  return meminfo_bytes(meminfo, "MemTotal").value_or(0);
 }
 
 std::vector<FoundSensor> model_sensors(const SensorSearch& search) {

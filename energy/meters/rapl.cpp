@@ -6,11 +6,11 @@
 #include <regex>
 #include <thread>
 
+#include "base/system_file.h"
 #include "base/text.h"
 #include "energy/meters/counter.h"
 #include "energy/meters/power_model.h"
 #include "energy/meters/sensor_sources.h"
-#include "energy/meters/system_file.h"
 
 namespace lmtrain {
 namespace {

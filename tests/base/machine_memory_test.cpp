@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/cpu_ticks.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -26,6 +27,7 @@ class MachineMemory : public ::testing::Test {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << content;
   }
+  fs::path proc() const { return root_ / "proc"; }
   AvailableMemory read() const { return available_memory({root_ / "proc", root_ / "cgroup"}); }
 
  private:
@@ -73,6 +75,39 @@ TEST_F(MachineMemory, AContainersLimitAtTheRootCounts) {
 TEST_F(MachineMemory, SaysWhenItCannotBeRead) {
   put("proc/meminfo", "MemTotal: 5 kB\n");
   EXPECT_THROW(read(), IoError);
+}
+
+// Defect: memory of files counts as the process's own, or the first reading is given again.
+TEST_F(MachineMemory, ReadsThisProcessesOwnAgainAndAgain) {
+  put("proc/self/statm", "5000 700 300 12 0 400 0\n");
+  OwnMemory memory(proc());
+  EXPECT_EQ(memory.anonymous_bytes(), 400 * sysconf(_SC_PAGESIZE));
+  put("proc/self/statm", "5000 1700 300 12 0 400 0\n");
+  EXPECT_EQ(memory.anonymous_bytes(), 1400 * sysconf(_SC_PAGESIZE));
+  put("proc/self/statm", "5000 -1 300\n");
+  EXPECT_EQ(memory.anonymous_bytes(), std::nullopt);
+  EXPECT_EQ(OwnMemory(proc() / "nowhere").anonymous_bytes(), std::nullopt);
+}
+
+// Defect: a name that begins alike is taken, or kilobytes that do not fit overflow.
+TEST(Meminfo, HasEntriesByTheirWholeName) {
+  EXPECT_EQ(meminfo_bytes("MemTotalX: 1 kB\nMemTotal: 2 kB\n", "MemTotal"), 2048);
+  EXPECT_EQ(meminfo_bytes("MemTotal: 9223372036854775807 kB", "MemTotal"), std::nullopt);
+  EXPECT_EQ(meminfo_bytes("MemTotal:", "MemTotal"), std::nullopt);
+}
+
+// Defect: idle time or time stolen by other machines counts as busy, or an old kernel's line with
+// fewer columns is refused.
+TEST(CpuTicks, AreSplitByTheirColumns) {
+  const std::optional<CpuTicks> ticks =
+      parse_cpu_ticks("cpu  10 20 30 400 50 6 7 80 9 9\ncpu0 1 1 1 1\n");
+  ASSERT_TRUE(ticks);
+  EXPECT_EQ(ticks->total, 603);
+  EXPECT_EQ(ticks->busy, 73);
+  EXPECT_EQ(ticks->stolen, 80);
+  EXPECT_EQ(parse_cpu_ticks("cpu 1 2 3 4")->busy, 6);
+  EXPECT_FALSE(parse_cpu_ticks("cpu0 1 2 3 4"));
+  EXPECT_FALSE(parse_cpu_ticks("cpu 1 2 three 4"));
 }
 
 }  // namespace

@@ -3,10 +3,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/system_file.h"
 #include "energy/caps/cap_sweep.h"
 #include "energy/caps/held_caps.h"
 #include "energy/caps/power_knobs.h"
-#include "energy/meters/system_file.h"
 #include "tests/energy/fake_machine.h"
 
 namespace lmtrain {

@@ -1,10 +1,10 @@
 // What the system tells of processor, memory and their use: any bytes give numbers or nothing.
 #include "base/error.h"
+#include "base/machine_memory.h"
 #include "energy/energy_config.h"
 #include "energy/meters/node_use.h"
 #include "energy/meters/power_model.h"
 #include "energy/meters/sensors.h"
-#include "energy/meters/system_file.h"
 #include "tests/fuzz/file_of_bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -28,9 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   write_text(chip / "name", parts.next());
   write_text(chip / "energy1_input", parts.next());
   write_text(chip / "power1_input", parts.next(/*is_last=*/true));
-  read_meminfo(procfs);
-  read_node_use(procfs);
-  own_memory_bytes(procfs);
+  NodeUseReader(procfs).read();
+  OwnMemory(procfs).anonymous_bytes();
   cpu_design_power(procfs, EnergyConfig());
   memory_watts(procfs);
   const SensorRoots roots = {sysfs, procfs, "no library"};

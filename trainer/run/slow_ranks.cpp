@@ -1,8 +1,5 @@
 #include "trainer/run/slow_ranks.h"
 
-#include <fstream>
-#include <string>
-
 #include "base/median.h"
 #include "base/phase.h"
 #include "energy/meters/clock_limits.h"
@@ -75,22 +72,13 @@ std::vector<SlowRanks::HeldDown> SlowRanks::held_down() {
 double StolenTime::share() {
   const double now = monotonic_seconds();
   if (read_at_ > 0 && now - read_at_ < 1.0) return share_;
-  std::ifstream file("/proc/stat");
-  std::string name;
-  file >> name;
-  double all = 0;
-  double stolen = 0;
-  // user, nice, system, idle, iowait, irq, softirq, steal; the guests' are in user and nice.
-  for (int column = 0; column < 8; ++column) {
-    double ticks = 0;
-    if (!(file >> ticks)) return 0;
-    all += ticks;
-    if (column == 7) stolen = ticks;
+  const std::optional<CpuTicks> ticks = parse_cpu_ticks(stat_.read());
+  if (!ticks) return 0;
+  if (read_at_ > 0 && ticks->total > ticks_.total) {
+    share_ = (ticks->stolen - ticks_.stolen) / (ticks->total - ticks_.total);
   }
-  if (read_at_ > 0 && all > all_) share_ = (stolen - stolen_) / (all - all_);
   read_at_ = now;
-  stolen_ = stolen;
-  all_ = all;
+  ticks_ = *ticks;
   return share_;
 }
 

@@ -6,6 +6,8 @@
 #include <deque>
 #include <vector>
 
+#include "base/cpu_ticks.h"
+#include "base/system_file.h"
 #include "trainer/step/trainer.h"
 
 namespace lmtrain {
@@ -48,8 +50,8 @@ class StolenTime {
 
  private:
   double read_at_ = 0;
-  double stolen_ = 0;
-  double all_ = 0;
+  ProcFile stat_{"/proc/stat"};
+  CpuTicks ticks_;
   double share_ = 0;
 };
 

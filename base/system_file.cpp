@@ -1,4 +1,4 @@
-#include "energy/meters/system_file.h"
+#include "base/system_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -64,24 +64,52 @@ std::string write_system_number(const std::filesystem::path& path, uint64_t valu
   return error == 0 ? "" : cat(path.string(), ": ", std::strerror(error));
 }
 
-// Several times a second, so without streams.
-std::map<std::string, int64_t> read_meminfo(const std::filesystem::path& procfs) {
-  const std::string content = read_system_text(procfs / "meminfo").text.value_or("");
-  std::map<std::string, int64_t> bytes;
-  for (std::string_view rest = content; !rest.empty();) {  // "MemTotal:       15625000 kB"
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const size_t colon = line.find(':');
-    const size_t number = line.find_first_not_of(' ', std::min(line.size(), colon + 1));
-    if (colon == std::string_view::npos || number == std::string_view::npos) continue;
-    int64_t kibibytes = 0;
-    const auto [end, error] =
-        std::from_chars(line.data() + number, line.data() + line.size(), kibibytes);
-    constexpr int64_t kMost = INT64_MAX / 1024;
-    if (error == std::errc() && kibibytes >= 0 && kibibytes <= kMost)
-      bytes[std::string(line.substr(0, colon))] = kibibytes * 1024;
+ProcFile::ProcFile(const std::filesystem::path& path)
+    : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+ProcFile::~ProcFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+std::string_view ProcFile::read() {
+  constexpr size_t kChunk = 4096;
+  if (descriptor_ < 0) return "";
+  size_t size = 0;
+  while (size < kMaxBytes) {
+    if (text_.size() < size + kChunk) text_.resize(size + kChunk);
+    const ssize_t got =
+        pread(descriptor_, text_.data() + size, text_.size() - size, static_cast<off_t>(size));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return "";
+    if (got == 0) break;
+    size += static_cast<size_t>(got);
   }
-  return bytes;
+  return std::string_view(text_).substr(0, size);
+}
+
+std::optional<int64_t> cut_number(std::string_view& rest) {
+  constexpr const char* kSpaces = " \t\n";
+  rest.remove_prefix(std::min(rest.size(), rest.find_first_not_of(kSpaces)));
+  const std::string_view word = rest.substr(0, rest.find_first_of(kSpaces));
+  rest.remove_prefix(word.size());
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc() || end != word.data() + word.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+std::optional<int64_t> named_number(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    std::string_view line = cut_line(text);
+    if (!line.starts_with(name)) continue;
+    line.remove_prefix(name.size());
+    if (line.starts_with(':'))
+      line.remove_prefix(1);
+    else if (!line.starts_with(' '))
+      continue;
+    return cut_number(line);
+  }
+  return std::nullopt;
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
