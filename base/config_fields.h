@@ -77,7 +77,7 @@ struct ChoiceField {
 };
 struct RealsField {
   std::vector<double>* value;
-  size_t count;  // how many elements the list must have
+  size_t count;  // how many elements the list must have; 0: any number
   RealLimits limits;
 };
 struct TextsField {

@@ -208,13 +208,16 @@ class Reader {
   }
 
   void read_kind(const RealsField& field, const std::string& key, const YamlNode& node) {
-    const std::string expected = cat("a list of ", field.count, " numbers");
+    const bool is_any_count = field.count == 0;
+    const std::string expected =
+        is_any_count ? "a list of numbers" : cat("a list of ", field.count, " numbers");
     if (node.kind != YamlNode::Kind::kSequence) fail_type(key, expected, node);
-    if (node.items.size() != field.count) {
+    if (node.items.size() > kMaxListElements) fail_too_long(key, node);
+    if (!is_any_count && node.items.size() != field.count) {
       fail(node.mark, cat(key, ": expected ", expected, ", found ", node.items.size()));
     }
     std::vector<double> values;
-    for (size_t i = 0; i < field.count; ++i) {
+    for (size_t i = 0; i < node.items.size(); ++i) {
       values.push_back(read_real(field.limits, cat(key, ".", i), node.items[i]));
     }
     *field.value = std::move(values);

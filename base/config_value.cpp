@@ -61,7 +61,7 @@ struct TypeText {
   std::string operator()(const TextField&) const { return "text"; }
   std::string operator()(const ChoiceField&) const { return "choice"; }
   std::string operator()(const RealsField& field) const {
-    return cat("list of ", field.count, " numbers");
+    return field.count == 0 ? "list of numbers" : cat("list of ", field.count, " numbers");
   }
   std::string operator()(const TextsField&) const { return "list of texts"; }
   std::string operator()(const SectionField&) const { return "section"; }

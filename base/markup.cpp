@@ -1,10 +1,13 @@
 #include "base/markup.h"
 
+#include "base/utf8.h"
+
 namespace lmtrain {
 
 std::string markup_text(std::string_view text) {
   std::string result;
-  for (const char letter : text) {
+  // Names of files may hold any bytes.
+  for (const char letter : shown_as_utf8(text)) {
     switch (letter) {
       case '&':
         result += "&amp;";

@@ -8,6 +8,7 @@
 
 #include "base/markup.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace lmtrain {
 namespace {
@@ -235,6 +236,44 @@ std::string to_svg(const StackedChart& chart) {
     }
     svg +=
         cat("<path fill=\"", colour(b), "\" fill-opacity=\"0.85\" d=\"", upper, lower, "Z\"/>\n");
+  }
+  return svg + "</svg>\n";
+}
+
+std::string to_svg(const MatrixChart& chart) {
+  constexpr double kCell = 34.0;
+  constexpr double kNameWidth = 150.0;
+  constexpr size_t kNameLetters = 18;
+  const size_t size = chart.names.size();
+  const auto side = static_cast<double>(size) * kCell;
+  const double left = 40.0 + kNameWidth;
+  const double top = kTop;
+  const double bottom = top + side;
+  const auto shown = [&](const std::string& name) {
+    return name.size() <= kNameLetters ? name : shown_as_utf8(name.substr(0, kNameLetters)) + "..";
+  };
+  std::string svg =
+      cat(panel(chart.title, bottom + kNameWidth + 20),
+          text_at(left, 52, "start",
+                  chart.column_label + " below, " + chart.row_label + " at the left"));
+  for (size_t row = 0; row < size; ++row) {
+    int64_t all = 0;
+    for (const int64_t count : chart.counts[row]) all += count;
+    const double y = top + static_cast<double>(row) * kCell;
+    svg += text_at(left - 8, y + 0.5 * kCell + 4, "end", shown(chart.names[row]));
+    const double x_of_name = left + (static_cast<double>(row) + 0.5) * kCell;
+    svg += cat("<text text-anchor=\"end\" transform=\"translate(", at(x_of_name + 4, bottom + 10),
+               ") rotate(-60)\">", markup_text(shown(chart.names[row])), "</text>\n");
+    for (size_t column = 0; column < size; ++column) {
+      const int64_t count = chart.counts[row][column];
+      const double share = all > 0 ? static_cast<double>(count) / static_cast<double>(all) : 0.0;
+      const double x = left + static_cast<double>(column) * kCell;
+      svg += cat("<rect x=\"", fixed(x, 1), "\" y=\"", fixed(y, 1), "\" width=\"", kCell - 2,
+                 "\" height=\"", kCell - 2, "\" rx=\"3\" fill=\"", colour(row == column ? 0 : 1),
+                 "\" fill-opacity=\"", fixed(0.06 + 0.84 * share, 2), "\"/>\n");
+      if (count > 0)
+        svg += text_at(x + 0.5 * kCell - 1, y + 0.5 * kCell + 3, "middle", with_commas(count));
+    }
   }
   return svg + "</svg>\n";
 }

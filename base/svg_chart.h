@@ -2,6 +2,7 @@
 // legend, and follows the reader's light or dark theme.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,18 @@ struct BarChart {
   std::vector<ChartBar> bars;
 };
 
+// Counts in a square, darker where there are more of a row's, such as how often each label was
+// predicted as each.
+struct MatrixChart {
+  std::string title;
+  std::string row_label;
+  std::string column_label;
+  std::vector<std::string> names;            // of rows and columns
+  std::vector<std::vector<int64_t>> counts;  // at least 0
+};
+
 std::string to_svg(const LineChart& chart);
+std::string to_svg(const MatrixChart& chart);
 std::string to_svg(const StackedChart& chart);
 std::string to_svg(const BarChart& chart);
 

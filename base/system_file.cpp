@@ -20,7 +20,8 @@ constexpr size_t kMaxBytes = 16 << 20;
 }  // namespace
 
 SystemText read_system_text(const std::filesystem::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe without a writer must not hold anybody up.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return {std::nullopt, std::strerror(errno)};
   std::string text;
   char buffer[4096];

@@ -14,8 +14,8 @@ BlendedLoader::BlendedLoader(std::vector<std::unique_ptr<Loader>> parts,
   set_num_samples(samples);
 }
 
-Batch BlendedLoader::empty_batch(int64_t num_samples) const {
-  return parts_[0]->empty_batch(num_samples);
+Batch BlendedLoader::empty_batch(std::span<const int64_t> indices) const {
+  return parts_[0]->empty_batch(indices);
 }
 
 void BlendedLoader::fill_row(Batch& batch, size_t row, int64_t index) const {

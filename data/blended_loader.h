@@ -16,7 +16,7 @@ class BlendedLoader : public Loader {
   // Takes one loader and one weight per source. All loaders have the same sequence length.
   BlendedLoader(std::vector<std::unique_ptr<Loader>> parts, const std::vector<double>& weights);
 
-  Batch empty_batch(int64_t num_samples) const override;
+  Batch empty_batch(std::span<const int64_t> indices) const override;
   void fill_row(Batch& batch, size_t row, int64_t index) const override;
 
  private:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/config_fields.h"
+#include "data/labelled/labelled_config.h"
 
 namespace lmtrain {
 
@@ -124,6 +125,7 @@ struct DataConfig {
   double short_fraction = 0.1;
   int64_t duplicates = 1;
   Utf8Policy utf8 = Utf8Policy::kError;
+  LabelledConfig labelled;
   std::string cache = "cache";
 
   bool has_pairs() const { return pairs != PairKind::kNone; }
@@ -162,6 +164,7 @@ struct DataConfig {
              "What becomes of a document that is not UTF-8: an error that names the place, U+FFFD "
              "for each byte that is wrong, or none; the log says how many.")
         .fixed_on_resume();
+    f.section("labelled", labelled, "Labelled texts, for every task but language_modeling.");
     f.text("cache", cache, "Folder of trained tokenizers and token files, keyed by content.");
   }
 };

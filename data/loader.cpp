@@ -27,7 +27,7 @@ Batch batch_without_samples(int64_t num_samples, int64_t sequence_length, int64_
 }
 
 Batch Loader::load(std::span<const int64_t> global_sample_indices) const {
-  Batch batch = empty_batch(static_cast<int64_t>(global_sample_indices.size()));
+  Batch batch = empty_batch(global_sample_indices);
   for (size_t row = 0; row < global_sample_indices.size(); ++row) {
     const int64_t index = global_sample_indices[row];
     if (index == kNoSample) continue;

@@ -23,6 +23,7 @@ class Loader {
  public:
   virtual ~Loader() = default;
 
+  // No sample is longer; batches may be narrower.
   int64_t sequence_length() const { return sequence_length_; }
   int64_t num_samples() const { return num_samples_; }
 
@@ -32,7 +33,7 @@ class Loader {
 
   // The two parts of load(): empty_batch() gives every array its final size, with rows that hold no
   // sample; fill_row() writes the sample of global index `index` into one row.
-  virtual Batch empty_batch(int64_t num_samples) const = 0;
+  virtual Batch empty_batch(std::span<const int64_t> global_sample_indices) const = 0;
   virtual void fill_row(Batch& batch, size_t row, int64_t index) const = 0;
 
  protected:
@@ -42,7 +43,7 @@ class Loader {
   void set_num_samples(int64_t num_samples) { num_samples_ = num_samples; }
   uint64_t seed() const { return seed_; }
   // Returns the sample, in [0, num_samples), that a global index stands for.
-  int64_t sample_of(int64_t index) const;
+  virtual int64_t sample_of(int64_t index) const;
 
  private:
   int64_t sequence_length_;

@@ -80,10 +80,10 @@ MaskedLoader::MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const Dat
                       config.sequence_length, "; lower it or add text"));
 }
 
-Batch MaskedLoader::empty_batch(int64_t num_samples) const {
-  Batch batch = batch_without_samples(num_samples, sequence_length(), pad_);
+Batch MaskedLoader::empty_batch(std::span<const int64_t> indices) const {
+  Batch batch = batch_without_samples(std::ssize(indices), sequence_length(), pad_);
   batch.segments.assign(batch.ids.size(), 0);
-  if (config_.has_pairs()) batch.sentence_labels.assign(static_cast<size_t>(num_samples), -1);
+  if (config_.has_pairs()) batch.sentence_labels.assign(indices.size(), -1);
   return batch;
 }
 

@@ -25,7 +25,7 @@ class MaskedLoader : public Loader {
   MaskedLoader(TokenFile file, const Tokenizer& tokenizer, const DataConfig& config,
                SampleOrder order, uint64_t seed);
 
-  Batch empty_batch(int64_t num_samples) const override;
+  Batch empty_batch(std::span<const int64_t> indices) const override;
   void fill_row(Batch& batch, size_t row, int64_t index) const override;
 
  private:

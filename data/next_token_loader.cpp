@@ -26,10 +26,10 @@ NextTokenLoader::NextTokenLoader(TokenFile file, int64_t sequence_length, Sample
   set_num_samples((file_.num_tokens() - 1) / sequence_length);
 }
 
-Batch NextTokenLoader::empty_batch(int64_t num_samples) const {
+Batch NextTokenLoader::empty_batch(std::span<const int64_t> indices) const {
   const TokenFileHeader& header = file_.header();
   const int64_t filler = header.start_token >= 0 ? header.start_token : header.end_token;
-  return batch_without_samples(num_samples, sequence_length(), filler);
+  return batch_without_samples(std::ssize(indices), sequence_length(), filler);
 }
 
 // A document's range begins with its start token, so that its first word is predicted from that

@@ -14,7 +14,7 @@ class NextTokenLoader : public Loader {
   // how many are needed.
   NextTokenLoader(TokenFile file, int64_t sequence_length, SampleOrder order, uint64_t seed = 0);
 
-  Batch empty_batch(int64_t num_samples) const override;
+  Batch empty_batch(std::span<const int64_t> indices) const override;
   void fill_row(Batch& batch, size_t row, int64_t index) const override;
 
  private:

@@ -75,4 +75,10 @@ const Accelerator* find_accelerator(std::string_view hardware) {
   return found;
 }
 
+std::string accelerator_names() {
+  std::vector<std::string> names;
+  for (const Accelerator& one : kAccelerators) names.push_back(in_upper_case(one.name));
+  return join(names, ", ");
+}
+
 }  // namespace lmtrain

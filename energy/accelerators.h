@@ -2,6 +2,7 @@
 // compare runs with it, and plans and audits count with it.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace lmtrain {
@@ -18,5 +19,8 @@ struct Accelerator {
 // null where it names none or several. The table has boards of the kind that servers for training
 // have (SXM, OAM, TPU chips). Cards for PCI Express, which are slower and draw less, are not in it.
 const Accelerator* find_accelerator(std::string_view hardware);
+
+// "P100, V100, A100, ...".
+std::string accelerator_names();
 
 }  // namespace lmtrain

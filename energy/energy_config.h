@@ -108,7 +108,7 @@ struct EnergyConfig {
     f.real("storage_watts", storage_watts, {.min = 0.0, .max = 100000.0},
            "A node's share of the storage's watts.");
     f.real("price_per_kwh", price_per_kwh, {.min = 0.0, .max = 1e6},
-           "Price of a kWh at the building, in the currency.");
+           "Price of a kWh of the facility, in the currency.");
     f.real("price_per_device_hour", price_per_device_hour, {.min = 0.0, .max = 1e6},
            "Price of an hour of an accelerator or, without any, of a node, in the currency.");
     f.text("currency", currency, "Currency of the prices.");

@@ -66,18 +66,22 @@ ModelLoss LabelHead::loss(const at::Tensor& logits, const at::Tensor& lengths,
                                  ? score_answers(logits, lengths, targets.labels)
                                  : score_labels(logits, targets.labels);
   const int64_t samples = logits.size(0);
-  const at::Tensor losses = scores.losses.detach().to(at::kDouble).reshape({samples, -1}).sum(1);
+  at::Tensor weighted = scores.losses.reshape({samples, -1});
+  if (targets.weights.defined())
+    weighted = weighted * targets.weights.to(weighted.scalar_type()).reshape({samples, -1});
+  const at::Tensor losses = weighted.detach().to(at::kDouble).sum(1);
   const at::Tensor correct = scores.is_correct.reshape({samples, -1}).sum(1);
-  return {scores.losses.sum() * scales.targets, [losses = losses, correct = correct] {
-            const at::Tensor by_sample = losses.cpu();
-            const at::Tensor counts = correct.cpu();
-            std::vector<SampleScore> all(static_cast<size_t>(by_sample.numel()));
-            for (size_t i = 0; i < all.size(); ++i) {
-              all[i].loss = by_sample.data_ptr<double>()[i];
-              all[i].num_correct = counts.data_ptr<int64_t>()[i];
-            }
-            return all;
-          }};
+  const auto samples_of = [losses = losses, correct = correct] {
+    const at::Tensor by_sample = losses.cpu();
+    const at::Tensor counts = correct.cpu();
+    std::vector<SampleScore> all(static_cast<size_t>(by_sample.numel()));
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].loss = by_sample.data_ptr<double>()[i];
+      all[i].num_correct = counts.data_ptr<int64_t>()[i];
+    }
+    return all;
+  };
+  return {weighted.sum() * scales.targets, samples_of, logits.detach()};
 }
 
 at::Tensor last_rows(const at::Tensor& hidden, const at::Tensor& lengths) {

@@ -30,7 +30,7 @@ class LabelHead {
   //   token_classification     cross-entropy of each token
   //   question_answering       half the cross-entropy of the answer's first token plus half that of
   //                            its last, over the sample's first lengths[s] tokens; int64 [samples]
-  // It is summed over everything that has a label and scaled by scales.targets.
+  // It is weighted, summed over everything that has a label and scaled by scales.targets.
   ModelLoss loss(const at::Tensor& logits, const at::Tensor& lengths, const Targets& targets,
                  const LossScales& scales) const;
 

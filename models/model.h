@@ -16,14 +16,15 @@
 namespace lmtrain {
 
 // Training targets. A decoder predicts at every token: labels and weights are [samples, positions].
-// An encoder predicts at n masked tokens. A label head has labels without weights, int64 and -1
-// where there is none: [samples] for texts, [samples, positions] for tokens, [samples, 2] for the
-// places of an answer's first and last token. A regression has values in place of labels.
+// An encoder predicts at n masked tokens. A label head has labels, int64 and -1 where there is
+// none: [samples] for texts, [samples, positions] for tokens, [samples, 2] for the places of an
+// answer's first and last token; and weights, [samples] or [samples, positions], or none where all
+// are 1. A regression has values in place of labels.
 struct Targets {
   at::Tensor places;           // int64 [n], sample * positions + position, ascending
   at::Tensor labels;           // int64 [samples, positions] or [n]
   at::Tensor weights;          // fp32, like labels; 0 leaves a target out
-  at::Tensor values;           // fp32 [samples], for a regression
+  at::Tensor values;           // fp32 or fp64 [samples], for a regression
   at::Tensor sentence_labels;  // int64 [samples], for a sentence head; -1: none
 };
 
@@ -48,6 +49,7 @@ struct ModelLoss {
   // Returns the scores of the samples. It waits for the device, so call it when backward is under
   // way.
   std::function<std::vector<SampleScore>()> samples;
+  at::Tensor label_logits;  // of a label head (Model::label_logits), without gradients
 };
 
 class Model {

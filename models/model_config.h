@@ -161,10 +161,10 @@ struct ModelConfig {
              "token_classification: a label of each token; "
              "question_answering: the first and last token of an answer; "
              "none: nothing, there is no such layer but a pooler, as in an imported encoder. "
-             "Models with the last four are imported and exported, and lmtrain predict asks them; "
-             "they cannot be trained yet.");
+             "The heads of labels follow from task; lmtrain predict asks them.");
     f.texts("labels", labels,
-            "Names of the labels of sequence_classification and token_classification.");
+            "Names of the labels of sequence_classification and token_classification, in their "
+            "order; without any, those of the training texts.");
     f.choice("norm_position", norm_position,
              "bert: LayerNorm after each residual sum, as published (auto), "
              "or before each part with one at the end, as in Megatron-LM.");

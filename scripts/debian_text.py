@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Readable text out of Debian's packages: one document per entry, each ended by a line "%".
 
-debian_text.py fortunes|wordnet|gcide|handbook OUTPUT_FOLDER INPUT_FOLDER
+debian_text.py fortunes|topics|wordnet|gcide|handbook OUTPUT_FOLDER INPUT_FOLDER
 """
 
+import csv
 import gzip
 import html.parser
 import pathlib
@@ -53,6 +54,22 @@ def fortunes(output, folder):
             continue
         text = decoded(path.read_bytes())
         write(output / (path.name + ".txt"), re.split(r"^%\s*$", text, flags=re.M))
+
+
+# Files that are about one thing each, and large enough to learn from.
+TOPICS = ("computers", "food", "law", "men-women", "politics", "science", "songs-poems", "startrek")
+
+
+def topics(output, folder):
+    """A table of the entries of some files, each with the name of its file."""
+    with (output / "topics.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["text", "topic"])
+        for topic in TOPICS:
+            text = decoded((folder / topic).read_bytes())
+            for entry in re.split(r"^%\s*$", text, flags=re.M):
+                if words := " ".join(cleaned(entry).split()):
+                    table.writerow([words, topic])
 
 
 WORDNET_KINDS = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}
@@ -167,7 +184,7 @@ def handbook(output, folder):
 
 
 def main():
-    kinds = {f.__name__: f for f in (fortunes, wordnet, gcide, handbook)}
+    kinds = {f.__name__: f for f in (fortunes, topics, wordnet, gcide, handbook)}
     if len(sys.argv) != 4 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]](*map(pathlib.Path, sys.argv[2:]))

@@ -12,7 +12,7 @@ case ${1:-} in
     ;;
 esac
 seconds=${1:-60}
-targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents texts system_files published_run intensity_series chat_template companions)
+targets=(config manifest hdf5 run_records token_file tokenizer_files tokenizer_json model_json safetensors documents labelled texts system_files published_run intensity_series chat_template companions)
 
 scripts/setup.sh
 command -v clang++ >/dev/null || install_packages clang
@@ -30,6 +30,11 @@ for file in tests/fixtures/tokenizer/*.json; do cp "$file" "$seeds/tokenizer_jso
 printf '{"text": "a"}\n' >"$seeds/documents/jsonl"
 printf 'id,text\n1,"a, ""b"""\n' >"$seeds/documents/csv"
 gzip -c scripts/fuzz.sh >"$seeds/documents/gz"
+printf 'text,pair,label\n"a, b",c,yes\n' >"$seeds/labelled/csv"
+printf '{"text":"a","pair":"b","label":1,"tokens":["a"],"tags":["O"],"question":"q","context":"é a","answers":{"text":["a"],"answer_start":[2]}}\n' >"$seeds/labelled/jsonl"
+printf 'Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t1\t2\ta\tb\n' >"$seeds/labelled/mrpc"
+printf -- '-DOCSTART- O\n\na B-X\nb O\n' >"$seeds/labelled/conll"
+printf '{"data":[{"paragraphs":[{"context":"a b","qas":[{"id":"1","question":"q","answers":[{"text":"b","answer_start":2}]}]}]}]}' >"$seeds/labelled/squad"
 cp tests/energy/published_runs.csv "$seeds/published_run/table"
 printf -- '---\nco2_eq_emissions: 12\n---\non H100\n| | GPU hours | Power (W) | tCO2eq |\n|-|-|-|-|\n| a | 7.0M | 350-400 | 1,900 |\n' >"$seeds/published_run/card"
 printf '[{"model": "a", "kwh": 5, "tco2e": "0.1"}]' >"$seeds/published_run/json"

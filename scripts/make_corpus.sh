@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes a corpus from text that Debian ships: make_corpus.sh fortunes|debian
+# Makes a corpus from text that Debian ships: make_corpus.sh fortunes|topics|debian
 #   fortunes  corpus/fortunes: 2.6 MB of short English, a file a topic
+#   topics    corpus/topics/topics.csv: some of these entries, with the topic of each
 #   debian    corpus/debian: WordNet's and GCIDE's entries and the Debian Administrator's Handbook
 # A line that holds just "%" ends a document. Text is UTF-8; the same packages give the same bytes.
 set -euo pipefail
@@ -19,7 +20,8 @@ package_root() {
   fi
 }
 
-make_fortunes() {
+# Collects the files of topics in $work/in.
+fetch_fortunes() {
   local package root
   mkdir "$work/in"
   for package in fortunes:science fortunes-min:riddles; do
@@ -31,7 +33,16 @@ make_fortunes() {
       find "$root/usr/share/games/fortunes" -type f
     fi | xargs -d '\n' cp -P -t "$work/in"
   done
+}
+
+make_fortunes() {
+  fetch_fortunes
   python3 scripts/debian_text.py fortunes "$work/out" "$work/in"
+}
+
+make_topics() {
+  fetch_fortunes
+  python3 scripts/debian_text.py topics "$work/out" "$work/in"
 }
 
 make_debian() {
@@ -61,9 +72,9 @@ make_corpus() {
 
 kind=${1:-}
 case $kind in
-  fortunes | debian) with_lock "corpus-$kind" make_corpus ;;
+  fortunes | topics | debian) with_lock "corpus-$kind" make_corpus ;;
   *)
-    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac

@@ -31,6 +31,8 @@ constexpr double kMostDevicesOfAMachine = 16;
 constexpr double kDoubtfulMfu = 0.8;
 // With the making of the hardware, over the electricity alone, on the cleanest grids.
 constexpr double kMostEmbodied = 10;
+// A wafer-scale system draws 23 kW, and nothing that is sold as one device draws more.
+constexpr double kMostWattsOfAnyDevice = 30'000;
 // Above any accelerator's dense bf16 per watt so far (2.3 TFLOP/J by data sheet).
 constexpr double kMostFlopsPerJoule = 5e12;
 
@@ -83,6 +85,11 @@ class Auditor {
     check_energy();
     check_emissions();
     check_flops();
+    if (accelerator_ == nullptr && hours_) {
+      result_.remark =
+          cat(run_.hardware.empty() ? "no hardware is named" : run_.hardware + " is not known",
+              ", so its power and peak were not checked (known are ", accelerator_names(), ")");
+    }
     return std::move(result_);
   }
 
@@ -180,13 +187,18 @@ class Auditor {
   void check_watts() {
     if (!run_.least_watts) return;
     result_.watts_per_device = run_.least_watts;
-    if (accelerator_ == nullptr) return;
     ++result_.num_checks;
     judge_watts(*run_.least_watts, run_.devices);
     if (run_.most_watts != run_.least_watts) judge_watts(*run_.most_watts, run_.devices);
   }
 
   void judge_watts(double watts, std::optional<double> devices) {
+    if (accelerator_ == nullptr) {
+      if (watts > kMostWattsOfAnyDevice)
+        impossible(cat(number(watts), " W are more than any device draws",
+                       slip_text(watts / kMostWattsOfAnyDevice)));
+      return;
+    }
     const double design = accelerator_->watts;
     const std::string device = cat("a ", in_upper_case(accelerator_->name),
                                    ", whose design power is ", number(design), " W");
@@ -233,7 +245,6 @@ class Auditor {
     facility_ = {*run_.kwh, *run_.kwh * pue.high};
     if (run_.least_watts || !hours_) return;
     result_.watts_per_device = *run_.kwh * 1000 / *hours_ / pue.low;
-    if (accelerator_ == nullptr) return;
     ++result_.num_checks;
     judge_watts(*result_.watts_per_device, run_.devices);
   }

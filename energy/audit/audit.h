@@ -17,6 +17,7 @@ struct AuditFinding {
 
 struct Audit {
   std::vector<AuditFinding> findings;
+  std::string remark;  // what could not be checked, and why; "" for nothing
   int num_checks = 0;  // for which there were numbers; 0: nothing could be checked
   // What follows from the numbers, where it does.
   std::optional<double> kwh;

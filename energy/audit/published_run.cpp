@@ -119,9 +119,17 @@ const std::vector<Field>& fields() {
       {{"kwh", "kwh_reported", "energy_kwh", "energy_consumed"}, &Run::kwh},
       {{"mwh", "energy_mwh"}, &Run::kwh, 1e3},
       {{"gwh", "energy_gwh"}, &Run::kwh, 1e6},
-      {{"tco2e", "tco2e_reported", "tco2", "tco2eq", "emissions_t"}, &Run::kg_co2e, 1e3},
-      {{"kgco2e", "kg_co2e", "kgco2eq", "emissions_kg"}, &Run::kg_co2e},
-      {{"gco2e", "g_co2e", "gco2eq", "emissions_g"}, &Run::kg_co2e, 1e-3},
+      {{"tco2e", "tco2e_reported", "tco2", "tco2eq", "t_co2e", "co2_t", "co2e_t", "emissions_t",
+        "emissions_tco2e", "emissions_tco2eq", "emissions_t_co2e"},
+       &Run::kg_co2e,
+       1e3},
+      {{"kgco2e", "kg_co2e", "kgco2eq", "kg_co2", "co2_kg", "co2e_kg", "emissions_kg",
+        "emissions_kgco2e", "emissions_kgco2eq", "emissions_kg_co2e"},
+       &Run::kg_co2e},
+      {{"gco2e", "g_co2e", "gco2eq", "g_co2", "co2_g", "co2e_g", "emissions_g", "emissions_gco2e",
+        "emissions_gco2eq", "emissions_g_co2e"},
+       &Run::kg_co2e,
+       1e-3},
   };
   return all;
 }
@@ -280,8 +288,10 @@ std::vector<PublishedRun> runs_of_table(const std::string& text, const std::stri
     }
     PublishedRun run;
     run.place = place;
-    for (size_t i = 0; i < table.columns.size(); ++i)
-      set(run, key_of(table.columns[i]), row.fields[i]);
+    for (size_t i = 0; i < table.columns.size(); ++i) {
+      if (!set(run, key_of(table.columns[i]), row.fields[i]) && !is_blank(row.fields[i]))
+        run.unused.push_back(printable(table.columns[i]));
+    }
     runs.push_back(std::move(run));
   }
   return runs;
@@ -322,11 +332,18 @@ PublishedRun run_of_object(const json& object, const std::string& place) {
   bool is_any_known = false;
   for (const auto& [key, value] : object.items()) {
     there.push_back(key);
-    if (!value.is_primitive()) continue;
+    if (!value.is_primitive()) {
+      run.unused.push_back(printable(key));
+      continue;
+    }
     const std::string text = value.is_string() ? value.get<std::string>()
                              : value.is_null() ? ""
                                                : value.dump();
-    if (set(run, key_of(key), text)) is_any_known = true;
+    if (set(run, key_of(key), text)) {
+      is_any_known = true;
+    } else {
+      run.unused.push_back(printable(key));
+    }
   }
   if (!is_any_known) fail_nothing_known(place, there);
   return run;

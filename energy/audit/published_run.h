@@ -32,6 +32,7 @@ struct PublishedRun {
   std::optional<double> kg_co2e;        // location-based
   std::optional<double> kg_per_second;
   std::optional<double> seconds;
+  std::vector<std::string> unused;  // columns or keys that hold something audit does not know
 };
 
 // Reads all runs of a file, by its ending or else by its content:

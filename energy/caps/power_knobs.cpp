@@ -157,7 +157,7 @@ std::string PowerKnobs::set_processors(const std::string& policy, uint64_t kiloh
 
 std::vector<std::string> PowerKnobs::describe() {
   const auto line = [](const std::string& name, const FoundKnobs& found) {
-    if (!found.why_not.empty()) return cat(name, ": not to be set. ", found.why_not);
+    if (!found.why_not.empty()) return cat(name, ": cannot be set. ", found.why_not);
     return cat(name, ": ", found.text(1.0), ", may be set down to ",
                found.text(found.least_share()));
   };

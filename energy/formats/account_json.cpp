@@ -41,6 +41,7 @@ std::string to_account_json(const ReportedRun& run) {
   json["account"] = {
       {"location_based_kg_co2e", kg_json(account.location)},
       {"market_based_kg_co2e", or_null(account.market_grams, 1e-3)},
+      {"market_based_how", account.market_how},
       {"offsets_kg_co2e", account.offsets_grams / 1000},
       {"captured_kg_co2e", account.captured_grams / 1000},
       {"embodied_kg_co2e", account.embodied_grams() / 1000},

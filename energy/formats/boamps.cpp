@@ -43,6 +43,11 @@ std::string tracking(const EmissionsReport& report, DeviceKind kind) {
   return "";
 }
 
+std::string component_name(const MeterInfo& sensor) {
+  if (sensor.quality == Quality::kModelled && sensor.kind == DeviceKind::kMemory) return "memory";
+  return sensor.kind == DeviceKind::kCpu ? processor_of(sensor.label) : sensor.label;
+}
+
 ordered_json components(const ReportedRun& run) {
   ordered_json list = ordered_json::array();
   for (const EmbodiedPart& part : run.account.embodied) {
@@ -58,7 +63,7 @@ ordered_json components(const ReportedRun& run) {
     for (const DeviceEnergy& device : run.report.devices) {
       if (device.sensor.kind != kind) continue;
       ++count;
-      if (name.empty()) name = device.sensor.label;
+      if (name.empty()) name = component_name(device.sensor);
     }
     if (count > 0)
       list.push_back({{"componentName", name}, {"componentType", type}, {"nbComponent", count}});

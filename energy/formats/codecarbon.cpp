@@ -38,7 +38,7 @@ std::string to_codecarbon(const ReportedRun& run) {
   }
   for (const DeviceEnergy& device : report.devices) {
     if (device.sensor.kind == DeviceKind::kCpu && processors.empty())
-      processors = device.sensor.label;
+      processors = processor_of(device.sensor.label);
   }
   const std::string end = end_text(run);
   const std::vector<std::pair<std::string, std::string>> columns = {

@@ -77,7 +77,7 @@ std::string to_gpai(const ReportedRun& run) {
           facts.inherited ? cat("begun from ", facts.inherited->checkpoint, ", whose making took ",
                                 significant_text(kwh(facts.inherited->joules) / 1000, 2),
                                 " MWh, not included here")
-                          : "none: trained from drawn weights");
+                          : "none: trained from randomly initialised weights");
   if (facts.has_lost_energy) {
     text += row("Energy of training", "N/A: a part of the meters' record was lost");
   } else {
@@ -106,8 +106,8 @@ std::string to_gpai(const ReportedRun& run) {
   text += row("Emissions of the electricity, location-based, gross",
               cat(emissions_range_text(account.location), " CO2e; grid ", grid_text(run)));
   if (account.market_grams)
-    text += row("Market-based (contracts)", cat(emissions_text(*account.market_grams), " CO2e, ",
-                                                shortest(*people.market_g_per_kwh), " gCO2e/kWh"));
+    text += row("Emissions of the electricity, market-based",
+                cat(emissions_text(*account.market_grams), " CO2e, ", account.market_how));
   text += row("Embodied emissions, this run's share",
               emissions_text(account.embodied_grams()) + " CO2e");
   return text;

@@ -27,8 +27,8 @@ std::string to_model_card(const ReportedRun& run) {
   text += cat("| Emissions of the electricity, location-based, gross | ",
               emissions_range_text(account.location), " CO2e |\n");
   if (account.market_grams)
-    text += cat("| Market-based (contracts, ", shortest(*run.people.market_g_per_kwh),
-                " gCO2e/kWh) | ", emissions_text(*account.market_grams), " CO2e |\n");
+    text += cat("| Market-based (", markdown_cell(account.market_how), ") | ",
+                emissions_text(*account.market_grams), " CO2e |\n");
   if (account.offsets_grams > 0)
     text += cat("| Offsets, not subtracted | ", emissions_text(account.offsets_grams), " CO2e |\n");
   if (account.captured_grams > 0)

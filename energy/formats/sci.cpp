@@ -12,10 +12,9 @@ std::string to_sci(const ReportedRun& run) {
   const double intensity = account.location.grams / kilowatt_hours;
   const double embodied = account.embodied_grams();
   const double total = account.total_grams();
-  std::string text = cat(
-      "# Software carbon intensity of training ", model_title(run), "\n\n",
-      "SCI = (E x I + M) / R. Provider's boundary: all attempts of the run, also those that failed "
-      "or were repeated, preparation of text, evaluation and checkpoints.\n\n");
+  std::string text =
+      cat("# Software carbon intensity of training ", model_title(run), "\n\n",
+          "SCI = (E x I + M) / R, in the provider's boundary. ", boundary_text(run), "\n\n");
   const auto rate = [&](const char* unit, double amount, double scale) {
     if (amount <= 0) return;
     text += cat("| SCI per ", unit, " | ", three_digits(total / amount * scale), " gCO2e |\n");
@@ -56,8 +55,7 @@ std::string to_sci(const ReportedRun& run) {
   }
   text += cat("\nMarket instruments and offsets are not subtracted",
               account.market_grams
-                  ? cat("; market-based (contracts, ", shortest(*run.people.market_g_per_kwh),
-                        " gCO2e/kWh) the electricity would be ",
+                  ? cat("; market-based (", account.market_how, ") the electricity would be ",
                         emissions_text(*account.market_grams), " CO2e")
                   : "",
               account.offsets_grams > 0

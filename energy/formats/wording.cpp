@@ -7,12 +7,12 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "energy/amount_text.h"
+#include "energy/report/report_rows.h"
 
 namespace lmtrain {
 namespace {
-
-std::string percent(double share) { return cat(fixed(100 * share, 1), "%"); }
 
 // "nvml" of "nvml:GPU-...".
 std::string source_of(const std::string& key) { return key.substr(0, key.find(':')); }
@@ -52,9 +52,12 @@ double pue_of(const ReportedRun& run) {
 std::string method_text(const ReportedRun& run) {
   const EmissionsReport& report = run.report;
   std::string text =
-      cat("lmtrain's power logger on every rank, each sensor counted once, over all ",
-          counted(static_cast<int64_t>(report.attempts.size()), "attempt"),
-          " of the run, also those that failed or were repeated. ");
+      cat("lmtrain's power logger on every rank, each sensor counted once, over ",
+          report.attempts.size() == 1 ? std::string("the run's only attempt")
+                                      : cat("all ", report.attempts.size(),
+                                            " attempts of the run, "
+                                            "also those that failed or were repeated"),
+          ". ");
   const std::string measured = sources(report, Quality::kMeasured);
   const std::string modelled = sources(report, Quality::kModelled);
   text += percent(report.measured_share) + " measured" +
@@ -71,13 +74,14 @@ std::string method_text(const ReportedRun& run) {
 
 std::string boundary_text(const ReportedRun& run) {
   const bool has_prepared = run.report.phases[static_cast<size_t>(Phase::kPreparation)].joules > 0;
+  const std::string left_out = networks_and_storage_left_out(run.report);
   return cat(
       "Energy of the computers: processors, memory and accelerators of all nodes, from the start of each "
       "attempt to its end, with start-up, ",
       has_prepared ? "preparation of the text, " : "",
       "evaluation and checkpoints. Energy of the facility: times PUE. Not included: ",
       has_prepared ? "" : "preparation of the text, which was found prepared; ",
-      "networks and storage outside the nodes; the time between attempts.");
+      left_out.empty() ? "" : left_out + "; ", "the time between attempts.");
 }
 
 std::string flops_text() {
@@ -88,12 +92,12 @@ std::string flops_text() {
 std::string grid_text(const ReportedRun& run) {
   if (const EnergyPrice* price = run.report.one_price())
     return describe(price->grid) + (price->is_grid_assumed ? ", assumed" : "");
-  return "by attempt, which ran at different prices";
+  return "by attempt, which ran with different PUE or grids";
 }
 
 std::string markdown_cell(const std::string& text) {
   std::string cell;
-  for (const char letter : text) {
+  for (const char letter : shown_as_utf8(text)) {
     if (letter == '|') cell += '\\';
     cell += letter == '\n' || letter == '\r' ? ' ' : letter;
   }

@@ -11,6 +11,8 @@ using nlohmann::json;
 
 // Decimals that are kept of seconds and joules.
 constexpr int kDigits = 6;
+constexpr double kRounding = 2e-6;
+constexpr double kMostOfAReading = 1e12;
 
 json to_json(const Reading& reading) {
   if (reading.is_missing()) return reading.missing;
@@ -30,9 +32,12 @@ Reading parse_reading(const json& value) {
   Reading reading{json_number(value[0], "read"), json_number(value[1], "read"),
                   json_number(value[2], "read"), json_number(value[3], "read"), ""};
   if (has_doubt) reading.doubt = value[4].get<std::string>();
-  if (reading.joules < 0.0 || reading.seconds < 0.0) throw DataError("a reading is negative");
-  if (reading.high < 0.0 || reading.low > reading.high)
-    throw DataError("a reading has ends that are none");
+  if (reading.joules < 0.0 || reading.seconds < 0.0 || reading.low < 0.0)
+    throw DataError("a reading is negative");
+  if (std::max(reading.joules, reading.seconds) > kMostOfAReading || reading.high > kMostOfAReading)
+    throw DataError("a reading is more than any device draws");
+  if (reading.low > reading.joules + kRounding || reading.joules > reading.high + kRounding)
+    throw DataError("a reading lies outside its own ends");
   return reading;
 }
 

@@ -97,6 +97,11 @@ void PowerLogger::write_to(const std::filesystem::path& ledger, const Attempt& a
   waiting_.clear();
 }
 
+void PowerLogger::set_series(std::shared_ptr<const IntensitySeries> series) {
+  const std::lock_guard lock(mutex_);
+  series_ = std::move(series);
+}
+
 void PowerLogger::take_sample() {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;

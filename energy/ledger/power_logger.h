@@ -74,6 +74,9 @@ class PowerLogger {
   uint64_t clock_limits() const noexcept { return clock_limits_.load(std::memory_order_relaxed); }
   EnergyTotals totals() const;
 
+  // Takes other intensities of the grid for the time since the last sample on.
+  void set_series(std::shared_ptr<const IntensitySeries> series);
+
   // Takes a sample now, for checkpoints and before a report.
   void take_sample();
   // Takes the last sample, ends the attempt in the ledger and ends the thread. Later calls do

@@ -104,14 +104,27 @@ double cores_seen(const CpuInfo& info, const ProcessorFamily& family) {
   return info.virtual_machine || by_cores == 0.0 ? by_threads : by_cores;
 }
 
+// No processor draws as much for a thread.
+constexpr double kMostWattsPerThread = 25.0;
+
+std::string doubt_of(double watts, int threads) {
+  if (watts <= kMostWattsPerThread * threads) return "";
+  return cat("energy.cpu_tdp_watts = ", shortest(watts), " is ", fixed(watts / threads, 0),
+             " W for each of the ", counted(threads, "thread"),
+             " that this system sees; give the part that is this system's: design power x threads "
+             "here / threads of the processor");
+}
+
 }  // namespace
 
 CpuDesignPower cpu_design_power(const std::filesystem::path& procfs, const EnergyConfig& config) {
+  const CpuInfo info = read_cpu_info(procfs);
   if (config.cpu_tdp_watts > 0.0) {
     const double watts = config.cpu_tdp_watts;
-    return {watts, kKnownLow * watts, watts, "energy.cpu_tdp_watts"};
+    const std::string source = info.model.empty() ? "" : info.model + ", ";
+    return {watts, kKnownLow * watts, watts, source + "energy.cpu_tdp_watts",
+            doubt_of(watts, std::max(1, info.threads))};
   }
-  const CpuInfo info = read_cpu_info(procfs);
   const double sockets = static_cast<double>(std::max<size_t>(1, info.sockets.size()));
   if (const KnownProcessor* known = find_processor(info.model)) {
     const double watts = sockets * known->watts * share_seen(info, *known, sockets);

@@ -70,6 +70,7 @@ std::vector<FoundSensor> node_watts_sensors(const SensorSearch& search) {
   if (file.empty()) return {};
   FoundSensor sensor = whole_node_sensor("file:node", cat("whole node (", file.string(), ")"),
                                          read_watts(file).failure);
+  sensor.is_asked_for = true;
   sensor.make = [info = sensor.info, file] { return std::make_unique<NodeWattsMeter>(info, file); };
   return {sensor};
 }

@@ -118,11 +118,13 @@ std::vector<FoundSensor> model_sensors(const SensorSearch& search) {
   const fs::path procfs = search.roots.procfs;
   const CpuDesignPower design = cpu_design_power(procfs, search.config);
   const double gigabytes = static_cast<double>(node_memory_bytes(procfs)) * 1e-9;
-  return {model_sensor(cat("modelled from the load; ", fixed(design.watts, 1), " W at full load (",
-                           design.source, "); energy.cpu_tdp_watts sets it"),
-                       [=] { return std::make_unique<CpuModelMeter>(procfs / "stat", design); }),
-          model_sensor(cat("modelled from the size, ", fixed(gigabytes, 1), " GB"),
-                       [=] { return make_memory_model_meter(procfs); })};
+  FoundSensor cpu =
+      model_sensor(cat("modelled from the load; ", fixed(design.watts, 1), " W at full load (",
+                       design.source, "); energy.cpu_tdp_watts sets it"),
+                   [=] { return std::make_unique<CpuModelMeter>(procfs / "stat", design); });
+  cpu.doubt = design.doubt;
+  return {std::move(cpu), model_sensor(cat("modelled from the size, ", fixed(gigabytes, 1), " GB"),
+                                       [=] { return make_memory_model_meter(procfs); })};
 }
 
 }  // namespace lmtrain

@@ -18,8 +18,10 @@ struct CpuDesignPower {
   double watts;
   double low;   // under full load the processors draw at least this
   double high;  // and at most this
-  // "energy.cpu_tdp_watts", "EPYC 7543, 225 W for 64 threads" or "4 W per thread, ..."
+  // "AMD EPYC 7543, energy.cpu_tdp_watts", "EPYC 7543, 225 W for 64 threads" or "4 W per thread,
+  // because ..."
   std::string source;
+  std::string doubt = "";  // what is wrong with a configured power; "" for nothing
 };
 CpuDesignPower cpu_design_power(const std::filesystem::path& procfs, const EnergyConfig& config);
 

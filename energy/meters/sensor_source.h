@@ -44,6 +44,10 @@ struct FoundSensor {
   std::string why_unreadable;   // "" when it can be read
   std::string why_not_counted;  // "" unless it may never be counted, whatever else is found
   std::string remarks;          // what else `lmtrain doctor` says about it
+  // The config asks for it, so that those counted in its place are doubted.
+  bool is_asked_for = false;
+  std::string
+      doubt;  // what makes its energy less trustworthy than that of its kind; "" for nothing
   // Null for a sensor that cannot be metered: its energy is then missing because it is unreadable.
   std::function<std::unique_ptr<Meter>()> make;
 };

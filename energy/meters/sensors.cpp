@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "energy/meters/sensor_sources.h"
 
 namespace lmtrain {
@@ -20,9 +23,49 @@ class AbsentMeter : public Meter {
   std::string reason_;
 };
 
+// Says with its first reading what is doubtful about all of them.
+class DoubtfulMeter : public Meter {
+ public:
+  DoubtfulMeter(std::unique_ptr<Meter> meter, std::string doubt)
+      : Meter(meter->info()), meter_(std::move(meter)), doubt_(std::move(doubt)) {}
+
+  Reading read(double now) override {
+    Reading reading = meter_->read(now);
+    if (!reading.is_missing() && reading.doubt.empty()) std::swap(reading.doubt, doubt_);
+    return reading;
+  }
+  uint64_t clock_limits() const override { return meter_->clock_limits(); }
+  double max_seconds_between_reads() const override { return meter_->max_seconds_between_reads(); }
+
+ private:
+  std::unique_ptr<Meter> meter_;
+  std::string doubt_;
+};
+
 std::unique_ptr<Meter> make_meter(const FoundSensor& sensor) {
-  if (sensor.make) return sensor.make();
-  return std::make_unique<AbsentMeter>(sensor.info, sensor.why_unreadable);
+  if (!sensor.make) return std::make_unique<AbsentMeter>(sensor.info, sensor.why_unreadable);
+  if (sensor.doubt.empty()) return sensor.make();
+  log_warn(cat("energy: ", sensor.info.key, ": ", sensor.doubt));
+  return std::make_unique<DoubtfulMeter>(sensor.make(), sensor.doubt);
+}
+
+bool meet(const std::set<DeviceKind>& some, const FoundSensor& sensor) {
+  return some.contains(sensor.info.kind) ||
+         std::ranges::any_of(sensor.covers, [&](DeviceKind kind) { return some.contains(kind); });
+}
+
+// A sensor that the config asks for and that cannot be read leaves its devices to others.
+void doubt_substitutes(std::vector<ListedSensor>& list) {
+  for (const ListedSensor& asked : list) {
+    if (!asked.sensor.is_asked_for || asked.counted()) continue;
+    for (ListedSensor& other : list) {
+      const bool stands_in = other.counted() && !other.sensor.is_outside_node &&
+                             meet(asked.sensor.covers, other.sensor);
+      if (stands_in && other.sensor.doubt.empty())
+        other.sensor.doubt = cat("it stands in for the sensor that the config asks for: ",
+                                 asked.sensor.why_unreadable);
+    }
+  }
 }
 
 // Which source meters all devices of a kind.
@@ -76,6 +119,7 @@ std::vector<ListedSensor> list_sensors(const SensorSearch& search,
     list[i].covered_by = covered.holder(list[i].sensor, source_of[i]);
     if (list[i].counted() && list[i].sensor.owner) covered.add(list[i].sensor, source_of[i]);
   }
+  doubt_substitutes(list);
   return list;
 }
 

@@ -1,6 +1,7 @@
 #include "energy/plan/energy_plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "energy/report/spending.h"
@@ -10,6 +11,19 @@ namespace {
 
 constexpr double kJoulesOfKwh = 3.6e6;
 constexpr double kSecondsOfDay = 86400;
+
+// The mean of a series over what it tells of `seconds` from `begin` on, and which share that is.
+std::pair<double, double> mean_within(const IntensitySeries& series, double begin, double seconds) {
+  double sum = 0;
+  double told = 0;
+  for (const IntensitySeries::Span& span : series.spans()) {
+    const double of_span = std::min(span.end, begin + seconds) - std::max(span.begin, begin);
+    if (of_span <= 0) continue;
+    sum += span.g_per_kwh * of_span;
+    told += of_span;
+  }
+  return told > 0 ? std::pair(sum / told, told / seconds) : std::pair(0.0, 0.0);
+}
 
 }  // namespace
 
@@ -37,8 +51,14 @@ EnergyPlan plan_energy(const PlannedRun& run, const EnergyConfig& config,
   EnergyPlan plan;
   EnergyPrice price = run.price;
   if (run.series) {
-    const auto mean = run.series->mean(run.begins, run.begins + run.seconds.value);
-    if (mean) price.grid = {"", "", "mean of the hours", *mean, 0, run.series->source()};
+    const auto [mean, share] = mean_within(*run.series, run.begins, run.seconds.value);
+    if (share > 0) {
+      const double g_per_kwh = share * mean + (1 - share) * price.grid.g_per_kwh;
+      const std::string rest =
+          share < 1 ? cat(", for ", fixed(100 * share, 0), "% of the run; else ", price.grid.name)
+                    : "";
+      price.grid = {"", "", "mean of the hours" + rest, g_per_kwh, 0, run.series->source()};
+    }
   }
   plan.grid = price.grid;
   plan.kwh = run.seconds * run.watts * (1 / kJoulesOfKwh);

@@ -30,15 +30,6 @@ bool is_gpu(const SensorTotals& sensor) { return sensor.info.kind == DeviceKind:
 // "NVIDIA H100 80GB HBM3" of a sensor's label such as "NVIDIA H100 80GB HBM3 (GPU 0)".
 std::string device_of(const std::string& label) { return label.substr(0, label.find(" (")); }
 
-// "AMD EPYC" of a label such as "processors, modelled (AMD EPYC, taken as its family: ...)"; a
-// label of another kind as it is.
-std::string model_of(const std::string& label) {
-  constexpr std::string_view kBefore = "processors, modelled (";
-  if (!label.starts_with(kBefore)) return label;
-  const std::string inner = label.substr(kBefore.size(), label.size() - kBefore.size() - 1);
-  return inner.substr(0, inner.find(','));
-}
-
 // An attempt on one host.
 struct HostUse {
   double seconds = 0;
@@ -137,11 +128,23 @@ double Account::embodied_grams() const {
   return sum;
 }
 
+std::string processor_of(const std::string& label) {
+  constexpr std::string_view kBefore = "processors, modelled (";
+  if (!label.starts_with(kBefore)) return label;
+  const std::string inner = label.substr(kBefore.size(), label.size() - kBefore.size() - 1);
+  return inner.substr(0, inner.find(','));
+}
+
 Account account_of(const EmissionsReport& report, const ReportConfig& people) {
   Account account;
   account.location = location_based(report);
   const double facility_kwh = kwh(report.cost.facility.joules);
-  if (people.market_g_per_kwh) account.market_grams = facility_kwh * *people.market_g_per_kwh;
+  if (people.market_g_per_kwh) {
+    account.market_grams = facility_kwh * *people.market_g_per_kwh;
+    account.market_how = cat(
+        "by contracts, ", shortest(*people.market_g_per_kwh), " gCO2e/kWh: ",
+        people.market_source.empty() ? "not given (report.market_source)" : people.market_source);
+  }
   account.offsets_grams = 1000 * people.offsets_kg_co2e;
   account.captured_grams = 1000 * people.captured_kg_co2e;
   if (people.water_l_per_kwh)
@@ -182,7 +185,7 @@ Account account_of(const EmissionsReport& report, const ReportConfig& people) {
   if (devices.empty()) {
     account.device_days = node_days;
     for (const EmbodiedPart& part : servers) account.num_devices += part.count;
-    account.devices = processors.empty() ? "processors not known" : model_of(processors);
+    account.devices = processors.empty() ? "processors not known" : processor_of(processors);
   }
   const auto add = [&](Hardware kind, const EmbodiedPart& part) {
     account.embodied.push_back(

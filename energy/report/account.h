@@ -27,6 +27,7 @@ struct EmbodiedPart {
 struct Account {
   EmissionsRange location;  // emissions.grams of the report; contains the error of PUE and grid too
   std::optional<double> market_grams;
+  std::string market_how;  // "by contracts, 20 gCO2e/kWh: guarantees of origin, 2026"
   double offsets_grams = 0;
   double captured_grams = 0;
   std::optional<double> water_litres;
@@ -64,6 +65,10 @@ PriceError error_of(const EnergyPrice& price);
 // the attempts ran under, where the report has been priced anew.
 EmissionsRange location_based(const EmissionsReport& report);
 EmissionsRange location_based_before(const EmissionsReport& report);
+
+// "AMD EPYC" of the label of the processors' sensor, "processors, modelled (AMD EPYC, taken as its
+// family: ...)"; a label of another kind as it is.
+std::string processor_of(const std::string& label);
 
 enum class Hardware { kServer, kServerForAccelerators, kAccelerator };
 // The share of a run that has `count` such devices for `device_days` in all.

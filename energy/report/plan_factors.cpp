@@ -29,6 +29,7 @@ std::string to_json(const PlanFactors& plan) {
   nlohmann::ordered_json json = {
       {"format", "lmtrain-plan-1"}, {"made", plan.made}, {"source", plan.source}};
   visit_numbers(plan, [&](const char* key, double value) { json[key] = value; });
+  if (plan.money > 0) json["money"] = plan.money;
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -37,10 +38,12 @@ PlanFactors parse_plan(std::string_view text) {
   PlanFactors plan;
   plan.made = text_field(json, "made");
   plan.source = text_field(json, "source");
-  visit_numbers(plan, [&](const char* key, double& value) {
+  const auto read = [&](const char* key, double& value) {
     value = number_field(json, key);
     if (!(value >= 0)) throw DataError(cat("\"", key, "\" is below 0"));
-  });
+  };
+  visit_numbers(plan, read);
+  if (json.contains("money")) read("money", plan.money);
   return plan;
 }
 
@@ -60,7 +63,7 @@ PlanCompared compare_with_plan(const PlanFactors& plan, const EmissionsReport& r
   if (!facts.finished || facts.steps == 0 || report.seconds <= 0 || report.energy.joules <= 0)
     return {plan, {}};
   const double facility = report.cost.facility.joules;
-  return {
+  PlanCompared compared = {
       plan,
       {{"operations", plan.flops * 1e-15, facts.flops * 1e-15, "PFLOP"},
        {"time of a step", plan.step_seconds, facts.seconds / static_cast<double>(facts.steps), "s"},
@@ -71,6 +74,9 @@ PlanCompared compare_with_plan(const PlanFactors& plan, const EmissionsReport& r
        {"intensity of the grid", plan.g_per_kwh, report.cost.emissions.grams / kwh(facility),
         "gCO2e/kWh"},
        {"emissions", plan.kg_co2e, report.cost.emissions.grams / 1000, "kgCO2e"}}};
+  if (plan.money > 0 && report.money > 0)
+    compared.factors.push_back({"cost", plan.money, report.money, report.currency});
+  return compared;
 }
 
 }  // namespace lmtrain

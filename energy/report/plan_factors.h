@@ -26,6 +26,7 @@ struct PlanFactors {
   double pue = 1;
   double g_per_kwh = 0;
   double kg_co2e = 0;
+  double money = 0;  // 0: no price is set
 };
 
 std::string to_json(const PlanFactors& plan);

@@ -343,6 +343,7 @@ void doubt_missing_ledgers(EmissionsReport& report) {
     }
     const int64_t missing = attempt.num_ranks - static_cast<int64_t>(ranks.size());
     if (missing <= 0) continue;
+    report.missing_ledgers += missing;
     report.doubts.push_back(cat("the ledgers of ", missing, " of the ", attempt.num_ranks,
                                 " ranks of attempt ", attempt.attempt,
                                 " are missing or hold nothing: what their sensors counted is in no "
@@ -522,7 +523,10 @@ EmissionsReport make_emissions_report(std::vector<EnergyTotals> totals, const En
   add_gaps(report);
   add_totals(report);
   add_costs(report, repricing);
-  report.budget = budget_use(config, spending_of(report));
+  const Spending spending = spending_of(report);
+  report.money = money_of(config, spending);
+  report.currency = config.currency;
+  report.budget = budget_use(config, spending);
   add_doubts_and_remarks(report);
   check_parts(report);
   return report;

@@ -144,9 +144,12 @@ struct EmissionsReport {
   std::vector<SharedNode> shared_nodes;
   EnergyCost cost;
   std::optional<EnergyCost> original_cost;  // before another price was asked for
-  std::vector<BudgetUse> budget;            // the limits of energy.budget that are set
-  std::optional<PlanCompared> plan;         // where one was made before the run
-  std::vector<BatchEnergy> batch;           // jobs of which Slurm's figure is known
+  double money = 0;                         // by energy.price_per_kwh and price_per_device_hour
+  std::string currency;
+  std::vector<BudgetUse> budget;     // the limits of energy.budget that are set
+  std::optional<PlanCompared> plan;  // where one was made before the run
+  std::vector<BatchEnergy> batch;    // jobs of which Slurm's figure is known
+  int64_t missing_ledgers = 0;       // of ranks that took part in an attempt
   std::vector<std::string> doubts;   // what makes the numbers less trustworthy than they look
   std::vector<std::string> remarks;  // what else a reader must know about them
   std::vector<EnergyTotals> totals;  // that all this is the sum of: this job's part

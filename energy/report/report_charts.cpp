@@ -188,4 +188,11 @@ std::string phase_chart(const EmissionsReport& report) {
   return to_svg(chart);
 }
 
+std::string confusion_chart(const RunFacts& facts) {
+  constexpr size_t kMostLabels = 16;  // that fit on the panel
+  if (!facts.confusion || facts.confusion->labels.size() > kMostLabels) return "";
+  return to_svg(MatrixChart{"Labels of the validation texts", "right label", "predicted label",
+                            facts.confusion->labels, facts.confusion->counts});
+}
+
 }  // namespace lmtrain

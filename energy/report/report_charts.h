@@ -13,6 +13,8 @@ std::string loss_chart(const RunFacts& facts);
 // The power of all nodes over the running time of all attempts, stacked by kind of device.
 std::string power_chart(const EmissionsReport& report);
 std::string phase_chart(const EmissionsReport& report);
+// How often each label of the validation was predicted as each; "" also for very many labels.
+std::string confusion_chart(const RunFacts& facts);
 // From the start on, over the running time of all attempts: kWh of the computers, and CO2e of the
 // facility's electricity at the price of each attempt.
 std::string cumulative_energy_chart(const EmissionsReport& report);

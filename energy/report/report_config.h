@@ -34,6 +34,7 @@ struct ReportConfig {
   Infrastructure infrastructure = Infrastructure::kOther;
   std::string pue_source;
   std::optional<double> market_g_per_kwh;
+  std::string market_source;
   double offsets_kg_co2e = 0.0;
   double captured_kg_co2e = 0.0;
   std::optional<double> water_l_per_kwh;
@@ -58,6 +59,9 @@ struct ReportConfig {
     f.optional_real("market_g_per_kwh", market_g_per_kwh, {.min = 0.0, .max = 5000.0}, "none",
                     "Carbon intensity of the electricity by contracts, in gCO2e/kWh: market-based "
                     "emissions are reported beside the location-based ones.");
+    f.text("market_source", market_source,
+           "The contract behind it and its year, such as guarantees of origin or a power purchase "
+           "agreement.");
     f.real(
         "offsets_kg_co2e", offsets_kg_co2e, {.min = 0.0, .max = 1e12},
         "Offsets that were bought for the run, in kgCO2e. They have a line of their own and are never "

@@ -60,17 +60,17 @@ std::string state_of(const RunFacts& facts, const EmissionsReport& report) {
 std::string summary(const EmissionsReport& report, const RunFacts& facts, const Account& account) {
   const char* const ranks = facts.num_ranks == 1 ? " rank on " : " ranks on ";
   const char* const nodes = facts.num_nodes == 1 ? " node" : " nodes";
-  std::string text = cat("The run took ", human_duration(report.seconds), " in ",
-                         counted(static_cast<int64_t>(report.attempts.size()), "attempt"), " with ",
-                         facts.num_ranks, ranks, facts.num_nodes, nodes, ". Its computers used ",
-                         energy_range_text(report.energy), ": ", percent(report.measured_share),
-                         " of that is measured, ", percent(report.modelled_share), " modelled, ",
-                         percent(report.missing_share), " was not read. The facility used ",
-                         energy_text(report.cost.facility.joules), ". The electricity caused ",
-                         emissions_range_text(account.location),
-                         " CO2e, location-based and gross; the run's share of making the "
-                         "hardware is another ",
-                         emissions_text(account.embodied_grams()), ".");
+  std::string text = cat(
+      "The run took ", human_duration(report.seconds), " in ",
+      counted(static_cast<int64_t>(report.attempts.size()), "attempt"), " with ", facts.num_ranks,
+      ranks, facts.num_nodes, nodes, ". Its computers used ", energy_range_text(report.energy),
+      ": ", percent(report.measured_share), " of that is measured, ",
+      percent(report.modelled_share), " modelled, ", percent(report.missing_share),
+      " was not read. The facility used ", energy_text(report.cost.facility.joules),
+      ". The electricity caused ", emissions_range_text(account.location),
+      " CO2e, location-based and gross; the run's share of what is embodied in the "
+      "hardware is another ",
+      emissions_text(account.embodied_grams()), ".");
   const double wasted = report.wasted_joules();
   if (wasted > 0 && report.energy.joules > 0)
     text += cat(" ", energy_text(wasted), " (", percent(wasted / report.energy.joules),
@@ -107,7 +107,8 @@ std::string tiles(const EmissionsReport& report, const RunFacts& facts, const Ac
 std::string charts(const EmissionsReport& report, const RunFacts& facts) {
   return html_charts({power_chart(report), cumulative_energy_chart(report),
                       cumulative_emissions_chart(report), loss_chart(facts),
-                      loss_by_energy_chart(report, facts), phase_chart(report)});
+                      loss_by_energy_chart(report, facts), phase_chart(report),
+                      confusion_chart(facts)});
 }
 
 // ", 12,345 tokens/s, 43% of the matmul ceiling, MFU 31%"; "" where nothing is known.
@@ -201,30 +202,7 @@ std::string use_section(const EmissionsReport& report) {
 
 std::string account_section(const EmissionsReport& report, const Account& account) {
   std::string text = html_head({"line", "amount", "how"});
-  text += html_row(
-      {"electricity, location-based, gross", emissions_range_text(account.location) + " CO2e",
-       "facility's energy times the grid; the interval contains meters, PUE and grid"});
-  if (account.market_grams)
-    text += html_row({"electricity, market-based", emissions_text(*account.market_grams) + " CO2e",
-                      "by contracts (report.market_g_per_kwh)"});
-  if (account.offsets_grams > 0)
-    text += html_row(
-        {"offsets", emissions_text(account.offsets_grams) + " CO2e", "as given; not subtracted"});
-  if (account.captured_grams > 0)
-    text += html_row({"captured carbon", emissions_text(account.captured_grams) + " CO2e",
-                      "as given; not subtracted"});
-  for (const EmbodiedPart& part : account.embodied) {
-    text += html_row({cat("making of ", part.count, " x ", part.what),
-                      emissions_text(part.grams) + " CO2e",
-                      cat(shortest(part.kg_each), " kg each x ", three_digits(part.device_days),
-                          " days / ", shortest(account.lifetime_years), " years; ", part.source)});
-  }
-  if (account.water_litres)
-    text += html_row(
-        {"water of cooling", three_digits(*account.water_litres) + " l", "as given for each kWh"});
-  if (report.original_cost)
-    text += html_row({"before another price was asked for",
-                      emissions_range_text(location_based_before(report)) + " CO2e", ""});
+  for (const ReportRow& cells : account_rows(report, account)) text += html_row(cells);
   return html_section("Account", text + kHtmlTableEnd);
 }
 
@@ -232,10 +210,11 @@ std::string account_section(const EmissionsReport& report, const Account& accoun
 std::string basis_section(const EmissionsReport& report, const RunFacts& facts,
                           const ReportConfig& people) {
   std::string text = html_head({"", ""});
-  text += html_row(
-      {"Boundary",
-       "computers of all nodes from the start of each attempt to its end; networks and storage outside "
-       "the nodes, and the time between attempts, are left out"});
+  const std::string left_out = networks_and_storage_left_out(report);
+  text +=
+      html_row({"Boundary",
+                cat("computers of all nodes from the start of each attempt to its end; ", left_out,
+                    left_out.empty() ? "" : ", and ", "the time between attempts are left out")});
   std::vector<std::string> prices;
   for (const AttemptEnergy& attempt : report.attempts) {
     const EnergyPrice& price = attempt.price;

@@ -130,6 +130,7 @@ ordered_json emissions_json(const EmissionsReport& report, const RunFacts& facts
     json["before_repricing"] = {{"facility_kwh", kwh_json(report.original_cost->facility)},
                                 {"emissions_kg_co2e", kg_json(location_based_before(report))}};
   }
+  if (report.money > 0) json["cost"] = {{"value", report.money}, {"currency", report.currency}};
   for (const BudgetUse& use : report.budget) {
     json["budget"].push_back(
         {{"key", use.key}, {"limit", use.limit}, {"spent", use.spent}, {"unit", use.unit}});

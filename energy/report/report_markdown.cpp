@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "energy/amount_text.h"
 #include "energy/report/account.h"
 #include "energy/report/report.h"
@@ -28,9 +29,13 @@ std::string utc(double unix_seconds) {
 // Escapes a text for a cell of a table.
 std::string cell(const std::string& text) {
   std::string result;
-  for (const char c : text) {
+  for (const char c : shown_as_utf8(text)) {
     if (c == '|') result += '\\';
-    result += c == '\n' ? ' ' : c;
+    if (c == '<') {
+      result += "&lt;";
+      continue;
+    }
+    result += c == '\n' || c == '\r' ? ' ' : c;
   }
   return result;
 }
@@ -90,7 +95,7 @@ std::string training_rows(const RunFacts& facts) {
     rows += row({"Checkpoints saved",
                  cat(with_commas(saves.count), ", of ", human_bytes(saves.bytes), ", written at ",
                      human_bytes(std::llround(saves.bytes_per_second)), "/s")});
-    rows += row({"Training stood still for saves",
+    rows += row({"Copies for saves, while training stood still",
                  cat(three_digits(saves.stall_seconds), " s, ",
                      percent(saves.stall_seconds / (saves.stall_seconds + facts.seconds)))});
   }
@@ -106,7 +111,8 @@ std::string training_rows(const RunFacts& facts) {
         row({"Validation loss, first to last",
              facts.first_validation_loss ? cat(fixed(*facts.first_validation_loss, 4), " to ", last)
                                          : last});
-    rows += row({"Validation perplexity", fixed(std::exp(*facts.last_validation_loss), 2)});
+    if (facts.bits_per_byte || facts.masked_accuracy)
+      rows += row({"Validation perplexity", fixed(std::exp(*facts.last_validation_loss), 2)});
   }
   for (const SourceLoss& one : facts.validation_by_source)
     rows += row({cat("Validation loss of ", one.source), fixed(one.loss, 4)});
@@ -161,10 +167,10 @@ std::string energy_rows(const EmissionsReport& report, const RunFacts& facts,
   if (const EnergyPrice* price = report.one_price()) {
     rows += row({"Counted with", price_text(*price)});
   } else {
-    rows += row({"Counted with", "the price of each attempt, see below"});
+    rows += row({"Counted with", "the PUE and grid of each attempt, see below"});
   }
   if (report.original_cost) {
-    rows += row({"Before this other price was asked for",
+    rows += row({"With the PUE and grid that the run had",
                  cat("facility ", energy_range_text(report.original_cost->facility), ", emissions ",
                      emissions_range_text(location_based_before(report)))});
   }
@@ -232,6 +238,12 @@ std::string phase_table(const EmissionsReport& report) {
   return text + "\n";
 }
 
+std::string account_table(const EmissionsReport& report, const Account& account) {
+  std::string text = "## Account\n\n" + table_head({"line", "amount", "how"});
+  for (const ReportRow& cells : account_rows(report, account)) text += row(cells);
+  return text + "\n";
+}
+
 std::string plan_table(const EmissionsReport& report) {
   const std::vector<ReportRow> rows = plan_rows(report);
   if (rows.empty()) return "";
@@ -267,7 +279,7 @@ std::string steps_text(const AttemptEnergy& attempt) {
 std::string attempt_table(const EmissionsReport& report) {
   std::string text = "### By attempt\n\n";
   text += table_head({"attempt", "started (UTC)", "ranks", "steps", "time", "energy",
-                      "of it on steps computed again", "ended in order", "price", "job"});
+                      "of it on steps computed again", "ended in order", "PUE and grid", "job"});
   for (const AttemptEnergy& attempt : report.attempts) {
     text += row({std::to_string(attempt.attempt), utc(attempt.wall_seconds),
                  std::to_string(attempt.num_ranks), steps_text(attempt),
@@ -280,8 +292,8 @@ std::string attempt_table(const EmissionsReport& report) {
 
 std::string remarks_list(const EmissionsReport& report, const RunFacts& facts) {
   std::string text;
-  for (const std::string& remark : report.remarks) text += cat("- ", remark, "\n");
-  for (const std::string& note : facts.notes) text += cat("- ", note, "\n");
+  for (const std::string& remark : report.remarks) text += cat("- ", cell(remark), "\n");
+  for (const std::string& note : facts.notes) text += cat("- ", cell(note), "\n");
   return text.empty() ? "" : "### Remarks\n\n" + text + "\n";
 }
 
@@ -332,7 +344,9 @@ void write_report_markdown(const std::filesystem::path& path, const EmissionsRep
   text += table_head({"", ""}) + training_rows(facts) + energy_rows(report, facts, account) + "\n";
   text += picture("loss", "Training and validation loss by step", loss_chart(facts));
   text += task_table(facts);
+  text += picture("labels", "How often each label was predicted as each", confusion_chart(facts));
   text += sample_blocks(facts);
+  text += account_table(report, account);
   text += plan_table(report);
   text += use_table(report);
   text += "## Energy\n\n";

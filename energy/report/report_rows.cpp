@@ -1,11 +1,24 @@
 #include "energy/report/report_rows.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "energy/amount_text.h"
 
 namespace lmtrain {
 
 std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
+
+std::string networks_and_storage_left_out(const EmissionsReport& report) {
+  const auto counts = [&](const char* key) {
+    return std::ranges::any_of(
+        report.devices, [&](const DeviceEnergy& device) { return device.sensor.key == key; });
+  };
+  std::vector<std::string> left_out;
+  if (!counts("allowance:network")) left_out.push_back("networks");
+  if (!counts("allowance:storage")) left_out.push_back("storage");
+  return left_out.empty() ? "" : join(left_out, " and ") + " outside the nodes";
+}
 
 std::vector<ReportRow> plan_rows(const EmissionsReport& report) {
   if (!report.plan) return {};
@@ -62,6 +75,37 @@ std::vector<ReportRow> batch_rows(const EmissionsReport& report) {
                     cat(energy_text(job.system_joules), ", ", fixed(ratio, 3), " times lmtrain's ",
                         energy_text(job.joules), " of ", counted(job.attempts, "attempt"))});
   }
+  return rows;
+}
+
+std::vector<ReportRow> account_rows(const EmissionsReport& report, const Account& account) {
+  std::vector<ReportRow> rows = {
+      {"electricity, location-based, gross", emissions_range_text(account.location) + " CO2e",
+       "facility's energy times the grid; the interval contains meters, PUE and grid"}};
+  const auto add = [&](const std::string& line, const std::string& amount, const std::string& how) {
+    rows.push_back({line, amount, how});
+  };
+  if (account.market_grams)
+    add("electricity, market-based", emissions_text(*account.market_grams) + " CO2e",
+        account.market_how);
+  constexpr const char* kGiven = "as given; not subtracted";
+  if (account.offsets_grams > 0)
+    add("offsets", emissions_text(account.offsets_grams) + " CO2e", kGiven);
+  if (account.captured_grams > 0)
+    add("captured carbon", emissions_text(account.captured_grams) + " CO2e", kGiven);
+  for (const EmbodiedPart& part : account.embodied) {
+    add(cat("embodied in ", part.count, " x ", part.what), emissions_text(part.grams) + " CO2e",
+        cat(shortest(part.kg_each), " kg each x ", three_digits(part.device_days), " days / ",
+            shortest(account.lifetime_years), " years; ", part.source));
+  }
+  if (account.water_litres)
+    add("water of cooling", three_digits(*account.water_litres) + " l", "as given for each kWh");
+  if (report.money > 0)
+    add("cost", cat(three_digits(report.money), " ", report.currency),
+        "energy.price_per_kwh and energy.price_per_device_hour");
+  if (report.original_cost)
+    add("with the PUE and grid that the run had",
+        emissions_range_text(location_based_before(report)) + " CO2e", "");
   return rows;
 }
 

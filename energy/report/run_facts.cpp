@@ -59,6 +59,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("validation_loss", facts.validation_loss);
   visit("validation_by_source", facts.validation_by_source);
   visit("tasks", facts.tasks);
+  visit("confusion", facts.confusion);
   visit("samples", facts.samples);
   visit("notes", facts.notes);
   visit("software", facts.software);
@@ -125,6 +126,9 @@ class Write {
       write("points", one.points);
       object_[key].push_back(std::move(task));
     }
+  }
+  void operator()(const char* key, const std::optional<ConfusionFacts>& confusion) const {
+    if (confusion) object_[key] = {{"labels", confusion->labels}, {"counts", confusion->counts}};
   }
   void operator()(const char* key, const std::vector<TextSample>& samples) const {
     json& list = object_[key] = json::array();
@@ -212,6 +216,22 @@ class Read {
       if (task.points.empty()) throw DataError("a task without points");
       tasks.push_back(std::move(task));
     }
+  }
+  void operator()(const char* key, std::optional<ConfusionFacts>& confusion) const {
+    if (!object_.contains(key)) return;
+    ConfusionFacts found;
+    const Read read(object_[key]);
+    read("labels", found.labels);
+    for (const json& row : array_field(object_[key], "counts")) {
+      std::vector<int64_t>& counts = found.counts.emplace_back();
+      for (const json& count : row)
+        counts.push_back(count.is_number_integer() ? count.get<int64_t>() : -1);
+      if (counts.size() != found.labels.size() || std::ranges::min(counts) < 0)
+        throw DataError("a row of \"confusion\" is no count for each label");
+    }
+    if (found.labels.empty() || found.counts.size() != found.labels.size())
+      throw DataError("\"confusion\" has not a row for each label");
+    confusion = std::move(found);
   }
   void operator()(const char* key, std::vector<TextSample>& samples) const {
     for (const json& one : array_field(object_, key)) {

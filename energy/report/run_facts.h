@@ -29,7 +29,8 @@ struct TextSample {
   std::string text;
 };
 
-// How a task of eval.tasks went while the model was trained.
+// How a task of eval.tasks, or the labels of the validation texts, went while the model was
+// trained.
 struct TaskCurve {
   std::string name;
   std::string measure;  // "accuracy"
@@ -38,6 +39,12 @@ struct TaskCurve {
 
   // The best point; there is at least one.
   const CurvePoint& best() const;
+};
+
+// How often each label (row) was predicted as each (column).
+struct ConfusionFacts {
+  std::vector<std::string> labels;
+  std::vector<std::vector<int64_t>> counts;
 };
 
 // What it took to make the checkpoint of another run from which this run began. The numbers of this
@@ -120,6 +127,7 @@ struct RunFacts {
   std::vector<CurvePoint> validation_loss;
   std::vector<SourceLoss> validation_by_source;  // of the last validation; empty with one source
   std::vector<TaskCurve> tasks;
+  std::optional<ConfusionFacts> confusion;  // of the last validation of labelled texts
   std::vector<TextSample> samples;
   std::vector<std::string> notes;  // on the run's records, such as damage, a sentence each
   std::string software;            // "lmtrain 0.1.0 (commit), LibTorch 2.11.0"

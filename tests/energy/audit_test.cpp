@@ -137,6 +137,15 @@ TEST(Audit, IsNotLedAstray) {
   EXPECT_EQ(impossible(eight).size(), 1U);
   eight.hardware = "A100 and H100";
   EXPECT_TRUE(impossible(eight).empty()) << "of two kinds nothing is known";
+  EXPECT_NE(audit(eight).remark.find("A100 and H100 is not known"), std::string::npos);
+  eight.least_watts = eight.most_watts = 400000;
+  EXPECT_EQ(impossible(eight).size(), 1U) << "no device draws that";
+
+  const PublishedRun half =
+      parse_published_runs("model,energy (kWh),emissions (tCO2e),mood\nm,100,0.04,good\n", "a.csv")
+          .at(0);
+  EXPECT_EQ(half.kg_co2e, 40);
+  EXPECT_EQ(half.unused, std::vector<std::string>{"mood"});
 
   const auto card = [](const std::string& title, const std::string& value) {
     return parse_published_runs("It can be run on a single T4.\n\n| model | GPU hours | " + title +

@@ -67,6 +67,17 @@ TEST_F(NodeWatts, OtherSensorsStandInWhereItCannotBeRead) {
   EXPECT_EQ(keys(), (Keys{"rapl:package-0", "model:memory"}));
 }
 
+// Defect: a run that was to be metered by the node's controller is metered by a model, and nobody
+// says so.
+TEST_F(NodeWatts, WhatStandsInIsDoubted) {
+  const auto all = meters();
+  ASSERT_EQ(all.size(), 2u);
+  for (const auto& meter : all)
+    EXPECT_NE(meter->read(1.0).doubt.find("watts: No such file"), std::string::npos);
+  machine_.write("watts", "400");
+  EXPECT_EQ(meters().at(0)->read(1.0).doubt, "");
+}
+
 // Defect: the rest of the node counted beside a sensor that shows the whole node, or the network
 // not.
 TEST_F(NodeWatts, AllowancesCountWhatNoSensorShows) {

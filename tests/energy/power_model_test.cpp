@@ -87,6 +87,10 @@ TEST(PowerModel, TakesTheConfiguredDesignPower) {
   EnergyConfig config;
   config.cpu_tdp_watts = 90.0;
   EXPECT_DOUBLE_EQ(cpu_design_power(machine.roots().procfs, config).watts, 90.0);
+  EXPECT_EQ(cpu_design_power(machine.roots().procfs, config).doubt, "");
+  config.cpu_tdp_watts = 900.0;  // of the whole processor, on a small virtual machine
+  EXPECT_NE(cpu_design_power(machine.roots().procfs, config).doubt.find("is 56 W for each of"),
+            std::string::npos);
 }
 
 // Defect: GB and GiB, or watts and joules, mixed up.

@@ -268,7 +268,7 @@ TEST(Report, EachAttemptHasItsOwnPrice) {
   write_report_markdown(machine.root() / "report.md", other, facts_of_a_run(),
                         account_of(other, {}));
   const std::string text = read_file(machine.root() / "report.md");
-  EXPECT_NE(text.find("| Before this other price was asked for | facility 800 J"),
+  EXPECT_NE(text.find("| With the PUE and grid that the run had | facility 800 J"),
             std::string::npos)
       << text;
 }

@@ -17,8 +17,9 @@ struct Cut {
   bool sequence;
 };
 
-const std::vector<std::string> kModels = {"gpt2", "gpt2-untied", "llama", "llama-tied",
-                                          "bert", "bert-before", "qwen2", "mistral"};
+const std::vector<std::string> kModels = {
+    "gpt2",  "gpt2-untied", "llama",      "llama-tied",   "bert",          "bert-before",
+    "qwen2", "mistral",     "bert-texts", "bert-answers", "llama-numbers", "gpt2-words"};
 const std::vector<Precision> kPrecisions = {Precision::kFp64, Precision::kFp32, Precision::kBf16};
 const std::vector<int64_t> kVocabularies = {61, 50257};
 const std::vector<int> kRanks = {1, 2, 4, 8};
@@ -146,15 +147,21 @@ Config Cell::config() const {
   } else {
     m.embeddings = model == "gpt2-untied" ? Embeddings::kUntied : Embeddings::kAuto;
   }
+  if (model == "bert-texts" || model == "llama-numbers") m.head = HeadKind::kSequenceClassification;
+  if (model == "bert-answers") m.head = HeadKind::kQuestionAnswering;
+  if (model == "gpt2-words") m.head = HeadKind::kTokenClassification;
+  if (model == "bert-texts" || model == "gpt2-words") m.labels = {"a", "b", "c"};
+  if (model == "llama-numbers") m.labels = {"value"};
   c.data.sequence_length = kPositions;
   c.data.isolate_documents = m.traits().predicts_next_token() && drops;
   c.train.steps = vocab_size > 1000 ? 20 : 50;  // the large head takes most of the time
   c.train.precision = precision;
   c.train.global_batch_size = global_batch();
   c.train.micro_batch_size = global_batch() / (ranks / tensor) / accumulation;
-  // In fp64 gradients are clipped, so that their norm must be right.
-  c.train.clip_grad_norm = precision == Precision::kFp64 ? 0.3 : 1.0;
-  c.train.z_loss = follows_llama ? 1e-4 : 0.0;
+  // In fp64 gradients are clipped, so that their norm must be right. Those of labels are small.
+  const double clipped = m.has_label_head() ? 0.02 : 0.3;
+  c.train.clip_grad_norm = precision == Precision::kFp64 ? clipped : 1.0;
+  c.train.z_loss = follows_llama && m.has_language_head() ? 1e-4 : 0.0;
   c.optimizer.kind = optimizer;
   c.optimizer.lr = 1e-3;
   c.optimizer.muon.lr = 2e-3;

@@ -48,8 +48,7 @@ class Matrix {
   bool run_cell(const Cell& cell, std::optional<Bug> bug = {}) {
     Config config = cell.config();
     if (bug) config.parallel.bucket_mib = 1.0;
-    const SyntheticLoader loader(cell.vocab_size, kPositions,
-                                 !config.model.traits().predicts_next_token());
+    const SyntheticLoader loader(config.model, kPositions);
     const Reference& reference = reference_of(cell, loader);
     const bool computes = launch_.rank() < cell.ranks;
     const std::unique_ptr<Communicator> ranks = launch_.world().split(computes ? 0 : 1, "cell");
@@ -67,8 +66,7 @@ class Matrix {
         launch_.world().split(launch_.rank() < a.ranks ? 0 : 1, "cell");
     bool is_equal = true;
     if (launch_.rank() < a.ranks) {
-      const SyntheticLoader loader(a.vocab_size, kPositions,
-                                   !a.config().model.traits().predicts_next_token());
+      const SyntheticLoader loader(a.config().model, kPositions);
       const LayoutRun first = run_on(*ranks, a.config(), loader, {});
       const LayoutRun second = run_on(*ranks, b.config(), loader, {});
       if (launch_.rank() == 0) {

@@ -62,7 +62,8 @@ class BuggyWorld : public Communicator {
   WorkPtr all_reduce(at::Tensor tensor, ReduceOp op) override {
     has_begun_ = true;
     if (bug_ == Bug::kMissingAllReduce && axis_ == "data") return done();
-    if (bug_ == Bug::kMeanOfMeans && axis_ == "host_data" && tensor.scalar_type() == at::kLong) {
+    constexpr int64_t kCounts = 4;  // of what a batch trains on (Trainer::sum_over_data)
+    if (bug_ == Bug::kMeanOfMeans && axis_ == "host_data" && tensor.numel() == kCounts) {
       tensor.mul_(size());
       return done();
     }
@@ -116,7 +117,9 @@ class ShiftedLabels : public Loader {
       : Loader(inner.sequence_length(), SampleOrder::kAsInFile, 0), inner_(inner), rank_(rank) {
     set_num_samples(inner.num_samples());
   }
-  Batch empty_batch(int64_t num_samples) const override { return inner_.empty_batch(num_samples); }
+  Batch empty_batch(std::span<const int64_t> indices) const override {
+    return inner_.empty_batch(indices);
+  }
   void fill_row(Batch& batch, size_t row, int64_t index) const override {
     inner_.fill_row(batch, row, index);
     if (rank_ == 0) return;

@@ -6,25 +6,27 @@
 #include <random>
 
 #include "data/loader.h"
+#include "models/model_config.h"
 
 namespace lmtrain {
 
 class SyntheticLoader : public Loader {
  public:
-  // With `for_bert`, samples are pairs of segments and every third token is masked; of each dozen,
-  // samples 8 and later have no masked token.
-  SyntheticLoader(int64_t vocab_size, int64_t sequence_length, bool for_bert)
-      : Loader(sequence_length, SampleOrder::kPermutedEachEpoch, 5),
-        vocab_size_(vocab_size),
-        for_bert_(for_bert) {
+  // For encoders with a language head, samples are pairs of segments and every third token is
+  // masked; of each dozen, samples 8 and later have no masked token. Heads of labels get labels of
+  // unequal weights, and as many samples without one.
+  SyntheticLoader(const ModelConfig& model, int64_t sequence_length)
+      : Loader(sequence_length, SampleOrder::kPermutedEachEpoch, 5), model_(model) {
     set_num_samples(48);
   }
 
-  Batch empty_batch(int64_t num_samples) const override {
-    Batch batch = batch_without_samples(num_samples, sequence_length(), 0);
-    if (!for_bert_) return batch;
-    batch.segments.assign(batch.ids.size(), 0);
-    batch.sentence_labels.assign(static_cast<size_t>(num_samples), -1);
+  Batch empty_batch(std::span<const int64_t> indices) const override {
+    Batch batch = batch_without_samples(std::ssize(indices), sequence_length(), 0);
+    if (is_encoder()) batch.segments.assign(batch.ids.size(), 0);
+    if (model_.has_sentence_head()) batch.sentence_labels.assign(indices.size(), -1);
+    if (model_.has_label_head()) std::ranges::fill(batch.labels, -1);
+    if (model_.is_regression()) batch.sample_values.assign(indices.size(), 0.0);
+    if (model_.answers_questions()) batch.passages.assign(indices.size(), {0, 1});
     return batch;
   }
 
@@ -35,11 +37,12 @@ class SyntheticLoader : public Loader {
     const size_t begin = row * length;
     for (size_t i = length / 3; i < length; ++i) batch.document_ids[begin + i] = 1;
     for (size_t i = 0; i < real; ++i) {
-      const auto token = static_cast<int64_t>(random() % static_cast<uint64_t>(vocab_size_));
+      const auto token = static_cast<int64_t>(random() % static_cast<uint64_t>(model_.vocab_size));
       batch.ids[begin + i] = token;
       batch.padding_mask[begin + i] = 1;
-      if (for_bert_) {
-        batch.segments[begin + i] = i < real / 2 ? 0 : 1;
+      if (is_encoder()) batch.segments[begin + i] = i < real / 2 ? 0 : 1;
+      if (model_.has_label_head()) continue;
+      if (is_encoder()) {
         batch.labels[begin + i] = token;
         if (index % 12 < 8 && i % 3 == 1) batch.weights[begin + i] = 1.0F;
       } else if (i > 0) {
@@ -47,13 +50,35 @@ class SyntheticLoader : public Loader {
         batch.weights[begin + i - 1] = 1.0F;
       }
     }
-    if (for_bert_) batch.sentence_labels[row] = index % 5 == 0 ? -1 : index % 2;
+    if (model_.has_sentence_head()) batch.sentence_labels[row] = index % 5 == 0 ? -1 : index % 2;
+    if (model_.has_label_head() && index % 12 < 8) fill_labels(batch, row, index, real);
     batch.sample_hashes[row] = random();
   }
 
  private:
-  int64_t vocab_size_;
-  bool for_bert_;
+  bool is_encoder() const { return !model_.traits().predicts_next_token(); }
+
+  void fill_labels(Batch& batch, size_t row, int64_t index, size_t real) const {
+    const size_t begin = row * static_cast<size_t>(sequence_length());
+    batch.weights[begin] = 1.0F;
+    if (model_.answers_questions()) {
+      batch.labels[begin] = index % 3;
+      batch.labels[begin + 1] = index % 3 + 1;
+      batch.passages[row] = {1, static_cast<int64_t>(real)};
+    } else if (model_.is_regression()) {
+      batch.sample_values[row] = 0.25 * static_cast<double>(index % 7);
+    } else if (model_.classifies_texts()) {
+      batch.labels[begin] = index % model_.num_labels();
+      batch.weights[begin] = index % 2 == 0 ? 0.5F : 1.5F;
+    } else {
+      for (size_t i = 0; i < real; i += 2) {
+        batch.labels[begin + i] = (index + static_cast<int64_t>(i)) % model_.num_labels();
+        batch.weights[begin + i] = i % 4 == 0 ? 0.5F : 1.0F;
+      }
+    }
+  }
+
+  ModelConfig model_;
 };
 
 }  // namespace lmtrain

@@ -30,7 +30,8 @@ grep -q "nobody set energy.region" runs/cached/report.md && fail "a region that 
 echo 250 > watts
 expect 0 "report" config.yaml run.name=node train.steps=5 energy.node_watts_file="$work/watts" energy.network_watts=10
 holds runs/node/emissions.json "[x['sensor'] for x in d['devices']] == ['file:node', 'allowance:network']"
-holds runs/node/emissions.json "abs(d['devices'][1]['kwh']['value'] * 3.6e6 - 10 * d['devices'][1]['covered_seconds']) < 0.1"
+# Where other programs are busy on this machine, the run has a part of both.
+holds runs/node/emissions.json "d['shared_nodes'] or abs(d['devices'][1]['kwh']['value'] * 3.6e6 - 10 * d['devices'][1]['covered_seconds']) < 0.1"
 
 # Training a tokenizer is metered too.
 expect 0 "J in .* s (modelled), .* CO2e" tokenizer train tokens text/corpus --vocab-size 300 --energy --region DEU
@@ -47,8 +48,8 @@ cp runs/moved/emissions.json priced.json
 expect 0 report.md report runs/moved energy.intensity_g_per_kwh=0
 holds runs/moved/emissions.json "d['emissions_kg_co2e']['value'] == 0"
 holds runs/moved/emissions.json "d['before_repricing']['emissions_kg_co2e'] == json.load(open('priced.json'))['emissions_kg_co2e']"
-grep -q "Before this other price was asked for" runs/moved/report.md || fail "the report hides the run's own price"
-expect 64 "takes a new price (.*) and the keys of report, not train.steps" report runs/moved train.steps=3
+grep -q "With the PUE and grid that the run had" runs/moved/report.md || fail "the report hides the run's own price"
+expect 64 "takes another PUE or grid (.*) and the keys of report, not train.steps" report runs/moved train.steps=3
 expect 64 "energy.pue" report runs/moved energy.pue=0.5
 expect 0 report.md report runs/moved
 cmp runs/moved/emissions.json priced.json || fail "the report without another price is not what it was"
@@ -92,6 +93,11 @@ find runs/moved -type f | sort | xargs sha256sum | cmp - before.sums || fail "a 
 
 # All runs of the project, killed ones and preparations too: the sum of the attempts is the sum of the reports.
 expect 0 "^all " emissions runs cache
+all=$("$LMTRAIN" emissions runs cache 2> copies.log | grep "^all ")
+cp -r runs/fresh copied
+[ "$("$LMTRAIN" emissions runs cache copied 2> copies.log | grep "^all ")" = "$all" ] || fail "a copied run counts twice"
+grep -q "copied is a copy of runs/fresh" copies.log || fail "a copied run is not named"
+rm -r copied
 "$LMTRAIN" emissions runs cache --format csv > all.csv
 sums=$(python3 -c '
 import csv, glob, json

@@ -26,7 +26,7 @@ done
 grep -q '"persist_seconds":[0-9.e-]*,"stall_seconds":[0-9.e-]*,"step":4,"work_seconds"' runs/beside/metrics.jsonl \
   || fail "$(grep checkpoint_bytes runs/beside/metrics.jsonl)"
 grep -q "^| Checkpoints saved | 3, of " runs/beside/report.md || fail "the report does not tell of saves"
-grep -q "^| Training stood still for saves | " runs/beside/report.md || fail "the report does not tell of the time that saves took"
+grep -q "^| Copies for saves, while training stood still | " runs/beside/report.md || fail "the report does not tell of the time that saves took"
 
 # Killed as soon as a save has made its folder, several times: the same command ends with the same numbers. Before the first
 # save has ended there is no checkpoint, and the run begins anew.

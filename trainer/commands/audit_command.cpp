@@ -1,5 +1,6 @@
 // audit: whether published numbers of training runs can be true.
 #include <iostream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -62,6 +63,8 @@ void print_json(const PublishedRun& run, const Audit& audit) {
                           {"g_co2e_per_kwh", or_null(audit.g_per_kwh)},
                           {"watts_per_device", or_null(audit.watts_per_device)},
                           {"mfu", or_null(audit.mfu)},
+                          {"remark", audit.remark},
+                          {"unused", run.unused},
                           {"findings", findings}})
             << "\n";
 }
@@ -71,6 +74,8 @@ void audit_file(const Options& options) {
   std::vector<std::vector<std::string>> rows = {
       {"run", "kWh", "kgCO2e", "g/kWh", "W a device", "MFU", "verdict"}};
   std::string findings;
+  std::set<std::string> unused;
+  std::set<std::string> remarks;
   int64_t num_impossible = 0;
   for (const PublishedRun& run : runs) {
     const Audit result = audit(run);
@@ -80,6 +85,8 @@ void audit_file(const Options& options) {
       continue;
     }
     rows.push_back(row_of(run, result));
+    unused.insert(run.unused.begin(), run.unused.end());
+    if (!result.remark.empty()) remarks.insert(result.remark);
     for (const AuditFinding& finding : result.findings) {
       findings += cat(finding.is_impossible ? "impossible: " : "doubtful: ", name_of_run(run), " (",
                       run.place, "): ", finding.text, "\n");
@@ -88,6 +95,10 @@ void audit_file(const Options& options) {
   if (!options.json) {
     for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
     std::cout << (findings.empty() ? "" : "\n") << findings;
+    for (const std::string& remark : remarks) std::cout << "not checked: " << remark << "\n";
+    if (!unused.empty())
+      std::cout << "not read: " << join({unused.begin(), unused.end()}, ", ")
+                << " (docs/reporting.md lists what audit knows)\n";
   }
   if (num_impossible > 0) {
     std::cout.flush();

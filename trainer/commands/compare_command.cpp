@@ -42,6 +42,8 @@ void print_table(const Comparison& comparison) {
   }
   for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
   if (comparison.has_other_tokenizers()) std::cout << "\n" << kOtherTokenizers << "\n";
+  if (const std::string doubt = comparison.doubt_of_energy(); !doubt.empty())
+    std::cout << "\n" << doubt << "\n";
   if (comparison.common_loss) {
     std::cout << "\nuntil the validation loss is at most " << loss(*comparison.common_loss)
               << ":\n";

@@ -40,7 +40,7 @@ void print_table(const ProjectEmissions& project, const std::string& region) {
   std::cout << "\nfacility " << energy_range_text(project.facility) << ", emissions "
             << emissions_range_text(project.emissions) << " CO2e, location-based and gross; "
             << energy_text(project.unfinished_joules) << " in runs that have not finished\n";
-  if (!region.empty()) std::cout << "all attempts are priced by the grid of " << region << "\n";
+  if (!region.empty()) std::cout << "all attempts count at the grid of " << region << "\n";
 }
 
 void show_emissions(const Options& options) {
@@ -61,6 +61,7 @@ void show_emissions(const Options& options) {
       break;
   }
   std::cout.flush();
+  for (const std::string& copy : project.copies) log_warn(copy);
   for (const std::string& damaged : project.damaged) log_warn(cat("not in these sums: ", damaged));
   if (!project.damaged.empty())
     throw DataError(cat(project.damaged.size(),

@@ -7,6 +7,7 @@
 #include "models/model_sizes.h"
 #include "trainer/commands/command.h"
 #include "trainer/commands/machine_option.h"
+#include "trainer/config/resolve_task.h"
 #include "trainer/interchange/interchange.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
@@ -49,6 +50,7 @@ void print_answer(const std::vector<LayoutPlan>& plans, size_t most) {
 void show_layouts(const Options& options) {
   LoadedConfig loaded = load_config(options.config.path, options.config.settings);
   const auto initial = adopt_initial_model(loaded);
+  loaded.config.model = with_some_labels(loaded.config);
   const Config& config = loaded.config;
   if (const auto problem = find_problem(config.model))
     throw ConfigError(cat(loaded.name, ": ", problem->text));

@@ -10,6 +10,7 @@
 #include "trainer/commands/command.h"
 #include "trainer/commands/machine_option.h"
 #include "trainer/commands/text_table.h"
+#include "trainer/config/resolve_task.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/interchange/interchange.h"
 #include "trainer/planning/goodput.h"
@@ -123,6 +124,7 @@ std::string goodput_table(FailureModel model, const Times& times,
 void plan_checkpoints(const Options& options) {
   LoadedConfig loaded = load_config(options.config.path, options.config.settings);
   const auto initial = adopt_initial_model(loaded);
+  loaded.config.model = with_some_labels(loaded.config);
   const Config& config = loaded.config;
   const int64_t vocab_size =
       std::max(planned_vocab_size(config), initial ? initial->num_tokens : 0);

@@ -19,6 +19,7 @@
 #include "trainer/commands/machine_option.h"
 #include "trainer/commands/rank_job.h"
 #include "trainer/commands/text_table.h"
+#include "trainer/config/resolve_task.h"
 #include "trainer/config/run_folder.h"
 #include "trainer/interchange/interchange.h"
 #include "trainer/planning/feasibility.h"
@@ -50,6 +51,7 @@ std::vector<std::string> settings_of(const Options& options) {
 
 PlanQuestion question_of(const Options& options, LoadedConfig& loaded, int64_t num_ranks) {
   const auto initial = adopt_initial_model(loaded);
+  loaded.config.model = with_some_labels(loaded.config);
   Config& config = loaded.config;
   if (const auto problem = find_problem(config.model))
     throw ConfigError(cat(loaded.name, ": ", problem->text));
@@ -149,11 +151,12 @@ void print_plan(const LoadedConfig& loaded, const PlanQuestion& question, const 
             << energy_text(energy.facility_kwh.value * 3.6e6) << " with PUE " << shortest(price.pue)
             << (price.is_pue_assumed ? " (assumed)" : "") << "\n"
             << "emissions     " << emissions_range_text(grams_of(energy.kg_co2e)) << " CO2e at "
-            << describe(energy.grid) << (price.is_grid_assumed ? " (assumed)" : "") << "\n";
+            << describe(energy.grid)
+            << (price.is_grid_assumed && !question.series ? " (assumed)" : "") << "\n";
   if (energy.market_kg_co2e)
     std::cout << "market-based  " << emissions_text(1000 * *energy.market_kg_co2e)
               << " CO2e by contracts\n";
-  std::cout << "making        " << emissions_text(1000 * energy.embodied_kg_co2e())
+  std::cout << "embodied      " << emissions_text(1000 * energy.embodied_kg_co2e())
             << " CO2e, the run's share of making the hardware\n";
   if (energy.water_litres)
     std::cout << "water         " << estimate_text(*energy.water_litres, "l") << "\n";
@@ -167,13 +170,13 @@ void print_plan(const LoadedConfig& loaded, const PlanQuestion& question, const 
 void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) {
   std::vector<GridIntensity> grids;
   for (const std::string& region : wanted) grids.push_back(find_grid_intensity(region));
+  const std::string& here = plan.energy.grid.code;
+  const std::string cloud =
+      here.substr(0, here.find(':') == std::string::npos ? 0 : here.find(':') + 1);
   if (grids.empty()) {
     // Where computers can be rented: of the same cloud, else of any whose figures are of the same
     // scope.
     constexpr size_t kMost = 5;
-    const std::string& here = plan.energy.grid.code;
-    const std::string cloud =
-        here.substr(0, here.find(':') == std::string::npos ? 0 : here.find(':') + 1);
     for (const GridIntensity& grid : carbon_table()) {
       const bool is_of_kind = cloud.empty()
                                   ? grid.code.starts_with("aws:") || grid.code.starts_with("azure:")
@@ -196,8 +199,18 @@ void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) 
                     emissions_text(plan.energy.facility_kwh.value * grid.g_per_kwh) + " CO2e",
                     describe(grid)});
   std::cout << "\n"
-            << (wanted.empty() ? "The cleanest regions of clouds:\n" : "The same elsewhere:\n");
+            << (wanted.empty()
+                    ? cat("The cleanest regions of ", cloud.empty() ? "clouds" : "this cloud",
+                          " whose figures count what this one's do (",
+                          plan.energy.grid.is_direct ? "emissions of the plants" : "life cycle",
+                          "):\n")
+                    : "The same elsewhere:\n");
   for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
+  const auto is_direct = [](const GridIntensity& grid) { return grid.is_direct; };
+  if (std::ranges::any_of(grids, is_direct) && !std::ranges::all_of(grids, is_direct)) {
+    std::cout << "Those marked direct count what plants emit, the others also their making and "
+                 "fuel: compare each with its like alone.\n";
+  }
 }
 
 void print_hours(const IntensitySeries& series, const RunPlan& plan) {
@@ -219,9 +232,9 @@ void print_hours(const IntensitySeries& series, const RunPlan& plan) {
   };
   for (size_t i = 0; i < std::min(kMost, starts.size()); ++i) add(starts[i]);
   if (starts.size() > kMost) add(starts.back());
-  std::cout << (is_past ? "\nThe best hours to start would have been, within "
-                        : "\nThe best hours to start within ")
-            << series.source() << (starts.size() > kMost ? ", and the worst:\n" : ":\n");
+  std::cout << "\nThe best hours to start" << (is_past ? " would have been" : "")
+            << (starts.size() > kMost ? ", and the worst" : "") << " (" << series.source()
+            << "):\n";
   for (const std::string& line : table_lines(rows)) std::cout << line << "\n";
 }
 
@@ -316,6 +329,7 @@ void make_plan(const Options& options, Launch& launch) {
   launch.together([&] {
     loaded = load_config(options.config.path, settings_of(options));
     check_energy(loaded);
+    for (const std::string& region : options.regions) find_grid_intensity(region);
     num_ranks = ranks_of(options, launch);
     if (options.calibration_steps > 0 && options.machine != kThisNode)
       throw ConfigError("--calibrate measures this machine; leave --machine out");
@@ -339,7 +353,8 @@ void make_plan(const Options& options, Launch& launch) {
       if (question.series) print_hours(*question.series, plan);
       if (options.simulates) print_pauses(*series_of_pauses(question), question, plan);
       if (calibration)
-        std::cout << "\nThe calibration itself took " << energy_text(calibration->joules) << ".\n";
+        std::cout << "\nThe calibration itself took " << energy_text(calibration->joules)
+                  << "; its ledgers are in " << calibration->ledgers.string() << ".\n";
     }
     if (!options.saves) return;
     const RunConfig& run = loaded.config.run;

@@ -13,6 +13,7 @@
 #include "parallel/cores.h"
 #include "trainer/commands/command.h"
 #include "trainer/config/load_config.h"
+#include "trainer/interchange/interchange.h"
 #include "trainer/run/run_power.h"
 #include "trainer/start/run_data.h"
 
@@ -61,10 +62,27 @@ void print_tokens(const std::string& title, const TokenFile& file) {
             << " tokens)\n";
 }
 
+void print_examples(const PreparedExamples& data) {
+  const auto print = [](const char* title, const ExampleFile& file) {
+    std::cout << title << counted(file.size(), "sample") << " of "
+              << counted(file.num_tokens(), "token") << ", the longest of " << file.longest()
+              << "\n";
+  };
+  print("training    ", data.train);
+  if (data.validation) print("validation  ", *data.validation);
+  if (!data.labels.empty()) std::cout << "labels      " << join(data.labels, ", ") << "\n";
+}
+
 void prepare(const ConfigArguments& arguments) {
-  const LoadedConfig loaded = load_config(arguments.path, arguments.settings);
+  LoadedConfig loaded = load_config(arguments.path, arguments.settings);
+  adopt_initial_model(loaded);
   PreparationEnergy energy(loaded);
   const PhaseScope scope(energy.phases(), Phase::kPreparation);
+  if (loaded.config.task != TrainingTask::kLanguageModeling) {
+    print_examples(prepare_labelled_and_show(loaded.config, static_cast<int>(job_cores().size())));
+    energy.print();
+    return;
+  }
   const PreparedData data = prepare_and_show(loaded.config, static_cast<int>(job_cores().size()));
   std::cout << "tokenizer   " << data.tokenizer_path.string() << " (" << data.tokenizer.vocab_size()
             << " entries)\n";

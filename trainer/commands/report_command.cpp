@@ -56,10 +56,11 @@ Command add_report(CLI::App& program) {
       "report", "Write a run's report again from its folder, or print it in a form to hand in");
   const auto options = std::make_shared<Options>();
   app->add_option("RUN", options->run, "Folder of the run")->required();
-  app->add_option("KEY=VALUE", options->settings,
-                  "Another price: energy.region, energy.pue or energy.intensity_g_per_kwh; the "
-                  "report shows it beside the one that the run had. With --format also keys of "
-                  "the section report");
+  app->add_option(
+      "KEY=VALUE", options->settings,
+      "Another PUE or grid: energy.pue, energy.region, energy.intensity_g_per_kwh or "
+      "energy.intensity_file; the report shows its result beside that of the run's own. "
+      "Also keys of the section report");
   add_choice<ReportFormat>(
       app, "--format", [options](ReportFormat format) { options->format = format; },
       cat("Print to standard output instead: ", join(all_names<ReportFormat>(), ", ")));

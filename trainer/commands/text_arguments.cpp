@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "trainer/commands/language_model.h"
+#include "trainer/inference/text_file.h"
 
 namespace lmtrain {
 

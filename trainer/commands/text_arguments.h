@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "trainer/commands/command.h"
-#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/loaded_model.h"
+#include "trainer/inference/text_batches.h"
 
 namespace lmtrain {
 

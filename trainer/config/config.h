@@ -163,8 +163,9 @@ struct ScheduleConfig {
 };
 
 struct EvalConfig {
+  static constexpr int64_t kBatches = 20;  // of a validation, where `batches` does not say
   int64_t interval = 50;
-  int64_t batches = 20;
+  std::optional<int64_t> batches;  // none: 20, or all labelled texts
   int64_t samples = 3;
   int64_t sample_tokens = 100;
   std::vector<std::string> prompts;
@@ -174,8 +175,9 @@ struct EvalConfig {
   void describe(Fields& f) {
     f.integer("interval", interval, {.min = 0, .max = kMostSteps},
               "Steps between validations; 0 validates at the end only.");
-    f.integer("batches", batches, {.min = 1, .max = int64_t{1} << 32},
-              "Global batches of a validation, at most so many.");
+    f.optional_integer("batches", batches, {.min = 1, .max = int64_t{1} << 32}, "auto",
+                       "Global batches of a validation, at most so many; auto: 20, and of labelled "
+                       "texts all.");
     f.integer("samples", samples, {.min = 0, .max = 1000},
               "Samples that the model writes at the end, for the report: texts of a decoder, "
               "predictions of an encoder.");
@@ -246,6 +248,7 @@ struct ResumeConfig {
 };
 
 struct Config {
+  TrainingTask task = TrainingTask::kLanguageModeling;
   RunConfig run;
   ResumeConfig resume;
   ModelConfig model;
@@ -261,6 +264,13 @@ struct Config {
   ReportConfig report;
 
   void describe(Fields& f) {
+    f.choice(
+         "task", task,
+         "What the model is trained for. language_modeling: to predict text; classification: "
+         "one of the labels of a text or of a pair of texts; regression: its number; tagging: a "
+         "label of each word; question_answering: where in a passage the answer to a question "
+         "stands. All but the first read labelled texts (data.labelled) and set model.head.")
+        .fixed_on_resume();
     f.section("run", run, "The run and its records.");
     f.section("resume", resume, "How a run goes on from a checkpoint.");
     f.section("model", model, "Architecture.").fixed_on_resume();

@@ -32,8 +32,9 @@ struct RunFolder {
   std::filesystem::path page() const { return path / "report.html"; }
   // When to start a run again that gave its machines back (energy.schedule.mode = stop).
   std::filesystem::path resume_at() const { return path / "resume_at"; }
-  // Beside the folder, since a plan is there before the run: DIR/NAME.plan.json.
+  // A plan is there before the run, beside its folder: DIR/NAME.plan.json. Attempts copy it.
   std::filesystem::path plan() const { return (path / "").parent_path() += ".plan.json"; }
+  std::filesystem::path kept_plan() const { return path / "plan.json"; }
 };
 
 }  // namespace lmtrain

@@ -11,8 +11,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "trainer/explanation/prediction.h"
-#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/loaded_model.h"
+#include "trainer/inference/text_batches.h"
 
 namespace lmtrain {
 

@@ -9,8 +9,8 @@
 
 #include "base/choice.h"
 #include "trainer/explanation/integrated_gradients.h"
-#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/loaded_model.h"
+#include "trainer/inference/text_batches.h"
 
 namespace lmtrain {
 

@@ -46,8 +46,10 @@ nlohmann::ordered_json CallEnergy::summary(int64_t num_tokens) {
   EnergyTotals totals = logger_->totals();
   take_share(totals, node_share(work_of(totals)));
   const double joules = totals.joules_in(work_);
+  // A start may be over before the meters are read twice.
+  const double of_start = totals.joules() - joules;
   return {{"joules", joules},
-          {"startup_joules", totals.joules() - joules},
+          {"startup_joules", of_start > 0 ? nlohmann::ordered_json(of_start) : nullptr},
           {"seconds", totals.phase_seconds[static_cast<size_t>(work_)]},
           {"startup_seconds", totals.phase_seconds[static_cast<size_t>(Phase::kStartup)]},
           {"tokens", num_tokens},
@@ -66,7 +68,10 @@ std::string CallEnergy::sentence(const nlohmann::ordered_json& summary) {
   return cat(three_digits(number("joules")), " J in ", three_digits(number("seconds")), " s (",
              summary.at("quality").get<std::string>(), "), ", of_tokens,
              emissions_text(number("grams_co2e")), " CO2e (", summary.at("grid").get<std::string>(),
-             "); before that ", three_digits(number("startup_joules")), " J to start");
+             "); ",
+             summary.at("startup_joules").is_null()
+                 ? std::string("the start before that was not read")
+                 : cat("before that ", three_digits(number("startup_joules")), " J to start"));
 }
 
 }  // namespace lmtrain

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "models/huggingface/sentence_pooling.h"
-#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/loaded_model.h"
+#include "trainer/inference/text_batches.h"
 
 namespace lmtrain {
 

@@ -8,8 +8,8 @@
 #include "data/batch.h"
 #include "data/tokenizer/tokenizer.h"
 #include "models/encoder.h"
-#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/score.h"
+#include "trainer/inference/text_batches.h"
 
 namespace lmtrain {
 

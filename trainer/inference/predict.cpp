@@ -56,11 +56,6 @@ const std::vector<std::string>& labels_of_texts(const ModelConfig& model) {
   return model.has_sentence_head() ? kSentenceLabels : model.labels;
 }
 
-std::vector<double> numbers(const at::Tensor& tensor) {
-  const at::Tensor wide = tensor.to(at::kDouble).contiguous();
-  return {wide.data_ptr<double>(), wide.data_ptr<double>() + wide.numel()};
-}
-
 Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits) {
   if (text.second_begin >= text.second_end)
     throw DataError("the passage holds no token: give the one that holds the answer");
@@ -68,21 +63,6 @@ Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::
   const std::span<const int32_t> tokens(text.ids.data() + span.first,
                                         static_cast<size_t>(span.last - span.first + 1));
   return {span, shown_as_utf8(tokenizer.decode(tokens))};
-}
-
-AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int64_t longest) {
-  const std::vector<double> firsts = numbers(logits.select(1, 0));
-  const std::vector<double> lasts = numbers(logits.select(1, 1));
-  const auto score = [&](int64_t first, int64_t last) {
-    return firsts[static_cast<size_t>(first)] + lasts[static_cast<size_t>(last)];
-  };
-  AnswerSpan best = {begin, begin, score(begin, begin)};
-  for (int64_t first = begin; first < end; ++first) {
-    for (int64_t last = first; last < std::min(end, first + longest); ++last) {
-      if (score(first, last) > best.score) best = {first, last, score(first, last)};
-    }
-  }
-  return best;
 }
 
 void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& texts) {

@@ -7,27 +7,14 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "trainer/inference/encoded_text.h"
 #include "trainer/inference/loaded_model.h"
+#include "trainer/inference/text_batches.h"
+#include "trainer/step/label_predictions.h"
 
 namespace lmtrain {
 
-// Tokens of an answer at most.
-inline constexpr int64_t kLongestAnswer = 30;
-
 // The labels of the label head, or of the sentence head: "together" and "apart".
 const std::vector<std::string>& labels_of_texts(const ModelConfig& model);
-
-// Tokens `first` .. `last` of an answer.
-struct AnswerSpan {
-  int64_t first = 0;
-  int64_t last = 0;
-  double score = 0;  // sum of the two logits
-};
-
-// Returns the best answer within tokens begin .. end - 1, at most `longest` tokens long (Devlin et
-// al., 2019, section 4.2). `logits` is [positions, 2], fp32 or fp64, on the CPU; end > begin.
-AnswerSpan best_answer(const at::Tensor& logits, int64_t begin, int64_t end, int64_t longest);
 
 struct Answer {
   AnswerSpan span;
@@ -36,9 +23,6 @@ struct Answer {
 // The best answer within the second of the texts. `logits`: [tokens of the text, 2]. Throws
 // DataError where the passage holds no token.
 Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::Tensor& logits);
-
-// The elements of a tensor on the CPU, in order.
-std::vector<double> numbers(const at::Tensor& tensor);
 
 // Throws ConfigError where the model's head says nothing of labels, and for a text without the
 // pair that it needs.

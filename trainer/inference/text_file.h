@@ -7,13 +7,9 @@
 #include <vector>
 
 #include "base/strict_json.h"
+#include "data/encoded_text.h"
 
 namespace lmtrain {
-
-struct TextPair {
-  std::string text;
-  std::string pair;  // "" where the text is alone
-};
 
 // Which keys of a line's object hold them. Without a key for the pair there is none.
 struct TextKeys {

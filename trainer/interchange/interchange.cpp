@@ -21,6 +21,7 @@
 #include "parallel/precision.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/save.h"
+#include "trainer/config/resolve_task.h"
 
 namespace lmtrain {
 namespace {
@@ -91,6 +92,25 @@ NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& 
   return from_huggingface(map.parts, read_huggingface(files, map, shapes, place), shapes);
 }
 
+// Adds the pooler that `model` reads and that the files have beside a head that does not read it.
+void add_pooler(const SafetensorsFolder& files, const ModelConfig& model, int64_t num_tokens,
+                NamedTensors& weights) {
+  std::vector<TensorPart> parts;
+  for (const TensorPart& part : tensor_map_of(model, num_tokens).parts) {
+    if (part.parameter.starts_with("pooler.") && !weights.contains(part.parameter) &&
+        files.contains(part.name))
+      parts.push_back(part);
+  }
+  if (parts.empty()) return;
+  const NamedShapes shapes = logical_shapes(model, num_tokens);
+  NamedTensors tensors;
+  for (const auto& [name, shape] : huggingface_shapes(parts, shapes)) {
+    if (files.entry(name).shape != shape) return;
+    tensors[name] = files.read(name);
+  }
+  weights.merge(from_huggingface(parts, tensors, shapes));
+}
+
 // Whether a parameter belongs to a head, which may keep its initial values on an imported encoder.
 bool is_of_encoder_head(const std::string& parameter) {
   return parameter.starts_with("head.") || parameter.starts_with("pooler.") ||
@@ -99,6 +119,7 @@ bool is_of_encoder_head(const std::string& parameter) {
 
 // Whether a run may begin with this parameter anew where its initial model lacks it.
 bool is_of_head(const ModelConfig& model, const std::string& parameter) {
+  if (parameter.starts_with("labels.")) return true;
   return model.traits().predicts_next_token() ? parameter == kHead : is_of_encoder_head(parameter);
 }
 
@@ -110,7 +131,11 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
   for (const Parameter* parameter : store.parameters()) {
     const std::string& name = parameter->spec().name;
     const auto found = weights.find(name);
-    if (found == weights.end() && may_lack(name)) {
+    // Another number of labels makes another head.
+    const bool is_other_head =
+        found != weights.end() && name.starts_with("labels.") &&
+        found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape);
+    if ((found == weights.end() || is_other_head) && may_lack(name)) {
       lacking.push_back(name);
       continue;
     }
@@ -201,8 +226,8 @@ void check_limits(const ModelConfig& model, const std::string& place) {
 
 // Keys of the model that training may choose, whatever the weights were made with.
 bool is_free(const std::string& key) {
-  return key == "model.init_from" || key == "model.head" || key == "model.vocab_size" ||
-         key == "model.dropout" || key == "model.init_std";
+  return key == "model.init_from" || key == "model.head" || key == "model.labels" ||
+         key == "model.vocab_size" || key == "model.dropout" || key == "model.init_std";
 }
 
 }  // namespace
@@ -325,6 +350,7 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
 }
 
 std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
+  resolve_task(loaded);
   Config& config = loaded.config;
   if (config.model.init_from.empty()) return std::nullopt;
   const std::string place = loaded.positions.at("model.init_from");
@@ -339,7 +365,13 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   with_initial.model = initial.config;
   with_initial.model.init_from = config.model.init_from;
   if (is_set("model.dropout")) with_initial.model.dropout = config.model.dropout;
-  if (is_set("model.head")) with_initial.model.head = config.model.head;
+  const bool is_labelled = config.task != TrainingTask::kLanguageModeling;
+  if (is_set("model.head") || is_labelled) with_initial.model.head = config.model.head;
+  // A model that was trained for the same head keeps its labels, unless others are named.
+  const bool keeps_labels = is_labelled && has_label_names(config.task) &&
+                            initial.config.head == config.model.head && !is_set("model.labels");
+  if (!keeps_labels) with_initial.model.labels = config.model.labels;
+  if (with_initial.model.head != HeadKind::kNone) with_initial.model.pooler = ModelConfig().pooler;
   if (is_set("model.init_std")) with_initial.model.init_std = config.model.init_std;
   with_initial.model.vocab_size = std::max(config.model.vocab_size, initial.num_tokens);
 
@@ -363,13 +395,18 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   return initial;
 }
 
-void load_initial_weights(const InitialModel& initial, ParameterStore& store) {
-  const NamedTensors weights =
-      initial.manifest ? read_weights(initial.folder, *initial.manifest)
-                       : logical_weights(SafetensorsFolder(initial.folder), initial.config,
-                                         initial.num_tokens, initial.folder.string());
-  const std::vector<std::string> lacking = fill(
-      store, weights, [&](const std::string& name) { return is_of_head(initial.config, name); });
+void load_initial_weights(const InitialModel& initial, const ModelConfig& model,
+                          ParameterStore& store) {
+  NamedTensors weights;
+  if (initial.manifest) {
+    weights = read_weights(initial.folder, *initial.manifest);
+  } else {
+    const SafetensorsFolder files(initial.folder);
+    weights = logical_weights(files, initial.config, initial.num_tokens, initial.folder.string());
+    add_pooler(files, model, initial.num_tokens, weights);
+  }
+  const std::vector<std::string> lacking =
+      fill(store, weights, [&](const std::string& name) { return is_of_head(model, name); });
   if (!lacking.empty())
     log_info(cat(initial.folder.string(), " lacks ", join(lacking, ", "), ", which begin anew"));
 }

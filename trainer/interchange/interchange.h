@@ -40,12 +40,14 @@ struct InitialModel {
   Companions companions;
 };
 
-// Completes the config's model from model.init_from, and the tokenizer if the config names none.
-// Returns nothing when model.init_from is not set. Throws ConfigError for a key that was set to
-// another value.
+// Completes the config's model by its task (resolve_task) and from model.init_from, and the
+// tokenizer if the config names none. Returns nothing when model.init_from is not set. Throws
+// ConfigError for a key that was set to another value.
 std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded);
 
-// Fills the weights of a run that starts from `initial`. Throws DataError and CheckpointError.
-void load_initial_weights(const InitialModel& initial, ParameterStore& store);
+// Fills the weights of a run of `model` that starts from `initial`. What a head lacks, and a head
+// of other labels, begins anew, and the log says which. Throws DataError and CheckpointError.
+void load_initial_weights(const InitialModel& initial, const ModelConfig& model,
+                          ParameterStore& store);
 
 }  // namespace lmtrain

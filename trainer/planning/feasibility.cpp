@@ -10,12 +10,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/yaml_reader.h"
+#include "data/labelled/labelled_reader.h"
 #include "data/source_files.h"
 #include "data/tokenizer/tokenizer.h"
 #include "energy/grid/carbon_intensity.h"
 #include "energy/grid/energy_price.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/resume_compatibility.h"
+#include "trainer/config/resolve_task.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/step/optimizers.h"
@@ -27,19 +29,21 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxNameLength = 100;
 
+bool is_labelled(const Config& config) { return config.task != TrainingTask::kLanguageModeling; }
+
 // Said first: what else is wrong with a head that cannot be trained does not matter.
 void check_head(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
-  if (c.model.has_language_head()) return;
+  if (c.model.has_language_head() || is_labelled(c)) return;
   throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
-                        "model.head = ", c.model.head, " cannot be trained",
-                        c.model.has_label_head() ? " yet, as labelled texts are not read" : "",
-                        "; make it language_model, or in bert pretraining with data.pairs"));
+                        "model.head = ", c.model.head,
+                        " cannot be trained; make it language_model, or in bert pretraining with "
+                        "data.pairs, or set task to what labelled texts teach"));
 }
 
 void check_model(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
-  if (const auto problem = find_problem(c.model))
+  if (const auto problem = find_problem(with_some_labels(c)))
     throw ConfigError(place_of(loaded, problem->keys) + problem->text);
   if (c.data.sequence_length > c.model.max_positions) {
     throw ConfigError(cat(place_of(loaded, {"data.sequence_length", "model.max_positions"}),
@@ -99,9 +103,64 @@ void check_optimizer(const LoadedConfig& loaded) {
   }
 }
 
+// Keys of running text that labelled texts have no use for, and the other way round.
+void check_labelled(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  const auto refuse = [&](const std::string& key, const std::string& instead) {
+    throw ConfigError(
+        cat(place_of(loaded, {key}), key, " has no effect with task = ", c.task, "; ", instead));
+  };
+  if (!is_labelled(c)) {
+    if (const std::string key = find_changed_key(c, {"data.labelled."}); !key.empty())
+      refuse(key, "leave it out, or set task");
+    return;
+  }
+  const std::string idle =
+      find_changed_key(c, {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates",
+                           "data.isolate_documents", "data.utf8", "train.z_loss", "eval.prompts"});
+  if (!idle.empty()) refuse(idle, "leave it out");
+  for (size_t i = 0; i < c.data.sources.size(); ++i) {
+    const SourceConfig& source = c.data.sources[i];
+    const SourceConfig plain;
+    const std::string key = cat("data.sources.", i);
+    if (source.separator != plain.separator) refuse(key + ".separator", "leave it out");
+    if (source.format != plain.format) refuse(key + ".format", "the file's name says it");
+    if (source.field != plain.field) refuse(key + ".field", "set data.labelled.text");
+    if (source.weight != plain.weight) refuse(key + ".weight", "leave it out");
+    if (source.special_tokens != plain.special_tokens)
+      refuse(key + ".special_tokens", "leave it out");
+  }
+  const LabelledConfig& labelled = c.data.labelled;
+  if (!suits(labelled.layout, c.task)) {
+    throw ConfigError(cat(place_of(loaded, {"data.labelled.layout", "task"}),
+                          "data.labelled.layout = ", labelled.layout,
+                          " does not go with task = ", c.task));
+  }
+  if (!labelled.held_out.empty() && loaded.positions.is_set("data.validation_fraction")) {
+    throw ConfigError(cat(place_of(loaded, {"data.validation_fraction"}),
+                          "data.validation_fraction has no effect with data.labelled.held_out; "
+                          "leave one of them out"));
+  }
+  const bool has_weights = labelled.balanced || !labelled.class_weights.empty();
+  if (has_weights && !has_label_names(c.task))
+    refuse(labelled.balanced ? "data.labelled.balanced" : "data.labelled.class_weights",
+           "leave it out");
+  if (labelled.balanced && !labelled.class_weights.empty()) {
+    throw ConfigError(cat(place_of(loaded, {"data.labelled.balanced"}),
+                          "data.labelled.balanced does not go with data.labelled.class_weights; "
+                          "leave one of them out"));
+  }
+  if (c.tokenizer.path.empty()) {
+    throw ConfigError(cat(place_of(loaded, {"tokenizer.path", "task"}), "task = ", c.task,
+                          " needs a tokenizer: name a model in model.init_from, or a tokenizer in "
+                          "tokenizer.path; none is trained on labelled texts"));
+  }
+}
+
 // The data must be prepared for what the model learns.
 void check_objective(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
+  check_labelled(loaded);
   if (const std::string key = find_idle_data_key(c); !key.empty()) {
     throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with model.kind = ",
                           c.model.kind, ", data.pairs = ", c.data.pairs,
@@ -117,7 +176,7 @@ void check_objective(const LoadedConfig& loaded) {
     throw ConfigError(cat(place_of(loaded, {"tokenizer.lowercase"}),
                           "tokenizer.lowercase is for tokenizer.kind = wordpiece; leave it out"));
   }
-  if (c.model.traits().predicts_next_token()) return;
+  if (c.model.traits().predicts_next_token() || is_labelled(c)) return;
   if (c.model.has_sentence_head() != c.data.has_pairs()) {
     throw ConfigError(cat(place_of(loaded, {"data.pairs", "model.head"}), "model.head = ",
                           c.model.head, " does not go with data.pairs = ", c.data.pairs,
@@ -293,6 +352,11 @@ void check_texts(const LoadedConfig& loaded) {
     const bool is_of_recipe = path.rfind("corpus/", 0) == 0;
     throw DataError(cat(place_of(loaded, {key}), key, " = ", path, " does not exist",
                         is_of_recipe ? "; scripts/make_corpus.sh makes the recipes' corpora" : ""));
+  }
+  for (const std::string& path : c.data.labelled.held_out) {
+    if (!source_exists(path))
+      throw DataError(cat(place_of(loaded, {"data.labelled.held_out"}),
+                          "data.labelled.held_out: ", path, " does not exist"));
   }
   const std::string& tokenizer = c.tokenizer.path;
   if (tokenizer.empty() || has_tokenizer(tokenizer)) return;

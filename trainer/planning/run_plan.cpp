@@ -44,8 +44,9 @@ PartTimes estimated_times(const Config& config, const LayoutPlan& layout, int64_
   times.step = estimate(layout.step_seconds(), kFastestStep, kSlowestStep);
   // At most so many batches, where there is so much validation text.
   times.validation =
-      estimate(static_cast<double>(config.eval.batches) * kForwardShare * layout.compute_seconds, 0,
-               kSlowestStep);
+      estimate(static_cast<double>(config.eval.batches.value_or(EvalConfig::kBatches)) *
+                   kForwardShare * layout.compute_seconds,
+               0, kSlowestStep);
   const auto bytes = static_cast<double>(checkpoint_bytes(
       config.model, config.model.vocab_size, config.train.precision, config.optimizer));
   times.save_stall = estimate(bytes / static_cast<double>(num_ranks) / kCopyBytesPerSecond, 0.5, 4);
@@ -158,7 +159,8 @@ PlanFactors RunPlan::factors() const {
           .kwh_high = energy.kwh.high,
           .pue = run.price.pue,
           .g_per_kwh = energy.grid.g_per_kwh,
-          .kg_co2e = energy.kg_co2e.value};
+          .kg_co2e = energy.kg_co2e.value,
+          .money = energy.money};
 }
 
 }  // namespace lmtrain

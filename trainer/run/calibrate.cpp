@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/removed_at_end.h"
@@ -74,11 +75,23 @@ Calibration read(const RunFolder& folder, const EnergyConfig& energy) {
   const EnergyRange& range = report.energy;
   result.power = {{watts, watts * range.low / range.joules, watts * range.high / range.joules},
                   cat(fixed(100 * report.measured_share, 0), "% measured, ",
-                      fixed(100 * report.modelled_share, 0), "% modelled, in the same steps"),
+                      fixed(100 * report.modelled_share, 0), "% modelled, ",
+                      fixed(100 * report.missing_share, 0),
+                      "% not read (while lmtrain started), in the same steps"),
                   idle,
                   /*is_of_all_nodes=*/true};
   result.joules = range.joules;
   return result;
+}
+
+// Moves them to where those of `lmtrain prepare` are.
+std::filesystem::path keep_ledgers(const RunFolder& folder, const Config& config) {
+  const std::filesystem::path kept =
+      std::filesystem::path(config.data.cache) / "energy" / folder.path.filename();
+  make_folders(kept);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.energy()))
+    std::filesystem::copy(entry.path(), kept / entry.path().filename());
+  return kept;
 }
 
 }  // namespace
@@ -92,7 +105,10 @@ std::optional<Calibration> calibrate(const LoadedConfig& loaded, int64_t steps, 
   const ExitCode code = run_training(few, "calibration of a plan", launch);
   if (code != ExitCode::kDone) throw Error(code, "the calibration was stopped");
   std::optional<Calibration> result;
-  launch.first_works([&] { result = read(folder, few.config.energy); });
+  launch.first_works([&] {
+    result = read(folder, few.config.energy);
+    result->ledgers = keep_ledgers(folder, few.config);
+  });
   return result;
 }
 

@@ -110,6 +110,17 @@ std::optional<Spent> spent_until_loss(const ReportedRun& run, double loss) {
   return std::nullopt;
 }
 
+std::string Comparison::doubt_of_energy() const {
+  constexpr double kMostly = 0.5;
+  std::vector<std::string> names;
+  for (const ComparedRun& one : runs)
+    if (one.run.report.measured_share < kMostly) names.push_back(one.name);
+  if (names.empty()) return "";
+  return cat("The energy of ", join(names, ", "),
+             " is modelled, not measured: small differences may be none. The reports of the runs "
+             "have the intervals.");
+}
+
 bool Comparison::has_other_tokenizers() const {
   std::set<std::string> hashes;
   for (const ComparedRun& one : runs) {
@@ -212,8 +223,10 @@ std::string to_html(const Comparison& comparison) {
               [](const ReportedRun& run, int64_t step) {
                 return spent_until_step(run.report, step).joules / 3600;
               })});
-  const std::string warning =
+  std::string warning =
       comparison.has_other_tokenizers() ? cat("<p>", kOtherTokenizers, "</p>\n") : "";
+  if (const std::string doubt = comparison.doubt_of_energy(); !doubt.empty())
+    warning += cat("<p>", markup_text(doubt), "</p>\n");
   return html_page("Runs compared", html_section("Results", results + warning) + charts +
                                         html_section("What the configs differ in", config));
 }

@@ -31,6 +31,8 @@ struct Comparison {
   std::optional<double> common_loss;
   // Then losses, which are of a token, say nothing about each other; bits per byte do.
   bool has_other_tokenizers() const;
+  // "The energy of A and B is modelled, ..." where that of a run is mostly not measured; else "".
+  std::string doubt_of_energy() const;
 };
 
 // Throws DataError for a folder that is no run's.

@@ -57,8 +57,8 @@ ValidationMetrics read_validation(const json& record) {
 }
 
 std::string validation_text(int64_t step, const ValidationMetrics& m) {
-  std::string text = cat("step ", step, "  validation loss ", fixed(m.loss, 4), "  perplexity ",
-                         fixed(std::exp(m.loss), 1));
+  std::string text = cat("step ", step, "  validation loss ", fixed(m.loss, 4));
+  if (m.has_perplexity) text += cat("  perplexity ", fixed(std::exp(m.loss), 1));
   if (m.bits_per_byte) text += cat("  bits per byte ", fixed(*m.bits_per_byte, 3));
   if (m.masked_accuracy)
     text += cat("  masked tokens predicted ", fixed(100 * *m.masked_accuracy, 1), "%");
@@ -70,11 +70,13 @@ std::string validation_text(int64_t step, const ValidationMetrics& m) {
 
 }  // namespace
 
-ValidationMetrics validation_metrics(const EvaluationResult& result, bool predicts_next_token,
+ValidationMetrics validation_metrics(const EvaluationResult& result, Predicted predicted,
                                      int64_t validation_bytes) {
   ValidationMetrics metrics;
   metrics.loss = result.loss;
-  if (predicts_next_token) {
+  metrics.has_perplexity = predicted != Predicted::kLabels;
+  if (predicted == Predicted::kLabels) return metrics;
+  if (predicted == Predicted::kNextTokens) {
     const double bits = result.loss * static_cast<double>(result.counts.targets) / std::log(2.0);
     metrics.bits_per_byte = bits / static_cast<double>(std::max<int64_t>(1, validation_bytes));
   } else {
@@ -308,9 +310,8 @@ std::optional<double> MetricsLog::loss_per_kwh(const ValidationMetrics& now) con
 }
 
 void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
-  json record = {{"step", step},
-                 {"validation_loss", metrics.loss},
-                 {"validation_perplexity", std::exp(metrics.loss)}};
+  json record = {{"step", step}, {"validation_loss", metrics.loss}};
+  if (metrics.has_perplexity) record["validation_perplexity"] = std::exp(metrics.loss);
   visit_optional(metrics, [&](const char* key, const std::optional<double>& value) {
     if (value) record[key] = *value;
   });
@@ -326,7 +327,9 @@ void MetricsLog::validation(int64_t step, const ValidationMetrics& metrics) {
   validation_loss_.push_back({step, metrics.loss});
   last_validation_ = metrics;
   log_info(cat(validation_text(step, metrics),
-               gain ? cat("  gained ", three_digits(*gain), " nats per kWh") : ""));
+               gain && metrics.has_perplexity ? cat("  ", *gain >= 0 ? "fell" : "rose", " by ",
+                                                    three_digits(std::abs(*gain)), " nats per kWh")
+                                              : ""));
 }
 
 void MetricsLog::task(int64_t step, const TaskMetrics& metrics) {

@@ -40,7 +40,8 @@ struct StepMetrics {
 // The results of one validation. A decoder has bits per byte; bert has the accuracy on masked
 // tokens and, where it learns from pairs of segments, their loss and accuracy.
 struct ValidationMetrics {
-  double loss = 0;  // nats
+  double loss = 0;             // nats, of a regression the squared error
+  bool has_perplexity = true;  // whether it is the loss of tokens
   std::optional<double> bits_per_byte;
   std::optional<double> masked_accuracy;
   std::optional<double> sentence_loss;
@@ -50,11 +51,14 @@ struct ValidationMetrics {
   std::vector<SourceLoss> by_source;  // of those sources that the samples are from, if of several
 };
 
-// `validation_bytes` counts, for a decoder, the bytes of text that the targets stand for.
-ValidationMetrics validation_metrics(const EvaluationResult& result, bool predicts_next_token,
+// What was predicted: each next token, masked tokens, or labels.
+enum class Predicted { kNextTokens, kMaskedTokens, kLabels };
+// `validation_bytes` counts, of next tokens, the bytes of text that the targets stand for.
+ValidationMetrics validation_metrics(const EvaluationResult& result, Predicted predicted,
                                      int64_t validation_bytes);
 
-// How a task of eval.tasks went: the number that stands for it, and all of them.
+// How a task of eval.tasks, or the labels of the validation, went: the number that stands for it,
+// and all of them.
 struct TaskMetrics {
   std::string name;
   std::string measure;

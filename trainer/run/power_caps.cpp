@@ -70,8 +70,13 @@ HeldCaps::Taken RunPowerCaps::take(const RankDevice& device) {
       launch_.gather_on_node(recorder_.measures(DeviceKind::kOther) ? "measured" : "");
   const auto first = std::ranges::find(gpus, device.gpu_selector);
   if (first - gpus.begin() != launch_.local_rank()) return {};
-  if (!recorder_.measures(is_gpu ? DeviceKind::kGpu : DeviceKind::kCpu) && nodes.front().empty())
-    return {nullptr, "no sensor measures what it draws (lmtrain doctor says why)"};
+  if (!recorder_.measures(is_gpu ? DeviceKind::kGpu : DeviceKind::kCpu) && nodes.front().empty()) {
+    return {nullptr, cat("no sensor measures what ",
+                         is_gpu ? cat("GPU ", device.gpu_selector) : "the processors of ",
+                         is_gpu ? "" : launch_.host(), is_gpu ? " draws" : " draw",
+                         ", without which no cap can be chosen ",
+                         "(lmtrain doctor shows the sensors and what may be set)")};
+  }
   const std::string name = is_gpu ? cat("nvml-", device.gpu_selector) : "cpufreq";
   const auto find = [&] {
     return is_gpu ? knobs_.of_gpu(device.gpu_selector) : knobs_.of_processors();
@@ -84,9 +89,9 @@ void RunPowerCaps::give_up(const std::string& why) {
   caps_.reset();
   sweep_.reset();
   if (launch_.rank() != 0) return;
-  log_warn(cat("energy.max_slowdown has no effect, because a device cannot be capped: ", why));
-  recorder_.facts().notes.push_back(cat(
-      "No power cap was set (energy.max_slowdown), because a device cannot be capped: ", why, "."));
+  log_warn(cat("energy.max_slowdown has no effect: ", why));
+  recorder_.facts().notes.push_back(
+      cat("No power cap was set (energy.max_slowdown), because ", why, "."));
 }
 
 void RunPowerCaps::after_step(int64_t done, double seconds, bool is_saving) {

@@ -87,6 +87,36 @@ double start_of(const RunEmissions& one) {
   return attempts.empty() ? 0 : attempts.front().wall_seconds;
 }
 
+// What tells attempts apart: where and when each began.
+std::set<std::string> attempts_of(const RunEmissions& one) {
+  std::set<std::string> attempts;
+  for (const EnergyTotals& totals : one.run.report.totals) {
+    if (totals.start.place.rank == 0)
+      attempts.insert(cat(totals.start.place.host, " ", fixed(totals.start.wall_seconds, 3)));
+  }
+  return attempts;
+}
+
+// Leaves out runs all of whose attempts are in another one's ledgers, too.
+void leave_out_copies(ProjectEmissions& project) {
+  std::vector<std::set<std::string>> attempts;
+  for (const RunEmissions& one : project.runs) attempts.push_back(attempts_of(one));
+  std::vector<RunEmissions> kept;
+  for (size_t i = 0; i < project.runs.size(); ++i) {
+    bool is_copy = false;
+    for (size_t k = 0; k < project.runs.size() && !is_copy; ++k) {
+      const bool is_in_other = k != i && std::ranges::includes(attempts[k], attempts[i]);
+      // Of equals the first counts.
+      is_copy = is_in_other && (attempts[k].size() > attempts[i].size() || k < i);
+      if (is_copy)
+        project.copies.push_back(cat(name_of_run(project.runs[i]), " is a copy of ",
+                                     name_of_run(project.runs[k]), ", and counts once"));
+    }
+    if (!is_copy) kept.push_back(project.runs[i]);
+  }
+  project.runs = std::move(kept);
+}
+
 void add(const RunEmissions& one, ProjectEmissions& project) {
   const EmissionsReport& report = one.run.report;
   project.energy.add(report.energy);
@@ -127,7 +157,15 @@ ProjectEmissions project_emissions(const std::vector<fs::path>& folders,
     }
   }
   std::ranges::stable_sort(project.runs, {}, start_of);
-  for (const RunEmissions& one : project.runs) add(one, project);
+  leave_out_copies(project);
+  for (const RunEmissions& one : project.runs) {
+    add(one, project);
+    if (one.run.report.missing_ledgers > 0) {
+      project.damaged.push_back(cat(name_of_run(one), ": the ledgers of ",
+                                    counted(one.run.report.missing_ledgers, "rank"),
+                                    " are missing or hold nothing"));
+    }
+  }
   return project;
 }
 
@@ -161,12 +199,14 @@ std::string to_html(const ProjectEmissions& project) {
   text +=
       html_tile(emissions_text(project.emissions.grams) + " CO2e", "emissions of the electricity");
   text += html_tile(emissions_text(project.embodied_grams) + " CO2e",
-                    "making of the hardware, shares of the runs");
+                    "embodied in the hardware, shares of the runs");
   text += html_tile(energy_text(project.wasted_joules), "on steps that were computed again");
   text += html_tile(energy_text(project.unfinished_joules), "in runs that have not finished");
   text += "</div>\n";
   for (const std::string& damaged : project.damaged)
     text += cat("<p class=\"doubt\">", markup_text(cat("Not in these sums: ", damaged)), "</p>\n");
+  for (const std::string& copy : project.copies)
+    text += cat("<p class=\"soft\">", markup_text(copy), ".</p>\n");
   BarChart chart{"Energy by run", "Wh", {}};
   std::string rows = html_head(
       {"run", "state", "started", "attempts", "energy", "CO2e", "repeated steps", "embodied CO2e"});
@@ -187,7 +227,7 @@ std::string to_html(const ProjectEmissions& project) {
       "What the numbers stand on",
       "<p>All attempts of all runs, also those that failed or were repeated. Emissions are location-based "
       "and gross; their intervals contain the errors of meters, PUE and grid. Each run's report.html has "
-      "its boundary and prices.</p>\n");
+      "its boundary, PUE and grid.</p>\n");
   return html_page("Energy and emissions of a project", text);
 }
 

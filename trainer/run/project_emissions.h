@@ -21,6 +21,8 @@ struct ProjectEmissions {
   std::vector<RunEmissions> runs;  // in the order of their starts
   // "FOLDER: why": their energy is not in the sums.
   std::vector<std::string> damaged;
+  // "FOLDER is a copy of FOLDER, and counts once": their ledgers begin alike.
+  std::vector<std::string> copies;
   EnergyRange energy;  // of the computers
   EnergyRange facility;
   EmissionsRange emissions;      // location-based, of the electricity

@@ -86,7 +86,7 @@ std::string ceiling_text(const Ceilings& ceilings) {
 void log_beginning(const Job& job, int64_t num_parameters, const Ceilings& ceilings,
                    const Launch& launch) {
   log_info(cat(job.config().model.kind, " of ", with_commas(num_parameters), " parameters, ",
-               with_commas(job.data.prepared.train.num_tokens()), " training tokens, ",
+               with_commas(job.data.num_training_tokens()), " training tokens, ",
                counted(launch.size(), "rank"), " of ", counted(job.compute.num_threads, "thread"),
                " on ", job.compute.device.description, ", ", job.config().train.precision, ", ",
                ceiling_text(ceilings)));
@@ -97,14 +97,23 @@ std::string documents_text(const TokenFile& file) {
              counted(file.num_tokens(), "token"));
 }
 
+std::string amount_of(const PreparedData& text) {
+  return cat(documents_text(text.train), " for training, ",
+             text.validation ? documents_text(*text.validation) : "none");
+}
+
+std::string amount_of(const PreparedExamples& labelled) {
+  return cat(counted(labelled.train.size(), "labelled sample"), " of at most ",
+             counted(labelled.train.longest(), "token"), " for training, ",
+             labelled.validation ? counted(labelled.validation->size(), "sample") : "none");
+}
+
 // How much text there is, and how often the run reads it.
 void log_data(const Job& job) {
   const TrainConfig& train = job.config().train;
-  const PreparedData& prepared = job.data.prepared;
   const auto read = static_cast<double>(train.steps) * static_cast<double>(train.global_batch_size);
   const double passes = read / static_cast<double>(job.data.train->num_samples());
-  log_info(cat("text: ", documents_text(prepared.train), " for training, ",
-               prepared.validation ? documents_text(*prepared.validation) : "none",
+  log_info(cat("text: ", job.data.text ? amount_of(*job.data.text) : amount_of(*job.data.labelled),
                " for validation; ", with_commas(train.steps), " steps read ",
                fixed(passes, passes < 10 ? 2 : 0), " times as much as there is for training"));
 }
@@ -125,7 +134,7 @@ std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& lau
   options.share_of_core = cores_are_busy ? kShareOfBusyCore : 1.0;
   options.tensor_size = static_cast<int>(config.parallel.tensor);
   options.timeout_seconds = config.parallel.timeout_seconds;
-  options.tokenizer_json = run.job.data.prepared.tokenizer.to_json();
+  options.tokenizer_json = run.job.data.tokenizer.to_json();
   options.records = {ledger_path(run.folder.energy(), launch.rank())};
   if (launch.rank() == 0) options.records.push_back(run.folder.metrics());
   if (run.held) options.before_commit = [held = run.held] { held->require_in_place(); };

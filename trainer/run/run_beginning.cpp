@@ -72,6 +72,7 @@ void check_config_of_finished_run(const StartPoint& start, Config now) {
       parse_config(start.manifest.state.config, start.checkpoint.string() + "/manifest.json")
           .config;
   if (now.model.vocab_size == 0) now.model.vocab_size = before.model.vocab_size;
+  if (now.model.labels.empty()) now.model.labels = before.model.labels;
   check_resume_compatibility(before, now, takes_weights_alone(start, now));
 }
 
@@ -140,6 +141,11 @@ class Beginning {
     find_start_point(loaded.config);
     const auto series = agree_on_series(loaded, launch_);
     attempt_ = agree_on_attempt(folder_, launch_);
+    if (attempt_.number == 1 && start_.is_own(folder_) && start_.step() > 0) {
+      attempt_.notes.push_back(cat("No ledger tells of the attempts until step ", start_.step(),
+                                   ": their energy is lost, and is not in these numbers."));
+      if (launch_.rank() == 0) log_warn(attempt_.notes.back());
+    }
     launch_.together([&] {
       power_->write_to(ledger_path(folder_.energy(), launch_.rank()),
                        {attempt_.number, start_.step() + 1, price_of_attempt(loaded, series.get()),
@@ -245,10 +251,10 @@ CheckpointState checkpoint_state(const Job& job, int64_t step, const Launch& lau
   CheckpointState state;
   state.step = step;
   state.config = print_config(job.config(), ConfigText::kValues);
-  state.tokenizer_hash = hex16(job.data.prepared.tokenizer.hash());
+  state.tokenizer_hash = hex16(job.data.tokenizer.hash());
   state.data_fingerprint = hex16(job.data.fingerprint);
   state.num_tokens = job.num_tokens;
-  state.start_token = static_cast<int32_t>(job.data.prepared.train.header().start_token);
+  state.start_token = job.data.start_token;
   state.precision = precision;
   state.weights_type = precision == Precision::kFp64 ? "F64" : "F32";
   state.num_ranks = launch.size();
@@ -292,7 +298,7 @@ void load_beginning(const RunBeginning& run, Trainer& trainer, Launch& launch) {
     if (!run.start.checkpoint.empty()) {
       continue_from_checkpoint(run, trainer);
     } else if (run.job.initial) {
-      load_initial_weights(*run.job.initial, store);
+      load_initial_weights(*run.job.initial, run.config().model, store);
       log_info(cat("weights of ", run.config().model.init_from));
     }
   });

@@ -13,6 +13,7 @@
 #include "trainer/config/held_folder.h"
 #include "trainer/config/load_config.h"
 #include "trainer/run/run_ending.h"
+#include "trainer/run/run_report.h"
 
 namespace lmtrain {
 namespace {
@@ -83,6 +84,15 @@ void add_emissions(const RunFolder& folder, RunSummary& run) {
   if (!job.is_null()) run.job = job.at("id").get<std::string>();
 }
 
+// An attempt that failed wrote its last readings behind its last report.
+void add_newest_emissions(const RunFolder& folder, RunSummary& run) {
+  if (run.state != RunState::kFailed && run.state != RunState::kInterrupted) return;
+  const ReportedRun reported = reported_run(folder, "", {});
+  run.kwh = kwh(reported.report.energy.joules);
+  run.kg_co2e = reported.account.location.grams / 1000;
+  run.attempts = std::ssize(reported.report.attempts);
+}
+
 void add_state(const RunFolder& folder, RunSummary& run) {
   if (is_held(folder)) {
     run.state = RunState::kRunning;
@@ -115,6 +125,7 @@ RunSummary summary_of(const RunFolder& folder) {
   read_if_whole([&] { add_emissions(folder, run); });
   read_if_whole([&] { run.steps = load_config(folder.config(), {}).config.train.steps; });
   read_if_whole([&] { add_state(folder, run); });
+  read_if_whole([&] { add_newest_emissions(folder, run); });
   return run;
 }
 

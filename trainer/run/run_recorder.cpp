@@ -33,6 +33,15 @@ RunFacts facts_of(const RunBeginning& run, const std::string& command_line, int6
   return facts;
 }
 
+// A run that is copied elsewhere keeps the plan that was made for it.
+void keep_plan(const RunFolder& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(folder.plan(), error)) return;
+  std::filesystem::copy_file(folder.plan(), folder.kept_plan(),
+                             std::filesystem::copy_options::overwrite_existing, error);
+  if (error) log_warn(cat("the plan could not be copied into the run's folder: ", error.message()));
+}
+
 }  // namespace
 
 RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
@@ -47,18 +56,21 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       num_devices_(run.job.compute.device.device.is_cpu() ? launch.num_nodes() : launch.size()),
       reporter_(run.folder, run.config().energy, run.config().report, launch.world(),
                 OnDamagedLedger::kWarn) {
-  for (const std::string& note : run.attempt.notes) facts_.notes.push_back(note);
+  const auto add_note = [&](const std::string& note) {
+    if (std::ranges::find(facts_.notes, note) == facts_.notes.end()) facts_.notes.push_back(note);
+  };
+  for (const std::string& note : run.attempt.notes) add_note(note);
   facts_.has_lost_energy |= !run.attempt.notes.empty();
-  if (run.attempt.number == 1 && run.job.data.prepared.was_in_cache) {
-    facts_.notes.push_back(
-        cat("The text was in ", run.config().data.cache,
-            ", prepared before this run; what that took is not in its numbers."));
+  if (run.attempt.number == 1 && run.job.data.was_in_cache) {
+    add_note(cat("The text was in ", run.config().data.cache,
+                 ", prepared before this run; what that took is not in its numbers."));
   }
   if (run.roll_back) {
     facts_.notes.push_back(cat("Rolled back from step ", run.roll_back->step, " to step ",
                                run.start.step(), ", and skipped the batches between them, because ",
                                run.roll_back->reason, "."));
   }
+  if (launch.rank() == 0) keep_plan(run.folder);
   // From now on the folder tells of the run, whatever happens to it.
   const EmissionsReport so_far = write_report(run.start.step(), false);
   for (const AttemptEnergy& attempt : so_far.attempts) {

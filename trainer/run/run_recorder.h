@@ -63,6 +63,11 @@ class RunRecorder {
   // Collective: the same of a task.
   bool has_evaluated(const std::string& task, int64_t step) const;
 
+  // What each rank's energy is counted by from now on.
+  void take_series(std::shared_ptr<const IntensitySeries> series) {
+    power_.set_series(std::move(series));
+  }
+
   // The power caps that this attempt has tried by that step; it fills in which attempt this is.
   void power_caps(int64_t step, CapFacts caps);
 

@@ -69,7 +69,7 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
                            {"command_line", command_line},
                            {"started", utc_now()},
                            {"resumed_from", start.checkpoint.string()},
-                           {"tokenizer_hash", hex16(data.prepared.tokenizer.hash())},
+                           {"tokenizer_hash", hex16(data.tokenizer.hash())},
                            {"data_fingerprint", hex16(data.fingerprint)},
                            {"job", job ? job_to_json(*job) : json()},
                            {"ranks", ranks}};
@@ -78,15 +78,15 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
 
 TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& job,
                         Communicator* ranks, const std::function<void()>& pause) {
-  const Tokenizer& tokenizer = job.data.prepared.tokenizer;
-  const TaskResult result = evaluate_task(
-      {.model = model,
-       .tokenizer = tokenizer,
-       .start_token = static_cast<int32_t>(job.data.prepared.train.header().start_token),
-       .end_tokens = {tokenizer.end_of_text()},
-       .device = job.compute.device.device,
-       .ranks = ranks},
-      task, [&](size_t, size_t, const nlohmann::ordered_json&) { pause(); });
+  const Tokenizer& tokenizer = job.data.tokenizer;
+  const TaskResult result =
+      evaluate_task({.model = model,
+                     .tokenizer = tokenizer,
+                     .start_token = job.data.start_token,
+                     .end_tokens = {tokenizer.end_of_text()},
+                     .device = job.compute.device.device,
+                     .ranks = ranks},
+                    task, [&](size_t, size_t, const nlohmann::ordered_json&) { pause(); });
   return {task.shown_name(), result.measure, result.value, result.lower_is_better, result.numbers};
 }
 
@@ -94,7 +94,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
                                      at::Device device, Communicator* ranks,
                                      const std::function<void()>& pause) {
   std::vector<TextSample> samples;
-  const Tokenizer& tokenizer = data.prepared.tokenizer;
+  const Tokenizer& tokenizer = data.tokenizer;
   if (const auto* const encoder = dynamic_cast<const Encoder*>(&model)) {
     const int64_t count = std::min(config.eval.samples, data.num_validation_samples);
     for (int64_t i = 0; i < count; ++i) {
@@ -104,7 +104,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
     }
     return samples;
   }
-  const auto start = static_cast<int32_t>(data.prepared.train.header().start_token);
+  const auto start = data.start_token;
   Engine engine(dynamic_cast<const Decoder&>(model),
                 {.num_tokens = tokenizer.vocab_size(), .ranks = ranks});
   for (int64_t i = 0; i < config.eval.samples; ++i) {
@@ -148,13 +148,13 @@ void add_baseline(RunFacts& facts, const RunData& data, Objective objective,
   std::vector<int64_t> samples(static_cast<size_t>(data.num_validation_samples));
   std::iota(samples.begin(), samples.end(), 0);
   if (objective == Objective::kMaskedTokens) {
-    facts.most_frequent_accuracy = most_frequent_token_accuracy(
-        data.prepared.train, data.prepared.tokenizer, *data.validation, samples, pause);
+    facts.most_frequent_accuracy = most_frequent_token_accuracy(data.text->train, data.tokenizer,
+                                                                *data.validation, samples, pause);
     return;
   }
   facts.bigram_bits_per_byte =
-      BigramModel::fit(data.prepared.train, pause)
-          .score(*data.validation, samples, TargetBytes(data.prepared.tokenizer), pause)
+      BigramModel::fit(data.text->train, pause)
+          .score(*data.validation, samples, TargetBytes(data.tokenizer), pause)
           .bits_per_byte;
 }
 

@@ -43,8 +43,9 @@ EmissionsReport RunReporter::write(const RunFacts& facts) {
   if (world_.rank() != 0) return {};
   EmissionsReport report =
       unless_damaged([&] { return make_emissions_report(std::move(totals), config_, repricing_); });
-  if (const std::optional<PlanFactors> plan = load_plan(folder_.plan()))
-    report.plan = compare_with_plan(*plan, report, facts);
+  std::optional<PlanFactors> plan = load_plan(folder_.kept_plan());
+  if (!plan) plan = load_plan(folder_.plan());
+  if (plan) report.plan = compare_with_plan(*plan, report, facts);
   report.batch = load_batch_energy(folder_.batch_energy(), report.attempts);
   try {
     write_file_durably(folder_.facts(), to_json(facts));
@@ -89,7 +90,7 @@ Repricing repricing_of(const std::vector<std::string>& settings) {
     const std::vector<std::string> prices = {"energy.region", "energy.pue",
                                              "energy.intensity_g_per_kwh", "energy.intensity_file"};
     if (std::ranges::find(prices, key) == prices.end() && !is_of_report(key)) {
-      throw ConfigError(cat("report takes a new price (", join(prices, ", "),
+      throw ConfigError(cat("report takes another PUE or grid (", join(prices, ", "),
                             ") and the keys of report, not ", key));
     }
   }
@@ -168,6 +169,10 @@ void rewrite_report(const RunFolder& folder, const std::vector<std::string>& set
   require_records(folder);
   const Repricing repricing = repricing_of(settings);
   const RunFacts facts = facts_of(folder);
+  if (RunLedgers(folder.energy()).refresh().empty()) {
+    throw DataError(cat("the energy ledgers in ", folder.energy().string(),
+                        " hold no attempt, and the reports in the folder are left as they are"));
+  }
   const std::unique_ptr<Communicator> alone = make_single_communicator();
   RunReporter reporter(folder, energy_config_of(folder), people_of(folder, "", settings), *alone,
                        OnDamagedLedger::kThrow, repricing);

@@ -14,7 +14,9 @@
 #include "parallel/device.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/run/budget.h"
+#include "trainer/run/label_evaluation.h"
 #include "trainer/run/power_caps.h"
+#include "trainer/run/renewed_series.h"
 #include "trainer/run/run_pauses.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
@@ -50,6 +52,7 @@ class Loop {
         deadline_(parts.deadline),
         phases_(parts.phases),
         launch_(parts.launch),
+        series_(config_.energy),
         budget_(config_.energy, beginning_of_budget(parts)),
         state_(checkpoint_state(job_, 0, launch_)) {
     say_budget();
@@ -109,6 +112,7 @@ class Loop {
     signals.due_saves = launch_.rank() == 0 && schedule_.is_due_by_time() ? 1 : 0;
     signals.finished_saves = saver_.is_finished() ? 1 : 0;
     if (launch_.rank() == 0) signals.reserve_seconds = reserve_seconds();
+    if (launch_.rank() == 0) signals.new_series = series_.is_renewed() ? 1 : 0;
     if (pauses_) signals.due_pauses = pauses_->is_due() ? 1 : 0;
     const StepResult result =
         trainer_.train_step(*job_.data.train, step, signals, budget_.schedule_step());
@@ -120,6 +124,7 @@ class Loop {
     recorder_.end_step(step, result, trainer_, seconds, budget_.remaining_steps());
     caps_->after_step(step + 1, seconds, saver_.is_saving());
     say(trainer_.judgement(), launch_);
+    if (result.signals.new_series > 0) recorder_.take_series(series_.take(launch_));
     if (trainer_.judgement().verdict == Verdict::kRollBack)
       roll_back(step + 1, trainer_.judgement());
     stop_is_agreed_ = result.signals.stop_requests > 0;
@@ -146,6 +151,8 @@ class Loop {
   void say_budget() const {
     if (launch_.rank() == 0 && budget_.is_limited() && budget_.share() > 0)
       log_info(cat(budget_.text(), " by earlier attempts"));
+    if (launch_.rank() == 0 && budget_.is_limited() && recorder_.facts().has_lost_energy)
+      log_warn("the energy of earlier attempts is lost, and the budget counts without it");
     const auto done = static_cast<double>(beginning_.start.step());
     if (launch_.rank() != 0 || budget_.schedule_step() < done + 1) return;
     log_warn(cat(
@@ -193,7 +200,10 @@ class Loop {
       if (!recorder_.has_validated(done)) validate(done);
     });
     is_at_budget_ = true;
-    request_stop(cat("its budget is spent (", budget_.text(), ")"));
+    request_stop(cat(budget_.share() >= 1 ? "its budget is spent ("
+                                          : "the rest of its budget is not enough for another "
+                                            "step, the last validation and the save (",
+                     budget_.text(), ")"));
     throw StopRequested();
   }
 
@@ -261,7 +271,11 @@ class Loop {
     }
     if (done > beginning_.start.step() && last_saved_ != done) save(done);
     wait_for_save(/*must=*/false);
-    pauses_->wait(phases_, [this] { stop_where_asked(); });
+    pauses_->wait(phases_, [this] {
+      stop_where_asked();
+      if (launch_.any(launch_.rank() == 0 && series_.is_renewed()))
+        recorder_.take_series(series_.take(launch_));
+    });
     pause_is_agreed_ = false;
   }
 
@@ -274,17 +288,38 @@ class Loop {
     const double begin = monotonic_seconds();
     const RunData& data = job_.data;
     if (data.num_validation_samples == 0) return;
-    const bool predicts_next_token = config_.model.traits().predicts_next_token();
+    const Predicted predicted = data.labelled ? Predicted::kLabels
+                                : config_.model.traits().predicts_next_token()
+                                    ? Predicted::kNextTokens
+                                    : Predicted::kMaskedTokens;
     std::vector<EvaluatedSample> samples;
     const EvaluationResult result = trainer_.evaluate(*data.validation, data.num_validation_samples,
                                                       &samples, [this] { stop_where_asked(); });
-    if (predicts_next_token && validation_bytes_ == 0)
+    if (predicted == Predicted::kNextTokens && validation_bytes_ == 0)
       validation_bytes_ = count_validation_bytes(data);
-    ValidationMetrics metrics = validation_metrics(result, predicts_next_token, validation_bytes_);
+    ValidationMetrics metrics = validation_metrics(result, predicted, validation_bytes_);
     metrics.by_source = losses_by_source(samples, data.validation_sources);
     validation_seconds_ = monotonic_seconds() - begin;
     metrics.validation_seconds = validation_seconds_;
     recorder_.validation(step, metrics);
+    if (data.labelled) evaluate_labels(step, std::move(samples));
+  }
+
+  // Rank 0 has the report.
+  void evaluate_labels(int64_t step, std::vector<EvaluatedSample> samples) {
+    const RunData& data = job_.data;
+    launch_.first_works([&] {
+      if (!labels_) labels_.emplace(config_, *data.labelled);
+      const LabelEvaluation evaluation = labels_->evaluate(samples);
+      recorder_.task(step, evaluation.metrics);
+      RunFacts& facts = recorder_.facts();
+      facts.confusion = evaluation.confusion;
+      facts.samples.clear();
+      const auto count =
+          std::min<size_t>(samples.size(), static_cast<size_t>(config_.eval.samples));
+      for (size_t i = 0; i < count; ++i)
+        facts.samples.push_back(shown_prediction(config_, *data.labelled, samples[i]));
+    });
   }
 
   // Where the model is cut, all ranks compute it together; else rank 0 does alone. `work` calls its
@@ -396,12 +431,8 @@ class Loop {
     }
   }
 
-  void finish(int64_t step) {
-    require_folder_in_place();
-    RunFacts& facts = recorder_.facts();
-    if (launch_.rank() == 0 && config_.eval.samples > 0) {
-      log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
-    }
+  // What running text has taught: samples, and the baseline to hold the validation against.
+  void write_samples(RunFacts& facts) {
     with_model([&](Communicator* ranks, const std::function<void()>& pause) {
       const PhaseScope scope(phases_, Phase::kSamples);
       facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
@@ -411,6 +442,15 @@ class Loop {
       const PhaseScope scope(phases_, Phase::kEvaluation);
       add_baseline(facts, job_.data, config_.model.traits().objective, leave_where_asked);
     });
+  }
+
+  void finish(int64_t step) {
+    require_folder_in_place();
+    RunFacts& facts = recorder_.facts();
+    if (launch_.rank() == 0 && config_.eval.samples > 0 && !job_.data.labelled) {
+      log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
+    }
+    if (!job_.data.labelled) write_samples(facts);
     wait_for_save(/*must=*/true);
     recorder_.stop_power();
     launch_.world().barrier();
@@ -423,6 +463,7 @@ class Loop {
   }
 
   const RunBeginning& beginning_;
+  std::optional<LabelEvaluator> labels_;  // on rank 0, of labelled texts
   const Job& job_;
   const Config& config_;
   TrainingGroups& groups_;
@@ -437,6 +478,7 @@ class Loop {
   std::optional<RunPauses> pauses_;  // where the config has any
   bool pause_is_agreed_ = false;     // by all ranks, in the last step
   std::optional<RunPowerCaps> caps_;
+  RenewedSeries series_;
   Budget budget_;
   bool is_at_budget_ = false;
   double validation_seconds_ = 0;  // of the last one

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "models/cpu_capability.h"
 #include "parallel/typed_gather.h"
+#include "trainer/config/resolve_task.h"
 #include "trainer/planning/choose_layout.h"
 #include "trainer/planning/choose_precision.h"
 #include "trainer/planning/feasibility.h"
@@ -14,16 +15,22 @@ namespace lmtrain {
 namespace {
 
 void resolve_vocabulary(Job& job) {
-  const int64_t of_tokenizer = job.data.prepared.tokenizer.vocab_size();
+  const int64_t of_tokenizer = job.data.tokenizer.vocab_size();
   job.num_tokens = std::max(of_tokenizer, job.initial ? job.initial->num_tokens : 0);
   int64_t& rows = job.loaded.config.model.vocab_size;
   if (rows == 0) rows = job.num_tokens;
 }
 
+// Labels that no config names are those of the training texts.
+void resolve_labels(Job& job) {
+  if (job.data.labelled && has_label_names(job.config().task))
+    job.loaded.config.model.labels = job.data.labelled->labels;
+}
+
 // Embeddings belong to the tokens for which they were learned.
 void warn_of_other_tokens(const Job& job) {
   if (!job.initial || !has_tokenizer(job.initial->folder)) return;
-  const Tokenizer& now = job.data.prepared.tokenizer;
+  const Tokenizer& now = job.data.tokenizer;
   const Tokenizer then = Tokenizer::load(job.initial->folder);
   bool is_same = now.vocab_size() == then.vocab_size();
   for (int32_t id = 0; is_same && id < now.vocab_size(); ++id)
@@ -80,6 +87,7 @@ std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
           std::move(companions), std::move(ranks),   std::move(data)};
   launch.together([&] {
     resolve_vocabulary(job);
+    resolve_labels(job);
     check_before_training(job.loaded, job.config(), job.num_tokens, job.data.train->num_samples(),
                           launch.size(), launch.local_size(), job.compute.device.free_memory_bytes);
     if (launch.rank() == 0) warn_of_other_tokens(job);

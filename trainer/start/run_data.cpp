@@ -1,6 +1,8 @@
 #include "trainer/start/run_data.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <optional>
 #include <span>
 
@@ -9,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/blended_loader.h"
+#include "data/labelled/labelled_loader.h"
 #include "data/masked_loader.h"
 #include "data/next_token_loader.h"
 #include "data/target_bytes.h"
@@ -16,19 +19,43 @@
 
 namespace lmtrain {
 
-PreparedData prepare_and_show(const Config& config, int num_threads) {
-  std::string stage_shown;
-  const auto show = [&](std::string_view stage, double fraction) {
+namespace {
+
+// Shows the stages of a preparation, each once in a log, and the share that is done in a terminal.
+class ShownPreparation {
+ public:
+  void operator()(std::string_view stage, double fraction) {
     show_progress_line(cat(stage, " ", fixed(100 * fraction, 0), "%"));
-    if (stage_shown == stage) return;
+    if (shown_ == stage) return;
     if (!progress_line_is_live()) log_info(stage);
-    stage_shown = stage;
-  };
+    shown_ = stage;
+  }
+
+ private:
+  std::string shown_;
+};
+
+PrepareOptions options_of(const Config& config, int num_threads, ShownPreparation& shown) {
+  return {config.model.traits().predicts_next_token() ? TokenizerUse::kNextToken
+                                                      : TokenizerUse::kMaskedTokens,
+          num_threads, std::ref(shown), config.run.dir};
+}
+
+}  // namespace
+
+PreparedData prepare_and_show(const Config& config, int num_threads) {
+  ShownPreparation shown;
   PreparedData data =
-      prepare(config.data, config.tokenizer,
-              {config.model.traits().predicts_next_token() ? TokenizerUse::kNextToken
-                                                           : TokenizerUse::kMaskedTokens,
-               num_threads, show, config.run.dir});
+      prepare(config.data, config.tokenizer, options_of(config, num_threads, shown));
+  show_progress_line("");
+  return data;
+}
+
+PreparedExamples prepare_labelled_and_show(const Config& config, int num_threads) {
+  ShownPreparation shown;
+  PreparedExamples data =
+      prepare_labelled(config.data, config.tokenizer, config.task, config.model.labels,
+                       options_of(config, num_threads, shown));
   show_progress_line("");
   return data;
 }
@@ -85,42 +112,107 @@ std::vector<SourceTokens> tokens_by_source(const TokenFile& file,
   return sources;
 }
 
-RunData open_loaders(const Config& config, PreparedData prepared) {
-  RunData data{std::move(prepared), nullptr, nullptr, 0, {}, 0};
-  data.fingerprint = fingerprint_of(data.prepared, config.data);
-  const Tokenizer& tokenizer = data.prepared.tokenizer;
+void limit_validation(const Config& config, RunData& data, std::optional<int64_t> batches) {
+  if (!data.validation) return;
+  data.num_validation_samples = data.validation->num_samples();
+  if (batches) {
+    data.num_validation_samples =
+        std::min(data.num_validation_samples, *batches * config.train.global_batch_size);
+  }
+}
+
+RunData open_loaders(const Config& config, PreparedData text) {
+  RunData data{text.tokenizer, static_cast<int32_t>(text.train.header().start_token),
+               text.was_in_cache, std::move(text)};
+  const PreparedData& prepared = *data.text;
+  data.fingerprint = fingerprint_of(prepared, config.data);
   const auto seed = static_cast<uint64_t>(config.run.seed);
-  data.train = config.data.has_weights() ? open_blend(config, data.prepared)
-                                         : open_loader(config, data.prepared.train, tokenizer,
+  data.train = config.data.has_weights() ? open_blend(config, prepared)
+                                         : open_loader(config, prepared.train, prepared.tokenizer,
                                                        SampleOrder::kPermutedEachEpoch, seed);
-  if (!data.prepared.validation) return data;
+  if (!prepared.validation) return data;
   data.validation =
-      open_loader(config, *data.prepared.validation, tokenizer, SampleOrder::kSpread, seed);
+      open_loader(config, *prepared.validation, prepared.tokenizer, SampleOrder::kSpread, seed);
   data.validation_sources =
-      tokens_by_source(*data.prepared.validation, data.prepared.validation_documents, config.data);
-  data.num_validation_samples = std::min(data.validation->num_samples(),
-                                         config.eval.batches * config.train.global_batch_size);
+      tokens_by_source(*prepared.validation, prepared.validation_documents, config.data);
+  limit_validation(config, data, config.eval.batches.value_or(EvalConfig::kBatches));
   return data;
+}
+
+std::vector<double> class_weights_of(const Config& config, const PreparedExamples& prepared) {
+  const LabelledConfig& labelled = config.data.labelled;
+  const size_t num_labels = prepared.labels.size();
+  if (labelled.balanced) return balanced_weights(prepared.train, num_labels);
+  if (!labelled.class_weights.empty() && labelled.class_weights.size() != num_labels) {
+    throw ConfigError(cat("data.labelled.class_weights has ", labelled.class_weights.size(),
+                          " weights, and there are ", num_labels,
+                          " labels: ", join(prepared.labels, ", ")));
+  }
+  return labelled.class_weights;
+}
+
+RunData open_labelled(const Config& config, PreparedExamples labelled) {
+  RunData data{labelled.tokenizer, labelled.tokenizer.begin_of_text(), labelled.was_in_cache,
+               std::nullopt, std::move(labelled)};
+  const PreparedExamples& prepared = *data.labelled;
+  const Tokenizer& tokenizer = prepared.tokenizer;
+  data.fingerprint = prepared.train.fingerprint();
+  LabelledRule rule;
+  rule.task = config.task;
+  rule.sequence_length = config.data.sequence_length;
+  rule.pad = tokenizer.pad_token() >= 0 ? tokenizer.pad_token()
+                                        : std::max<int32_t>(0, tokenizer.end_of_text());
+  rule.num_segments = config.model.traits().num_segments;
+  // Vector units are full, and the tensor axis cuts the tokens evenly.
+  constexpr int64_t kMultiple = 8;
+  rule.width_multiple = std::lcm(kMultiple, config.parallel.tensor);
+  rule.group = config.data.labelled.group_by_length ? config.train.global_batch_size : 0;
+  rule.class_weights = class_weights_of(config, prepared);
+  const auto seed = static_cast<uint64_t>(config.run.seed);
+  data.train =
+      std::make_unique<LabelledLoader>(prepared.train, rule, SampleOrder::kPermutedEachEpoch, seed);
+  if (!prepared.validation) return data;
+  data.validation =
+      std::make_unique<LabelledLoader>(*prepared.validation, rule, SampleOrder::kSpread, seed);
+  limit_validation(config, data, config.eval.batches);
+  return data;
+}
+
+// Rank 0 prepares with `make`, the others open with `open` what it tells them.
+template <class Keys, class Prepared, class Make, class Open>
+Prepared prepared_by_first(Launch& launch, const Make& make, const Open& open) {
+  std::optional<Prepared> prepared;
+  launch.first_works([&] { prepared.emplace(make()); });
+  const Keys keys = broadcast_from(launch.world(), 0, prepared ? prepared->keys : Keys{});
+  launch.together([&] {
+    if (!prepared) prepared.emplace(open(keys));
+  });
+  return std::move(*prepared);
 }
 
 }  // namespace
 
 RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phases, Launch& launch) {
   const PhaseScope scope(phases, Phase::kPreparation);
-  std::optional<PreparedData> prepared;
-  launch.first_works([&] { prepared.emplace(prepare_and_show(config, num_threads)); });
-  const PreparedKeys keys =
-      broadcast_from(launch.world(), 0, prepared ? prepared->keys : PreparedKeys{});
   std::optional<RunData> data;
-  launch.together([&] {
-    if (!prepared) prepared.emplace(open_prepared(config.data, keys));
-    data.emplace(open_loaders(config, std::move(*prepared)));
-  });
+  if (config.task == TrainingTask::kLanguageModeling) {
+    PreparedData text = prepared_by_first<PreparedKeys, PreparedData>(
+        launch, [&] { return prepare_and_show(config, num_threads); },
+        [&](const PreparedKeys& keys) { return open_prepared(config.data, keys); });
+    launch.together([&] { data.emplace(open_loaders(config, std::move(text))); });
+  } else {
+    PreparedExamples labelled = prepared_by_first<ExampleKeys, PreparedExamples>(
+        launch, [&] { return prepare_labelled_and_show(config, num_threads); },
+        [&](const ExampleKeys& keys) {
+          return open_prepared_examples(config.data, config.tokenizer, config.task, keys);
+        });
+    launch.together([&] { data.emplace(open_labelled(config, std::move(labelled))); });
+  }
   return std::move(*data);
 }
 
 int64_t count_validation_bytes(const RunData& data) {
-  const TargetBytes bytes(data.prepared.tokenizer);
+  const TargetBytes bytes(data.tokenizer);
   int64_t total = 0;
   for (int64_t i = 0; i < data.num_validation_samples; ++i) {
     total += bytes.of_batch(data.validation->load(std::span<const int64_t>(&i, 1)));

@@ -1,11 +1,14 @@
-// The data of a run: the prepared text, and loaders of training and validation samples.
+// The data of a run: the prepared text or labelled texts, and loaders of training and validation
+// samples.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/phase.h"
+#include "data/labelled/prepare_labelled.h"
 #include "data/loader.h"
 #include "data/prepare.h"
 #include "parallel/launch.h"
@@ -20,17 +23,27 @@ struct SourceTokens {
 };
 
 struct RunData {
-  PreparedData prepared;
+  Tokenizer tokenizer;
+  int32_t start_token = -1;  // that a text begins with; -1: none
+  bool was_in_cache = false;
+  // One of the two: running text of language modeling, or labelled texts of any other task.
+  std::optional<PreparedData> text;
+  std::optional<PreparedExamples> labelled;
   std::unique_ptr<Loader> train;
   std::unique_ptr<Loader> validation;  // none when data.validation_fraction is 0
   int64_t num_validation_samples = 0;  // of one validation: at most eval.batches global batches
   std::vector<SourceTokens> validation_sources;
   // Two runs have the same one only if they train on the same tokens in the same proportions.
   uint64_t fingerprint = 0;
+
+  int64_t num_training_tokens() const {
+    return text ? text->train.num_tokens() : labelled->train.num_tokens();
+  }
 };
 
-// Prepares the config's sources and shows the progress.
+// Prepare the config's sources and show the progress; the second for labelled texts.
 PreparedData prepare_and_show(const Config& config, int num_threads);
+PreparedExamples prepare_labelled_and_show(const Config& config, int num_threads);
 
 // Collective. Rank 0 prepares what the cache lacks, with `num_threads` threads, while the others
 // wait; then all ranks open the same files. Throws CollectiveError where any rank fails.

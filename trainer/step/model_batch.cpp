@@ -27,8 +27,31 @@ at::Tensor lengths_of(const Batch& batch) {
   return at::tensor(lengths, at::kInt);
 }
 
+// A text's label and weight stand at its first token.
+Targets label_targets(const Batch& batch, const ModelConfig& model, at::Device device) {
+  Targets targets;
+  const at::Tensor labels = to_tensor(batch, batch.labels, at::kLong, at::kCPU);
+  const at::Tensor weights = to_tensor(batch, batch.weights, at::kFloat, at::kCPU);
+  if (!model.classifies_texts() && !model.answers_questions()) {
+    targets.labels = labels.to(device);
+    targets.weights = weights.to(device);
+    return targets;
+  }
+  targets.weights = weights.select(1, 0).to(device);
+  // Rows without a sample have no label.
+  const at::Tensor known = weights.select(1, 0).ne(0).unsqueeze(1);
+  const at::Tensor own =
+      at::where(known, labels.narrow(1, 0, model.answers_questions() ? 2 : 1), -1);
+  targets.labels = (model.answers_questions() ? own : own.squeeze(1)).contiguous().to(device);
+  if (model.is_regression())
+    targets.values = at::tensor(batch.sample_values, at::kDouble).to(device);
+  return targets;
+}
+
 // A decoder's targets are all tokens, an encoder's those with a weight.
-Targets targets_of(const Batch& batch, const ModelTraits& traits, at::Device device) {
+Targets targets_of(const Batch& batch, const ModelConfig& model, at::Device device) {
+  if (model.has_label_head()) return label_targets(batch, model, device);
+  const ModelTraits traits = model.traits();
   Targets targets;
   if (traits.predicts_next_token()) {
     targets.labels = to_tensor(batch, batch.labels, at::kLong, device);
@@ -67,7 +90,7 @@ ModelBatch to_model_batch(const Batch& batch, const ModelConfig& model,
   result.input = make_input(model, tokens);
   result.input.dropout = options.dropout;
   result.input.dropout.samples = batch.sample_indices;
-  result.targets = targets_of(batch, model.traits(), device);
+  result.targets = targets_of(batch, model, device);
   return result;
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <span>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -12,6 +14,7 @@
 #include "parallel/precision.h"
 #include "parallel/typed_gather.h"
 #include "trainer/step/gradient_norm.h"
+#include "trainer/step/label_predictions.h"
 #include "trainer/step/optimizers.h"
 #include "trainer/step/replay.h"
 #include "trainer/step/schedule.h"
@@ -22,7 +25,10 @@ namespace {
 BatchCounts counts_of(const Batch& batch) {
   BatchCounts counts;
   for (const uint8_t is_real : batch.padding_mask) counts.tokens += is_real;
-  for (const float weight : batch.weights) counts.targets += weight != 0.0F ? 1 : 0;
+  for (const float weight : batch.weights) {
+    counts.targets += weight != 0.0F ? 1 : 0;
+    counts.weights += weight;
+  }
   for (const int64_t label : batch.sentence_labels) counts.sentences += label >= 0 ? 1 : 0;
   return counts;
 }
@@ -37,11 +43,50 @@ void add(BatchCounts& to, const BatchCounts& more) {
   to.tokens += more.tokens;
   to.targets += more.targets;
   to.sentences += more.sentences;
+  to.weights += more.weights;
 }
 
 double mean(double sum, int64_t count) {
   return sum / static_cast<double>(std::max<int64_t>(1, count));
 }
+
+// By the targets' weights. A batch without targets has the mean 0.
+double weighted_mean(double sum, const BatchCounts& counts) {
+  return counts.weights > 0 ? sum / counts.weights : 0.0;
+}
+
+// What each rank predicts of its samples, which every rank gets.
+class Predictions {
+ public:
+  // Of the samples from `first` on.
+  void add(int64_t first, const std::vector<std::vector<double>>& of_samples) {
+    for (size_t i = 0; i < of_samples.size(); ++i) {
+      words_.push_back(static_cast<double>(first + static_cast<int64_t>(i)));
+      words_.push_back(static_cast<double>(of_samples[i].size()));
+      words_.insert(words_.end(), of_samples[i].begin(), of_samples[i].end());
+    }
+  }
+
+  // Collective.
+  void give_to(std::vector<EvaluatedSample>& samples, Communicator& data) const {
+    const std::string mine(reinterpret_cast<const char*>(words_.data()),
+                           words_.size() * sizeof(double));
+    for (const std::string& of_rank : gather_texts(data, mine)) {
+      std::vector<double> words(of_rank.size() / sizeof(double));
+      std::memcpy(words.data(), of_rank.data(), words.size() * sizeof(double));
+      for (size_t at = 0; at < words.size();) {
+        EvaluatedSample& sample = samples.at(static_cast<size_t>(words[at]));
+        const auto begin = words.begin() + static_cast<ptrdiff_t>(at) + 2;
+        const auto count = static_cast<size_t>(words[at + 1]);
+        sample.predictions.assign(begin, begin + static_cast<ptrdiff_t>(count));
+        at += 2 + count;
+      }
+    }
+  }
+
+ private:
+  std::vector<double> words_;  // of each sample its number, how many follow, and these
+};
 
 std::vector<int64_t> range(int64_t begin, int64_t end) {
   std::vector<int64_t> indices;
@@ -90,7 +135,7 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
 
   // Forward and backward. The gradients are those of the mean losses over all targets and sentences
   // of the global batch.
-  const LossScales scales = {mean(1.0, result.counts.targets), mean(1.0, result.counts.sentences),
+  const LossScales scales = {weighted_mean(1.0, result.counts), mean(1.0, result.counts.sentences),
                              train.z_loss};
   const auto compute = [&] { return compute_gradients(batches, step, scales); };
   const bool is_replayed = train.replay_every > 0 && (step + 1) % train.replay_every == 0;
@@ -176,6 +221,7 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
     result.signals.stop_requests += of_rank.stop_requests;
     result.signals.due_saves += of_rank.due_saves;
     result.signals.due_pauses += of_rank.due_pauses;
+    result.signals.new_series += of_rank.new_series;
     result.signals.finished_saves += of_rank.finished_saves;
     result.signals.watts += of_rank.watts;
     result.signals.joules += of_rank.joules;
@@ -191,16 +237,20 @@ void Trainer::combine(const std::vector<SampleResult>& mine, const RankSignals& 
       hash.update(&sample.hash, sizeof sample.hash);
     }
   }
-  result.loss = mean(loss, result.counts.targets);
+  result.loss = weighted_mean(loss, result.counts);
   result.sentence_loss = mean(sentence_loss, result.counts.sentences);
   result.data_hash = hash.digest();
 }
 
 BatchCounts Trainer::sum_over_data(const BatchCounts& mine) {
-  const at::Tensor total = at::tensor({mine.tokens, mine.targets, mine.sentences}, at::kLong);
+  // Counts are exact in doubles.
+  const at::Tensor total =
+      at::tensor({static_cast<double>(mine.tokens), static_cast<double>(mine.targets),
+                  static_cast<double>(mine.sentences), mine.weights},
+                 at::kDouble);
   mesh_.host_data().all_reduce(total, ReduceOp::kSum)->wait();
-  const auto* const sums = total.data_ptr<int64_t>();
-  return {sums[0], sums[1], sums[2]};
+  const auto* const sums = total.data_ptr<double>();
+  return {std::llround(sums[0]), std::llround(sums[1]), std::llround(sums[2]), sums[3]};
 }
 
 EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
@@ -213,6 +263,7 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
   constexpr int64_t kColumns = 6;
   const at::Tensor scores = at::zeros({num_samples, kColumns}, at::kDouble);
   BatchCounts counts;
+  Predictions predictions;
   const int64_t share = (num_samples + data.size() - 1) / data.size();
   const int64_t end = std::min(num_samples, share * (data.rank() + 1));
   // Every rank must run the model equally often, because its layers may gather weights.
@@ -230,7 +281,10 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
     const ModelBatch tensors = on_device(batch, DropoutContext{});
     double* row = scores[at].data_ptr<double>();
     size_t sample = 0;
-    for (const SampleScore& score : model_->loss(tensors.input, tensors.targets, {}).samples()) {
+    const ModelLoss loss = model_->loss(tensors.input, tensors.targets, {});
+    if (samples != nullptr && loss.label_logits.defined())
+      predictions.add(at, label_predictions(config_.model, batch, loss.label_logits));
+    for (const SampleScore& score : loss.samples()) {
       *row++ = score.loss;
       *row++ = static_cast<double>(score.num_correct);
       *row++ = score.sentence_loss;
@@ -251,9 +305,10 @@ EvaluationResult Trainer::evaluate(const Loader& loader, int64_t num_samples,
   };
   for (int64_t i = 0; samples != nullptr && i < num_samples; ++i) {
     const double* const row = scores.data_ptr<double>() + i * kColumns;
-    samples->push_back({static_cast<int64_t>(row[5]), row[0], static_cast<int64_t>(row[4])});
+    samples->push_back({static_cast<int64_t>(row[5]), row[0], static_cast<int64_t>(row[4]), {}});
   }
-  result.loss = mean(sum(0), result.counts.targets);
+  if (samples != nullptr && config_.model.has_label_head()) predictions.give_to(*samples, data);
+  result.loss = weighted_mean(sum(0), result.counts);
   result.accuracy = mean(sum(1), result.counts.targets);
   result.sentence_loss = mean(sum(2), result.counts.sentences);
   result.sentence_accuracy = mean(sum(3), result.counts.sentences);

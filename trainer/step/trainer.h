@@ -30,6 +30,7 @@ struct RankSignals {
   int64_t stop_requests = 0;   // 1 when this rank was asked to stop
   int64_t due_saves = 0;       // 1 when this rank finds that a save is due, which rank 0 alone does
   int64_t due_pauses = 0;      // 1 when this rank finds that the run is to pause; rank 0 alone does
+  int64_t new_series = 0;      // 1 when this rank, 0, finds the grid's intensities written anew
   int64_t finished_saves = 0;  // 1 when this rank's part of a save beside training is done
   double watts = 0;            // power read from the sensors that this rank owns
   double joules = 0;           // energy since the start of this attempt
@@ -41,14 +42,17 @@ struct RankSignals {
 
 // Counts of what a batch trains on.
 struct BatchCounts {
-  int64_t tokens = 0;     // without padding
-  int64_t targets = 0;    // tokens to predict: all for a decoder, the masked tokens for bert
+  int64_t tokens = 0;  // without padding
+  int64_t targets =
+      0;  // what is predicted: all tokens for a decoder, the masked ones for bert, the
+          // labels of labelled texts
   int64_t sentences = 0;  // pairs of segments
+  double weights = 0;     // sum of the targets' weights, all of which are 1 but for labels
 };
 
 // The result of one step, the same on every rank.
 struct StepResult {
-  double loss = 0;           // mean over the targets of the global batch, in nats
+  double loss = 0;           // mean over the targets of the global batch by their weights, in nats
   double sentence_loss = 0;  // mean over the pairs of segments of the global batch, if any
   double gradient_norm = 0;  // before clipping
   double lr = 0;
@@ -69,8 +73,9 @@ struct EvaluationResult {
 // What one sample gave in an evaluation.
 struct EvaluatedSample {
   int64_t place = 0;  // see Batch::sample_places
-  double loss = 0;    // sum over its targets, in nats
+  double loss = 0;    // sum over its targets by their weights, in nats
   int64_t targets = 0;
+  std::vector<double> predictions;  // of labelled texts (trainer/step/label_predictions.h)
 };
 
 class Trainer {

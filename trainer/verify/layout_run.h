@@ -51,7 +51,9 @@ class PermutedLoader : public Loader {
  public:
   // `inner` outlives this.
   PermutedLoader(const Loader& inner, int64_t global_batch_size, uint64_t seed);
-  Batch empty_batch(int64_t num_samples) const override { return inner_.empty_batch(num_samples); }
+  Batch empty_batch(std::span<const int64_t> indices) const override {
+    return inner_.empty_batch(indices);
+  }
   void fill_row(Batch& batch, size_t row, int64_t index) const override;
 
  private:

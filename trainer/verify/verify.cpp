@@ -86,8 +86,8 @@ LayoutRunInput input_of(const Job& job, int64_t num_steps) {
   input.device = job.compute.device.device;
   input.num_steps = num_steps;
   if (job.initial) {
-    input.load_weights = [&initial = *job.initial](ParameterStore& store) {
-      load_initial_weights(initial, store);
+    input.load_weights = [&job](ParameterStore& store) {
+      load_initial_weights(*job.initial, job.config().model, store);
     };
   }
   return input;

@@ -34,7 +34,7 @@ class Alone {
   PhaseTracker phases_;
   std::unique_ptr<Communicator> group_;
   Mesh mesh_;
-  SyntheticLoader loader_{kVocabulary, 16, false};
+  SyntheticLoader loader_{config_.model, 16};
   Trainer trainer_;
 };
 

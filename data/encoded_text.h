@@ -1,19 +1,22 @@
-// Texts and pairs of texts as a model with a head of labels, or one that embeds, reads them:
-// special tokens around them, cut to what the model holds, padded where several are read at once.
+// A text or a pair of texts as token ids, with special tokens around them, cut to what a model
+// reads.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/choice.h"
 #include "data/tokenizer/tokenizer.h"
-#include "models/model_input.h"
-#include "trainer/inference/text_file.h"
 
 namespace lmtrain {
+
+struct TextPair {
+  std::string text;
+  std::string pair;  // "" where the text is alone
+};
 
 // What happens to a text that is too long, by transformers' names: it is refused; tokens go from
 // the end of the longer of the two texts; or from the end of one of them.
@@ -27,6 +30,9 @@ struct EncodingOptions {
   SpecialTokens special_tokens = SpecialTokens::kAsText;
   Truncation truncation = Truncation::kRefuse;
   int64_t max_tokens = 0;  // special ones included
+  // What messages call the last two.
+  std::string truncation_name = "--truncation";
+  std::string limit_name = "--max-length";
 };
 
 struct EncodedText {
@@ -39,21 +45,15 @@ struct EncodedText {
 // Throws DataError for a text without tokens, and for one that is too long and may not be cut.
 EncodedText encode_text(const Tokenizer& tokenizer, const TextPair& texts,
                         const EncodingOptions& options);
+// The same of tokens. `second` is empty where the text is alone.
+EncodedText encode_tokens(const Tokenizer& tokenizer, std::vector<int32_t> first,
+                          std::vector<int32_t> second, const EncodingOptions& options);
+
+// Special tokens that stand around one text, or around two.
+int64_t num_special_tokens(const Tokenizer& tokenizer, bool is_pair);
 
 // How many tokens of two texts are kept so that both are at most `limit` together, as the
 // tokenizers package cuts with longest_first.
 std::pair<int64_t, int64_t> longest_first(int64_t first, int64_t second, int64_t limit);
-
-std::vector<size_t> lengths_of(const std::vector<EncodedText>& texts);
-
-// The input for texts that are read at once, padded to the longest of them.
-ModelInput padded_input(const ModelConfig& model, const std::vector<EncodedText>& texts,
-                        std::span<const size_t> places);
-
-// Calls `read` with the places of texts, of so many tokens each, to be read at once. Texts of about
-// the same length come together, so that little is padded; they are looked for among the next few
-// hundred, so that results come soon and in about the order of the texts.
-void in_batches(const std::vector<size_t>& lengths, int64_t batch_size,
-                const std::function<void(std::span<const size_t>)>& read);
 
 }  // namespace lmtrain

@@ -1,4 +1,4 @@
-#include "trainer/inference/encoded_text.h"
+#include "trainer/inference/text_batches.h"
 
 #include <algorithm>
 

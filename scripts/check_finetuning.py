@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""lmtrain's training on labelled texts against transformers, in fp64: check_finetuning.py LMTRAIN
+
+For each family and head a small random model of transformers is trained for ten steps by both, on the same texts, which
+are all in each batch. The losses of the steps, and the logits of the trained model as lmtrain exports it, are within
+1e-9; an answer is looked for among real tokens alone. Then the measures of a validation are held against scikit-learn,
+scipy, seqeval and the rules of SQuAD, on what lmtrain predict says of the same texts.
+"""
+import collections
+import csv
+import json
+import random
+import re
+import string
+
+from check_support import WORDS, run_checks
+
+import make_reference
+import reference_heads
+import scipy.stats
+import seqeval.metrics
+import sklearn.metrics
+import tokenizers
+import torch
+import transformers
+
+TOLERANCE, POSITIONS, STEPS, SAMPLES = 1e-9, 64, 10, 12
+TASKS = {"sequence": "classification", "regression": "regression", "token": "tagging", "answer": "question_answering"}
+CONFIG = """
+task: {task}
+run: {{name: {name}, dir: runs}}
+model: {{init_from: {model}}}
+data: {{sources: [{{path: {file}}}], validation_fraction: 0.0, sequence_length: {positions}, cache: cache{data}}}
+train: {{steps: {steps}, global_batch_size: {samples}, micro_batch_size: {micro}, precision: fp64, clip_grad_norm: 0}}
+optimizer: {{lr: 0.01, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0}}
+schedule: {{kind: constant_then_decay, warmup_steps: 0, decay_fraction: 0}}
+eval: {{interval: 0}}
+checkpoint: {{interval: 0}}
+"""
+LABELS = [f"kind {i}" for i in range(reference_heads.LABELS)]
+
+
+def words(count, draws):
+    return [draws.choice(WORDS) for _ in range(count)]
+
+
+def labelled_texts(seed):
+    """Lines for each head; texts of several lengths."""
+    draws = random.Random(seed)
+    lines = collections.defaultdict(list)
+    for i in range(SAMPLES):
+        text, pair = words(draws.randint(2, 9), draws), words(draws.randint(1, 7), draws)
+        lines["sequence"].append({"text": " ".join(text), "pair": " ".join(pair), "label": LABELS[i % len(LABELS)]})
+        lines["regression"].append({"text": " ".join(text), "pair": " ".join(pair), "label": draws.uniform(-2, 2)})
+        lines["token"].append({"tokens": text, "tags": [draws.choice(LABELS) for _ in text]})
+        start = draws.randrange(len(text))
+        answer = " ".join(text[start:start + draws.randint(1, 2)])
+        begin = len(" ".join(text[:start])) + (start > 0)
+        lines["answer"].append({"question": " ".join(pair), "context": " ".join(text),
+                                "answers": {"text": [answer], "answer_start": [begin]}})
+    return lines
+
+
+def encoded(tokenizer, first, second=None):
+    one = tokenizer.encode(first, second) if second else tokenizer.encode(first)
+    return one.ids, one.type_ids
+
+
+def batch_of(tokenizer, lines, head, padding, byte_level):
+    """ids, type ids, real tokens and targets, padded at the right."""
+    samples = []
+    for line in lines:
+        if head == "token":
+            ids, labels = [], []
+            for i, word in enumerate(line["tokens"]):
+                piece = tokenizer.encode((" " if i and byte_level else "") + word, add_special_tokens=False).ids
+                ids += piece
+                labels += [LABELS.index(line["tags"][i])] + [-100] * (len(piece) - 1)
+            # [CLS] and [SEP] where the tokenizer puts them around a text.
+            begin, end = [], []
+            if tokenizer.post_processor is not None:
+                around = tokenizer.encode("").ids
+                begin, end = around[:1], around[1:]
+            samples.append((begin + ids + end, None, [-100] * len(begin) + labels + [-100] * len(end)))
+        elif head == "answer":
+            ids, types = encoded(tokenizer, line["question"], line["context"])
+            one = tokenizer.encode(line["question"], line["context"])
+            begin = line["answers"]["answer_start"][0]
+            end = begin + len(line["answers"]["text"][0])
+            inside = [i for i, (sequence, span) in enumerate(zip(one.sequence_ids, one.offsets))
+                      if sequence == 1 and span[0] < end and span[1] > begin]
+            samples.append((ids, types, [inside[0], inside[-1]]))
+        else:
+            ids, types = encoded(tokenizer, line["text"], line["pair"])
+            samples.append((ids, types, line["label"] if head == "regression" else LABELS.index(line["label"])))
+    width = max(len(ids) for ids, _, _ in samples)
+    pad = lambda values, filler: list(values) + [filler] * (width - len(values))
+    ids = torch.tensor([pad(ids, padding) for ids, _, _ in samples])
+    types = torch.tensor([pad(types or [0] * len(ids), 0) for ids, types, _ in samples])
+    is_real = torch.tensor([pad([1] * len(ids), 0) for ids, _, _ in samples]).bool()
+    if head == "token":
+        targets = {"labels": torch.tensor([pad(target, -100) for _, _, target in samples])}
+    elif head == "answer":
+        targets = {"start_positions": torch.tensor([target[0] for _, _, target in samples]),
+                   "end_positions": torch.tensor([target[1] for _, _, target in samples])}
+    else:
+        kind = torch.float64 if head == "regression" else torch.long
+        targets = {"labels": torch.tensor([target for _, _, target in samples], dtype=kind)}
+    return ids, types, is_real, targets
+
+
+def logits_of(model, head, ids, types, is_real):
+    given = {"input_ids": ids, "attention_mask": is_real.long()}
+    if getattr(model.config, "type_vocab_size", 0) > 1:
+        given["token_type_ids"] = types
+    out = model(**given)
+    return torch.stack([out.start_logits, out.end_logits], -1) if head == "answer" else out.logits
+
+
+def train(model, head, batch):
+    ids, types, is_real, targets = batch
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
+    losses = []
+    for _ in range(STEPS):
+        loss = reference_heads.loss_of(head, logits_of(model, head, ids, types, is_real), targets, is_real)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def compare_training(checks, name, head, model, tokenizer_name):
+    torch.manual_seed(len(name))
+    model = model.double()
+    for parameter in model.parameters():
+        parameter.data = torch.randn_like(parameter) * 0.1
+    model.save_pretrained(checks.folder / name)
+    tokenizer = tokenizers.Tokenizer.from_file(str(checks.folder / tokenizer_name / "tokenizer.json"))
+    tokenizer.save(str(checks.folder / name / "tokenizer.json"))
+    lines = labelled_texts(len(name))[head]
+    checks.write(f"{name}.jsonl", lines)
+    data = ", labelled: {pair: pair}" if head in ("sequence", "regression") else ""
+    micro = 4 if "bert" in name else SAMPLES
+    (checks.folder / f"{name}.yaml").write_text(CONFIG.format(
+        task=TASKS[head], name=name, model=name, file=f"{name}.jsonl", positions=POSITIONS, data=data, steps=STEPS,
+        samples=SAMPLES, micro=micro))
+    checks.run(f"{name}.yaml")
+    ours = [json.loads(line) for line in (checks.folder / f"runs/{name}/metrics.jsonl").read_text().splitlines()]
+    ours = [line["loss"] for line in ours if "loss" in line]
+    padding = tokenizer.token_to_id("[PAD]") or 0
+    batch = batch_of(tokenizer, lines, head, padding, tokenizer_name == "bpe")
+    make_reference.in_fp64(model)
+    # Dropout is off in these configs, and training mode changes nothing else.
+    theirs = train(model.train(), head, batch)
+    worst = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(ours, theirs, strict=True))
+    checks.run("export", f"runs/{name}", f"{name}.exported", "--type", "float64")
+    exported = type(model).from_pretrained(checks.folder / f"{name}.exported", dtype=torch.float64)
+    make_reference.in_fp64(exported)
+    with torch.no_grad():
+        mine = logits_of(exported, head, *batch[:3])
+        other = logits_of(model, head, *batch[:3])
+    real = batch[2] if head in ("token", "answer") else torch.ones(len(lines)).bool()
+    difference = (mine - other)[real].abs().max().item()
+    print(f"{name}: losses of {STEPS} steps differ by at most {worst:.2g}, logits by {difference:.2g}", flush=True)
+    assert worst < TOLERANCE and difference < 1e-8, f"{name}: {ours} against {theirs}"
+
+
+def normalised(text):
+    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def answer_f1(predicted, known):
+    a, b = normalised(predicted).split(), normalised(known).split()
+    same = sum((collections.Counter(a) & collections.Counter(b)).values())
+    return float(a == b) if not a or not b else 2 * same / (len(a) + len(b))
+
+
+def measured(checks, name):
+    lines = [json.loads(line) for line in (checks.folder / f"runs/{name}/metrics.jsonl").read_text().splitlines()]
+    return next(line for line in reversed(lines) if line.get("task") == "validation")
+
+
+def compare_measures(checks, task, head):
+    """On texts whose labels are drawn, so that all kinds of mistakes are made."""
+    draws = random.Random(7)
+    lines = [line for seed in range(20) for line in labelled_texts(seed + 100)[head]]
+    if head == "token":
+        for line in lines:
+            line["tags"] = [draws.choice(["O", "O", "B-A", "I-A", "B-B", "I-B"]) for _ in line["tokens"]]
+    if head == "sequence":
+        for line in lines:
+            line["label"] = draws.choice(["no", "yes"])
+    if head == "answer":
+        for line in lines[::5]:
+            line["answers"] = []
+    name = f"measures-{head}"
+    checks.write("measured.jsonl", lines)
+    checks.write("few.jsonl", lines[:48])
+    pair = ", labelled: {pair: pair, held_out: [measured.jsonl]}" if head in ("sequence", "regression") else \
+        ", labelled: {held_out: [measured.jsonl]}"
+    text = CONFIG.format(task=task, name=name, model=f"bert_{head}", file="few.jsonl", positions=POSITIONS, data=pair, steps=60,
+                         samples=12, micro=4).replace("validation_fraction: 0.0, ", "")
+    if head in ("sequence", "token"):
+        known = ["no", "yes"] if head == "sequence" else ["O", "B-A", "I-A", "B-B", "I-B"]
+        text = text.replace("model: {", f"model: {{labels: {json.dumps(known)}, ")
+    (checks.folder / "measured.yaml").write_text(text)
+    checks.run("measured.yaml")
+    ours = measured(checks, name)
+    asked = [{"text": line.get("text") or line.get("question") or " ".join(line["tokens"]),
+              **({"pair": line["context"]} if head == "answer" else {"pair": line["pair"]} if "pair" in line else {})}
+             for line in lines]
+    checks.write("asked.jsonl", asked)
+    said = [json.loads(line) for line in checks.run("predict", f"runs/{name}", "--texts", "asked.jsonl").splitlines()]
+    if head == "sequence":
+        truth, found = [line["label"] for line in lines], [one["label"] for one in said]
+        theirs = {"accuracy": sklearn.metrics.accuracy_score(truth, found),
+                  "f1": sklearn.metrics.f1_score(truth, found, pos_label="yes"),
+                  "f1_macro": sklearn.metrics.f1_score(truth, found, average="macro"),
+                  "f1_micro": sklearn.metrics.f1_score(truth, found, average="micro"),
+                  "matthews": sklearn.metrics.matthews_corrcoef(truth, found)}
+    elif head == "regression":
+        truth, found = [line["label"] for line in lines], [one["value"] for one in said]
+        theirs = {"pearson": scipy.stats.pearsonr(truth, found).statistic,
+                  "spearman": scipy.stats.spearmanr(truth, found).statistic,
+                  "mean_squared_error": sklearn.metrics.mean_squared_error(truth, found)}
+    elif head == "token":
+        tokenizer = tokenizers.Tokenizer.from_file(str(checks.folder / "wordpiece/tokenizer.json"))
+        found = []
+        for line, one in zip(lines, said, strict=True):
+            at, tags = 1, []
+            for word in line["tokens"]:
+                tags.append(one["labels"][at])
+                at += len(tokenizer.encode(word, add_special_tokens=False).ids)
+            found.append(tags)
+        truth = [line["tags"] for line in lines]
+        theirs = {"span_f1": seqeval.metrics.f1_score(truth, found), "accuracy": seqeval.metrics.accuracy_score(truth, found),
+                  "span_precision": seqeval.metrics.precision_score(truth, found),
+                  "span_recall": seqeval.metrics.recall_score(truth, found)}
+    else:
+        exact, f1 = [], []
+        for line, one in zip(lines, said, strict=True):
+            known = line["answers"]["text"] if line["answers"] else [""]
+            # lmtrain predict always answers; "none" is said where the first token scores higher.
+            first = sum(one["logits"][0])
+            found = "" if first > one["score"] else one["answer"]
+            exact.append(max(normalised(found) == normalised(answer) for answer in known))
+            f1.append(max(answer_f1(found, answer) for answer in known))
+        theirs = {"exact_match": sum(exact) / len(exact), "answer_f1": sum(f1) / len(f1)}
+    for key, value in theirs.items():
+        assert abs(ours[key] - value) < 1e-9, f"{task}: {key} is {ours[key]}, expected {value}"
+    print(f"{task}: {', '.join(f'{key} {value:.4f}' for key, value in theirs.items())} as expected", flush=True)
+
+
+def prepare(checks):
+    sizes = {name: tokenizers.Tokenizer.from_file(str(checks.folder / name / "tokenizer.json")).get_vocab_size()
+             for name in ("wordpiece", "bpe")}
+    torch.set_num_threads(2)
+    for tokenizer_name, wanted in (("wordpiece", ("bert_", "distilbert_")), ("bpe", ("gpt2_", "llama_"))):
+        for name, head, model in reference_heads.models(sizes[tokenizer_name], POSITIONS):
+            if name.startswith(wanted):
+                yield compare_training, name, head, model, tokenizer_name
+    for head, task in TASKS.items():
+        yield compare_measures, task, head
+
+
+if __name__ == "__main__":
+    run_checks(prepare)

@@ -1,0 +1,193 @@
+#include "trainer/run/label_evaluation.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "trainer/evaluation/label_metrics.h"
+
+namespace lmtrain {
+namespace {
+
+TaskMetrics metrics_of(const LabelMetrics& values, const std::string& measure) {
+  TaskMetrics metrics;
+  metrics.name = "validation";
+  metrics.measure = measure;
+  for (const auto& [name, value] : values) {
+    metrics.numbers[name] = value;
+    if (name == measure) metrics.value = value;
+  }
+  return metrics;
+}
+
+int64_t as_label(double value) { return static_cast<int64_t>(value); }
+
+// Tags such as O, B-PER and I-PER mark spans; those of parts of speech do not.
+bool mark_spans(const std::vector<std::string>& names) {
+  return std::ranges::all_of(names, [](const std::string& name) {
+    constexpr std::string_view kPrefixes = "BIESLU";
+    return name == "O" ||
+           (name.size() > 1 && name[1] == '-' && kPrefixes.find(name[0]) != std::string_view::npos);
+  });
+}
+
+std::vector<std::string> names_of(const std::vector<std::string>& names,
+                                  const std::vector<int64_t>& labels) {
+  std::vector<std::string> texts;
+  for (const int64_t label : labels) texts.push_back(names.at(static_cast<size_t>(label)));
+  return texts;
+}
+
+std::vector<int64_t> known_labels(const Example& example) {
+  std::vector<int64_t> labels;
+  for (const int32_t label : example.labels)
+    if (label >= 0) labels.push_back(label);
+  return labels;
+}
+
+// The best answer of the windows of a passage; "" where it has none.
+std::string answer_of(const std::string& passage, const ExampleFile& examples,
+                      const std::vector<const EvaluatedSample*>& windows, bool may_have_none) {
+  const EvaluatedSample* best = nullptr;
+  double none = 0;
+  for (const EvaluatedSample* window : windows) {
+    const std::vector<double>& prediction = window->predictions;
+    none = best == nullptr ? prediction[3] : std::min(none, prediction[3]);
+    if (best == nullptr || prediction[2] > best->predictions[2]) best = window;
+  }
+  if (may_have_none && none > best->predictions[2]) return "";
+  const Example example = examples.at(best->place);
+  const auto byte_of = [&](double token, int64_t side) {
+    const int64_t within = static_cast<int64_t>(token) - example.passage_begin;
+    return static_cast<size_t>(example.bytes.at(static_cast<size_t>(2 * within + side)));
+  };
+  const size_t begin = std::min(passage.size(), byte_of(best->predictions[0], 0));
+  const size_t end = std::min(passage.size(), byte_of(best->predictions[1], 1));
+  return passage.substr(begin, end > begin ? end - begin : 0);
+}
+
+}  // namespace
+
+LabelEvaluator::LabelEvaluator(const Config& config, const PreparedExamples& prepared)
+    : task_(config.task), prepared_(prepared) {
+  if (task_ != TrainingTask::kClassification) return;
+  std::vector<int64_t> counts(prepared.labels.size(), 0);
+  for (int64_t i = 0; i < prepared.train.size(); ++i)
+    ++counts.at(static_cast<size_t>(prepared.train.at(i).labels.at(0)));
+  commonest_label_ = std::ranges::max_element(counts) - counts.begin();
+}
+
+LabelEvaluation LabelEvaluator::evaluate(const std::vector<EvaluatedSample>& samples) const {
+  switch (task_) {
+    case TrainingTask::kClassification:
+      return of_texts(samples);
+    case TrainingTask::kRegression:
+      return of_numbers(samples);
+    case TrainingTask::kTagging:
+      return of_words(samples);
+    case TrainingTask::kQuestionAnswering:
+      return of_answers(samples);
+    case TrainingTask::kLanguageModeling:
+      break;
+  }
+  return {};
+}
+
+LabelEvaluation LabelEvaluator::of_texts(const std::vector<EvaluatedSample>& samples) const {
+  std::vector<int64_t> truth;
+  std::vector<int64_t> predicted;
+  for (const EvaluatedSample& sample : samples) {
+    truth.push_back(prepared_.validation->at(sample.place).labels.at(0));
+    predicted.push_back(as_label(sample.predictions.at(0)));
+  }
+  const Confusion confusion = confusion_of(truth, predicted, prepared_.labels.size());
+  LabelEvaluation result;
+  result.metrics = metrics_of(classification_metrics(confusion), "accuracy");
+  result.metrics.numbers["accuracy_of_commonest_label"] =
+      static_cast<double>(std::ranges::count(truth, commonest_label_)) /
+      static_cast<double>(std::max<size_t>(1, truth.size()));
+  result.confusion = ConfusionFacts{prepared_.labels, confusion};
+  return result;
+}
+
+LabelEvaluation LabelEvaluator::of_numbers(const std::vector<EvaluatedSample>& samples) const {
+  std::vector<double> truth;
+  std::vector<double> predicted;
+  for (const EvaluatedSample& sample : samples) {
+    truth.push_back(prepared_.validation->at(sample.place).value);
+    predicted.push_back(sample.predictions.at(0));
+  }
+  return {metrics_of(regression_metrics(truth, predicted), "pearson"), std::nullopt};
+}
+
+LabelEvaluation LabelEvaluator::of_words(const std::vector<EvaluatedSample>& samples) const {
+  const bool has_spans = mark_spans(prepared_.labels);
+  std::vector<std::vector<std::string>> truth;
+  std::vector<std::vector<std::string>> predicted;
+  std::vector<int64_t> all_truth;
+  std::vector<int64_t> all_predicted;
+  for (const EvaluatedSample& sample : samples) {
+    const std::vector<int64_t> known = known_labels(prepared_.validation->at(sample.place));
+    std::vector<int64_t> found;
+    for (const double label : sample.predictions) found.push_back(as_label(label));
+    truth.push_back(names_of(prepared_.labels, known));
+    predicted.push_back(names_of(prepared_.labels, found));
+    all_truth.insert(all_truth.end(), known.begin(), known.end());
+    all_predicted.insert(all_predicted.end(), found.begin(), found.end());
+  }
+  if (has_spans) return {metrics_of(tagging_metrics(truth, predicted), "span_f1"), std::nullopt};
+  const Confusion confusion = confusion_of(all_truth, all_predicted, prepared_.labels.size());
+  return {metrics_of(classification_metrics(confusion), "accuracy"),
+          ConfusionFacts{prepared_.labels, confusion}};
+}
+
+LabelEvaluation LabelEvaluator::of_answers(const std::vector<EvaluatedSample>& samples) const {
+  std::map<int64_t, std::vector<const EvaluatedSample*>> by_text;
+  for (const EvaluatedSample& sample : samples)
+    by_text[prepared_.validation->at(sample.place).text].push_back(&sample);
+  const bool may_have_none = std::ranges::any_of(
+      prepared_.passages, [](const Passage& passage) { return passage.answers.empty(); });
+  std::vector<AnswerPair> answers;
+  for (const auto& [text, windows] : by_text) {
+    const Passage& passage = prepared_.passages.at(static_cast<size_t>(text));
+    answers.push_back(
+        {answer_of(passage.text, *prepared_.validation, windows, may_have_none), passage.answers});
+  }
+  return {metrics_of(answer_metrics(answers), "answer_f1"), std::nullopt};
+}
+
+TextSample shown_prediction(const Config& config, const PreparedExamples& prepared,
+                            const EvaluatedSample& sample) {
+  const Example example = prepared.validation->at(sample.place);
+  const std::string text = shown_as_utf8(prepared.tokenizer.decode(example.ids));
+  switch (config.task) {
+    case TrainingTask::kClassification: {
+      const std::vector<std::string> names =
+          names_of(prepared.labels, {as_label(sample.predictions.at(0)), example.labels.at(0)});
+      return {text, cat("\n-> ", names[0], " (right: ", names[1], ")")};
+    }
+    case TrainingTask::kRegression:
+      return {text, cat("\n-> ", fixed(sample.predictions.at(0), 3),
+                        " (right: ", shortest(example.value), ")")};
+    case TrainingTask::kTagging: {
+      std::vector<int64_t> found;
+      for (const double label : sample.predictions) found.push_back(as_label(label));
+      return {text, cat("\n-> ", join(names_of(prepared.labels, found), " "), "\n(right: ",
+                        join(names_of(prepared.labels, known_labels(example)), " "), ")")};
+    }
+    case TrainingTask::kQuestionAnswering: {
+      const Passage& passage = prepared.passages.at(static_cast<size_t>(example.text));
+      return {text, cat("\n-> ", answer_of(passage.text, *prepared.validation, {&sample}, false),
+                        " (right: ", join(passage.answers, " / "), ")")};
+    }
+    case TrainingTask::kLanguageModeling:
+      break;
+  }
+  return {};
+}
+
+}  // namespace lmtrain
