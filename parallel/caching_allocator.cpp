@@ -72,13 +72,19 @@ class CachingAllocator : public c10::Allocator {
     return block;
   }
 
+  // A free block of the size, or a little larger: batches of other widths ask for other sizes, and
+  // what the widest one leaves serves them, too.
   void* take(size_t size) {
+    constexpr size_t kLargest = 2;  // times the size
     const std::lock_guard lock(mutex_);
-    const auto found = free_.find(size);
-    if (found == free_.end() || found->second.empty()) return nullptr;
-    void* block = found->second.back();
-    found->second.pop_back();
-    return block;
+    for (auto found = free_.lower_bound(size);
+         found != free_.end() && found->first <= kLargest * size; ++found) {
+      if (found->second.empty()) continue;
+      void* block = found->second.back();
+      found->second.pop_back();
+      return block;
+    }
+    return nullptr;
   }
 
   void* fresh(size_t size) {

@@ -1,6 +1,6 @@
-// An allocator for CPU tensors that keeps freed blocks and hands them out again. glibc returns
-// large blocks to the kernel and pays for fresh zeroed pages at each step; docs/performance.md says
-// what this allocator saves.
+// An allocator for CPU tensors that keeps freed blocks and hands them out again, to requests of
+// their size down to half of it. glibc returns large blocks to the kernel and pays for fresh zeroed
+// pages at each step; docs/performance.md says what this allocator saves.
 #pragma once
 
 namespace lmtrain {

@@ -53,6 +53,10 @@ size_t num_bins(const std::vector<EnergyTotals>& totals) {
   return std::clamp<size_t>(points / 2, 1, kMaxBins);
 }
 
+const char* unit_of_loss(const RunFacts& facts) {
+  return facts.confusion ? "nats per label" : "nats per token";
+}
+
 }  // namespace
 
 std::vector<std::array<double, kNumDeviceKinds>> power_over_time(const EmissionsReport& report,
@@ -85,7 +89,7 @@ std::string loss_chart(const RunFacts& facts) {
   if (facts.train_loss.empty() && facts.validation_loss.empty()) return "";
   return to_svg(LineChart{"Loss",
                           "step",
-                          "nats per token",
+                          unit_of_loss(facts),
                           {chart_line("training", facts.train_loss, false),
                            chart_line("validation", facts.validation_loss, true)}});
 }
@@ -170,7 +174,7 @@ std::string loss_by_energy_chart(const EmissionsReport& report, const RunFacts& 
   };
   return to_svg(LineChart{"Loss over energy",
                           is_small ? "Wh of the computers" : "kWh of the computers",
-                          "nats per token",
+                          unit_of_loss(facts),
                           {line("training", facts.train_loss, false),
                            line("validation", facts.validation_loss, true)}});
 }

@@ -51,6 +51,9 @@ holds runs/moved/emissions.json "d['before_repricing']['emissions_kg_co2e'] == j
 grep -q "With the PUE and grid that the run had" runs/moved/report.md || fail "the report hides the run's own price"
 expect 64 "takes another PUE or grid (.*) and the keys of report, not train.steps" report runs/moved train.steps=3
 expect 64 "energy.pue" report runs/moved energy.pue=0.5
+expect 64 "report.publisher stands in forms only" report runs/moved report.publisher=ACME
+expect 0 report.md report runs/moved report.market_g_per_kwh=20 report.market_source="certificates of 2026"
+grep -q "electricity, market-based .* by contracts, 20 gCO2e/kWh: certificates of 2026" runs/moved/report.md || fail "no market-based line"
 expect 0 report.md report runs/moved
 cmp runs/moved/emissions.json priced.json || fail "the report without another price is not what it was"
 
@@ -71,6 +74,13 @@ mkdir -p runs/early/energy
 cp runs/killed/energy/rank-00000.jsonl runs/early/energy/
 expect 0 report.md report runs/early
 grep -q "Not begun to train" runs/early/report.md || fail "a report of training that never was"
+rm -r runs/early  # else runs/killed were a copy of it
+# Ledgers that hold nothing leave the reports as they are.
+cp -r runs/killed hollow
+: > hollow/energy/rank-00000.jsonl
+expect 65 "hold no attempt, and the reports in the folder are left as they are" report hollow
+cmp hollow/report.md runs/killed/report.md || fail "a report was written over by nothing"
+rm -r hollow
 mkdir runs/empty
 expect 65 "no energy ledger" report runs/empty
 

@@ -25,8 +25,8 @@ expect 64 "mpirun -n 2" config.yaml parallel.tensor=2
 expect 65 "hf download gpt2" import gpt2 out
 expect 66 "hf download Qwen/Qwen2.5-0.5B --local-dir Qwen2.5-0.5B" score Qwen/Qwen2.5-0.5B --text a
 expect 65 "hf download gpt2" config.yaml tokenizer.path=gpt2
-expect 64 "cannot be trained yet" config.yaml model.head=sequence_classification
-expect 64 "cannot be trained yet" config.yaml model.head=sequence_classification "model.labels=[a, b]"
+expect 64 "is trained on labelled texts" config.yaml model.head=sequence_classification
+expect 64 "is trained on labelled texts" config.yaml model.head=sequence_classification "model.labels=[a, b]"
 [ "$(find . ! -name out.log | sort)" = "$before" ] || fail "a refused config left files behind"
 
 expect 0 "report" config.yaml run.name=a train.steps=10

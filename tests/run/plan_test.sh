@@ -60,6 +60,11 @@ double=$(python3 -c "print($half * 1.5)")
 expect 75 "a larger budget continues" config.yaml run.name=budget train.steps=5000 schedule.warmup_steps=5 energy.budget.kwh="$double" eval.interval=100000 checkpoint.interval=0
 [ "$(last_step budget)" -gt "$stopped" ] || fail "a larger budget did not go on"
 expect 64 "energy.budget.money has no effect without a price" config.yaml energy.budget.money=5
+# Without its ledgers the run does not know what it has spent, and says so.
+rm -r runs/budget/energy
+expect 75 "the budget counts without it" config.yaml run.name=budget train.steps=5000 schedule.warmup_steps=5 energy.budget.kwh="$half" eval.interval=100000 checkpoint.interval=0
+grep -q "No ledger tells of the attempts until step" runs/budget/report.md || fail "no word of the lost energy"
+holds runs/budget/facts.json "d['has_lost_energy']"
 
 # Pauses. The series of the hours prices the run, too.
 series hours.csv 100
@@ -77,6 +82,9 @@ series hours.csv 100
 wait "$job" || fail "the paused run failed: $(tail -3 paused.log)"
 grep -q "going on after a pause" paused.log || fail "the run did not go on"
 holds runs/paused/emissions.json "d['time_seconds']['paused'] > 3 and d['kwh_by_use']['paused'] > 0"
+# The energy counts at the intensity of its time, also where the file was written anew.
+grep -o '"grid":[0-9.]*' runs/paused/energy/rank-00000.jsonl | sort -u | tr '\n' ' ' > grids
+[ "$(cat grids)" = '"grid":100.0 "grid":400.0 ' ] || fail "the energy counts at $(cat grids)"
 for run in straight paused; do expect 0 "" checkpoint verify runs/$run; done
 expect 0 "equal" checkpoint diff "$(newest_checkpoint straight)" "$(newest_checkpoint paused)"
 # It begins in a dirty hour: it waits no longer than it may, and a request to stop ends the wait.

@@ -168,21 +168,22 @@ TextSample shown_prediction(const Config& config, const PreparedExamples& prepar
     case TrainingTask::kClassification: {
       const std::vector<std::string> names =
           names_of(prepared.labels, {as_label(sample.predictions.at(0)), example.labels.at(0)});
-      return {text, cat("\n-> ", names[0], " (right: ", names[1], ")")};
+      return {"", cat(text, "\n-> ", names[0], " (right: ", names[1], ")")};
     }
     case TrainingTask::kRegression:
-      return {text, cat("\n-> ", fixed(sample.predictions.at(0), 3),
-                        " (right: ", shortest(example.value), ")")};
+      return {"", cat(text, "\n-> ", fixed(sample.predictions.at(0), 3),
+                      " (right: ", shortest(example.value), ")")};
     case TrainingTask::kTagging: {
       std::vector<int64_t> found;
       for (const double label : sample.predictions) found.push_back(as_label(label));
-      return {text, cat("\n-> ", join(names_of(prepared.labels, found), " "), "\n(right: ",
-                        join(names_of(prepared.labels, known_labels(example)), " "), ")")};
+      return {"", cat(text, "\n-> ", join(names_of(prepared.labels, found), " "), "\n(right: ",
+                      join(names_of(prepared.labels, known_labels(example)), " "), ")")};
     }
     case TrainingTask::kQuestionAnswering: {
       const Passage& passage = prepared.passages.at(static_cast<size_t>(example.text));
-      return {text, cat("\n-> ", answer_of(passage.text, *prepared.validation, {&sample}, false),
-                        " (right: ", join(passage.answers, " / "), ")")};
+      return {"",
+              cat(text, "\n-> ", answer_of(passage.text, *prepared.validation, {&sample}, false),
+                  " (right: ", join(passage.answers, " / "), ")")};
     }
     case TrainingTask::kLanguageModeling:
       break;

@@ -165,7 +165,28 @@ std::string hash_of_files(const std::filesystem::path& folder, const std::string
 
 }  // namespace
 
+namespace {
+
+// Names and the like stand in forms alone.
+void require_keys_of_report(const std::vector<std::string>& settings) {
+  const std::vector<std::string> shown = {
+      "report.pue_source",      "report.market_g_per_kwh",        "report.market_source",
+      "report.offsets_kg_co2e", "report.captured_kg_co2e",        "report.water_l_per_kwh",
+      "report.lifetime_years",  "report.server_embodied_kg_co2e", "report.device_embodied_kg_co2e"};
+  for (const std::string& setting : settings) {
+    const std::string key = setting.substr(0, setting.find('='));
+    if (!is_of_report(key) || std::ranges::find(shown, key) != shown.end()) continue;
+    throw ConfigError(cat(key,
+                          " stands in forms only: add a --format, or leave it out; the report "
+                          "itself takes ",
+                          join(shown, ", ")));
+  }
+}
+
+}  // namespace
+
 void rewrite_report(const RunFolder& folder, const std::vector<std::string>& settings) {
+  require_keys_of_report(settings);
   require_records(folder);
   const Repricing repricing = repricing_of(settings);
   const RunFacts facts = facts_of(folder);
