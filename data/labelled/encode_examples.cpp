@@ -1,6 +1,7 @@
 #include "data/labelled/encode_examples.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 #include <string_view>
 
@@ -13,7 +14,51 @@
 namespace lmtrain {
 namespace {
 
-constexpr std::string_view kSpaces = " \t\r\n";
+// A character of valid UTF-8 and how many bytes it takes.
+struct Character {
+  char32_t code = 0;
+  size_t size = 1;
+};
+
+Character character_at(std::string_view text, size_t at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  const size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  char32_t code = size == 1 ? first : first & (0xFFU >> (size + 1));
+  for (size_t i = 1; i < size && at + i < text.size(); ++i)
+    code = (code << 6) | (static_cast<unsigned char>(text[at + i]) & 0x3FU);
+  return {code, std::min(size, text.size() - at)};
+}
+
+// What separates words: the spaces of Unicode, and control characters that stand for one.
+bool is_space(char32_t code) {
+  return code == ' ' || (code >= 0x09 && code <= 0x0D) || code == 0x85 || code == 0xA0 ||
+         code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
+         code == 0x202F || code == 0x205F || code == 0x3000;
+}
+
+// Marks that belong to the letter before them, and characters without width: a tokenizer that
+// strips accents drops them.
+bool is_dropped(char32_t code) {
+  return (code >= 0x300 && code <= 0x36F) || (code >= 0x1AB0 && code <= 0x1AFF) ||
+         (code >= 0x1DC0 && code <= 0x1DFF) || (code >= 0x20D0 && code <= 0x20FF) ||
+         (code >= 0xFE20 && code <= 0xFE2F) || code == 0xAD || code == 0xFEFF ||
+         (code >= 0x200B && code <= 0x200F) || (code >= 0x202A && code <= 0x202E) ||
+         (code >= 0x2060 && code <= 0x2064) || code < 0x20 || code == 0x7F;
+}
+
+bool is_ascii_punctuation(char32_t code) {
+  return code < 0x80 && std::ispunct(static_cast<int>(code)) != 0;
+}
+
+int64_t num_visible(std::string_view text) {
+  int64_t count = 0;
+  for (size_t at = 0; at < text.size();) {
+    const Character character = character_at(text, at);
+    count += is_dropped(character.code) ? 0 : 1;
+    at += character.size;
+  }
+  return count;
+}
 
 std::vector<int32_t> encoded(std::string_view text, Tokenizer::Encoder& encoder) {
   std::vector<int32_t> ids;
@@ -57,34 +102,50 @@ EncodedExamples of_text(const LabelledText& text, const LabelNames& names,
   return result;
 }
 
+struct TaggedTokens {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> labels;
+};
+
+Example example_of(const TaggedTokens& part, const Tokenizer& tokenizer, const EncodingRule& rule) {
+  EncodedText whole = encode_tokens(tokenizer, part.ids, {}, options_of(rule, false));
+  Example example;
+  // Of a text alone its tokens end where a second one's would begin.
+  const int64_t begin = whole.second_end - std::ssize(part.ids);
+  example.labels.assign(whole.ids.size(), -1);
+  std::ranges::copy(part.labels, example.labels.begin() + begin);
+  example.ids = std::move(whole.ids);
+  example.type_ids = std::move(whole.type_ids);
+  return example;
+}
+
+// Several samples, cut between words, where the sentence is too long for one.
 EncodedExamples of_words(const LabelledText& text, const LabelNames& names,
                          const Tokenizer& tokenizer, Tokenizer::Encoder& encoder,
                          const EncodingRule& rule) {
-  std::vector<int32_t> ids;
-  std::vector<int32_t> labels;
+  const auto room = static_cast<size_t>(
+      std::max<int64_t>(1, rule.max_tokens - num_special_tokens(tokenizer, false)));
+  EncodedExamples result;
+  TaggedTokens part;
   for (size_t i = 0; i < text.words.size(); ++i) {
-    // Words of bytes-level vocabularies begin with their space.
+    // Words of byte-level vocabularies begin with their space.
     const bool has_space = i > 0 && tokenizer.is_byte_level();
-    const std::vector<int32_t> word = encoded((has_space ? " " : "") + text.words[i], encoder);
+    std::vector<int32_t> word = encoded((has_space ? " " : "") + text.words[i], encoder);
+    // Each word has its tag, also one of control characters.
+    if (word.empty() && tokenizer.unknown_token() >= 0) word = {tokenizer.unknown_token()};
+    word.resize(std::min(word.size(), room));
+    if (part.ids.size() + word.size() > room) {
+      result.examples.push_back(example_of(part, tokenizer, rule));
+      part = {};
+      result.num_cut = 1;
+    }
     const int32_t label = names.number_of(text.tags[i], text.place);
     for (size_t k = 0; k < word.size(); ++k) {
-      ids.push_back(word[k]);
-      labels.push_back(k == 0 ? label : -1);
+      part.ids.push_back(word[k]);
+      part.labels.push_back(k == 0 ? label : -1);
     }
   }
-  EncodedExamples result;
-  if (ids.empty()) return result;
-  EncodedText whole = encode_tokens(tokenizer, ids, {}, options_of(rule, false));
-  result.num_cut = std::ssize(ids) + num_special_tokens(tokenizer, false) > rule.max_tokens ? 1 : 0;
-  Example example;
-  // Of a text alone the first part's tokens stand where a second one's would end.
-  const int64_t kept = std::ssize(whole.ids) - num_special_tokens(tokenizer, false);
-  const int64_t begin = whole.second_end - kept;
-  example.labels.assign(whole.ids.size(), -1);
-  std::copy_n(labels.begin(), kept, example.labels.begin() + begin);
-  example.ids = std::move(whole.ids);
-  example.type_ids = std::move(whole.type_ids);
-  result.examples.push_back(std::move(example));
+  if (!part.ids.empty()) result.examples.push_back(example_of(part, tokenizer, rule));
   return result;
 }
 
@@ -101,7 +162,8 @@ EncodedExamples of_question(const LabelledText& text, const Tokenizer& tokenizer
                         " tokens, which leaves no room for the passage; raise "
                         "data.sequence_length"));
   }
-  const int64_t step = std::max<int64_t>(1, room - rule.stride);
+  // At most half a window is read twice.
+  const int64_t step = room - std::min(rule.stride, room / 2);
   EncodedExamples result;
   result.num_cut = size > room ? 1 : 0;
   for (int64_t begin = 0;; begin += step) {
@@ -141,11 +203,14 @@ EncodedExamples of_question(const LabelledText& text, const Tokenizer& tokenizer
   }
 }
 
-// The places of the whole characters of a word, and of its end.
+// The places of a word's characters, each with the marks behind it, and of its end.
 std::vector<int32_t> character_places(std::string_view word, int32_t begin) {
   std::vector<int32_t> places;
-  for (size_t i = 0; i < word.size(); ++i)
-    if (starts_character(word[i])) places.push_back(begin + static_cast<int32_t>(i));
+  for (size_t at = 0; at < word.size();) {
+    const Character character = character_at(word, at);
+    if (!is_dropped(character.code)) places.push_back(begin + static_cast<int32_t>(at));
+    at += character.size;
+  }
   places.push_back(begin + static_cast<int32_t>(word.size()));
   return places;
 }
@@ -160,7 +225,7 @@ void add_word(std::string_view word, int32_t begin, const Tokenizer& tokenizer,
   for (const int32_t id : ids) {
     std::string_view written = tokenizer.token_text(id);
     written.remove_prefix(std::min(written.size(), written.find_first_not_of(' ')));
-    lengths.push_back(id == tokenizer.unknown_token() ? 0 : num_characters(written));
+    lengths.push_back(id == tokenizer.unknown_token() ? 0 : num_visible(written));
   }
   const int64_t known = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
   const auto unknown = std::ranges::count(ids, tokenizer.unknown_token());
@@ -191,9 +256,15 @@ int32_t LabelNames::number_of(const std::string& name, const std::string& place)
   const auto found = numbers_.find(name);
   if (found != numbers_.end()) return found->second;
   const std::string nearest = nearest_name(name, names_);
-  throw DataError(cat(place, ": the label ", show_text(name), " is not one of model.labels (",
-                      join(names_, ", "), ")",
-                      nearest.empty() ? "" : cat("; did you mean ", show_text(nearest), "?")));
+  std::vector<std::string> shown;
+  constexpr size_t kMostShown = 20;
+  for (size_t i = 0; i < std::min(names_.size(), kMostShown); ++i)
+    shown.push_back(show_text(names_[i]));
+  if (names_.size() > kMostShown) shown.emplace_back("...");
+  throw DataError(cat(place, ": the label ", show_text(name), " is not one of ", join(shown, ", "),
+                      " (model.labels, or else those of the model that the run begins with)",
+                      nearest.empty() ? "" : cat("; did you mean ", show_text(nearest), "?"),
+                      "; other labels in model.labels make a new head"));
 }
 
 TextTokens tokens_with_bytes(const std::string& text, const Tokenizer& tokenizer,
@@ -213,15 +284,30 @@ TextTokens tokens_with_bytes(const std::string& text, const Tokenizer& tokenizer
     }
     return tokens;
   }
+  // Words are encoded one by one, cut also at punctuation, so that of a piece that is unknown it is
+  // known where it stands.
   const std::string_view whole = text;
-  for (size_t begin = 0; begin < whole.size();) {
-    begin = std::min(whole.size(), whole.find_first_not_of(kSpaces, begin));
-    const size_t end = std::min(whole.size(), whole.find_first_of(kSpaces, begin));
+  size_t begin = 0;
+  const auto finish = [&](size_t end) {
     if (end > begin)
       add_word(whole.substr(begin, end - begin), static_cast<int32_t>(begin), tokenizer, encoder,
                tokens);
-    begin = end;
+  };
+  for (size_t at = 0; at < whole.size();) {
+    const Character character = character_at(whole, at);
+    const size_t next = at + character.size;
+    if (is_space(character.code)) {
+      finish(at);
+      begin = next;
+    } else if (is_ascii_punctuation(character.code)) {
+      finish(at);
+      begin = at;
+      finish(next);
+      begin = next;
+    }
+    at = next;
   }
+  finish(whole.size());
   return tokens;
 }
 

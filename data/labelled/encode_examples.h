@@ -37,7 +37,7 @@ struct EncodingRule {
 
 struct EncodedExamples {
   std::vector<Example> examples;
-  int64_t num_cut = 0;  // texts that were too long
+  int64_t num_cut = 0;  // texts that were too long; of words and passages nothing is lost
 };
 
 // The samples of a text, several for a long passage (Devlin et al., 2019). Words are encoded each

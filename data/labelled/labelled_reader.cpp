@@ -1,6 +1,7 @@
 #include "data/labelled/labelled_reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -70,6 +71,13 @@ const Layout* find_layout(LabelledLayout layout) {
 
 // The annotators of an inference set agreed on no label.
 constexpr std::string_view kNoLabel = "-";
+
+// Of a regression: its square is far from what fp32 holds.
+constexpr double kLargestNumber = 1e9;
+
+bool is_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
 
 std::string place_of(const fs::path& file, int64_t line) { return cat(file.string(), ":", line); }
 
@@ -143,10 +151,16 @@ class Reader {
   }
 
  private:
-  Form form_by_name() const {
+  // Without the ending of a compressed file.
+  std::string plain_name() const {
     std::string name = file_.filename().string();
     for (const char* packed : {".gz", ".zst"})
       if (name.ends_with(packed)) name.resize(name.size() - std::string_view(packed).size());
+    return name;
+  }
+
+  Form form_by_name() const {
+    const std::string name = plain_name();
     if (name.ends_with(".csv") || name.ends_with(".tsv")) return Form::kTable;
     if (name.ends_with(".jsonl") || name.ends_with(".ndjson")) return Form::kJsonLines;
     if (name.ends_with(".conll") || name.ends_with(".bio")) return Form::kWordsALine;
@@ -156,7 +170,7 @@ class Reader {
             "known collections (data.labelled.layout)"));
   }
 
-  char separator() const { return file_.string().find(".tsv") != std::string::npos ? '\t' : ','; }
+  char separator() const { return plain_name().ends_with(".tsv") ? '\t' : ','; }
 
   void read_table() {
     LineReader lines(file_);
@@ -435,18 +449,29 @@ class Reader {
                             counted(std::ssize(text.tags), "tag")));
       }
       if (text.words.empty()) return;
-    } else if (text.texts.text.empty()) {
+      const auto blank = std::ranges::find_if(text.words, is_blank);
+      if (blank != text.words.end())
+        throw DataError(cat(text.place, ": word ", blank - text.words.begin() + 1, " is empty"));
+      if (std::ranges::any_of(text.tags, is_blank))
+        throw DataError(cat(text.place, ": a tag is empty"));
+    } else if (is_blank(text.texts.text)) {
       throw DataError(cat(text.place, ": the text is empty"));
     }
     const bool has_label = task_ == kClassification || task_ == kRegression;
-    if (has_label && text.label == kNoLabel) {
+    const bool is_of_collection = find_layout(config_.layout) != nullptr;
+    if (has_label && is_of_collection && text.label == kNoLabel) {
       ++num_unlabelled_;
       return;
     }
-    if (has_label && text.label.empty()) throw DataError(cat(text.place, ": the label is empty"));
+    if (has_label && is_blank(text.label)) throw DataError(cat(text.place, ": the label is empty"));
     if (task_ == kRegression) {
       const std::optional<double> value = parse_number(text.label);
       if (!value) throw DataError(cat(text.place, ": ", show_text(text.label), " is not a number"));
+      if (std::abs(*value) > kLargestNumber) {
+        throw DataError(cat(text.place, ": ", show_text(text.label),
+                            " is too large to learn, since ",
+                            "its squared error counts; scale the numbers to about 1"));
+      }
       text.value = *value;
     }
     visit_(std::move(text));

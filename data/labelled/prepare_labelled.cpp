@@ -26,12 +26,13 @@ namespace {
 namespace fs = std::filesystem;
 
 // Raise it when the same texts would give other examples.
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 constexpr const char* kTrain = "train.examples";
 constexpr const char* kValidation = "validation.examples";
 constexpr const char* kLabels = "labels.json";
 constexpr const char* kPassages = "validation.jsonl";
+constexpr const char* kHash = "hash";  // of the two files above
 
 bool names_labels(TrainingTask task) {
   return task == TrainingTask::kClassification || task == TrainingTask::kTagging;
@@ -103,6 +104,18 @@ uint64_t hash_of(const LabelledText& text) {
   return hash;
 }
 
+// About `count` of texts that are sorted by their hashes, so that equal texts stay together.
+size_t together(const std::vector<LabelledText>& texts, const std::vector<size_t>& places,
+                size_t count) {
+  if (count == 0 || count >= places.size()) return count;
+  const uint64_t last = hash_of(texts[places[count - 1]]);
+  size_t end = count;
+  while (end < places.size() && hash_of(texts[places[end]]) == last) ++end;
+  if (end < places.size()) return end;
+  while (count > 0 && hash_of(texts[places[count - 1]]) == last) --count;
+  return count;
+}
+
 // Moves `fraction` of the texts to validation, of each label alike, those whose hashes are
 // smallest; of passages all questions together. In both parts the order stays.
 std::vector<LabelledText> held_out_share(std::vector<LabelledText>& texts, TrainingTask task,
@@ -121,7 +134,8 @@ std::vector<LabelledText> held_out_share(std::vector<LabelledText>& texts, Train
       std::ranges::stable_sort(places, {}, [&](size_t place) { return hash_of(texts[place]); });
       const auto count =
           static_cast<size_t>(std::llround(fraction * static_cast<double>(places.size())));
-      for (size_t i = 0; i < count; ++i) is_held_out[places[i]] = true;
+      const size_t end = together(texts, places, count);
+      for (size_t i = 0; i < end; ++i) is_held_out[places[i]] = true;
     }
   }
   std::vector<LabelledText> train;
@@ -156,7 +170,8 @@ std::vector<Example> encode_all(const std::vector<LabelledText>& texts, const La
                  " are longer than data.sequence_length = ", rule.max_tokens,
                  rule.task == TrainingTask::kQuestionAnswering
                      ? "; their passages are read in several windows"
-                     : " and were cut"));
+                 : rule.task == TrainingTask::kTagging ? "; they are read in several parts"
+                                                       : " and were cut"));
   }
   return examples;
 }
@@ -172,8 +187,7 @@ std::string passages_text(const std::vector<LabelledText>& texts) {
   return lines;
 }
 
-std::vector<Passage> read_passages(const fs::path& path) {
-  const std::string content = read_file(path);
+std::vector<Passage> parse_passages(const std::string& content, const fs::path& path) {
   std::vector<Passage> passages;
   constexpr int kDepth = 4;
   for (std::string_view rest = content; !rest.empty();) {
@@ -188,8 +202,8 @@ std::vector<Passage> read_passages(const fs::path& path) {
   return passages;
 }
 
-std::vector<std::string> read_labels(const fs::path& path) {
-  const nlohmann::json value = parse_strict_json(read_file(path), path.string(), 2);
+std::vector<std::string> parse_labels(const std::string& content, const fs::path& path) {
+  const nlohmann::json value = parse_strict_json(content, path.string(), 2);
   std::vector<std::string> labels;
   if (!value.is_array()) throw DataError(cat(path.string(), ": expected a list"));
   for (const nlohmann::json& label : value) labels.push_back(json_text(label, path.string()));
@@ -198,15 +212,18 @@ std::vector<std::string> read_labels(const fs::path& path) {
 
 std::string entry_of(uint64_t key) { return cat("examples-", hex16(key)); }
 
-PreparedExamples open_entry(const fs::path& folder, const Tokenizer& tokenizer, TrainingTask task) {
+PreparedExamples open_entry(const fs::path& folder, const Tokenizer& tokenizer) {
   PreparedExamples prepared{{},           tokenizer, {},  ExampleFile::open(folder / kTrain),
                             std::nullopt, {},        true};
   std::error_code error;
   if (fs::exists(folder / kValidation, error))
     prepared.validation = ExampleFile::open(folder / kValidation);
-  if (names_labels(task)) prepared.labels = read_labels(folder / kLabels);
-  if (task == TrainingTask::kQuestionAnswering && prepared.validation)
-    prepared.passages = read_passages(folder / kPassages);
+  const std::string labels = read_file(folder / kLabels);
+  const std::string passages = read_file(folder / kPassages);
+  if (read_file(folder / kHash, 16) != hex16(hash_text(passages, hash_text(labels))))
+    throw DataError(cat(folder.string(), ": its labels or passages have changed"));
+  prepared.labels = parse_labels(labels, folder / kLabels);
+  prepared.passages = parse_passages(passages, folder / kPassages);
   for (const ExampleFile* file :
        {&prepared.train, prepared.validation ? &*prepared.validation : nullptr}) {
     if (file == nullptr || file->tokenizer_hash() == tokenizer.hash()) continue;
@@ -272,7 +289,7 @@ PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig&
   const CacheEntry entry(data.cache, entry_of(key));
   if (entry.exists()) {
     try {
-      PreparedExamples prepared = open_entry(entry.folder(), tokenizer, task);
+      PreparedExamples prepared = open_entry(entry.folder(), tokenizer);
       prepared.keys.key = key;
       return prepared;
     } catch (const Error& error) {
@@ -281,12 +298,13 @@ PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig&
   }
   entry.publish([&](const fs::path& folder) {
     std::vector<LabelledText> train = read_all(files, data, task);
-    std::vector<LabelledText> validation =
-        held_out.empty() ? held_out_share(train, task, data.validation_fraction)
-                         : read_all(held_out, data, task);
+    // A label may fall into the share that is held out alone.
     const LabelNames names(!names_labels(task) ? std::vector<std::string>()
                            : labels.empty()    ? names_in(train, task)
                                                : labels);
+    const std::vector<LabelledText> validation =
+        held_out.empty() ? held_out_share(train, task, data.validation_fraction)
+                         : read_all(held_out, data, task);
     require_enough(train, validation, data, task, names);
     const EncodingRule rule = {task, data.labelled.truncation, data.labelled.stride,
                                data.sequence_length};
@@ -299,19 +317,21 @@ PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig&
                          encode_all(validation, names, tokenizer, rule, pool, "validation"),
                          tokenizer.hash());
     }
-    if (names_labels(task))
-      write_file_durably(folder / kLabels, nlohmann::json(names.all()).dump());
-    if (task == TrainingTask::kQuestionAnswering)
-      write_file_durably(folder / kPassages, passages_text(validation));
+    const std::string known = nlohmann::json(names.all()).dump();
+    const std::string passages =
+        task == TrainingTask::kQuestionAnswering ? passages_text(validation) : "";
+    write_file_durably(folder / kLabels, known);
+    write_file_durably(folder / kPassages, passages);
+    write_file_durably(folder / kHash, hex16(hash_text(passages, hash_text(known))));
   });
-  PreparedExamples prepared = open_entry(entry.folder(), tokenizer, task);
+  PreparedExamples prepared = open_entry(entry.folder(), tokenizer);
   prepared.keys.key = key;
   prepared.was_in_cache = false;
   return prepared;
 }
 
 PreparedExamples open_prepared_examples(const DataConfig& data, const TokenizerConfig& tokenizer,
-                                        TrainingTask task, const ExampleKeys& keys) {
+                                        const ExampleKeys& keys) {
   const fs::path folder = fs::path(data.cache) / entry_of(keys.key);
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
@@ -319,7 +339,7 @@ PreparedExamples open_prepared_examples(const DataConfig& data, const TokenizerC
                         ", which rank 0 prepared, is not there; set data.cache to a folder that "
                         "all nodes share, or copy it to each"));
   }
-  PreparedExamples prepared = open_entry(folder, tokenizer_of(tokenizer), task);
+  PreparedExamples prepared = open_entry(folder, tokenizer_of(tokenizer));
   prepared.keys.key = keys.key;
   if (prepared.keys.train_fingerprint != keys.train_fingerprint ||
       prepared.keys.validation_fingerprint != keys.validation_fingerprint) {

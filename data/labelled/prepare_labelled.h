@@ -4,6 +4,7 @@
 //     train.examples, validation.examples     KEY: content, tokenizer, and what says how it is read
 //     labels.json                             the names of the labels, in order
 //     validation.jsonl                        question_answering: passages and answers
+//     hash                                    of the two files before
 #pragma once
 
 #include <cstdint>
@@ -51,6 +52,6 @@ PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig&
 
 // Opens what rank 0 prepared, on the ranks that waited for it.
 PreparedExamples open_prepared_examples(const DataConfig& data, const TokenizerConfig& tokenizer,
-                                        TrainingTask task, const ExampleKeys& keys);
+                                        const ExampleKeys& keys);
 
 }  // namespace lmtrain

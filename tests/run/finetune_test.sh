@@ -81,8 +81,16 @@ sed 's/\tyes$/\tmaybe/; s/\tno$/\tno/' train.tsv > three.tsv
 printf 'of of\tnever\nthe of\tnever\nof the\tnever\nof and\tnever\nto of\tnever\n' >> three.tsv
 expect 0 "labels.weight, labels.bias, which begin anew" tune.yaml run.name=three model.init_from=exported \
   'data.sources=[{path: three.tsv}]' 'model.labels=[maybe, never, no]' train.steps=2 data.labelled.balanced=true
-expect 65 "three.tsv:.* the label 'maybe' is not one of model.labels (no, yes)" tune.yaml run.name=wrong model.init_from=exported \
+expect 65 "three.tsv:.* the label 'maybe' is not one of 'no', 'yes' (model.labels, or else those of the model" tune.yaml run.name=wrong model.init_from=exported \
   'data.sources=[{path: three.tsv}]'
+
+# A head of another task, or of other labels, begins anew, even where it has the same shape.
+expect 0 "labels.weight, labels.bias, which begin anew" tune.yaml run.name=other model.init_from=runs/one 'model.labels=[yes, no]' train.steps=1 eval.interval=0
+expect 0 "labels.weight, labels.bias, which begin anew" tune.yaml run.name=asks model.init_from=runs/one task=question_answering \
+  'data.sources=[{path: questions.jsonl}]' train.steps=1 eval.interval=0
+expect 64 "eval.tasks has no effect with task = classification" tune.yaml run.name=wrong 'eval.tasks=[{task: pairs, path: x.jsonl}]'
+expect 64 "data.labelled.class_weights are all 0" tune.yaml run.name=wrong 'data.labelled.class_weights=[0, 0]'
+expect 64 "data.labelled.tokens has no effect with task = classification" tune.yaml run.name=wrong data.labelled.tokens=words
 
 # The other tasks.
 expect 0 "task validation  pearson" tune.yaml run.name=numbers task=regression 'data.sources=[{path: numbers.csv}]' \

@@ -131,11 +131,7 @@ std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights
   for (const Parameter* parameter : store.parameters()) {
     const std::string& name = parameter->spec().name;
     const auto found = weights.find(name);
-    // Another number of labels makes another head.
-    const bool is_other_head =
-        found != weights.end() && name.starts_with("labels.") &&
-        found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape);
-    if ((found == weights.end() || is_other_head) && may_lack(name)) {
+    if (found == weights.end() && may_lack(name)) {
       lacking.push_back(name);
       continue;
     }
@@ -405,6 +401,12 @@ void load_initial_weights(const InitialModel& initial, const ModelConfig& model,
     weights = logical_weights(files, initial.config, initial.num_tokens, initial.folder.string());
     add_pooler(files, model, initial.num_tokens, weights);
   }
+  // A head says something else where it is of another kind, or its labels are others.
+  const bool is_same_head = initial.config.head == model.head &&
+                            (initial.config.labels == model.labels ||
+                             (initial.config.is_regression() && model.is_regression()));
+  if (!is_same_head)
+    std::erase_if(weights, [](const auto& one) { return one.first.starts_with("labels."); });
   const std::vector<std::string> lacking =
       fill(store, weights, [&](const std::string& name) { return is_of_head(model, name); });
   if (!lacking.empty())

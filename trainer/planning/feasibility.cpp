@@ -119,6 +119,26 @@ void check_labelled(const LoadedConfig& loaded) {
       find_changed_key(c, {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates",
                            "data.isolate_documents", "data.utf8", "train.z_loss", "eval.prompts"});
   if (!idle.empty()) refuse(idle, "leave it out");
+  if (!c.eval.tasks.empty()) refuse("eval.tasks", "leave them out: they ask a language model");
+  std::vector<std::string> others;
+  const auto add = [&](bool is_read, std::vector<std::string> keys) {
+    for (const std::string& key : keys)
+      if (!is_read) others.push_back("data.labelled." + key);
+  };
+  const bool is_by_fields = c.data.labelled.layout == LabelledLayout::kFields;
+  const bool is_of_texts =
+      c.task == TrainingTask::kClassification || c.task == TrainingTask::kRegression;
+  const bool is_of_answers = c.task == TrainingTask::kQuestionAnswering;
+  add(is_by_fields && is_of_texts, {"text", "pair", "label"});
+  add(is_by_fields && c.task == TrainingTask::kTagging, {"tokens", "tags"});
+  add(is_by_fields && is_of_answers, {"question", "context", "answers"});
+  add(is_of_answers, {"stride"});
+  add(is_of_texts, {"truncation"});
+  for (const std::string& key : others) {
+    if (loaded.positions.is_set(key))
+      refuse(key, cat("leave it out",
+                      is_by_fields ? "" : ", as data.labelled.layout says what is read"));
+  }
   for (size_t i = 0; i < c.data.sources.size(); ++i) {
     const SourceConfig& source = c.data.sources[i];
     const SourceConfig plain;

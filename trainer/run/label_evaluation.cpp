@@ -49,6 +49,11 @@ std::vector<int64_t> known_labels(const Example& example) {
   return labels;
 }
 
+bool has_passages_without_answer(const PreparedExamples& prepared) {
+  return std::ranges::any_of(prepared.passages,
+                             [](const Passage& passage) { return passage.answers.empty(); });
+}
+
 // The best answer of the windows of a passage; "" where it has none.
 std::string answer_of(const std::string& passage, const ExampleFile& examples,
                       const std::vector<const EvaluatedSample*>& windows, bool may_have_none) {
@@ -125,22 +130,34 @@ LabelEvaluation LabelEvaluator::of_numbers(const std::vector<EvaluatedSample>& s
 }
 
 LabelEvaluation LabelEvaluator::of_words(const std::vector<EvaluatedSample>& samples) const {
-  const bool has_spans = mark_spans(prepared_.labels);
-  std::vector<std::vector<std::string>> truth;
-  std::vector<std::vector<std::string>> predicted;
-  std::vector<int64_t> all_truth;
-  std::vector<int64_t> all_predicted;
-  for (const EvaluatedSample& sample : samples) {
-    const std::vector<int64_t> known = known_labels(prepared_.validation->at(sample.place));
-    std::vector<int64_t> found;
-    for (const double label : sample.predictions) found.push_back(as_label(label));
-    truth.push_back(names_of(prepared_.labels, known));
-    predicted.push_back(names_of(prepared_.labels, found));
-    all_truth.insert(all_truth.end(), known.begin(), known.end());
-    all_predicted.insert(all_predicted.end(), found.begin(), found.end());
+  // The parts of a sentence follow each other in the file.
+  std::vector<const EvaluatedSample*> in_order;
+  for (const EvaluatedSample& sample : samples) in_order.push_back(&sample);
+  std::ranges::sort(in_order, {}, [](const EvaluatedSample* sample) { return sample->place; });
+  std::map<int64_t, std::pair<std::vector<int64_t>, std::vector<int64_t>>> by_text;
+  for (const EvaluatedSample* sample : in_order) {
+    const Example example = prepared_.validation->at(sample->place);
+    auto& [truth, predicted] = by_text[example.text];
+    const std::vector<int64_t> known = known_labels(example);
+    truth.insert(truth.end(), known.begin(), known.end());
+    for (const double label : sample->predictions) predicted.push_back(as_label(label));
   }
-  if (has_spans) return {metrics_of(tagging_metrics(truth, predicted), "span_f1"), std::nullopt};
-  const Confusion confusion = confusion_of(all_truth, all_predicted, prepared_.labels.size());
+  if (mark_spans(prepared_.labels)) {
+    std::vector<std::vector<std::string>> truth;
+    std::vector<std::vector<std::string>> predicted;
+    for (const auto& [text, both] : by_text) {
+      truth.push_back(names_of(prepared_.labels, both.first));
+      predicted.push_back(names_of(prepared_.labels, both.second));
+    }
+    return {metrics_of(tagging_metrics(truth, predicted), "span_f1"), std::nullopt};
+  }
+  std::vector<int64_t> truth;
+  std::vector<int64_t> predicted;
+  for (const auto& [text, both] : by_text) {
+    truth.insert(truth.end(), both.first.begin(), both.first.end());
+    predicted.insert(predicted.end(), both.second.begin(), both.second.end());
+  }
+  const Confusion confusion = confusion_of(truth, predicted, prepared_.labels.size());
   return {metrics_of(classification_metrics(confusion), "accuracy"),
           ConfusionFacts{prepared_.labels, confusion}};
 }
@@ -149,8 +166,7 @@ LabelEvaluation LabelEvaluator::of_answers(const std::vector<EvaluatedSample>& s
   std::map<int64_t, std::vector<const EvaluatedSample*>> by_text;
   for (const EvaluatedSample& sample : samples)
     by_text[prepared_.validation->at(sample.place).text].push_back(&sample);
-  const bool may_have_none = std::ranges::any_of(
-      prepared_.passages, [](const Passage& passage) { return passage.answers.empty(); });
+  const bool may_have_none = has_passages_without_answer(prepared_);
   std::vector<AnswerPair> answers;
   for (const auto& [text, windows] : by_text) {
     const Passage& passage = prepared_.passages.at(static_cast<size_t>(text));
@@ -181,9 +197,10 @@ TextSample shown_prediction(const Config& config, const PreparedExamples& prepar
     }
     case TrainingTask::kQuestionAnswering: {
       const Passage& passage = prepared.passages.at(static_cast<size_t>(example.text));
-      return {"",
-              cat(text, "\n-> ", answer_of(passage.text, *prepared.validation, {&sample}, false),
-                  " (right: ", join(passage.answers, " / "), ")")};
+      return {"", cat(text, "\n-> ",
+                      answer_of(passage.text, *prepared.validation, {&sample},
+                                has_passages_without_answer(prepared)),
+                      " (right: ", join(passage.answers, " / "), ")")};
     }
     case TrainingTask::kLanguageModeling:
       break;

@@ -148,6 +148,11 @@ std::vector<double> class_weights_of(const Config& config, const PreparedExample
                           " weights, and there are ", num_labels,
                           " labels: ", join(prepared.labels, ", ")));
   }
+  if (!labelled.class_weights.empty() && std::ranges::max(labelled.class_weights) <= 0) {
+    throw ConfigError(
+        "data.labelled.class_weights are all 0, so that nothing would be learned; give at least one "
+        "label a weight");
+  }
   return labelled.class_weights;
 }
 
@@ -204,7 +209,7 @@ RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phase
     PreparedExamples labelled = prepared_by_first<ExampleKeys, PreparedExamples>(
         launch, [&] { return prepare_labelled_and_show(config, num_threads); },
         [&](const ExampleKeys& keys) {
-          return open_prepared_examples(config.data, config.tokenizer, config.task, keys);
+          return open_prepared_examples(config.data, config.tokenizer, keys);
         });
     launch.together([&] { data.emplace(open_labelled(config, std::move(labelled))); });
   }
