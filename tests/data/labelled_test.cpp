@@ -219,8 +219,8 @@ TEST_F(Labelled, LongSentencesAreReadInParts) {
   EXPECT_EQ(labels, 12);
 }
 
-// Defect: words that only Unicode's spaces part, marks, or a piece that is unknown, shift the places
-// of the tokens behind them.
+// Defect: words that only Unicode's spaces part, marks, or a piece that is unknown, shift the
+// places of the tokens behind them.
 TEST_F(Labelled, TokensStandAtTheirBytes) {
   const Tokenizer tokenizer = Tokenizer::load(folder_ / "bert");
   Tokenizer::Encoder encoder(tokenizer);
