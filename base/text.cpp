@@ -151,4 +151,15 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   return best_distance <= limit ? best : "";
 }
 
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \t\r\n")));
+    const std::string_view word = text.substr(0, text.find_first_of(" \t\r\n"));
+    if (!word.empty()) words.emplace_back(word);
+    text.remove_prefix(word.size());
+  }
+  return words;
+}
+
 }  // namespace lmtrain

@@ -60,4 +60,7 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 // neighbours), or "" when even for that one more than a third of the letters differ.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
+// The words between spaces, tabs and line breaks.
+std::vector<std::string> split_words(std::string_view text);
+
 }  // namespace lmtrain

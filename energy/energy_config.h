@@ -56,7 +56,7 @@ struct PauseConfig {
 
 struct EnergyConfig {
   double interval_seconds = 1.0;
-  double pue = 1.0;
+  std::optional<double> pue;
   std::string region = "WORLD";
   std::optional<double> intensity_g_per_kwh;
   std::string intensity_file;
@@ -75,9 +75,11 @@ struct EnergyConfig {
   void describe(Fields& f) {
     f.real("interval_seconds", interval_seconds, {.min = 0.01, .max = 60.0},
            "Seconds between two power readings.");
-    f.real(
-        "pue", pue, {.min = 1.0, .max = 10.0},
-        "Power usage effectiveness: energy of the data centre divided by energy of its computers.");
+    f.optional_real(
+        "pue", pue, {.min = 1.0, .max = 10.0}, "auto",
+        "Power usage effectiveness: energy of the data centre divided by energy of its computers. "
+        "auto takes what the cloud of energy.region publishes, and else 1, which reports call "
+        "assumed.");
     f.text(
         "region", region,
         "Country or region of the grid: an ISO 3166 code (DEU, DE, US-CA), a region of a cloud "

@@ -18,6 +18,11 @@ Norm model_norm(ParameterStore& store, ParameterUnit& unit, const std::string& n
           axis.axes_of_row_gradients()};
 }
 
+at::Tensor recorded(const at::Tensor& x, const ParameterUnit& unit) {
+  if (!at::GradMode::is_enabled() || x.requires_grad() || unit.is_frozen()) return x;
+  return x.detach().requires_grad_();
+}
+
 TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name,
                                    const ModelConfig& config, const ModelLayout& layout)
     : has_norm_after_(config.traits().has_norm_after),
@@ -29,8 +34,9 @@ TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& nam
           model_norm(store, unit_, name + ".feed_forward.norm", config, layout.tensor)),
       feed_forward_(store, unit_, name + ".feed_forward", config, layout.tensor) {}
 
-at::Tensor TransformerBlock::operator()(const at::Tensor& x, const AttentionContext& context,
+at::Tensor TransformerBlock::operator()(const at::Tensor& input, const AttentionContext& context,
                                         const DropoutContext& dropped, int64_t site) const {
+  const at::Tensor x = recorded(input, unit_);
   if (!recomputes_) return forward(x, context, dropped, site);
   return recomputed(x, [this, context, dropped, site](const at::Tensor& t) {
     return forward(t, context, dropped, site);

@@ -44,6 +44,10 @@ class TransformerBlock {
   FeedForward feed_forward_;
 };
 
+// Returns x, for a unit that reads it. Where x depends on nothing that is trained, and the unit is
+// trained, autograd records from here on.
+at::Tensor recorded(const at::Tensor& x, const ParameterUnit& unit);
+
 // The dropout site of the embedding; the sites of the blocks follow it.
 inline constexpr int64_t kEmbeddingDropoutSite = 0;
 

@@ -97,7 +97,7 @@ at::Tensor Decoder::own_rows_of_hidden(const ModelInput& input,
     context.rotary = rotary_tables(rotary_frequencies_, input.positions, compute_type_);
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
   const at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
-  return final_norm_(run_blocks(blocks_, x, context, dropped));
+  return final_norm_(recorded(run_blocks(blocks_, x, context, dropped), head_unit_));
 }
 
 // Returns this rank's rows, [rows, hidden].

@@ -86,8 +86,9 @@ Parameter& add_whole_table(ParameterStore& store, ParameterUnit& unit, const std
 }
 
 at::Tensor Embedding::operator()(const at::Tensor& ids) const {
+  const bool is_recorded = at::GradMode::is_enabled() && table_.is_trained();
   const at::Tensor anchor =
-      at::empty({0}, table_.unit().master().options()).requires_grad_(at::GradMode::is_enabled());
+      at::empty({0}, table_.unit().master().options()).requires_grad_(is_recorded);
   return EmbeddingFunction::apply(anchor, ids, &table_, tensor_axis_);
 }
 

@@ -80,6 +80,7 @@ at::Tensor Encoder::hidden(const ModelInput& input) const {
   const DropoutContext dropped = dropout_of_rows(input.dropout, input.ids, tensor_axis_);
   at::Tensor x = dropout(embedded(input), dropped, kEmbeddingDropoutSite);
   x = run_blocks(blocks_, x, {.mask = input.mask, .listener = &input.on_attention}, dropped);
+  x = recorded(x, head_unit_);
   if (final_norm_) x = (*final_norm_)(x);
   return gathered_for_all(x, tensor_axis_).view({input.ids.size(0), input.ids.size(1), -1});
 }
@@ -95,7 +96,7 @@ at::Tensor Encoder::embedded(const ModelInput& input) const {
   if (segment_table_ != nullptr)
     x = x + Embedding(*segment_table_, tensor_axis_)(input.segments.flatten());
   x = x + Embedding(position_table_, tensor_axis_)(input.positions.flatten());
-  return embedding_norm_ ? (*embedding_norm_)(x) : x;
+  return embedding_norm_ ? (*embedding_norm_)(recorded(x, embedding_unit_)) : x;
 }
 
 VocabLoss Encoder::token_loss(const at::Tensor& rows, const at::Tensor& labels,

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "models/lora.h"
 #include "models/tensor_axis.h"
 #include "parallel/parameter_store.h"
 
@@ -25,11 +26,23 @@ struct LinearOptions {
   double std = 0.02;  // of the initial weights
   Multiplied multiplied = Multiplied::kPerToken;
   std::vector<MatrixSlice> matrices = {};  // of the weight, as in ParameterSpec
+  std::vector<LoraAdapter> adapters = {};  // models/lora.h
+  LoraConfig lora = {};
+};
+
+// An adapter of a linear layer. A column cut cuts B as the weight and leaves A whole; a row cut
+// cuts A and leaves B whole. Each rank adds what its parts make, and the sums that the layer's cut
+// asks for are those of the adapter too.
+struct LinearAdapter {
+  Parameter* a;       // [rank, inputs]
+  Parameter* b;       // [outputs of the slice.., rank]
+  MatrixSlice slice;  // of this rank's outputs
 };
 
 class Linear {
  public:
-  // Declares NAME.weight [outputs.., inputs] and, where asked, NAME.bias [outputs..] in `unit`.
+  // Declares NAME.weight [outputs.., inputs] and, where asked, NAME.bias [outputs..] in `unit`, and
+  // of each adapter NAME.lora.LAYER.a and .b.
   Linear(ParameterStore& store, ParameterUnit& unit, const std::string& name, int64_t inputs,
          const LinearOutputs& outputs, LinearCut cut, const TensorAxis& tensor_axis,
          LinearOptions options);
@@ -41,6 +54,8 @@ class Linear {
  private:
   Parameter& weight_;
   Parameter* bias_;  // null where there is none
+  std::vector<LinearAdapter> adapters_;
+  double lora_scale_;
   LinearCut cut_;
   TensorAxis tensor_axis_;
 };

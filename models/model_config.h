@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/config_fields.h"
+#include "models/lora_config.h"
 #include "models/model_traits.h"
 
 namespace lmtrain {
@@ -96,6 +97,7 @@ struct ModelConfig {
   double dropout = 0.0;
   double norm_eps = 1e-5;
   double init_std = 0.02;
+  LoraConfig lora;  // a section of its own in the config
 
   // Returns the config completed by the family of this kind.
   ModelTraits traits() const;

@@ -15,8 +15,10 @@ namespace lmtrain {
 // Returns a store without memory that has the parameters of a rank of this model. `vocab_size` is
 // the number of rows of the embedding; `tensor` is the number of ranks of the tensor axis, which
 // must divide the model.
+// `change` says what is trained (ParameterStore::change_specs); without it all is.
 std::unique_ptr<ParameterStore> declared_parameters(ModelConfig config, int64_t vocab_size,
-                                                    int64_t tensor = 1);
+                                                    int64_t tensor = 1,
+                                                    const SpecChange& change = {});
 
 // Elements of the matrices by which forward multiplies.
 struct Products {
@@ -25,22 +27,33 @@ struct Products {
   int64_t per_text = 0;
 };
 
-// Returns the products of the whole model, whatever the layout of the store. Padded rows of the
-// vocabulary count, because they are computed.
-Products products_of(const ParameterStore& store);
+// The products of the whole model, whatever the layout of the store. Padded rows of the vocabulary
+// count, because they are computed.
+struct ModelProducts {
+  Products forward;
+  // Those with two more products in backward, for the gradients of their inputs and of themselves:
+  // backward ends at the first unit that is trained, and frozen matrices have no gradient.
+  Products to_inputs;
+  Products to_weights;
+  int64_t num_layers_in_backward = 0;  // blocks that backward runs through
+};
+ModelProducts products_of(const ParameterStore& store);
 
 struct ModelSizes {
   struct Unit {
     std::string name;
-    int64_t numel = 0;  // of one rank's part of the tensor axis
+    int64_t numel = 0;    // of one rank's part of the tensor axis
+    int64_t trained = 0;  // of those
   };
   std::vector<Unit> units;     // in the order of the store: embedding, blocks, head
   int64_t num_parameters = 0;  // of the whole model, whatever the layout
+  int64_t num_trained = 0;     // of those
   int64_t largest_tensor = 0;  // elements of the largest parameter
-  Products products;
+  ModelProducts products;
 
   // Returns the elements of one rank's part of the tensor axis, in all units.
   int64_t numel_on_rank() const;
+  int64_t trained_on_rank() const;
 };
 
 ModelSizes sizes_of(const ParameterStore& declared);
@@ -55,10 +68,9 @@ ModelSizes sizes_of(const ModelConfig& config, int64_t vocab_size, int64_t tenso
 double forward_flops_per_token(const ModelConfig& config, const Products& products,
                                int64_t sequence_length, double target_share);
 
-// As above, for forward and backward: each product of forward has two in backward.
-inline double training_flops_per_token(const ModelConfig& config, const Products& products,
-                                       int64_t sequence_length, double target_share) {
-  return 3.0 * forward_flops_per_token(config, products, sequence_length, target_share);
-}
+// As above, for forward and backward: each product of forward has two in backward, but for what is
+// frozen.
+double training_flops_per_token(const ModelConfig& config, const ModelProducts& products,
+                                int64_t sequence_length, double target_share);
 
 }  // namespace lmtrain

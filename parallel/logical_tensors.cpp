@@ -15,7 +15,8 @@ at::Tensor logical_of(const Parameter& parameter, const at::Tensor& whole_buffer
 }  // namespace
 
 bool has_buffer(const Parameter& parameter, const std::string& buffer) {
-  return buffer == kWeights || buffer == kGradient || parameter.has_state(buffer);
+  if (buffer == kGradient) return parameter.is_trained();
+  return buffer == kWeights || parameter.has_state(buffer);
 }
 
 std::vector<std::string> stored_buffers(const ParameterUnit& unit) {
@@ -27,6 +28,7 @@ std::vector<std::string> stored_buffers(const ParameterUnit& unit) {
 void for_each_logical(const ParameterUnit& unit, const std::string& buffer,
                       const Sharding& sharding, Communicator& tensor,
                       const std::function<void(const Parameter&, const at::Tensor&)>& visit) {
+  if (buffer == kGradient && unit.is_frozen()) return;
   at::Tensor whole = unit.whole_shard(buffer);
   if (sharding.num_shards() > 1) {
     const at::Tensor mine = whole;

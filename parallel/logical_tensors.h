@@ -14,7 +14,7 @@
 namespace lmtrain {
 
 // A unit's buffers have names: kWeights, kGradient, or that of a state buffer of the optimizer.
-// Every parameter has weights and a gradient; state is kept for some parameters.
+// Every parameter has weights, trained ones a gradient, and some of these state.
 bool has_buffer(const Parameter& parameter, const std::string& buffer);
 
 // Returns the buffers of a unit that a checkpoint holds: its weights and its state.

@@ -40,6 +40,9 @@ struct ParameterSpec {
   // whole matrices update them one by one. Embeddings, heads, norms and biases have none.
   std::vector<MatrixSlice> matrices;
   int uses_per_micro_batch = 1;  // how many times backward reports
+  // Backward computes no gradient of it, and there is no master weight and no optimizer state.
+  bool is_frozen = false;
+  double rate = 1.0;  // its share of the learning rate
   Multiplied multiplied = Multiplied::kNever;
   Init init = Init::kNormal;
   double init_std = 0.02;

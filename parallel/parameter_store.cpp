@@ -1,6 +1,7 @@
 #include "parallel/parameter_store.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <ATen/ATen.h>
 #include <sys/mman.h>
@@ -81,8 +82,12 @@ at::Tensor Parameter::in(const at::Tensor& whole_buffer) const {
 
 at::Tensor Parameter::master() const { return in(unit_->master_); }
 
+bool Parameter::takes_gradient() const {
+  return is_trained() && unit_->store_->use_ == StoreUse::kTraining;
+}
+
 void Parameter::add_gradient(const at::Tensor& contribution) {
-  if (unit_->store_->use_ == StoreUse::kInference) return;
+  if (!takes_gradient()) return;
   unit_->store_->need_gradient(*unit_);
   if (gradient_is_set_) {
     add_in_pieces(gradient_.view({-1}), contribution.reshape({-1}));
@@ -93,7 +98,7 @@ void Parameter::add_gradient(const at::Tensor& contribution) {
 }
 
 void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
-  if (unit_->store_->use_ == StoreUse::kInference) return;
+  if (!takes_gradient()) return;
   unit_->store_->need_gradient(*unit_);
   const bool widens = a.scalar_type() != gradient_.scalar_type();
   at::Tensor gradient = gradient_.view({a.size(0), b.size(1)});
@@ -113,7 +118,7 @@ void Parameter::add_product(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void Parameter::add_gradient_at(const at::Tensor& ids, const at::Tensor& rows) {
-  if (unit_->store_->use_ == StoreUse::kInference) return;
+  if (!takes_gradient()) return;
   unit_->store_->need_gradient(*unit_);
   if (!gradient_is_set_) gradient_.zero_();
   gradient_is_set_ = true;
@@ -207,6 +212,36 @@ Parameter& ParameterStore::add(ParameterUnit& unit, ParameterSpec spec) {
   return parameter;
 }
 
+void ParameterStore::change_specs(const SpecChange& change) {
+  if (!change) return;
+  std::vector<std::unique_ptr<ParameterUnit>> units;
+  for (size_t i = 0; i < units_.size(); ++i) {
+    ParameterUnit& unit = *units_[i];
+    auto& parameters = unit.parameters_;
+    for (const auto& parameter : parameters) change(i, units_.size(), parameter->spec_);
+    const auto frozen =
+        std::stable_partition(parameters.begin(), parameters.end(),
+                              [](const auto& parameter) { return parameter->is_trained(); });
+    unit.is_frozen_ = frozen == parameters.begin();
+    units.push_back(std::move(units_[i]));
+    if (unit.is_frozen_ || frozen == parameters.end()) continue;
+    auto part = std::make_unique<ParameterUnit>();
+    part->name_ = unit.name_ + ".frozen";
+    part->read_in_backward_ = unit.read_in_backward_;
+    part->is_frozen_ = true;
+    part->store_ = this;
+    std::move(frozen, parameters.end(), std::back_inserter(part->parameters_));
+    parameters.erase(frozen, parameters.end());
+    for (const auto& parameter : part->parameters_) parameter->unit_ = part.get();
+    unit.frozen_part_ = part.get();
+    units.push_back(std::move(part));
+  }
+  units_ = std::move(units);
+  for (size_t i = 0; i < units_.size(); ++i) units_[i]->index_ = i;
+  first_trained_ = 0;
+  while (first_trained_ + 1 < units_.size() && units_[first_trained_]->is_frozen_) ++first_trained_;
+}
+
 void ParameterStore::lay_out(ParameterUnit& unit) {
   for (const bool decayed : {true, false}) {
     for (const auto& parameter : unit.parameters_) {
@@ -224,13 +259,13 @@ void ParameterStore::lay_out(ParameterUnit& unit) {
 void ParameterStore::allocate(uint64_t seed, StoreUse use) {
   use_ = use;
   if (use == StoreUse::kInference) master_type_ = compute_type_;
-  const auto options = at::TensorOptions().dtype(master_type_).device(device_);
   const bool is_sharded = sharding_.num_shards() > 1;
   for (const auto& unit : units_) {
     lay_out(*unit);
+    const auto options = at::TensorOptions().dtype(master_type_of(*unit)).device(device_);
     // Where compute and master types are equal, the compute copy shares memory with the master: it
     // is the master, or contains it as its shard.
-    const bool shares = compute_type_ == master_type_;
+    const bool shares = compute_type_ == master_type_of(*unit);
     if (shards_weights()) {
       unit->master_ = at::zeros({unit->shard_numel_}, options);
       unit->compute_shard_ =
@@ -244,6 +279,10 @@ void ParameterStore::allocate(uint64_t seed, StoreUse use) {
           shares ? unit->shard_of(unit->compute_) : at::zeros({unit->shard_numel_}, options);
     }
     if (use == StoreUse::kInference) continue;
+    if (unit->is_frozen_) {
+      draw(*unit, seed);
+      continue;
+    }
     if (shards_gradients()) {
       unit->reduced_gradient_ = at::zeros({unit->shard_numel_}, options);
     } else {
@@ -288,7 +327,7 @@ void ParameterStore::allocate_state(const StateNames& names_for) {
   for (const auto& unit : units_) {
     std::vector<std::string> names;
     for (const auto& parameter : unit->parameters_) {
-      parameter->state_ = names_for(parameter->spec_);
+      if (parameter->is_trained()) parameter->state_ = names_for(parameter->spec_);
       for (const std::string& name : parameter->state_) {
         TORCH_CHECK(name != kWeights && name != kGradient, "state cannot be named ", name);
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -353,7 +392,7 @@ void ParameterStore::report_use(ParameterUnit& unit) {
   --unit.uses_outstanding_;
   if (unit.uses_outstanding_ > 0) return;
   free_compute(unit);
-  if (!announces_ || !on_unit_ready) return;
+  if (unit.is_frozen_ || !announces_ || !on_unit_ready) return;
   need_gradient(unit);
   for (const auto& parameter : unit.parameters_) {
     // The parameter may have been used without a gradient, on a rank without any masked token.
@@ -372,18 +411,27 @@ void ParameterStore::need_gradient(ParameterUnit& unit) {
 
 void ParameterStore::refresh_compute() {
   is_backward_ = false;
+  for (const auto& unit : units_) refresh(*unit);
+}
+
+void ParameterStore::refresh_updated() {
+  is_backward_ = false;
   for (const auto& unit : units_) {
-    finish_gather(*unit);
-    if (shards_weights()) {
-      unit->gathering_ = at::Tensor();
-      unit->bind_compute({});
-    }
-    at::Tensor own = shards_weights() ? unit->compute_shard_ : unit->shard_of(unit->compute_);
-    if (compute_type_ != master_type_) own.copy_(unit->master_);
-    // Forward waits for each unit's gather where it needs the unit.
-    if (sharding_.num_shards() > 1 && !shards_weights())
-      unit->gather_ = sharding_.data->all_gather(unit->compute_, own);
+    if (!unit->is_frozen_) refresh(*unit);
   }
+}
+
+void ParameterStore::refresh(ParameterUnit& unit) {
+  finish_gather(unit);
+  if (shards_weights()) {
+    unit.gathering_ = at::Tensor();
+    unit.bind_compute({});
+  }
+  at::Tensor own = shards_weights() ? unit.compute_shard_ : unit.shard_of(unit.compute_);
+  if (compute_type_ != master_type_of(unit)) own.copy_(unit.master_);
+  // Forward waits for each unit's gather where it needs the unit.
+  if (sharding_.num_shards() > 1 && !shards_weights())
+    unit.gather_ = sharding_.data->all_gather(unit.compute_, own);
 }
 
 void ParameterStore::finish_gather(ParameterUnit& unit) {
@@ -399,14 +447,16 @@ void ParameterStore::start_gather(ParameterUnit& unit) {
 
 void ParameterStore::prefetch_behind(const ParameterUnit& unit) {
   if (is_backward_) {
-    if (unit.index_ == 0 || !units_[unit.index_ - 1]->read_in_backward_) return;
+    if (unit.index_ <= first_trained_ || !units_[unit.index_ - 1]->read_in_backward_) return;
     return start_gather(*units_[unit.index_ - 1]);
   }
   // The embedding, whose table the head reads again, lies behind the place that forward has
   // reached.
   if (unit.index_ < furthest_ || unit.index_ + 1 == units_.size()) return;
   furthest_ = unit.index_;
-  start_gather(*units_[unit.index_ + 1]);
+  ParameterUnit& next = *units_[unit.index_ + 1];
+  start_gather(next);
+  if (next.frozen_part_ != nullptr) start_gather(*next.frozen_part_);
 }
 
 void ParameterStore::need_compute(ParameterUnit& unit) {
@@ -434,7 +484,9 @@ at::Tensor ParameterStore::scratch(at::IntArrayRef shape) {
 
 UnitInForward::~UnitInForward() {
   ParameterStore& store = *unit_.store_;
-  if (!store.is_backward_) store.free_compute(*store.units_[unit_.index_]);
+  if (store.is_backward_) return;
+  store.free_compute(*store.units_[unit_.index_]);
+  if (unit_.frozen_part_ != nullptr) store.free_compute(*unit_.frozen_part_);
 }
 
 }  // namespace lmtrain

@@ -6,7 +6,8 @@
 //   gradient  like master; sums over micro-batches, then over ranks
 //   state     like master; what the optimizer keeps, in buffers that it names, each for the
 //             parameters that it is kept for
-// Parameters with weight decay come first.
+// Parameters with weight decay come first. Frozen parameters are units of their own, with nothing
+// but the compute type's weights, which are their master too.
 //
 // Sharded over the data axis (ZeRO; Rajbhandari et al., 2020), a unit is cut into as many equal
 // shards as ranks, and a rank keeps only its own:
@@ -49,6 +50,10 @@ using StateNames = std::function<std::vector<std::string>(const ParameterSpec&)>
 // to the gradients of weights goes nowhere.
 enum class StoreUse { kTraining, kInference };
 
+// Sets what is trained of a parameter (is_frozen, rate); `unit` of `num_units` counts in forward
+// order.
+using SpecChange = std::function<void(size_t unit, size_t num_units, ParameterSpec& spec)>;
+
 // How the units of a store are cut over the data axis.
 struct Sharding {
   Communicator* data = nullptr;  // null: the units are not cut; must outlive the store
@@ -88,6 +93,7 @@ class Parameter {
   const at::Tensor& gradient() const { return gradient_; }
   // Returns a view of the unit's master buffer, where that is not sharded.
   at::Tensor master() const;
+  bool is_trained() const { return !spec_.is_frozen; }
   // Returns the rows of such a tensor that are not padding.
   at::Tensor unpadded(const at::Tensor& tensor) const {
     return tensor.narrow(0, 0, spec_.num_real_rows());
@@ -111,6 +117,8 @@ class Parameter {
   void add_product(const at::Tensor& a, const at::Tensor& b);
   // Adds rows[i] to row ids[i], in the order of i and in the master type: the gradient of a table.
   void add_gradient_at(const at::Tensor& ids, const at::Tensor& rows);
+  // Whether adding to the gradient has any effect.
+  bool takes_gradient() const;
   // Reports that backward has done one use of this micro-batch.
   void report_use();
 
@@ -148,6 +156,10 @@ class ParameterUnit {
   // The weights and the state of this rank's shard.
   const at::Tensor& master() const { return master_; }
   const std::vector<StateBuffer>& state() const { return state_; }
+  bool is_frozen() const { return is_frozen_; }
+  // The unit of those parameters that models declared in this one and that are frozen, where others
+  // are not; else null.
+  const ParameterUnit* frozen_part() const { return frozen_part_; }
   // Returns a view of `count` elements of the buffer of this name, from element `begin` of the unit
   // on. All of them must lie in this rank's shard of the buffer.
   at::Tensor elements(const std::string& buffer, int64_t begin, int64_t count) const;
@@ -179,6 +191,8 @@ class ParameterUnit {
   std::string name_;
   size_t index_ = 0;
   bool read_in_backward_ = true;
+  bool is_frozen_ = false;
+  ParameterUnit* frozen_part_ = nullptr;
   std::vector<std::unique_ptr<Parameter>> parameters_;
   int64_t numel_ = 0;
   int64_t shard_begin_ = 0;
@@ -205,6 +219,9 @@ class ParameterStore {
   // once. `read_in_backward`: whether backward of the unit needs its weights.
   ParameterUnit& add_unit(const std::string& name, bool read_in_backward = true);
   Parameter& add(ParameterUnit& unit, ParameterSpec spec);
+  // To be called before allocate(): lets `change` choose what is trained. A unit that is frozen in
+  // part becomes two, one behind the other.
+  void change_specs(const SpecChange& change);
   // Makes all buffers and, for training, draws the initial weights: pure functions of (seed, name,
   // element). Collective where sharded.
   void allocate(uint64_t seed, StoreUse use = StoreUse::kTraining);
@@ -236,8 +253,9 @@ class ParameterStore {
   // order.
   void begin_backward() { is_backward_ = true; }
   std::function<void(ParameterUnit&)> on_unit_ready;
-  // Makes the compute copies from the master weights, after an update or a load. Collective where
-  // sharded.
+  // Makes the compute copies from the master weights, after an update of what is trained or after a
+  // load of anything. Collective where sharded.
+  void refresh_updated();
   void refresh_compute();
 
   // Returns a reused buffer of the compute type, for weight gradients before they are added in the
@@ -248,6 +266,10 @@ class ParameterStore {
   friend class Parameter;
   friend class UnitInForward;
   void lay_out(ParameterUnit& unit);
+  at::ScalarType master_type_of(const ParameterUnit& unit) const {
+    return unit.is_frozen_ ? compute_type_ : master_type_;
+  }
+  void refresh(ParameterUnit& unit);
   void add_state(ParameterUnit& unit, const std::string& name);
   void draw(ParameterUnit& unit, uint64_t seed);
   void report_use(ParameterUnit& unit);
@@ -269,7 +291,8 @@ class ParameterStore {
   StoreUse use_ = StoreUse::kTraining;
   bool announces_ = false;
   bool is_backward_ = false;
-  size_t furthest_ = 0;  // the furthest unit that this forward has come to
+  size_t first_trained_ = 0;  // the unit at which backward ends
+  size_t furthest_ = 0;       // the furthest unit that this forward has come to
   at::Tensor scratch_;
 };
 

@@ -4,6 +4,7 @@
 #   bench.sh [--size gpt2-124m|small|ranks|ranks-124m ...] [--rounds N] [--steps N] [--precision bf16|fp32 ...]
 #   bench.sh --before PROGRAM ...    against another lmtrain instead, such as one built before a change
 #   bench.sh generate [--rounds N] [--llama-cpp]   what a trained model is used for, against transformers and llama.cpp
+#   bench.sh finetune [--rounds N] [--texts N]   an epoch of labelled texts, against transformers' Trainer
 #   bench.sh saves [--steps N]   what saves of checkpoints take from training
 #   bench.sh energy [--steps N] [loss|layouts|generate|meters ...]   joules by ways to save energy
 #   bench.sh --tokenizers    its tokenizers against the tokenizers package and tiktoken instead
@@ -12,7 +13,7 @@ set -euo pipefail
 
 case ${1:-} in
   -h | --help)
-    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac
@@ -32,6 +33,11 @@ if [ "${1:-}" = generate ]; then
   fi
   export PYTHONPATH=$deps/llama_cpp
   exec "$oracle/bin/python" scripts/bench_generate.py build/lmtrain "$@"
+fi
+if [ "${1:-}" = finetune ]; then
+  shift
+  with_lock oracle install_oracle
+  exec "$oracle/bin/python" scripts/bench_finetune.py build/lmtrain "$@"
 fi
 scripts/make_corpus.sh fortunes
 scripts/make_corpus.sh debian

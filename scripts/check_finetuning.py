@@ -3,11 +3,12 @@
 
 For each family and head a small random model of transformers is trained for ten steps by both, on the same texts, which
 are all in each batch. The losses of the steps, and the logits of the trained model as lmtrain exports it, are within
-1e-9; an answer is looked for among real tokens alone. Then the measures of a validation are held against scikit-learn,
+1e-9; an answer is looked for among real tokens alone. The same with a part that is frozen, and with adapters against
+peft. Then the measures of a validation are held against scikit-learn,
 scipy, seqeval and the rules of SQuAD, on what lmtrain predict says of the same texts.
 """
 import collections
-import csv
+import copy
 import json
 import random
 import re
@@ -16,6 +17,7 @@ import string
 from check_support import WORDS, run_checks
 
 import make_reference
+import peft
 import reference_heads
 import scipy.stats
 import seqeval.metrics
@@ -117,9 +119,21 @@ def logits_of(model, head, ids, types, is_real):
     return torch.stack([out.start_logits, out.end_logits], -1) if head == "answer" else out.logits
 
 
-def train(model, head, batch):
+def unit_of(name, num_layers):
+    """0 for the embedding, then the blocks, then the head."""
+    if block := re.search(r"\b(?:layer|layers|h)\.(\d+)\.", name):
+        return int(block[1]) + 1
+    return 0 if re.search("embed|wte|wpe", name) else num_layers + 1
+
+
+def train(model, head, batch, num_frozen, decay):
+    """Without updates of the lowest units, and at lower rates for lower ones."""
     ids, types, is_real, targets = batch
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
+    layers = model.config.num_hidden_layers
+    units = [(unit_of(name, layers), parameter) for name, parameter in model.named_parameters()]
+    groups = [{"params": [parameter], "lr": 0.01 * decay ** (layers + 1 - unit)} for unit, parameter in units
+              if unit >= num_frozen]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
     losses = []
     for _ in range(STEPS):
         loss = reference_heads.loss_of(head, logits_of(model, head, ids, types, is_real), targets, is_real)
@@ -130,7 +144,8 @@ def train(model, head, batch):
     return losses
 
 
-def compare_training(checks, name, head, model, tokenizer_name):
+def prepare_training(checks, name, head, model, tokenizer_name):
+    """Writes the model with random weights, the texts and the config; returns the batch of all texts."""
     torch.manual_seed(len(name))
     model = model.double()
     for parameter in model.parameters():
@@ -145,14 +160,69 @@ def compare_training(checks, name, head, model, tokenizer_name):
     (checks.folder / f"{name}.yaml").write_text(CONFIG.format(
         task=TASKS[head], name=name, model=name, file=f"{name}.jsonl", positions=POSITIONS, data=data, steps=STEPS,
         samples=SAMPLES, micro=micro))
-    checks.run(f"{name}.yaml")
-    ours = [json.loads(line) for line in (checks.folder / f"runs/{name}/metrics.jsonl").read_text().splitlines()]
-    ours = [line["loss"] for line in ours if "loss" in line]
     padding = tokenizer.token_to_id("[PAD]") or 0
-    batch = batch_of(tokenizer, lines, head, padding, tokenizer_name == "bpe")
+    return batch_of(tokenizer, lines, head, padding, tokenizer_name == "bpe")
+
+
+def losses_of(checks, name):
+    lines = [json.loads(line) for line in (checks.folder / f"runs/{name}/metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def compare_adapters(checks, name, head, model, tokenizer_name):
+    """Adapters of low rank against the peft package: training, its folder read and written, and merged weights."""
+    batch = prepare_training(checks, name, head, model, tokenizer_name)
+    layers = {"bert": ["query", "value", "attention.output.dense", "intermediate.dense"], "gpt2": ["c_attn", "c_fc"],
+              "llam": ["q_proj", "v_proj", "o_proj", "up_proj", "down_proj"]}[name[:4]]
+    kind = peft.TaskType.SEQ_CLS if head == "sequence" else peft.TaskType.TOKEN_CLS
+    # Each kind of bias and scaling once.
+    bias = {"bert": "all", "gpt2": "lora_only", "llam": "none"}[name[:4]]
+    adapted = peft.get_peft_model(copy.deepcopy(model), peft.LoraConfig(
+        task_type=kind, modules_to_save=["pooler"] if name == "bert_sequence_adapted" else None, r=3, lora_alpha=6, lora_dropout=0.0, target_modules=layers, bias=bias,
+        use_rslora=name.startswith("llama"), fan_in_fan_out=name.startswith("gpt2")))
+    for key, parameter in adapted.named_parameters():
+        if "lora_" in key:
+            parameter.data = torch.randn_like(parameter).double() * 0.1
+    adapted = adapted.double()
+    adapted.save_pretrained(checks.folder / f"{name}.adapter")
+    make_reference.in_fp64(adapted.base_model.model)
+    checks.run(f"{name}.yaml", f"lora.init_from={name}.adapter", "lora.rank=3")
+    ids, types, is_real, targets = batch
+    optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], lr=0.01, betas=(0.9, 0.999),
+                                  eps=1e-8, weight_decay=0)
+    theirs = []
+    for _ in range(STEPS):
+        loss = reference_heads.loss_of(head, logits_of(adapted.train(), head, ids, types, is_real), targets, is_real)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        theirs.append(loss.item())
+    worst = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(losses_of(checks, name), theirs, strict=True))
+    checks.run("export", f"runs/{name}", f"{name}.trained", "--adapter", "--type", "float64")
+    checks.run("export", f"runs/{name}", f"{name}.merged", "--type", "float64")
+    base = type(model).from_pretrained(checks.folder / name, dtype=torch.float64)
+    loaded = peft.PeftModel.from_pretrained(base, checks.folder / f"{name}.trained").double()
+    make_reference.in_fp64(loaded.base_model.model)
+    merged = type(model).from_pretrained(checks.folder / f"{name}.merged", dtype=torch.float64)
+    make_reference.in_fp64(merged)
+    real = is_real if head == "token" else torch.ones(SAMPLES).bool()
+    with torch.no_grad():
+        wanted = logits_of(adapted.eval(), head, ids, types, is_real)[real]
+        apart = [(logits_of(one.eval(), head, ids, types, is_real)[real] - wanted).abs().max().item()
+                 for one in (loaded, merged)]
+    print(f"{name}: losses of {STEPS} steps differ by at most {worst:.2g}, logits by peft of the exported adapters by "
+          f"{apart[0]:.2g}, of the merged weights by {apart[1]:.2g}", flush=True)
+    assert worst < TOLERANCE and max(apart) < TOLERANCE, name
+
+
+def compare_training(checks, name, head, model, tokenizer_name, num_frozen=0, decay=1.0):
+    batch = prepare_training(checks, name, head, model, tokenizer_name)
+    frozen = ["embedding.*"][:num_frozen] + [f"blocks.{i}.*" for i in range(num_frozen - 1)]
+    checks.run(f"{name}.yaml", f"train.freeze={json.dumps(frozen)}", f"optimizer.layer_decay={decay}")
+    ours = losses_of(checks, name)
     make_reference.in_fp64(model)
     # Dropout is off in these configs, and training mode changes nothing else.
-    theirs = train(model.train(), head, batch)
+    theirs = train(model.train(), head, batch, num_frozen, decay)
     worst = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(ours, theirs, strict=True))
     checks.run("export", f"runs/{name}", f"{name}.exported", "--type", "float64")
     exported = type(model).from_pretrained(checks.folder / f"{name}.exported", dtype=torch.float64)
@@ -160,7 +230,7 @@ def compare_training(checks, name, head, model, tokenizer_name):
     with torch.no_grad():
         mine = logits_of(exported, head, *batch[:3])
         other = logits_of(model, head, *batch[:3])
-    real = batch[2] if head in ("token", "answer") else torch.ones(len(lines)).bool()
+    real = batch[2] if head in ("token", "answer") else torch.ones(SAMPLES).bool()
     difference = (mine - other)[real].abs().max().item()
     print(f"{name}: losses of {STEPS} steps differ by at most {worst:.2g}, logits by {difference:.2g}", flush=True)
     assert worst < TOLERANCE and difference < 1e-8, f"{name}: {ours} against {theirs}"
@@ -261,6 +331,10 @@ def prepare(checks):
         for name, head, model in reference_heads.models(sizes[tokenizer_name], POSITIONS):
             if name.startswith(wanted):
                 yield compare_training, name, head, model, tokenizer_name
+                if head == "sequence":  # the embedding stays, the block learns more slowly than the head
+                    yield compare_training, f"{name}_in_part", head, model, tokenizer_name, 1, 0.7
+                if head in ("sequence", "token") and not name.startswith("distil"):
+                    yield compare_adapters, f"{name}_adapted", head, model, tokenizer_name
     for head, task in TASKS.items():
         yield compare_measures, task, head
 

@@ -92,6 +92,8 @@ def in_fp64(model):
                 x, m.weight.shape, m.weight, m.variance_epsilon)
     if "rope_parameters" in model.config.to_dict():
         base = model.base_model
+        if isinstance(base.rotary_emb, Rotary):
+            return
         base.rotary_emb = Rotary(base.rotary_emb, model.config.rope_parameters)
 
 

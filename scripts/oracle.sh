@@ -26,7 +26,7 @@ say "scripts/check_chat_template.py: chat templates against jinja2"
 "$oracle/bin/python" scripts/check_chat_template.py --check tests/fixtures/chat_templates.json
 say "scripts/check_commands.py: embed, predict, fill-mask and score against sentence-transformers and transformers"
 "$oracle/bin/python" scripts/check_commands.py build/lmtrain
-say "scripts/check_finetuning.py: training on labelled texts against transformers, measures against scikit-learn and seqeval"
+say "scripts/check_finetuning.py: training on labelled texts against transformers and peft, measures against scikit-learn and seqeval"
 "$oracle/bin/python" scripts/check_finetuning.py build/lmtrain
 say "scripts/check_explain.py: contributions against captum, attention against transformers, the page in a browser"
 "$oracle/bin/python" scripts/check_explain.py build/lmtrain

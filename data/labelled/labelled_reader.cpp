@@ -88,17 +88,6 @@ void require_utf8(std::string_view text, const std::string& place) {
         cat(place, ": byte ", at + 1, " is not UTF-8; convert the file, as with iconv"));
 }
 
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \t\r\n")));
-    const std::string_view word = text.substr(0, text.find_first_of(" \t\r\n"));
-    if (!word.empty()) words.emplace_back(word);
-    text.remove_prefix(word.size());
-  }
-  return words;
-}
-
 // The first byte of the character `index` characters behind the begin; nothing where the text is
 // shorter.
 std::optional<int64_t> byte_of_character(std::string_view text, int64_t index) {
@@ -264,8 +253,8 @@ class Reader {
     LabelledText text;
     text.place = place;
     if (task_ == kTagging) {
-      text.words = words_of(parts[0]);
-      text.tags = words_of(parts[1]);
+      text.words = split_words(parts[0]);
+      text.tags = split_words(parts[1]);
     } else if (task_ == kQuestionAnswering) {
       text.texts = {std::move(parts[0]), std::move(parts[1])};
       if (!parts[2].empty()) add_found_answer(text, parts[2]);
@@ -390,7 +379,7 @@ class Reader {
     while (lines.next(line)) {
       const std::string place = place_of(file_, lines.line_number());
       require_utf8(line, place);
-      const std::vector<std::string> columns = words_of(line);
+      const std::vector<std::string> columns = split_words(line);
       if (columns.empty()) {
         finish();
         continue;

@@ -44,7 +44,7 @@ std::vector<std::string> missing_settings(ReportFormat format, const ReportedRun
       want("contact", people.contact);
       want("licence", people.licence);
       want("site", people.site);
-      want("pue_source", people.pue_source);
+      want("pue_source", source_of_pue(run.report, people));
       break;
     case ReportFormat::kBoamps:
       want("publisher", people.publisher);
@@ -63,7 +63,7 @@ std::vector<std::string> missing_settings(ReportFormat format, const ReportedRun
       break;
     case ReportFormat::kSci:
       want("site", people.site);
-      want("pue_source", people.pue_source);
+      want("pue_source", source_of_pue(run.report, people));
       break;
     case ReportFormat::kModelCard:
       want("licence", people.licence);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/formats/wording.h"
+#include "energy/report/report_rows.h"
 
 namespace lmtrain {
 namespace {
@@ -33,6 +34,7 @@ std::string to_gpai(const ReportedRun& run) {
   const RunFacts& facts = run.facts;
   const Account& account = run.account;
   const ReportConfig& people = run.people;
+  const std::string pue_source = source_of_pue(run.report, people);
   const double mwh = kwh(run.report.energy.joules) / 1000;
   const double facility_mwh = kwh(run.report.cost.facility.joules) / 1000;
   std::string text = cat(
@@ -85,14 +87,13 @@ std::string to_gpai(const ReportedRun& run) {
                 cat(significant_text(mwh, 2), " MWh (",
                     significant_text(kwh(run.report.energy.low) / 1000, 2), " to ",
                     significant_text(kwh(run.report.energy.high) / 1000, 2), ")"));
-    text += row("Energy of training, facility",
-                cat(significant_text(facility_mwh, 2), " MWh (",
-                    significant_text(kwh(run.report.cost.facility.low) / 1000, 2), " to ",
-                    significant_text(kwh(run.report.cost.facility.high) / 1000, 2), "), PUE ",
-                    significant_text(pue_of(run), 3), " (",
-                    people.pue_source.empty() ? "**missing**: its source, report.pue_source"
-                                              : people.pue_source,
-                    ")"));
+    text += row(
+        "Energy of training, facility",
+        cat(significant_text(facility_mwh, 2), " MWh (",
+            significant_text(kwh(run.report.cost.facility.low) / 1000, 2), " to ",
+            significant_text(kwh(run.report.cost.facility.high) / 1000, 2), "), PUE ",
+            significant_text(pue_of(run), 3), " (",
+            pue_source.empty() ? "**missing**: its source, report.pue_source" : pue_source, ")"));
   }
   text += row("Method", method_text(run));
   text += row("Boundary", boundary_text(run));

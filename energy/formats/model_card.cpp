@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/formats/wording.h"
+#include "energy/report/report_rows.h"
 
 namespace lmtrain {
 

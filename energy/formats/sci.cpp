@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "energy/amount_text.h"
 #include "energy/formats/wording.h"
+#include "energy/report/report_rows.h"
 
 namespace lmtrain {
 
@@ -12,6 +13,7 @@ std::string to_sci(const ReportedRun& run) {
   const double intensity = account.location.grams / kilowatt_hours;
   const double embodied = account.embodied_grams();
   const double total = account.total_grams();
+  const std::string pue_source = source_of_pue(run.report, run.people);
   std::string text =
       cat("# Software carbon intensity of training ", model_title(run), "\n\n",
           "SCI = (E x I + M) / R, in the provider's boundary. ", boundary_text(run), "\n\n");
@@ -36,10 +38,9 @@ std::string to_sci(const ReportedRun& run) {
   text += cat("| Place | ",
               run.people.site.empty() ? "not given (report.site)" : markdown_cell(run.people.site),
               " |\n");
-  text += cat("| Source of the PUE | ",
-              run.people.pue_source.empty() ? "not given (report.pue_source)"
-                                            : markdown_cell(run.people.pue_source),
-              " |\n");
+  text +=
+      cat("| Source of the PUE | ",
+          pue_source.empty() ? "not given (report.pue_source)" : markdown_cell(pue_source), " |\n");
   if (facts.inherited) {
     text += cat("| Not included | the making of ", facts.inherited->checkpoint, ", ",
                 energy_text(facts.inherited->joules), " |\n");

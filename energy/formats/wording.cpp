@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "base/utf8.h"
 #include "energy/amount_text.h"
 #include "energy/report/report_rows.h"
 
@@ -93,15 +92,6 @@ std::string grid_text(const ReportedRun& run) {
   if (const EnergyPrice* price = run.report.one_price())
     return describe(price->grid) + (price->is_grid_assumed ? ", assumed" : "");
   return "by attempt, which ran with different PUE or grids";
-}
-
-std::string markdown_cell(const std::string& text) {
-  std::string cell;
-  for (const char letter : shown_as_utf8(text)) {
-    if (letter == '|') cell += '\\';
-    cell += letter == '\n' || letter == '\r' ? ' ' : letter;
-  }
-  return cell;
 }
 
 std::string uuid_of(const ReportedRun& run) {

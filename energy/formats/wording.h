@@ -13,8 +13,6 @@ namespace lmtrain {
 std::string model_name(const ReportedRun& run);
 // The same for a heading of Markdown.
 std::string model_title(const ReportedRun& run);
-// A text within a table of Markdown.
-std::string markdown_cell(const std::string& text);
 // Its architecture in words.
 std::string architecture_text(const ReportedRun& run);
 // "3 x NVIDIA H100 80GB HBM3"; "1 node without accelerators, 2 ranks, AMD EPYC".

@@ -65,7 +65,10 @@ const GridIntensity& find_grid_intensity(std::string_view region) {
 GridIntensity grid_intensity(const EnergyConfig& config) {
   const GridIntensity& grid = find_grid_intensity(config.region);
   if (!config.intensity_g_per_kwh) return grid;
-  return {"", "", "as configured", *config.intensity_g_per_kwh, 0, "energy.intensity_g_per_kwh"};
+  GridIntensity own = {
+      "", "", "as configured", *config.intensity_g_per_kwh, 0, "energy.intensity_g_per_kwh"};
+  own.pue = grid.pue;
+  return own;
 }
 
 std::string describe(const GridIntensity& grid) {

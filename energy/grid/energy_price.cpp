@@ -4,6 +4,23 @@
 #include "energy/json_fields.h"
 
 namespace lmtrain {
+namespace {
+
+// Of one that nobody has set.
+void take_pue_of(const GridIntensity& region, EnergyPrice& price) {
+  price.is_pue_assumed = region.pue == 0;
+  price.pue = price.is_pue_assumed ? 1.0 : region.pue;
+  price.pue_source = price.is_pue_assumed
+                         ? ""
+                         : cat("published for ", region.code.empty() ? "the region" : region.code);
+}
+
+}  // namespace
+
+std::string pue_text(const EnergyPrice& price) {
+  const std::string remark = price.is_pue_assumed ? "assumed" : price.pue_source;
+  return cat("PUE ", shortest(price.pue), remark.empty() ? "" : cat(" (", remark, ")"));
+}
 
 bool operator==(const EnergyPrice& a, const EnergyPrice& b) {
   return a.pue == b.pue && a.grid.g_per_kwh == b.grid.g_per_kwh && a.grid.code == b.grid.code &&
@@ -11,7 +28,13 @@ bool operator==(const EnergyPrice& a, const EnergyPrice& b) {
 }
 
 EnergyPrice price_of(const EnergyConfig& config) {
-  return {.pue = config.pue, .grid = grid_intensity(config), .series = ""};
+  EnergyPrice price = {.grid = grid_intensity(config), .series = "", .pue_source = ""};
+  if (config.pue) {
+    price.pue = *config.pue;
+  } else {
+    take_pue_of(grid_intensity(config), price);
+  }
+  return price;
 }
 
 std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config) {
@@ -29,9 +52,14 @@ std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config) {
 EnergyPrice repriced(EnergyPrice price, const Repricing& by) {
   if (by.pue) {
     price.pue = *by.pue;
+    price.pue_source.clear();
     price.is_pue_assumed = false;
   }
   if (by.grid) {
+    const bool nobody_set_pue = price.is_pue_assumed || !price.pue_source.empty();
+    const bool has_region = !by.grid->code.empty() || by.grid->pue > 0;
+    if (!by.pue && has_region && (nobody_set_pue || by.takes_pue_of_grid))
+      take_pue_of(*by.grid, price);
     price.grid = *by.grid;
     price.is_grid_assumed = false;
     price.series.clear();
@@ -50,6 +78,7 @@ nlohmann::json price_to_json(const EnergyPrice& price) {
                           {"source", price.grid.source},
                           {"grid_assumed", price.is_grid_assumed}};
   if (!price.series.empty()) value["series"] = price.series;
+  if (!price.pue_source.empty()) value["pue_source"] = price.pue_source;
   if (price.grid.is_direct) value["direct"] = true;
   return value;
 }
@@ -66,6 +95,7 @@ EnergyPrice price_from_json(const nlohmann::json& value) {
                 text_field(value, "source")};
   price.is_grid_assumed = boolean_field(value, "grid_assumed");
   if (value.contains("series")) price.series = text_field(value, "series");
+  if (value.contains("pue_source")) price.pue_source = text_field(value, "pue_source");
   price.grid.is_direct = value.contains("direct") && boolean_field(value, "direct");
   const bool is_possible = price.pue >= 1.0 && price.pue <= 10.0 && price.grid.g_per_kwh >= 0.0 &&
                            price.grid.g_per_kwh <= 5000.0;

@@ -20,7 +20,8 @@ struct EnergyPrice {
   // What the intensity over time comes from (IntensitySeries::source); "" where one number counts
   // for all hours. `grid` is what counts where it says nothing.
   std::string series;
-  // Whether nobody said so: the default of the config stands there, which a report must tell.
+  std::string pue_source;  // who publishes the PUE, where the config does not set it; "" else
+  // Whether nobody said so: a default stands there, which a report must tell.
   bool is_pue_assumed = false;
   bool is_grid_assumed = false;
 
@@ -28,9 +29,13 @@ struct EnergyPrice {
   double grams_per_joule() const { return pue * grid.g_per_kwh / 3.6e6; }
 };
 
+// "PUE 1.09 (published for gcp:europe-west4)", "PUE 1 (assumed)".
+std::string pue_text(const EnergyPrice& price);
+
 bool operator==(const EnergyPrice& a, const EnergyPrice& b);
 
-// The price by these settings. Throws ConfigError for an unknown region.
+// The price by these settings; the PUE of a cloud's region is what its provider publishes unless
+// they set another one. Throws ConfigError for an unknown region.
 EnergyPrice price_of(const EnergyConfig& config);
 
 // The series of price_file(); null without one. Throws ConfigError naming the key.
@@ -39,11 +44,13 @@ std::shared_ptr<const IntensitySeries> series_of(const EnergyConfig& config);
 // Another price for a run that has been priced: what is set here replaces what each attempt had.
 struct Repricing {
   std::optional<double> pue;
+  bool takes_pue_of_grid = false;  // also where the config had set one (energy.pue=auto)
   std::optional<GridIntensity> grid;
   std::shared_ptr<const IntensitySeries> series;  // null: none
 
   bool changes_anything() const { return pue || grid || series; }
 };
+// Another grid brings its own PUE, unless the config had set one.
 EnergyPrice repriced(EnergyPrice price, const Repricing& by);
 
 // The file that energy.schedule goes by; "" without one.

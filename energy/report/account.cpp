@@ -90,6 +90,17 @@ EmissionsRange with_price_errors(const EmissionsReport& report, const EmissionsR
 
 }  // namespace
 
+std::string source_of_pue(const EmissionsReport& report, const ReportConfig& people) {
+  if (!people.pue_source.empty()) return people.pue_source;
+  std::vector<std::string> sources;
+  for (const AttemptEnergy& attempt : report.attempts) {
+    const std::string& source = attempt.price.pue_source;
+    if (source.empty()) return "";
+    if (std::ranges::find(sources, source) == sources.end()) sources.push_back(source);
+  }
+  return join(sources, ", then ");
+}
+
 EmissionsRange location_based(const EmissionsReport& report) {
   return with_price_errors(report, report.cost.emissions, &AttemptEnergy::price);
 }

@@ -66,6 +66,9 @@ PriceError error_of(const EnergyPrice& price);
 EmissionsRange location_based(const EmissionsReport& report);
 EmissionsRange location_based_before(const EmissionsReport& report);
 
+// Who says what the PUE is: people, or the provider of the cloud's region; "" where nobody does.
+std::string source_of_pue(const EmissionsReport& report, const ReportConfig& people);
+
 // "AMD EPYC" of the label of the processors' sensor, "processors, modelled (AMD EPYC, taken as its
 // family: ...)"; a label of another kind as it is.
 std::string processor_of(const std::string& label);

@@ -225,8 +225,9 @@ std::string basis_section(const EmissionsReport& report, const RunFacts& facts,
     if (std::ranges::find(prices, one) == prices.end()) prices.push_back(std::move(one));
   }
   text += html_row({"PUE and grid", join(prices, "; then ")});
-  text += html_row({"Source of the PUE", people.pue_source.empty() ? "not given (report.pue_source)"
-                                                                   : people.pue_source});
+  const std::string pue_source = source_of_pue(report, people);
+  text += html_row(
+      {"Source of the PUE", pue_source.empty() ? "not given (report.pue_source)" : pue_source});
   if (facts.inherited) {
     text += html_row({"Not included", cat("the making of ", facts.inherited->checkpoint, ": ",
                                           energy_text(facts.inherited->joules))});

@@ -4,7 +4,6 @@
 
 #include "base/durable_file.h"
 #include "base/text.h"
-#include "base/utf8.h"
 #include "energy/amount_text.h"
 #include "energy/report/account.h"
 #include "energy/report/report.h"
@@ -26,23 +25,9 @@ std::string utc(double unix_seconds) {
   return text;
 }
 
-// Escapes a text for a cell of a table.
-std::string cell(const std::string& text) {
-  std::string result;
-  for (const char c : shown_as_utf8(text)) {
-    if (c == '|') result += '\\';
-    if (c == '<') {
-      result += "&lt;";
-      continue;
-    }
-    result += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return result;
-}
-
 std::string row(const std::vector<std::string>& cells) {
   std::string line = "|";
-  for (const std::string& text : cells) line += cat(" ", cell(text), " |");
+  for (const std::string& text : cells) line += cat(" ", markdown_cell(text), " |");
   return line + "\n";
 }
 
@@ -132,8 +117,8 @@ std::string training_rows(const RunFacts& facts) {
 }
 
 std::string price_text(const EnergyPrice& price) {
-  return cat("PUE ", shortest(price.pue), price.is_pue_assumed ? " (assumed)" : "", ", ",
-             describe(price.grid), price.is_grid_assumed ? " (assumed)" : "");
+  return cat(pue_text(price), ", ", describe(price.grid),
+             price.is_grid_assumed ? " (assumed)" : "");
 }
 
 // What a reader must see beside the first number, and not only at the end.
@@ -292,8 +277,8 @@ std::string attempt_table(const EmissionsReport& report) {
 
 std::string remarks_list(const EmissionsReport& report, const RunFacts& facts) {
   std::string text;
-  for (const std::string& remark : report.remarks) text += cat("- ", cell(remark), "\n");
-  for (const std::string& note : facts.notes) text += cat("- ", cell(note), "\n");
+  for (const std::string& remark : report.remarks) text += cat("- ", markdown_cell(remark), "\n");
+  for (const std::string& note : facts.notes) text += cat("- ", markdown_cell(note), "\n");
   return text.empty() ? "" : "### Remarks\n\n" + text + "\n";
 }
 

@@ -3,9 +3,23 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "energy/amount_text.h"
 
 namespace lmtrain {
+
+std::string markdown_cell(const std::string& text) {
+  std::string cell;
+  for (const char letter : shown_as_utf8(text)) {
+    if (letter == '|') cell += '\\';
+    if (letter == '<') {
+      cell += "&lt;";
+      continue;
+    }
+    cell += letter == '\n' || letter == '\r' ? ' ' : letter;
+  }
+  return cell;
+}
 
 std::string percent(double share) { return cat(fixed(100.0 * share, 1), "%"); }
 

@@ -12,6 +12,9 @@ namespace lmtrain {
 
 using ReportRow = std::vector<std::string>;
 
+// A text within a table of Markdown.
+std::string markdown_cell(const std::string& text);
+
 // "12.3%".
 std::string percent(double share);
 

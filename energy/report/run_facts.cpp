@@ -28,6 +28,7 @@ void visit_fields(Facts& facts, const Visitor& visit) {
   visit("name", facts.name);
   visit("started", facts.started);
   visit("finished", facts.finished);
+  visit("patience", newer(facts.patience));
   visit("seconds", facts.seconds);
   visit("inherited", facts.inherited);
   visit("steps", facts.steps);

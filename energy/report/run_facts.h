@@ -95,6 +95,7 @@ struct RunFacts {
   std::string name;
   std::string started;  // "2025-01-31T12:00:00Z", of the first attempt
   bool finished = false;
+  int64_t patience = 0;  // eval.patience, where it has ended the run; else 0
   double seconds = 0.0;  // of training in all attempts
   std::optional<Inherited> inherited;
   int64_t steps = 0;             // done, each counted once

@@ -158,7 +158,7 @@ TEST(Report, GapsWidenTheIntervalAndLowerTheCoverage) {
   gap.step = 9;
   gap.readings = {missing_reading("Permission denied")};
   totals.add(gap);
-  const EmissionsReport report = make_emissions_report({totals}, {});
+  const EmissionsReport report = make_emissions_report({totals}, config_of(1.0, 500.0));
   EXPECT_DOUBLE_EQ(report.energy.joules, 1000.0);
   EXPECT_DOUBLE_EQ(report.energy.high, 1100.0 + 1000.0);
   EXPECT_DOUBLE_EQ(report.missing_share, 0.5);
@@ -271,6 +271,30 @@ TEST(Report, EachAttemptHasItsOwnPrice) {
   EXPECT_NE(text.find("| With the PUE and grid that the run had | facility 800 J"),
             std::string::npos)
       << text;
+}
+
+// Defect: a cloud publishes its PUE, and the run counts 1, or that of the place that it left.
+TEST(Report, ACloudsRegionBringsItsPue) {
+  EnergyConfig config;
+  config.region = "gcp:europe-west4";
+  const double published = find_grid_intensity(config.region).pue;
+  ASSERT_GT(published, 1.0);
+  const EnergyPrice price = price_of(config);
+  EXPECT_EQ(price.pue, published);
+  EXPECT_FALSE(price.is_pue_assumed);
+  EXPECT_EQ(price_from_json(price_to_json(price)).pue_source, "published for gcp:europe-west4");
+  const FakeRank rank{.sensors = {kPackage}, .watts = {100.0}, .price = price};
+  const EmissionsReport report = make_emissions_report({rank.totals()}, {});
+  EXPECT_NEAR(report.cost.facility.joules, 1000.0 * published, 1e-9);
+  EXPECT_EQ(source_of_pue(report, {}), "published for gcp:europe-west4");
+  EXPECT_EQ(source_of_pue(report, {.pue_source = "the operator"}), "the operator");
+
+  const EnergyPrice moved = repriced(price, {.grid = find_grid_intensity("FRA")});
+  EXPECT_EQ(pue_text(moved), "PUE 1 (assumed)");
+  EXPECT_EQ(repriced(moved, {.grid = find_grid_intensity(config.region)}).pue, published);
+  config.pue = 1.4;
+  EXPECT_EQ(pue_text(price_of(config)), "PUE 1.4");
+  EXPECT_EQ(repriced(price_of(config), {.grid = find_grid_intensity("FRA")}).pue, 1.4);
 }
 
 // Defect: an intensity of 0, as of a site with its own wind, taken for none.

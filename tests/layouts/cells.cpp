@@ -18,8 +18,9 @@ struct Cut {
 };
 
 const std::vector<std::string> kModels = {
-    "gpt2",  "gpt2-untied", "llama",      "llama-tied",   "bert",          "bert-before",
-    "qwen2", "mistral",     "bert-texts", "bert-answers", "llama-numbers", "gpt2-words"};
+    "gpt2",          "gpt2-untied", "llama",       "llama-tied", "bert",
+    "bert-before",   "qwen2",       "mistral",     "bert-texts", "bert-answers",
+    "llama-numbers", "gpt2-words",  "gpt2-frozen", "llama-lora"};
 const std::vector<Precision> kPrecisions = {Precision::kFp64, Precision::kFp32, Precision::kBf16};
 const std::vector<int64_t> kVocabularies = {61, 50257};
 const std::vector<int> kRanks = {1, 2, 4, 8};
@@ -162,6 +163,15 @@ Config Cell::config() const {
   const double clipped = m.has_label_head() ? 0.02 : 0.3;
   c.train.clip_grad_norm = precision == Precision::kFp64 ? clipped : 1.0;
   c.train.z_loss = follows_llama && m.has_language_head() ? 1e-4 : 0.0;
+  if (model == "gpt2-frozen") {
+    // A whole unit below what is trained, and parts of one.
+    c.train.freeze = {"embedding.*", "blocks.0.*", "blocks.1.feed_forward.*"};
+    c.optimizer.layer_decay = 0.7;
+  }
+  if (model == "llama-lora") {
+    c.model.lora.rank = 4;
+    c.model.lora.targets = {"q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"};
+  }
   c.optimizer.kind = optimizer;
   c.optimizer.lr = 1e-3;
   c.optimizer.muon.lr = 2e-3;

@@ -10,7 +10,8 @@ namespace lmtrain {
 
 struct Cell {
   // gpt2, gpt2-untied, llama, llama-tied, bert, bert-before, qwen2 or mistral; and with heads of
-  // labels bert-texts, bert-answers, llama-numbers and gpt2-words.
+  // labels bert-texts, bert-answers, llama-numbers and gpt2-words; gpt2-frozen and llama-lora train
+  // a part.
   std::string model = "gpt2";
   Precision precision = Precision::kFp64;
   int64_t vocab_size = 61;

@@ -61,7 +61,7 @@ TEST(ModelSizes, CountsTheParametersOfLlama) {
 TEST(ModelSizes, FlopsAreThoseOfTheProducts) {
   const auto flops = [](const ModelConfig& model, int64_t vocab_size, int64_t length,
                         double target_share) {
-    const Products products = sizes_of(model, vocab_size).products;
+    const Products products = sizes_of(model, vocab_size).products.forward;
     return forward_flops_per_token(model, products, length, target_share);
   };
   EXPECT_DOUBLE_EQ(flops(gpt2_small(), 50257, 1024, 1.0),

@@ -23,6 +23,7 @@ class WatchdogTest : public testing::Test {
   // Calls `work` every 50 ms for so many seconds, or until something was found here.
   template <class Work>
   std::string watch_for(double seconds, const Work& work) {
+    mpi_launch().world().barrier();  // a rank may still print what another test found
     Watchdog watchdog(MPI_COMM_WORLD, "host", activity_, [this](const std::string& finding) {
       const std::lock_guard lock(mutex_);
       if (found_.empty()) found_ = finding;

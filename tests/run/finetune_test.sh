@@ -56,10 +56,11 @@ grep -q 'report_labels.svg' runs/one/report.md || fail "no picture of the labels
 # Over ranks, and on a tensor axis: the same losses, gradients and measures.
 lines() { grep -o '"loss":[^,]*\|"gradient_norm":[^,]*\|"accuracy":[^,]*\|"f1":[^,]*\|"validation_loss":[^,]*\|"data_hash":[^,}]*' "runs/$1/metrics.jsonl"; }
 same() {
-  paste -d ' ' <(lines one) <(lines "$1") | awk -F '[: ]' '
+  local other=${2:-one}
+  paste -d ' ' <(lines "$other") <(lines "$1") | awk -F '[: ]' '
     $1 != $3 { exit 1 }
     $1 == "\"data_hash\"" { if ($2 != $4) exit 1; next }
-    { d = $2 - $4; if (d > 1e-9 || d < -1e-9) exit 1 }' || fail "$1 differs from one rank: $(paste <(lines one) <(lines "$1") | head -4)"
+    { d = $2 - $4; if (d > 1e-9 || d < -1e-9) exit 1 }' || fail "$1 differs from $other: $(paste <(lines "$other") <(lines "$1") | head -4)"
 }
 mpirun -n 4 "$LMTRAIN" tune.yaml run.name=four > four.log 2>&1 || fail "$(tail -3 four.log)"
 same four
@@ -71,6 +72,59 @@ same cut
 "$LMTRAIN" tune.yaml run.name=half schedule.kind=constant_then_decay schedule.decay_fraction=0 > half.log 2>&1 || fail "$(tail -3 half.log)"
 "$LMTRAIN" tune.yaml run.name=whole schedule.kind=constant_then_decay schedule.decay_fraction=0 > whole.log 2>&1 || fail "$(tail -3 whole.log)"
 diff <(lines half | tail -20) <(lines whole | tail -20) || fail "a resumed fine-tuning differs"
+
+# A part is trained, at rates by layer: on four ranks that share all as on one, and continued bit for bit.
+part=(train.freeze='[embedding.*,blocks.0.*,blocks.1.*.bias]' optimizer.layer_decay=0.8 schedule.kind=constant_then_decay schedule.decay_fraction=0)
+"$LMTRAIN" tune.yaml run.name=part "${part[@]}" > part.log 2>&1 || fail "$(tail -3 part.log)"
+mpirun -n 4 "$LMTRAIN" tune.yaml run.name=shards "${part[@]}" parallel.zero=3 parallel.tensor=2 > shards.log 2>&1 || fail "$(tail -3 shards.log)"
+same shards part
+"$LMTRAIN" tune.yaml run.name=part-half "${part[@]}" train.steps=8 > part.log 2>&1 || fail "$(tail -3 part.log)"
+"$LMTRAIN" tune.yaml run.name=part-half "${part[@]}" > part.log 2>&1 || fail "$(tail -3 part.log)"
+diff <(lines part-half | tail -20) <(lines part | tail -20) || fail "a run that is frozen in part is continued another way"
+[ "$("$LMTRAIN" checkpoint diff runs/half/checkpoints/step-00000024 runs/part/checkpoints/step-00000024 | grep -c embedding.token)" -ge 1 ] ||
+  fail "the frozen embedding is that of a run that trains it"
+expect 64 "no parameter of this model is named .block.0.attention.norm.weight., did you mean blocks.0.attention.norm.weight" tune.yaml run.name=none train.freeze='[block.0.attention.norm.weight]'
+expect 64 "leaves nothing to train" tune.yaml run.name=none train.freeze='["*"]'
+expect 64 "fixed\|train.freeze" tune.yaml run.name=part train.steps=30 train.freeze='[embedding.*]'
+
+# Adapters: on ranks that share all as on one, continued bit for bit, and merged into weights that say the same.
+lora=(lora.rank=2 optimizer.lr=0.02 schedule.kind=constant_then_decay schedule.decay_fraction=0)
+"$LMTRAIN" tune.yaml run.name=lora "${lora[@]}" > lora.log 2>&1 || fail "$(tail -3 lora.log)"
+mpirun -n 4 "$LMTRAIN" tune.yaml run.name=lora4 "${lora[@]}" parallel.zero=3 parallel.tensor=2 parallel.sequence=true > lora.log 2>&1 || fail "$(tail -3 lora.log)"
+same lora4 lora
+"$LMTRAIN" tune.yaml run.name=lora-half "${lora[@]}" train.steps=8 > lora.log 2>&1 || fail "$(tail -3 lora.log)"
+"$LMTRAIN" tune.yaml run.name=lora-half "${lora[@]}" > lora.log 2>&1 || fail "$(tail -3 lora.log)"
+diff <(lines lora-half | tail -20) <(lines lora | tail -20) || fail "a run of adapters is continued another way"
+"$LMTRAIN" export runs/lora merged > out.log 2>&1 || fail "$(tail -3 out.log)"
+"$LMTRAIN" import merged merged-again > out.log 2>&1 || fail "$(tail -3 out.log)"
+"$LMTRAIN" export runs/lora adapter --adapter > out.log 2>&1 || fail "$(tail -3 out.log)"
+grep -q '"r": 2' adapter/adapter_config.json || fail "the adapters' config: $(cat adapter/adapter_config.json)"
+for from in runs/lora merged-again; do
+  "$LMTRAIN" predict "$from" --text "of his and" 2> /dev/null | grep -o '"probabilities.*' | grep -o '0\.[0-9]\{6\}'
+done > said.txt
+[ "$(wc -l < said.txt)" -ge 4 ] && [ "$(sort -u said.txt | wc -l)" = "$(($(wc -l < said.txt) / 2))" ] || fail "merged weights say something else: $(cat said.txt)"
+expect 0 "report" tune.yaml run.name=lora-on lora.init_from=adapter train.steps=4
+expect 64 "lora.alpha has no effect without adapters" tune.yaml run.name=none lora.alpha=3
+expect 64 "there is no layer q_proj; this model has attention.self.query, " tune.yaml run.name=none lora.rank=2 lora.targets='[q_proj]'
+expect 64 "lora.rank = 4, but adapter has 2" tune.yaml run.name=none lora.rank=4 lora.init_from=adapter
+
+# A run ends early by its measure, keeps the best checkpoint by it, and stays ended.
+early=(eval.interval=4 checkpoint.interval=4 checkpoint.keep=1 checkpoint.keep_best=1 eval.measure=accuracy eval.patience=2 train.steps=400)
+expect 0 "The run ended early, after step .* the accuracy was no better than .* (eval.patience)" tune.yaml run.name=early "${early[@]}"
+best=$(sed -n 's/.*no better than [0-9.]* after step \([0-9]*\) .*/\1/p' runs/early/log.txt | head -1)
+python3 - << 'PY' || fail "the best checkpoint is gone: $(ls runs/early/checkpoints)"
+import glob, json
+lines = [json.loads(line) for line in open("runs/early/metrics.jsonl")]
+saved = [line["accuracy"] for line in lines if line.get("task") == "validation" and line["step"] > 0]
+kept = [json.load(open(name))["measured"] for name in glob.glob("runs/early/checkpoints/*/manifest.json")]
+assert max(one["value"] for one in kept) == max(saved) and all(one["measure"] == "accuracy" for one in kept), (saved, kept)
+PY
+grep -q "The run ended early" runs/early/report.md || fail "the report does not say that the run ended early"
+expect 0 "has ended early (eval.patience = 2)" tune.yaml run.name=early "${early[@]}"
+mpirun -n 2 "$LMTRAIN" tune.yaml run.name=early2 "${early[@]}" > out.log 2>&1 || fail "$(tail -3 out.log)"
+[ "$(grep -c data_hash runs/early/metrics.jsonl)" = "$(grep -c data_hash runs/early2/metrics.jsonl)" ] || fail "two ranks end early elsewhere"
+expect 0 "continuing from" tune.yaml run.name=early "${early[@]}" eval.patience=0 train.steps=$((best + 16))
+expect 64 "eval.measure = acuracy is not measured with task = classification, did you mean accuracy" tune.yaml run.name=none eval.measure=acuracy
 
 # The trained model is asked, exported, and trained on for other labels.
 "$LMTRAIN" predict runs/one --text "he his it" > out.log 2>&1 || fail "$(tail -3 out.log)"

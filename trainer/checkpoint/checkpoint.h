@@ -74,6 +74,9 @@ struct CheckpointState {
   GuardState guard;             // trainer/step/step_guard.h
   int64_t optimizer_began = 0;  // the step at which the optimizer's state was last made anew
   std::optional<double> validation_loss;  // nats, where the run validated at this step
+  // The same by eval.measure, where that is another one.
+  std::string measure = "loss";
+  std::optional<double> measured;
 };
 
 struct Manifest {
@@ -157,21 +160,27 @@ at::Tensor read_tensor(const std::filesystem::path& checkpoint, const Manifest& 
 // Removes step folders without a manifest, which killed saves have left. One rank calls it, while
 // no save is running.
 void remove_unfinished_checkpoints(const std::filesystem::path& checkpoints);
+
+// What a checkpoint's validation came to by this measure; nothing where there was none.
+std::optional<double> validation_of(const CheckpointState& state, const std::string& measure);
+
 // Which checkpoints stay when a new one has been saved.
 struct Retention {
-  int64_t newest = 3;  // so many that verify
-  int64_t every = 0;   // those of steps that this divides; 0: none
-  int64_t best = 0;    // so many with the lowest validation losses, the newer of two equal ones
+  int64_t newest = 3;            // so many that verify
+  int64_t every = 0;             // those of steps that this divides; 0: none
+  int64_t best = 0;              // so many with the best validations, the newer of two equal ones
+  std::string measure = "loss";  // by which they are the best (eval.measure)
+  bool lower_is_better = true;
 };
 
 // What one rank has found out about checkpoints, so that each is read only once.
 struct KnownCheckpoints {
   std::set<std::filesystem::path> verified;
-  std::map<std::filesystem::path, std::optional<double>> validation_losses;
+  std::map<std::filesystem::path, std::optional<double>> validations;  // by Retention::measure
 };
 
 // Removes every checkpoint older than the newest that verify, but for those that stay for their
-// step or their loss. The function adds to `known`. One rank calls it.
+// step or their validation. The function adds to `known`. One rank calls it.
 void remove_old_checkpoints(const std::filesystem::path& checkpoints, const Retention& retention,
                             KnownCheckpoints& known);
 

@@ -131,7 +131,7 @@ void CheckpointSaver::persist(Saving& saving, const TensorSource& source,
 void CheckpointSaver::remove_old(const CheckpointState& state) {
   const std::filesystem::path saved = checkpoint_path(checkpoints_, state.step);
   known_.verified.insert(saved);
-  known_.validation_losses[saved] = state.validation_loss;
+  known_.validations[saved] = validation_of(state, options_.retention.measure);
   try {
     remove_old_checkpoints(checkpoints_, options_.retention, known_);
   } catch (const IoError& failure) {

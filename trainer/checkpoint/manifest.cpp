@@ -157,6 +157,7 @@ json to_json(const Manifest& manifest) {
                 {"validation_loss", validation_loss},
                 {"files", files},
                 {"tensors", tensors}};
+  if (s.measured) value["measured"] = {{"measure", s.measure}, {"value", *s.measured}};
   if (s.schedule_step && *s.schedule_step != static_cast<double>(s.step))
     value["schedule_step"] = *s.schedule_step;
   return value;
@@ -267,6 +268,10 @@ Manifest manifest_from_json(const json& from) {
   s.optimizer_began = from.value("optimizer_began", int64_t{0});
   if (const json loss = from.value("validation_loss", json()); !loss.is_null())
     s.validation_loss = loss.get<double>();
+  if (from.contains("measured")) {
+    from["measured"].at("measure").get_to(s.measure);
+    s.measured = from["measured"].at("value").get<double>();
+  }
   for (const json& file : from.at("files")) {
     require_whole(file, {"bytes"});
     manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("xxh3")});
@@ -481,33 +486,39 @@ void remove_unfinished_checkpoints(const fs::path& checkpoints) {
     fs::remove_all(folder, ignored);
 }
 
+std::optional<double> validation_of(const CheckpointState& state, const std::string& measure) {
+  if (measure == "loss") return state.validation_loss;
+  return measure == state.measure ? state.measured : std::nullopt;
+}
+
 namespace {
 
 // Nothing where its step was not validated, or its manifest cannot be read.
-std::optional<double> validation_loss_of(const fs::path& checkpoint, KnownCheckpoints& known) {
-  const auto found = known.validation_losses.find(checkpoint);
-  if (found != known.validation_losses.end()) return found->second;
-  std::optional<double> loss;
+std::optional<double> validation_of(const fs::path& checkpoint, const Retention& retention,
+                                    KnownCheckpoints& known) {
+  const auto found = known.validations.find(checkpoint);
+  if (found != known.validations.end()) return found->second;
+  std::optional<double> value;
   try {
-    loss = read_manifest(checkpoint).state.validation_loss;
+    value = validation_of(read_manifest(checkpoint).state, retention.measure);
   } catch (const Error&) {  // damaged: not one of the best
   }
-  known.validation_losses[checkpoint] = loss;
-  return loss;
+  known.validations[checkpoint] = value;
+  return value;
 }
 
-std::set<fs::path> best_of(const std::vector<fs::path>& newest_first, int64_t count,
+std::set<fs::path> best_of(const std::vector<fs::path>& newest_first, const Retention& retention,
                            KnownCheckpoints& known) {
-  std::vector<std::pair<double, fs::path>> losses;
-  if (count == 0) return {};
+  std::vector<std::pair<double, fs::path>> values;
+  if (retention.best == 0) return {};
   for (const fs::path& checkpoint : newest_first) {
-    if (const auto loss = validation_loss_of(checkpoint, known))
-      losses.emplace_back(*loss, checkpoint);
+    if (const auto value = validation_of(checkpoint, retention, known))
+      values.emplace_back(retention.lower_is_better ? *value : -*value, checkpoint);
   }
-  std::ranges::stable_sort(losses, {}, &std::pair<double, fs::path>::first);
+  std::ranges::stable_sort(values, {}, &std::pair<double, fs::path>::first);
   std::set<fs::path> best;
-  for (const auto& [loss, checkpoint] : losses)
-    if (std::cmp_less(best.size(), count)) best.insert(checkpoint);
+  for (const auto& [value, checkpoint] : values)
+    if (std::cmp_less(best.size(), retention.best)) best.insert(checkpoint);
   return best;
 }
 
@@ -516,7 +527,7 @@ std::set<fs::path> best_of(const std::vector<fs::path>& newest_first, int64_t co
 void remove_old_checkpoints(const fs::path& checkpoints, const Retention& retention,
                             KnownCheckpoints& known) {
   const std::vector<fs::path> newest_first = list_checkpoints(checkpoints);
-  const std::set<fs::path> best = best_of(newest_first, retention.best, known);
+  const std::set<fs::path> best = best_of(newest_first, retention, known);
   int64_t num_good = 0;
   for (const fs::path& checkpoint : newest_first) {
     if (num_good == retention.newest) {

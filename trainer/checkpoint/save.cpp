@@ -92,7 +92,9 @@ class ShareWriter {
 
   void add(const std::string& group, const std::string& name, const at::Tensor& logical) {
     attempt([&] {
-      const at::Tensor tensor = logical.cpu().contiguous();
+      at::Tensor tensor = logical.cpu().contiguous();
+      // Frozen weights are kept in the compute type alone; files hold them as all others.
+      if (tensor.scalar_type() == at::kBFloat16) tensor = tensor.to(at::kFloat);
       if (options_.check) options_.check(group, name, tensor);
       const auto bytes = static_cast<int64_t>(tensor.nbytes());
       if (bytes_ > 0 && bytes_ + bytes > options_.file_bytes) finish_file();

@@ -33,6 +33,11 @@ Command add_export(CLI::App& program) {
                   "Size of the largest safetensors file; a larger model gets several and an index")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app->add_flag(
+         "--adapter", options->written.adapter,
+         "Write the adapters of low rank alone, as a folder that peft loads; without it they "
+         "are merged into the weights")
+      ->excludes("--max-file-bytes");
   return {.app = app,
           .examples = {"lmtrain export runs/quickstart exported",
                        "lmtrain export runs/quickstart exported-fp16 --type float16"},

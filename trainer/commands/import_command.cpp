@@ -13,11 +13,12 @@ namespace {
 
 struct Options {
   std::string folder;
+  std::string adapter;
   std::string out;
 };
 
 void import_folder(const Options& options) {
-  import_model(options.folder, options.out);
+  import_model(options.folder, options.adapter, options.out);
   const std::filesystem::path checkpoint = checkpoint_path(options.out, 0);
   const Manifest manifest = read_manifest(checkpoint);
   const ModelConfig model =
@@ -38,6 +39,8 @@ Command add_import(CLI::App& program) {
                   "Folder with config.json, safetensors and tokenizer.json")
       ->required();
   app->add_option("OUT", options->out, "New folder for the checkpoint")->required();
+  app->add_option("--adapter", options->adapter,
+                  "Folder of the peft package with adapters of low rank for this model");
   return {.app = app,
           .examples = {"lmtrain import models/gpt2 imported-gpt2"},
           .synonyms = {{{"model", "input", "model_path", "model_name_or_path", "checkpoint"},

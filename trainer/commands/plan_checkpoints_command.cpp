@@ -125,13 +125,11 @@ void plan_checkpoints(const Options& options) {
   LoadedConfig loaded = load_config(options.config.path, options.config.settings);
   const auto initial = adopt_initial_model(loaded);
   loaded.config.model = with_some_labels(loaded.config);
-  const Config& config = loaded.config;
+  Config& config = loaded.config;
   const int64_t vocab_size =
       std::max(planned_vocab_size(config), initial ? initial->num_tokens : 0);
-  const Precision precision =
-      config.train.precision == Precision::kAuto ? Precision::kBf16 : config.train.precision;
-  const auto bytes =
-      static_cast<double>(checkpoint_bytes(config.model, vocab_size, precision, config.optimizer));
+  if (config.train.precision == Precision::kAuto) config.train.precision = Precision::kBf16;
+  const auto bytes = static_cast<double>(checkpoint_bytes(config, vocab_size));
   const double bytes_of_rank = bytes / static_cast<double>(options.ranks);
   const Times times = options.run.empty()
                           ? estimated_times(options, bytes_of_rank, config.checkpoint.asynchronous)

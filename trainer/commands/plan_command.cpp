@@ -148,8 +148,7 @@ void print_plan(const LoadedConfig& loaded, const PlanQuestion& question, const 
             << "power         " << estimate_text(plan.run.watts, "W") << "; " << plan.power.source
             << "\n"
             << "energy        " << energy_range_text(joules_of(energy.kwh)) << " of the computers, "
-            << energy_text(energy.facility_kwh.value * 3.6e6) << " with PUE " << shortest(price.pue)
-            << (price.is_pue_assumed ? " (assumed)" : "") << "\n"
+            << energy_text(energy.facility_kwh.value * 3.6e6) << " with " << pue_text(price) << "\n"
             << "emissions     " << emissions_range_text(grams_of(energy.kg_co2e)) << " CO2e at "
             << describe(energy.grid)
             << (price.is_grid_assumed && !question.series ? " (assumed)" : "") << "\n";
@@ -166,8 +165,15 @@ void print_plan(const LoadedConfig& loaded, const PlanQuestion& question, const 
   std::cout << budget_text(plan, config.energy);
 }
 
-// Where else, and when: what the same energy causes in other regions, and in other hours.
-void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) {
+// What the same computers cause in another region, whose cloud may publish a PUE of its own.
+double grams_in(const GridIntensity& grid, const PlanQuestion& question, const RunPlan& plan) {
+  const EnergyPrice there = repriced(question.price, {.grid = grid});
+  return plan.energy.kwh.value * there.pue * grid.g_per_kwh;
+}
+
+// Where else, and when: what the run causes in other regions, and in other hours.
+void print_regions(const std::vector<std::string>& wanted, const PlanQuestion& question,
+                   const RunPlan& plan) {
   std::vector<GridIntensity> grids;
   for (const std::string& region : wanted) grids.push_back(find_grid_intensity(region));
   const std::string& here = plan.energy.grid.code;
@@ -183,7 +189,8 @@ void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) 
                                   : grid.code.starts_with(cloud);
       if (is_of_kind && grid.is_direct == plan.energy.grid.is_direct) grids.push_back(grid);
     }
-    std::ranges::stable_sort(grids, {}, &GridIntensity::g_per_kwh);
+    std::ranges::stable_sort(
+        grids, {}, [&](const GridIntensity& grid) { return grams_in(grid, question, plan); });
     // Of several on one grid the first.
     const auto same =
         std::unique(grids.begin(), grids.end(), [](const GridIntensity& a, const GridIntensity& b) {
@@ -192,12 +199,12 @@ void print_regions(const std::vector<std::string>& wanted, const RunPlan& plan) 
     grids.erase(same, grids.end());
     if (grids.size() > kMost) grids.resize(kMost);
   }
-  std::vector<std::vector<std::string>> rows = {{"region", "emissions", "grid"}};
-  std::ranges::stable_sort(grids, {}, &GridIntensity::g_per_kwh);
+  std::vector<std::vector<std::string>> rows = {{"region", "emissions", "grid and PUE"}};
+  const auto grams = [&](const GridIntensity& grid) { return grams_in(grid, question, plan); };
+  std::ranges::stable_sort(grids, {}, grams);
   for (const GridIntensity& grid : grids)
-    rows.push_back({grid.code,
-                    emissions_text(plan.energy.facility_kwh.value * grid.g_per_kwh) + " CO2e",
-                    describe(grid)});
+    rows.push_back({grid.code, emissions_text(grams(grid)) + " CO2e",
+                    cat(describe(grid), "; ", pue_text(repriced(question.price, {.grid = grid})))});
   std::cout << "\n"
             << (wanted.empty()
                     ? cat("The cleanest regions of ", cloud.empty() ? "clouds" : "this cloud",
@@ -349,7 +356,7 @@ void make_plan(const Options& options, Launch& launch) {
       print_json(plan);
     } else {
       print_plan(loaded, question, plan);
-      print_regions(options.regions, plan);
+      print_regions(options.regions, question, plan);
       if (question.series) print_hours(*question.series, plan);
       if (options.simulates) print_pauses(*series_of_pauses(question), question, plan);
       if (calibration)

@@ -90,6 +90,7 @@ struct TrainConfig {
   Precision precision = Precision::kBf16;
   double clip_grad_norm = 1.0;
   double z_loss = 0.0;
+  std::vector<std::string> freeze;
   int64_t skip_nonfinite = 3;
   SpikeConfig spikes;
   int64_t drift_every = 100;
@@ -119,6 +120,11 @@ struct TrainConfig {
          "Weight of the squared log of the softmax's denominator, added to the trained loss (PaLM "
          "uses 0.0001); records show the loss without it.")
         .warned_on_resume();
+    f.texts("freeze", freeze,
+            "Names of parameters that stay as they are, as patterns (embedding.*, blocks.[0-5].*, "
+            "*.norm.*); lmtrain inspect lists the names. Nothing but the weights is kept of them, "
+            "in the type of precision.")
+        .fixed_on_resume();
     f.integer(
          "skip_nonfinite", skip_nonfinite, {.min = 0, .max = 1000000},
          "Maximum number of consecutive steps whose update is skipped because their loss or "
@@ -166,6 +172,8 @@ struct EvalConfig {
   static constexpr int64_t kBatches = 20;  // of a validation, where `batches` does not say
   int64_t interval = 50;
   std::optional<int64_t> batches;  // none: 20, or all labelled texts
+  std::string measure = "loss";
+  int64_t patience = 0;
   int64_t samples = 3;
   int64_t sample_tokens = 100;
   std::vector<std::string> prompts;
@@ -178,6 +186,15 @@ struct EvalConfig {
     f.optional_integer("batches", batches, {.min = 1, .max = int64_t{1} << 32}, "auto",
                        "Global batches of a validation, at most so many; auto: 20, and of labelled "
                        "texts all.");
+    f.text("measure", measure,
+           "By what checkpoints are the best (checkpoint.keep_best) and a run ends early: loss, or "
+           "a measure of labelled texts, such as accuracy, f1_macro, matthews, pearson, span_f1 or "
+           "answer_f1 (docs/finetuning.md).")
+        .fixed_on_resume();
+    f.integer(
+        "patience", patience, {.min = 0, .max = 1000000},
+        "Validations in a row without a better measure after which the run ends, as if it had "
+        "done all its steps; 0: never.");
     f.integer("samples", samples, {.min = 0, .max = 1000},
               "Samples that the model writes at the end, for the report: texts of a decoder, "
               "predictions of an encoder.");
@@ -220,7 +237,7 @@ struct CheckpointConfig {
     f.integer("keep_every", keep_every, {.min = 0, .max = kMostSteps},
               "Checkpoints of steps that this divides are kept for ever; 0 keeps none so.");
     f.integer("keep_best", keep_best, {.min = 0, .max = 1000000},
-              "Checkpoints with the lowest validation losses that are kept besides.");
+              "Checkpoints with the best validations, by eval.measure, that are kept besides.");
   }
 };
 
@@ -274,6 +291,8 @@ struct Config {
     f.section("run", run, "The run and its records.");
     f.section("resume", resume, "How a run goes on from a checkpoint.");
     f.section("model", model, "Architecture.").fixed_on_resume();
+    f.section("lora", model.lora, "Adapters of low rank, trained in place of the model.")
+        .fixed_on_resume();
     f.section("tokenizer", tokenizer, "Tokenizer.");
     f.section("data", data, "Text, sequences, validation split.");
     f.section("train", train, "The training loop.");

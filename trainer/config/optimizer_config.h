@@ -56,6 +56,7 @@ struct OptimizerConfig {
   std::vector<double> betas = {0.9, 0.95};
   double eps = 1e-8;
   double weight_decay = 0.1;
+  double layer_decay = 1.0;
   MuonConfig muon;
 
   void describe(Fields& f) {
@@ -72,6 +73,10 @@ struct OptimizerConfig {
         .fixed_on_resume();
     f.real("weight_decay", weight_decay, {.min = 0.0, .max = 100.0},
            "AdamW's decay of matrices and embeddings; norms and biases have none.")
+        .warned_on_resume();
+    f.real("layer_decay", layer_decay, {.min = 0.0, .max = 1.0, .min_excluded = true},
+           "The learning rate of each block over that of the block above it; the head has the full "
+           "rate, and below the lowest block comes the embedding.")
         .warned_on_resume();
     f.section("muon", muon, "Hidden matrices, with kind muon.");
   }

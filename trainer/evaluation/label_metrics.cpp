@@ -9,6 +9,7 @@
 #include "base/text.h"
 
 namespace lmtrain {
+
 namespace {
 
 double ratio(double part, double all) { return all > 0 ? part / all : 0; }
@@ -65,20 +66,9 @@ Tag parse_tag(const std::string& text) {
   return {text.front(), type.empty() ? "_" : type};
 }
 
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(' ')));
-    const std::string_view word = text.substr(0, text.find(' '));
-    if (!word.empty()) words.emplace_back(word);
-    text.remove_prefix(word.size());
-  }
-  return words;
-}
-
 double word_f1(const std::string& predicted, const std::string& known) {
-  const std::vector<std::string> a = words_of(predicted);
-  const std::vector<std::string> b = words_of(known);
+  const std::vector<std::string> a = split_words(predicted);
+  const std::vector<std::string> b = split_words(known);
   if (a.empty() || b.empty()) return a == b ? 1 : 0;
   std::map<std::string, int64_t> left;
   for (const std::string& word : b) ++left[word];
@@ -199,7 +189,7 @@ std::string normalised_answer(std::string_view text) {
     letters += byte < 0x80 && std::isspace(byte) != 0 ? ' ' : letter;
   }
   std::string normalised;
-  for (const std::string& word : words_of(letters)) {
+  for (const std::string& word : split_words(letters)) {
     if (word == "a" || word == "an" || word == "the") continue;
     normalised += (normalised.empty() ? "" : " ") + word;
   }

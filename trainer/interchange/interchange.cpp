@@ -15,6 +15,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
+#include "models/lora.h"
 #include "models/model.h"
 #include "models/model_sizes.h"
 #include "parallel/logical_tensors.h"
@@ -22,6 +23,7 @@
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/save.h"
 #include "trainer/config/resolve_task.h"
+#include "trainer/interchange/adapter.h"
 
 namespace lmtrain {
 namespace {
@@ -119,7 +121,7 @@ bool is_of_encoder_head(const std::string& parameter) {
 
 // Whether a run may begin with this parameter anew where its initial model lacks it.
 bool is_of_head(const ModelConfig& model, const std::string& parameter) {
-  if (parameter.starts_with("labels.")) return true;
+  if (parameter.starts_with("labels.") || is_of_adapter(parameter)) return true;
   return model.traits().predicts_next_token() ? parameter == kHead : is_of_encoder_head(parameter);
 }
 
@@ -245,7 +247,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
   return model;
 }
 
-void import_model(const fs::path& folder, const fs::path& out) {
+void import_model(const fs::path& folder, const fs::path& adapter, const fs::path& out) {
   const HuggingfaceModel model = read_huggingface_model(folder);
   const Tokenizer tokenizer = tokenizer_of_folder(folder, model.num_tokens);
   require_empty(out);
@@ -253,6 +255,7 @@ void import_model(const fs::path& folder, const fs::path& out) {
   const at::ScalarType type = common_type(files);
   Config config;
   config.model = model.config;
+  if (!adapter.empty()) config.model.lora = read_adapter_config(adapter, config.model);
   config.tokenizer.path = folder.string();
   config.train.precision = type == at::kDouble ? Precision::kFp64 : Precision::kFp32;
 
@@ -268,8 +271,12 @@ void import_model(const fs::path& folder, const fs::path& out) {
             "is new: model.init_from=",
             folder.string()));
   }
-  fill(store, logical_weights(files, config.model, model.num_tokens, folder.string()),
-       [](const std::string&) { return false; });
+  NamedTensors weights = logical_weights(files, model.config, model.num_tokens, folder.string());
+  if (!adapter.empty()) {
+    for (const auto& [name, tensor] : read_adapter(adapter, config.model, model.num_tokens))
+      weights.insert_or_assign(name, tensor);
+  }
+  fill(store, weights, [](const std::string&) { return false; });
 
   CheckpointState state;
   state.config = print_config(config, ConfigText::kValues);
@@ -297,8 +304,17 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   const ExportType& type = export_type(options.type, manifest.state.weights_type);
   require_empty(out);
 
-  NamedTensors tensors = to_huggingface(tensor_map_of(model, manifest.state.num_tokens).parts,
-                                        read_weights(checkpoint, manifest));
+  NamedTensors weights = read_weights(checkpoint, manifest);
+  if (options.adapter) {
+    if (!model.lora.is_on())
+      throw ConfigError(cat(checkpoint.string(), " has no adapters; leave --adapter out"));
+    make_folders(out);
+    return write_adapter(out, model, manifest.state.num_tokens, model.init_from, weights,
+                         type.type);
+  }
+  if (model.lora.is_on()) merge_adapters(model, weights);
+  NamedTensors tensors =
+      to_huggingface(tensor_map_of(model, manifest.state.num_tokens).parts, weights);
   for (auto& [name, tensor] : tensors) {
     const bool was_finite = at::isfinite(tensor).all().item<bool>();
     tensor = tensor.to(type.type);
@@ -345,6 +361,34 @@ void export_model(const std::string& path, const fs::path& out, const ExportOpti
   write_file_durably(out / "config.json", config.dump(2) + "\n");
 }
 
+namespace {
+
+// The section `lora`, completed from lora.init_from.
+LoraConfig adopted_adapters(const LoadedConfig& loaded, const ModelConfig& model) {
+  const LoraConfig& wanted = loaded.config.model.lora;
+  if (wanted.init_from.empty()) return wanted;
+  const std::string place = loaded.positions.at("lora.init_from");
+  LoraConfig found;
+  try {
+    found = read_adapter_config(wanted.init_from, model);
+  } catch (const Error& error) {
+    throw Error(error.code(), cat(place, ": lora.init_from: ", error.what()));
+  }
+  found.init_from = wanted.init_from;
+  Config mine;
+  Config theirs;
+  mine.model.lora = wanted;
+  theirs.model.lora = found;
+  for (const ConfigChange& change : config_changes(values_of(theirs), values_of(mine))) {
+    if (!loaded.positions.is_set(change.key)) continue;
+    throw ConfigError(cat(loaded.positions.at(change.key), ": ", change.key, " = ", change.now,
+                          ", but ", wanted.init_from, " has ", change.before, "; leave it out"));
+  }
+  return found;
+}
+
+}  // namespace
+
 std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   resolve_task(loaded);
   Config& config = loaded.config;
@@ -360,6 +404,7 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   Config with_initial = config;
   with_initial.model = initial.config;
   with_initial.model.init_from = config.model.init_from;
+  with_initial.model.lora = adopted_adapters(loaded, initial.config);
   if (is_set("model.dropout")) with_initial.model.dropout = config.model.dropout;
   const bool is_labelled = config.task != TrainingTask::kLanguageModeling;
   if (is_set("model.head") || is_labelled) with_initial.model.head = config.model.head;
@@ -391,6 +436,22 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   return initial;
 }
 
+namespace {
+
+// What is drawn at random must be trained; an adapter's B may stay zero.
+void require_trained(const InitialModel& initial, const std::vector<std::string>& lacking,
+                     const ParameterStore& store) {
+  for (const Parameter* parameter : store.parameters()) {
+    const std::string& name = parameter->spec().name;
+    if (parameter->is_trained() || std::ranges::find(lacking, name) == lacking.end()) continue;
+    throw ConfigError(cat(initial.folder.string(), " lacks ", name,
+                          ", which would begin anew and is frozen (train.freeze, lora.rank); train "
+                          "it, or begin with a model that has it"));
+  }
+}
+
+}  // namespace
+
 void load_initial_weights(const InitialModel& initial, const ModelConfig& model,
                           ParameterStore& store) {
   NamedTensors weights;
@@ -401,14 +462,21 @@ void load_initial_weights(const InitialModel& initial, const ModelConfig& model,
     weights = logical_weights(files, initial.config, initial.num_tokens, initial.folder.string());
     add_pooler(files, model, initial.num_tokens, weights);
   }
+  if (initial.config.lora.is_on()) merge_adapters(initial.config, weights);
   // A head says something else where it is of another kind, or its labels are others.
   const bool is_same_head = initial.config.head == model.head &&
                             (initial.config.labels == model.labels ||
                              (initial.config.is_regression() && model.is_regression()));
   if (!is_same_head)
     std::erase_if(weights, [](const auto& one) { return one.first.starts_with("labels."); });
-  const std::vector<std::string> lacking =
+  if (!model.lora.init_from.empty()) {
+    for (const auto& [name, tensor] : read_adapter(model.lora.init_from, model, initial.num_tokens))
+      weights.insert_or_assign(name, tensor);
+  }
+  std::vector<std::string> lacking =
       fill(store, weights, [&](const std::string& name) { return is_of_head(model, name); });
+  require_trained(initial, lacking, store);
+  std::erase_if(lacking, is_of_adapter);
   if (!lacking.empty())
     log_info(cat(initial.folder.string(), " lacks ", join(lacking, ", "), ", which begin anew"));
 }

@@ -19,15 +19,18 @@ HuggingfaceModel read_huggingface_model(const std::filesystem::path& folder);
 
 // Converts a folder into a checkpoint of step 0 without optimizer state, in OUT/step-00000000.
 // Throws DataError; ConfigError when OUT is not empty.
-void import_model(const std::filesystem::path& folder, const std::filesystem::path& out);
+// With `adapter`, a folder of the peft package, the checkpoint has its adapters beside the weights.
+void import_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+                  const std::filesystem::path& out);
 
 struct ExportOptions {
   std::string type;  // float32, bfloat16, float16, float64; empty: as imported, else as trained
   int64_t max_file_bytes = int64_t{5} << 30;  // limit of one safetensors file
+  bool adapter = false;  // the adapters alone, as the peft package reads them; else they are merged
 };
 
-// Writes a checkpoint as a folder that transformers can load. Throws CheckpointError; ConfigError
-// when OUT is not empty.
+// Writes a checkpoint as a folder that transformers, or peft, can load. Throws CheckpointError;
+// ConfigError when OUT is not empty.
 void export_model(const std::string& checkpoint, const std::filesystem::path& out,
                   const ExportOptions& options);
 

@@ -36,6 +36,13 @@ void require_same_model(const fs::path& first, const Manifest& of_first, const f
     throw ConfigError(cat(other.string(), " is of another model than ", first.string(), ": ",
                           change.key, " is ", change.now, ", not ", change.before));
   }
+  for (const auto& [path, manifest] :
+       {std::pair(&first, &of_first), std::pair(&other, &of_other)}) {
+    if (config_of(*path, *manifest).model.lora.is_on())
+      throw ConfigError(cat(path->string(),
+                            " has adapters, and a mean of these is not the mean of what they add; "
+                            "merge them into the weights first (lmtrain export, lmtrain import)"));
+  }
   if (of_first.state.tokenizer_hash != of_other.state.tokenizer_hash)
     throw ConfigError(cat(other.string(), " has another tokenizer than ", first.string()));
 }
@@ -125,6 +132,7 @@ void merge_checkpoints(const std::vector<fs::path>& checkpoints, const fs::path&
   state.guard = {};
   state.optimizer_began = 0;
   state.validation_loss.reset();
+  state.measured.reset();
   state.num_ranks = 1;
   state.ranks.clear();
   state.build = build_description();

@@ -1,5 +1,6 @@
 #include "trainer/planning/feasibility.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -15,12 +16,15 @@
 #include "data/tokenizer/tokenizer.h"
 #include "energy/grid/carbon_intensity.h"
 #include "energy/grid/energy_price.h"
+#include "models/lora.h"
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/resume_compatibility.h"
+#include "trainer/config/measures.h"
 #include "trainer/config/resolve_task.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/step/optimizers.h"
+#include "trainer/step/trained_parameters.h"
 
 namespace lmtrain {
 namespace {
@@ -100,6 +104,87 @@ void check_optimizer(const LoadedConfig& loaded) {
     throw ConfigError(cat(place_of(loaded, {change.key}), change.key,
                           " has no effect with optimizer.kind = ", chosen,
                           "; leave it out or set optimizer.kind = ", join(readers, " or ")));
+  }
+}
+
+// Patterns that fit no parameter, or all.
+void check_frozen(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (c.train.freeze.empty()) return;
+  const ModelConfig model = with_some_labels(c);
+  constexpr int64_t kSomeTokens = 16;
+  const auto declared = declared_parameters(model, std::max(kSomeTokens, model.vocab_size),
+                                            /*tensor=*/1, trained_parameters(c));
+  std::vector<std::string> names;
+  for (const Parameter* parameter : declared->parameters()) names.push_back(parameter->spec().name);
+  const std::string place = place_of(loaded, {"train.freeze"});
+  const auto without = patterns_without_parameter(c.train.freeze, *declared);
+  if (!without.empty()) {
+    const std::string near = nearest_name(without.front(), names);
+    throw ConfigError(cat(place, "train.freeze: no parameter of this model is named \"",
+                          one_line(without.front()), "\"",
+                          near.empty() ? "" : cat(", did you mean ", near, "?"),
+                          near.empty() ? ";" : "", " (names are like ", names.front(), " and ",
+                          names[names.size() / 2], "; * stands for any letters)"));
+  }
+  if (sizes_of(*declared).num_trained > 0) return;
+  throw ConfigError(cat(place, "train.freeze leaves nothing to train; take a pattern out"));
+}
+
+// Adapters need a model that they adapt, and layers.
+void check_adapters(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  const LoraConfig& lora = c.model.lora;
+  if (!lora.is_on()) {
+    for (const char* key :
+         {"lora.alpha", "lora.targets", "lora.scaling", "lora.bias", "lora.init_from"}) {
+      if (loaded.positions.is_set(key))
+        throw ConfigError(cat(place_of(loaded, {key}), key,
+                              " has no effect without adapters; set lora.rank, or leave it out"));
+    }
+    return;
+  }
+  if (c.model.init_from.empty()) {
+    throw ConfigError(cat(place_of(loaded, {"lora.rank"}), "lora.rank = ", lora.rank,
+                          " adapts a trained model; name it in model.init_from"));
+  }
+  const std::vector<std::string> without = targets_without_layer(c.model);
+  if (lora.targets.empty() || !without.empty()) {
+    throw ConfigError(cat(
+        place_of(loaded, {"lora.targets"}), "lora.targets: ",
+        without.empty() ? "names no layer" : cat("there is no layer ", one_line(without.front())),
+        "; this model has ", join(lora_layers(c.model), ", "), ", and all-linear is all of them"));
+  }
+  const std::vector<std::string> sharing = layers_that_share_a_bias(c.model);
+  if (lora.bias == LoraBias::kLoraOnly && !sharing.empty()) {
+    throw ConfigError(cat(place_of(loaded, {"lora.bias", "lora.targets"}),
+                          "lora.bias = lora_only would train the biases of ", join(sharing, ", "),
+                          " too, which lie in one with those of lora.targets; add them to "
+                          "lora.targets, or set lora.bias = all"));
+  }
+}
+
+// What the validation of this task tells.
+void check_measure(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  const std::vector<std::string> known = measures_of(c.task);
+  if (std::ranges::find(known, c.eval.measure) == known.end()) {
+    const std::string near = nearest_name(c.eval.measure, known);
+    throw ConfigError(cat(
+        place_of(loaded, {"eval.measure"}), "eval.measure = ", one_line(c.eval.measure),
+        " is not measured with task = ", c.task,
+        near.empty() ? "; " : cat(", did you mean ", near, "? "), "There are ", join(known, ", ")));
+  }
+  const bool validates = c.data.validation_fraction > 0 || !c.data.labelled.held_out.empty();
+  if (c.eval.patience > 0 && !validates) {
+    throw ConfigError(cat(place_of(loaded, {"eval.patience"}),
+                          "eval.patience has no effect without texts for validation; set "
+                          "data.validation_fraction"));
+  }
+  if (c.eval.patience > 0 && c.eval.interval == 0) {
+    throw ConfigError(cat(place_of(loaded, {"eval.patience"}),
+                          "eval.patience has no effect with eval.interval = 0, which validates at "
+                          "the end only; set an interval"));
   }
 }
 
@@ -480,6 +565,9 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_batch(loaded, num_ranks);
   check_counts(loaded);
   check_retention(loaded);
+  check_adapters(loaded);
+  check_frozen(loaded);
+  check_measure(loaded);
   check_spikes(loaded);
   check_stop(loaded);
   check_allowed_changes(loaded);

@@ -12,6 +12,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "models/model_sizes.h"
 #include "trainer/planning/optimizer_state.h"
+#include "trainer/step/trained_parameters.h"
 
 namespace lmtrain {
 namespace {
@@ -69,7 +70,8 @@ class Planner {
   // Many layouts cut the model into the same parts.
   const ParameterStore& declared(int64_t tensor) {
     std::unique_ptr<ParameterStore>& parts = declared_[tensor];
-    if (!parts) parts = declared_parameters(config_.model, vocab_size_, tensor);
+    if (!parts)
+      parts = declared_parameters(config_.model, vocab_size_, tensor, trained_parameters(config_));
     return *parts;
   }
 
@@ -125,8 +127,9 @@ class Planner {
     const double target_share =
         config.model.traits().predicts_next_token() ? 1.0 : config.data.masking.fraction;
     const int64_t length = config.data.sequence_length;
-    const double forward = forward_flops_per_token(config.model, products_, length, target_share);
-    const double head = target_share * 2.0 * static_cast<double>(products_.per_target);
+    const double forward =
+        forward_flops_per_token(config.model, products_.forward, length, target_share);
+    const double head = target_share * 2.0 * static_cast<double>(products_.forward.per_target);
     double again = 0;
     if (config.parallel.recompute == Recompute::kFull) again = forward - head;
     if (config.parallel.recompute == Recompute::kSelective) {
@@ -167,7 +170,7 @@ class Planner {
 
   Config config_;
   int64_t vocab_size_;
-  Products products_;
+  ModelProducts products_;
   int64_t num_ranks_;
   const MachineSpec& machine_;
   std::map<int64_t, std::unique_ptr<ParameterStore>> declared_;  // by ranks of the tensor axis

@@ -28,7 +28,7 @@ void check_amount_of_text(const LoadedConfig& loaded, int64_t num_samples) {
 
 void check_disk(const LoadedConfig& loaded, int64_t vocab_size, int64_t free_bytes) {
   const Config& c = loaded.config;
-  const int64_t need = 2 * checkpoint_bytes(c.model, vocab_size, c.train.precision, c.optimizer);
+  const int64_t need = 2 * checkpoint_bytes(c, vocab_size);
   if (free_bytes >= need) return;
   throw ConfigError(cat(place_of(loaded, {"run.dir", "run.name"}),
                         "two checkpoints of this model take ", human_bytes(need),

@@ -9,6 +9,7 @@
 #include "parallel/mpi_communicator.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/planning/optimizer_state.h"
+#include "trainer/step/trained_parameters.h"
 
 namespace lmtrain {
 namespace {
@@ -90,10 +91,10 @@ int64_t workspace_bytes(const ModelConfig& model, const MemoryPlan& plan) {
 
 // The units of a store: the first is the embedding, the last the head.
 struct UnitSizes {
-  explicit UnitSizes(const ModelSizes& sizes)
-      : embedding(sizes.units.front().numel), head(sizes.units.back().numel) {
-    for (size_t i = 1; i + 1 < sizes.units.size(); ++i)
-      block = std::max(block, sizes.units[i].numel);
+  // `of` is numel or trained.
+  UnitSizes(const ModelSizes& sizes, int64_t ModelSizes::Unit::*of)
+      : embedding(sizes.units.front().*of), head(sizes.units.back().*of) {
+    for (size_t i = 1; i + 1 < sizes.units.size(); ++i) block = std::max(block, sizes.units[i].*of);
   }
   int64_t embedding;
   int64_t block = 0;
@@ -103,11 +104,12 @@ struct UnitSizes {
 // Whole units of gradients and weights while they are used, where those are sharded.
 int64_t gathered_bytes(const ModelConfig& model, const ModelSizes& sizes, const MemoryPlan& plan) {
   if (plan.data == 1 || plan.zero < 2) return 0;
-  const UnitSizes unit(sizes);
+  const UnitSizes unit(sizes, &ModelSizes::Unit::numel);
+  const UnitSizes trained(sizes, &ModelSizes::Unit::trained);
   // A tied table's gradient begins with the loss, before those of the blocks.
   const int64_t gradients =
-      (model.has_tied_head() ? unit.embedding : std::max(unit.embedding, unit.head)) +
-      3 * unit.block;
+      (model.has_tied_head() ? trained.embedding : std::max(trained.embedding, trained.head)) +
+      3 * trained.block;
   const int64_t weights =
       plan.zero < 3 ? 0 : std::max(unit.embedding + unit.head, unit.head + 2 * unit.block);
   return gradients * master_element_bytes(plan.precision) +
@@ -121,7 +123,7 @@ int64_t bucket_bytes(const ModelSizes& sizes, const MemoryPlan& plan) {
   if (plan.zero == 0) return plan.reduces_in_bf16 ? 3 * bucket : 2 * bucket;
   const int64_t received = plan.on_cpu ? kReceivedBytes : 0;
   if (!plan.reduces_in_bf16) return received;
-  const UnitSizes unit(sizes);
+  const UnitSizes unit(sizes, &ModelSizes::Unit::trained);
   return received + 2 * (std::max(unit.embedding, unit.head) + unit.block);
 }
 
@@ -140,11 +142,13 @@ int64_t checkpoint_file_bytes(const ModelSizes& sizes, const StateSize& state,
 // Of whole tensors, the part of the rank that writes the most.
 int64_t largest_share(const ModelSizes& sizes, const StateSize& state,
                       const ParameterStore& declared, const MemoryPlan& plan) {
-  const int64_t buffers = 1 + (state.stored + sizes.num_parameters - 1) / sizes.num_parameters;
+  const int64_t trained = std::max<int64_t>(1, sizes.num_trained);
+  const int64_t buffers = 1 + (state.stored + trained - 1) / trained;
   std::vector<double> elements;
   for (const Parameter* parameter : declared.parameters()) {
     const auto numel = static_cast<double>(c10::multiply_integers(parameter->spec().logical_shape));
-    elements.insert(elements.end(), static_cast<size_t>(buffers), numel);
+    elements.insert(elements.end(), static_cast<size_t>(parameter->is_trained() ? buffers : 1),
+                    numel);
   }
   const auto ranks = static_cast<int>(plan.data * plan.tensor);
   const std::vector<int> owners = balanced_owners(elements, ranks);
@@ -160,7 +164,11 @@ int64_t largest_share(const ModelSizes& sizes, const StateSize& state,
 int64_t snapshot_bytes(const ModelSizes& sizes, const StateSize& state,
                        const ParameterStore& declared, const MemoryPlan& plan) {
   const int64_t ranks = plan.data * plan.tensor;
-  int64_t bytes = checkpoint_bytes(sizes, state, plan.precision) / ranks;
+  const int64_t frozen = sizes.num_parameters - sizes.num_trained;  // copied in their own type
+  int64_t bytes =
+      (checkpoint_bytes(sizes, state, plan.precision) -
+       frozen * (master_element_bytes(plan.precision) - compute_element_bytes(plan.precision))) /
+      ranks;
   if (plan.zero == 0 && ranks > 1)
     bytes = std::max(bytes, largest_share(sizes, state, declared, plan));
   return bytes / 8 * 9;
@@ -170,7 +178,7 @@ int64_t snapshot_bytes(const ModelSizes& sizes, const StateSize& state,
 int64_t gathered_in_save(const ModelSizes& sizes, const MemoryPlan& plan) {
   int64_t elements = 0;
   if (plan.data > 1 && plan.zero > 0) {
-    const UnitSizes unit(sizes);
+    const UnitSizes unit(sizes, &ModelSizes::Unit::numel);
     elements += std::max({unit.embedding, unit.block, unit.head});
   }
   if (plan.tensor > 1) elements += 2 * sizes.largest_tensor;
@@ -201,6 +209,7 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
           .sequence_length = config.data.sequence_length,
           .precision = config.train.precision,
           .optimizer = config.optimizer,
+          .trained = trained_parameters(config),
           .bucket_mib = parallel.bucket_mib,
           .num_ranks = ranks_on_node,
           .on_cpu = on_cpu,
@@ -215,7 +224,8 @@ MemoryPlan memory_plan(const Config& config, int64_t vocab_size, int64_t num_ran
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan) {
-  return estimate_memory(model, *declared_parameters(model, plan.vocab_size, plan.tensor), plan);
+  return estimate_memory(
+      model, *declared_parameters(model, plan.vocab_size, plan.tensor, plan.trained), plan);
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& declared,
@@ -225,7 +235,7 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
   const auto sharded = [&](int64_t bytes, int64_t from_stage) {
     return plan.zero >= from_stage ? bytes / plan.data : bytes;
   };
-  const int64_t master = master_element_bytes(plan.precision) * parameters;
+  const int64_t master = master_element_bytes(plan.precision) * sizes.trained_on_rank();
   const int64_t copy = compute_element_bytes(plan.precision) * parameters;
   MemoryEstimate estimate;
   estimate.on_cpu = plan.on_cpu;
@@ -252,11 +262,12 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
   return estimate;
 }
 
-int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, Precision precision,
-                         const OptimizerConfig& optimizer) {
-  const std::unique_ptr<ParameterStore> declared = declared_parameters(model, vocab_size);
-  return checkpoint_bytes(sizes_of(*declared), state_size(optimizer, *declared, /*num_ranks=*/1),
-                          precision);
+int64_t checkpoint_bytes(const Config& config, int64_t vocab_size) {
+  const std::unique_ptr<ParameterStore> declared =
+      declared_parameters(config.model, vocab_size, /*tensor=*/1, trained_parameters(config));
+  return checkpoint_bytes(sizes_of(*declared),
+                          state_size(config.optimizer, *declared, /*num_ranks=*/1),
+                          config.train.precision);
 }
 
 }  // namespace lmtrain

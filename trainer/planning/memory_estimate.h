@@ -17,6 +17,7 @@ struct MemoryPlan {
   int64_t sequence_length = 2;
   Precision precision = Precision::kBf16;
   OptimizerConfig optimizer;
+  SpecChange trained;  // what of the model is trained; empty: all
   double bucket_mib = 0;
   // That share a checkpoint's tensors; fewer than there are is on the safe side.
   int64_t num_ranks = 1;
@@ -35,9 +36,10 @@ struct MemoryPlan {
 // Bytes of one rank. E is a compute element (bf16 2, fp32 4, fp64 8), M a master element (4; in
 // fp64 8), N the tokens of a micro-batch; parameters are those of a rank of the tensor axis.
 struct MemoryEstimate {
-  int64_t weights = 0;    // master M, and in bf16 the compute copy, per parameter; master over the
-                          // data ranks from zero 1 on, the copy from zero 3 on
-  int64_t gradients = 0;  // M per parameter, over the data ranks from zero 2 on
+  int64_t weights = 0;    // master M, and in bf16 the compute copy, per parameter, of frozen ones
+                          // the copy alone; master over the data ranks from zero 1 on, the copy
+                          // from zero 3 on
+  int64_t gradients = 0;  // M per trained parameter, over the data ranks from zero 2 on
   int64_t optimizer_state = 0;  // M per element that the optimizer keeps, in AdamW two for each
                                 // parameter; over the data ranks from zero 1 on
   int64_t gathered = 0;  // whole units while they are used: from zero 2 on gradients of three
@@ -76,7 +78,6 @@ MemoryEstimate estimate_memory(const ModelConfig& model, const ParameterStore& d
 MemoryEstimate estimate_memory(const ModelConfig& model, const MemoryPlan& plan);
 
 // Bytes of a checkpoint: weights and the optimizer's state in the master type.
-int64_t checkpoint_bytes(const ModelConfig& model, int64_t vocab_size, Precision precision,
-                         const OptimizerConfig& optimizer);
+int64_t checkpoint_bytes(const Config& config, int64_t vocab_size);
 
 }  // namespace lmtrain

@@ -25,6 +25,7 @@ StateSize state_size(const OptimizerConfig& optimizer, const ParameterStore& dec
   StateSize size;
   for (const Parameter* parameter : declared.parameters()) {
     const ParameterSpec& spec = parameter->spec();
+    if (spec.is_frozen) continue;
     const auto buffers = static_cast<int64_t>(keeps->state_of(spec).size());
     size.on_rank += buffers * parameter->numel();
     size.stored += buffers * c10::multiply_integers(spec.logical_shape);

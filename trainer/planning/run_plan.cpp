@@ -12,6 +12,7 @@
 #include "energy/meters/power_model.h"
 #include "models/model_sizes.h"
 #include "trainer/planning/memory_estimate.h"
+#include "trainer/step/trained_parameters.h"
 
 namespace lmtrain {
 namespace {
@@ -47,8 +48,7 @@ PartTimes estimated_times(const Config& config, const LayoutPlan& layout, int64_
       estimate(static_cast<double>(config.eval.batches.value_or(EvalConfig::kBatches)) *
                    kForwardShare * layout.compute_seconds,
                0, kSlowestStep);
-  const auto bytes = static_cast<double>(checkpoint_bytes(
-      config.model, config.model.vocab_size, config.train.precision, config.optimizer));
+  const auto bytes = static_cast<double>(checkpoint_bytes(config, config.model.vocab_size));
   times.save_stall = estimate(bytes / static_cast<double>(num_ranks) / kCopyBytesPerSecond, 0.5, 4);
   times.ends = kEndsSeconds;
   times.source = "estimated by the layout";
@@ -117,7 +117,8 @@ RunPlan plan_run(const PlanQuestion& question, const LayoutPlan& layout, const P
   ModelConfig model = config.model;
   model.vocab_size = question.vocab_size;
   const double targets = model.traits().predicts_next_token() ? 1.0 : config.data.masking.fraction;
-  const auto declared = declared_parameters(model, question.vocab_size, /*tensor=*/1);
+  const auto declared =
+      declared_parameters(model, question.vocab_size, /*tensor=*/1, trained_parameters(config));
   plan.flops =
       static_cast<double>(plan.tokens) *
       training_flops_per_token(model, products_of(*declared), config.data.sequence_length, targets);

@@ -6,16 +6,28 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "trainer/config/measures.h"
 #include "trainer/evaluation/label_metrics.h"
 
 namespace lmtrain {
 namespace {
 
-TaskMetrics metrics_of(const LabelMetrics& values, const std::string& measure) {
+// `usual` is the measure that is shown where the config names none.
+TaskMetrics metrics_of(const LabelMetrics& values, const std::string& wanted,
+                       const std::string& usual) {
+  const std::string& measure = wanted == "loss" ? usual : wanted;
+  if (std::ranges::find(values, measure, &LabelMetrics::value_type::first) == values.end()) {
+    std::vector<std::string> names = {"loss"};
+    for (const auto& [name, value] : values) names.push_back(name);
+    throw ConfigError(cat("eval.measure = ", measure,
+                          " is not measured with these labels; there are ", join(names, ", ")));
+  }
   TaskMetrics metrics;
-  metrics.name = "validation";
+  metrics.lower_is_better = is_lower_better(measure);
+  metrics.name = kValidationTask;
   metrics.measure = measure;
   for (const auto& [name, value] : values) {
     metrics.numbers[name] = value;
@@ -78,7 +90,7 @@ std::string answer_of(const std::string& passage, const ExampleFile& examples,
 }  // namespace
 
 LabelEvaluator::LabelEvaluator(const Config& config, const PreparedExamples& prepared)
-    : task_(config.task), prepared_(prepared) {
+    : task_(config.task), measure_(config.eval.measure), prepared_(prepared) {
   if (task_ != TrainingTask::kClassification) return;
   std::vector<int64_t> counts(prepared.labels.size(), 0);
   for (int64_t i = 0; i < prepared.train.size(); ++i)
@@ -111,7 +123,7 @@ LabelEvaluation LabelEvaluator::of_texts(const std::vector<EvaluatedSample>& sam
   }
   const Confusion confusion = confusion_of(truth, predicted, prepared_.labels.size());
   LabelEvaluation result;
-  result.metrics = metrics_of(classification_metrics(confusion), "accuracy");
+  result.metrics = metrics_of(classification_metrics(confusion), measure_, "accuracy");
   result.metrics.numbers["accuracy_of_commonest_label"] =
       static_cast<double>(std::ranges::count(truth, commonest_label_)) /
       static_cast<double>(std::max<size_t>(1, truth.size()));
@@ -126,7 +138,7 @@ LabelEvaluation LabelEvaluator::of_numbers(const std::vector<EvaluatedSample>& s
     truth.push_back(prepared_.validation->at(sample.place).value);
     predicted.push_back(sample.predictions.at(0));
   }
-  return {metrics_of(regression_metrics(truth, predicted), "pearson"), std::nullopt};
+  return {metrics_of(regression_metrics(truth, predicted), measure_, "pearson"), std::nullopt};
 }
 
 LabelEvaluation LabelEvaluator::of_words(const std::vector<EvaluatedSample>& samples) const {
@@ -149,7 +161,7 @@ LabelEvaluation LabelEvaluator::of_words(const std::vector<EvaluatedSample>& sam
       truth.push_back(names_of(prepared_.labels, both.first));
       predicted.push_back(names_of(prepared_.labels, both.second));
     }
-    return {metrics_of(tagging_metrics(truth, predicted), "span_f1"), std::nullopt};
+    return {metrics_of(tagging_metrics(truth, predicted), measure_, "span_f1"), std::nullopt};
   }
   std::vector<int64_t> truth;
   std::vector<int64_t> predicted;
@@ -158,7 +170,7 @@ LabelEvaluation LabelEvaluator::of_words(const std::vector<EvaluatedSample>& sam
     predicted.insert(predicted.end(), both.second.begin(), both.second.end());
   }
   const Confusion confusion = confusion_of(truth, predicted, prepared_.labels.size());
-  return {metrics_of(classification_metrics(confusion), "accuracy"),
+  return {metrics_of(classification_metrics(confusion), measure_, "accuracy"),
           ConfusionFacts{prepared_.labels, confusion}};
 }
 
@@ -173,7 +185,7 @@ LabelEvaluation LabelEvaluator::of_answers(const std::vector<EvaluatedSample>& s
     answers.push_back(
         {answer_of(passage.text, *prepared_.validation, windows, may_have_none), passage.answers});
   }
-  return {metrics_of(answer_metrics(answers), "answer_f1"), std::nullopt};
+  return {metrics_of(answer_metrics(answers), measure_, "answer_f1"), std::nullopt};
 }
 
 TextSample shown_prediction(const Config& config, const PreparedExamples& prepared,

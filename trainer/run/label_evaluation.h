@@ -33,6 +33,7 @@ class LabelEvaluator {
   LabelEvaluation of_answers(const std::vector<EvaluatedSample>& samples) const;
 
   TrainingTask task_;
+  std::string measure_;  // eval.measure
   const PreparedExamples& prepared_;
   int64_t commonest_label_ = 0;  // of the training texts
 };

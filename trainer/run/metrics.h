@@ -59,6 +59,7 @@ ValidationMetrics validation_metrics(const EvaluationResult& result, Predicted p
 
 // How a task of eval.tasks, or the labels of the validation, went: the number that stands for it,
 // and all of them.
+inline constexpr char kValidationTask[] = "validation";  // that of labelled texts
 struct TaskMetrics {
   std::string name;
   std::string measure;

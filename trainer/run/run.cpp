@@ -16,6 +16,7 @@
 #include "parallel/precision.h"
 #include "parallel/rank_work.h"
 #include "trainer/checkpoint/checkpoint_saver.h"
+#include "trainer/config/measures.h"
 #include "trainer/planning/machine_spec.h"
 #include "trainer/run/deadline.h"
 #include "trainer/run/run_beginning.h"
@@ -128,7 +129,8 @@ std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& lau
                  compute.num_threads >= static_cast<int>(compute.cores.size()));
   CheckpointSaver::Options options;
   options.retention = {config.checkpoint.keep, config.checkpoint.keep_every,
-                       config.checkpoint.keep_best};
+                       config.checkpoint.keep_best, config.eval.measure,
+                       is_lower_better(config.eval.measure)};
   options.file_bytes = config.checkpoint.file_mib << 20;
   options.is_asynchronous = config.checkpoint.asynchronous;
   options.share_of_core = cores_are_busy ? kShareOfBusyCore : 1.0;
@@ -157,8 +159,13 @@ LoopEnd train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& mem
   if (launch.rank() == 0) log_data(job);
   RunRecorder recorder(run, command_line, trainer.store(), ceilings, launch);
   const StopWhenAgreed stop_when_agreed;
-  return run_training_loop(
-      {run, groups, trainer, memory, recorder, saver, schedule, deadline, phases, launch});
+  try {
+    return run_training_loop(
+        {run, groups, trainer, memory, recorder, saver, schedule, deadline, phases, launch});
+  } catch (const CollectiveError& error) {
+    if (error.code() != ExitCode::kHeld) recorder.write_report_of_failure();  // else another job's
+    throw;
+  }
 }
 
 // Collective: a save that is under way when the run fails still counts.

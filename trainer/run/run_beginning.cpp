@@ -52,6 +52,8 @@ RunFacts facts_of_beginning(const RunFolder& folder, const StartPoint& start) {
     facts.started = before->started;
     facts.inherited = before->inherited;
     facts.notes = before->notes;
+    std::erase_if(facts.notes,
+                  [](const std::string& note) { return note.starts_with(kEndedEarly); });
     facts.has_lost_energy = before->has_lost_energy;
   }
   if (facts.started.empty()) facts.started = utc_now();
@@ -61,9 +63,19 @@ RunFacts facts_of_beginning(const RunFolder& folder, const StartPoint& start) {
   return facts;
 }
 
+// A run that eval.patience has ended is finished until it is given more.
+bool has_lost_patience(const Config& config, const RunFolder& folder) {
+  if (config.eval.patience == 0) return false;
+  try {
+    return parse_run_facts(read_file(folder.summary())).patience >= config.eval.patience;
+  } catch (const Error&) {  // damaged: the run goes on, and finds out again
+    return false;
+  }
+}
+
 bool has_finished(const Config& config, const RunFolder& folder, const StartPoint& start) {
   return !start.checkpoint.empty() && std::filesystem::exists(folder.summary()) &&
-         start.step() >= config.train.steps;
+         (start.step() >= config.train.steps || has_lost_patience(config, folder));
 }
 
 // A finished run that is started again may differ in what a resumed one may.
@@ -77,8 +89,11 @@ void check_config_of_finished_run(const StartPoint& start, Config now) {
 }
 
 void say_it_has_finished(const Config& config, const RunFolder& folder) {
-  log_info(cat("run ", config.run.name, " has finished its ", config.train.steps,
-               " steps; a larger train.steps extends it. Report: ", folder.report().string()));
+  const std::string more =
+      has_lost_patience(config, folder)
+          ? cat(" has ended early (eval.patience = ", config.eval.patience, "); a larger one or 0")
+          : cat(" has finished its ", config.train.steps, " steps; a larger train.steps");
+  log_info(cat("run ", config.run.name, more, " extends it. Report: ", folder.report().string()));
 }
 
 }  // namespace
@@ -140,6 +155,7 @@ class Beginning {
     power_ = start_power_logger(loaded.config.energy, compute, began, phases_, launch_);
     find_start_point(loaded.config);
     const auto series = agree_on_series(loaded, launch_);
+    price_ = price_of_attempt(loaded, series.get());
     attempt_ = agree_on_attempt(folder_, launch_);
     if (attempt_.number == 1 && start_.is_own(folder_) && start_.step() > 0) {
       attempt_.notes.push_back(cat("No ledger tells of the attempts until step ", start_.step(),
@@ -148,8 +164,7 @@ class Beginning {
     }
     launch_.together([&] {
       power_->write_to(ledger_path(folder_.energy(), launch_.rank()),
-                       {attempt_.number, start_.step() + 1, price_of_attempt(loaded, series.get()),
-                        batch_job(), series});
+                       {attempt_.number, start_.step() + 1, price_, batch_job(), series});
     });
     has_begun_ = true;
   }
@@ -184,7 +199,8 @@ class Beginning {
       opened = std::make_unique<OpenedFolder>(folder_, job.config(), start_);
     });
     return RunBeginning{std::move(job),    folder_,           std::move(start_),   std::move(held_),
-                        std::move(opened), std::move(power_), std::move(attempt_), roll_back_};
+                        std::move(opened), std::move(power_), std::move(attempt_), price_,
+                        roll_back_};
   }
 
  private:
@@ -217,6 +233,7 @@ class Beginning {
   StartPoint start_;
   std::unique_ptr<PowerLogger> power_;
   NextAttempt attempt_;
+  EnergyPrice price_;
 };
 
 }  // namespace

@@ -18,6 +18,9 @@
 
 namespace lmtrain {
 
+// What the note of a run that eval.patience has ended begins with.
+inline constexpr char kEndedEarly[] = "The run ended early";
+
 // The records in the run's folder as rank 0 has them while the job lasts: what an earlier attempt
 // left unfinished is gone, and the log and the metrics continue.
 class OpenedFolder {
@@ -53,6 +56,7 @@ struct RunBeginning {
   std::unique_ptr<OpenedFolder> opened;  // on rank 0
   std::unique_ptr<PowerLogger> power;    // meters since the job began
   NextAttempt attempt;
+  EnergyPrice price;                  // of this attempt
   std::optional<RollBack> roll_back;  // that brought the run to its start point
 
   const Config& config() const { return job.config(); }

@@ -61,7 +61,6 @@ std::shared_ptr<const IntensitySeries> agree_on_series(const LoadedConfig& loade
 EnergyPrice price_of_attempt(const LoadedConfig& loaded, const IntensitySeries* series) {
   EnergyPrice price = price_of(loaded.config.energy);
   const auto is_set = [&](const char* key) { return loaded.positions.is_set(key); };
-  price.is_pue_assumed = !is_set("energy.pue");
   price.is_grid_assumed = !is_set("energy.region") && !is_set("energy.intensity_g_per_kwh");
   if (series != nullptr) price.series = series->source();
   return price;

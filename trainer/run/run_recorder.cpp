@@ -1,12 +1,15 @@
 #include "trainer/run/run_recorder.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 
 #include "base/build_info.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "energy/meters/clock_limits.h"
 #include "parallel/typed_gather.h"
+#include "trainer/config/measures.h"
 #include "trainer/run/run_power.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/stop_request.h"
@@ -53,6 +56,7 @@ RunRecorder::RunRecorder(RunBeginning& run, const std::string& command_line,
       ceilings_(ceilings),
       power_(*run.power),
       hosts_(gather_texts(launch.world(), launch.host())),
+      done_(run.start.step()),
       num_devices_(run.job.compute.device.device.is_cpu() ? launch.num_nodes() : launch.size()),
       reporter_(run.folder, run.config().energy, run.config().report, launch.world(),
                 OnDamagedLedger::kWarn) {
@@ -116,7 +120,7 @@ void RunRecorder::power_caps(int64_t step, CapFacts caps) {
 }
 
 Spending RunRecorder::spent(const RankSignals& signals) const {
-  return {.facility_joules = signals.joules * run_.config().energy.pue,
+  return {.facility_joules = signals.joules * run_.price.pue,
           .grams = signals.grams,
           .seconds = signals.seconds,
           .device_seconds = signals.seconds * static_cast<double>(num_devices_)};
@@ -137,6 +141,7 @@ RankSignals RunRecorder::begin_step(int64_t step) {
 void RunRecorder::end_step(int64_t step, const StepResult& result, const Trainer& trainer,
                            double seconds, double remaining_steps) {
   attempt_joules_ = result.signals.joules;
+  done_ = step + 1;
   if (metrics() == nullptr) return;
   if (step > run_.start.step() + 1) warn_of_slow_ranks(trainer.speeds());  // not of the first step
   StepMetrics m;
@@ -202,7 +207,7 @@ double RunRecorder::flops_per_token() const {
 
 void RunRecorder::validation(int64_t step, ValidationMetrics result) {
   if (metrics() == nullptr) return;
-  result.kwh = kwh(spent_before_.facility_joules + attempt_joules_ * run_.config().energy.pue);
+  result.kwh = kwh(spent_before_.facility_joules + attempt_joules_ * run_.price.pue);
   metrics()->validation(step, result);
 }
 
@@ -224,6 +229,27 @@ bool RunRecorder::has_evaluated(const std::string& task, int64_t step) const {
   return broadcast_from(launch_.world(), 0, int64_t{mine}) != 0;
 }
 
+const std::vector<CurvePoint>& RunRecorder::validations() const {
+  static const std::vector<CurvePoint> none;
+  const std::string& measure = run_.config().eval.measure;
+  if (measure == "loss") return run_.opened->metrics().validation_loss();
+  for (const TaskCurve& curve : run_.opened->metrics().tasks())
+    if (curve.name == kValidationTask && curve.measure == measure) return curve.points;
+  return none;
+}
+
+std::optional<RunRecorder::BestValidation> RunRecorder::best_validation() const {
+  if (!run_.opened || validations().empty()) return std::nullopt;
+  const bool lower_is_better = is_lower_better(run_.config().eval.measure);
+  BestValidation best{validations().front()};
+  for (const CurvePoint& point : std::span(validations()).subspan(1)) {
+    const double gain = point.value - best.point.value;
+    ++best.num_since;
+    if (lower_is_better ? gain < 0 : gain > 0) best = {point};
+  }
+  return best;
+}
+
 void RunRecorder::go_with(CheckpointState& state) {
   power_.take_sample();
   if (metrics() == nullptr) return;  // rank 0 writes the manifest
@@ -232,9 +258,14 @@ void RunRecorder::go_with(CheckpointState& state) {
   state.joules = inherited().joules + earlier_joules_ + attempt_joules_;
   fill_facts(state.step, /*finished=*/false);
   facts_of_save_ = facts_;
-  const std::vector<CurvePoint>& validations = metrics()->validation_loss();
-  if (!validations.empty() && validations.back().step == state.step)
-    state.validation_loss = validations.back().value;
+  const auto value_at = [&](const std::vector<CurvePoint>& points) {
+    const bool is_there = !points.empty() && points.back().step == state.step;
+    return is_there ? std::optional(points.back().value) : std::nullopt;
+  };
+  state.validation_loss = value_at(metrics()->validation_loss());
+  state.measure = run_.config().eval.measure;
+  if (state.measure != "loss") state.measured = value_at(validations());
+  if (state.measured && !std::isfinite(*state.measured)) state.measured.reset();
 }
 
 void RunRecorder::saved(const SaveTimes& times) {
@@ -252,6 +283,17 @@ void RunRecorder::save_failed(int64_t step, const std::string& reason) {
 EmissionsReport RunRecorder::write_report(int64_t step, bool finished) {
   if (metrics() != nullptr) fill_facts(step, finished);
   return reporter_.write(facts_);
+}
+
+void RunRecorder::write_report_of_failure() {
+  stop_power(/*in_order=*/false);
+  // Steps that no checkpoint has would be taken for a lost one's when the run is started again.
+  const bool has_saved = metrics() != nullptr && metrics()->saves();
+  try {
+    write_report(has_saved ? done_ : run_.start.step(), false);
+  } catch (const std::exception& failure) {  // the run's own failure is what is to be told
+    log_warn(cat("the report of the run's failure could not be written: ", failure.what()));
+  }
 }
 
 void RunRecorder::fill_facts(int64_t step, bool finished) {

@@ -62,6 +62,13 @@ class RunRecorder {
   bool has_validated(int64_t step) const;
   // Collective: the same of a task.
   bool has_evaluated(const std::string& task, int64_t step) const;
+  // The best validation by eval.measure, and how many have followed it; on rank 0, where there was
+  // one.
+  struct BestValidation {
+    CurvePoint point;
+    int64_t num_since = 0;
+  };
+  std::optional<BestValidation> best_validation() const;
 
   // What each rank's energy is counted by from now on.
   void take_series(std::shared_ptr<const IntensitySeries> series) {
@@ -84,12 +91,16 @@ class RunRecorder {
   void stop_power(bool in_order = true) { power_.stop(in_order); }
   EmissionsReport write_report(int64_t step, bool finished);
 
+  // Collective, where all ranks fail: the report of what the run has done and taken by then.
+  void write_report_of_failure();
+
   // What the report says of the training; rank 0's count.
   RunFacts& facts() { return facts_; }
 
  private:
   void warn_of_slow_ranks(const std::vector<RankSpeed>& speeds);
-  MetricsLog* metrics();  // null but on rank 0
+  MetricsLog* metrics();                               // null but on rank 0
+  const std::vector<CurvePoint>& validations() const;  // by eval.measure; on rank 0
   Inherited inherited() const { return facts_.inherited.value_or(Inherited{}); }
   double flops_per_token() const;
   std::optional<double> believed_share(double share);
@@ -101,11 +112,12 @@ class RunRecorder {
   Launch& launch_;
   RunFacts facts_;
   RunFacts facts_of_save_;  // of the save that is under way
-  Products products_;
+  ModelProducts products_;
   Ceilings ceilings_;
   PowerLogger& power_;
   std::vector<std::string> hosts_;  // of the ranks
   SlowRanks slow_ranks_;
+  int64_t done_;         // steps that are done
   int64_t num_devices_;  // accelerators or, without any, nodes
   RunReporter reporter_;
   Spending spent_before_;

@@ -101,8 +101,11 @@ Repricing repricing_of(const std::vector<std::string>& settings) {
       !names_region) {
     throw ConfigError("energy.intensity_g_per_kwh=region: name the region too (energy.region=...)");
   }
+  if (loaded.positions.is_set("energy.pue") && !config.pue && !names_region)
+    throw ConfigError("energy.pue=auto: name the region too (energy.region=...)");
   Repricing repricing;
-  if (loaded.positions.is_set("energy.pue")) repricing.pue = config.pue;
+  repricing.pue = config.pue;
+  repricing.takes_pue_of_grid = loaded.positions.is_set("energy.pue");
   if (loaded.positions.is_set("energy.region") ||
       loaded.positions.is_set("energy.intensity_g_per_kwh")) {
     repricing.grid = grid_intensity(config);

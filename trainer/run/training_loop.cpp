@@ -14,9 +14,9 @@
 #include "parallel/device.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/run/budget.h"
-#include "trainer/run/label_evaluation.h"
 #include "trainer/run/power_caps.h"
 #include "trainer/run/renewed_series.h"
+#include "trainer/run/run_evaluation.h"
 #include "trainer/run/run_pauses.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/run_trace.h"
@@ -52,6 +52,8 @@ class Loop {
         deadline_(parts.deadline),
         phases_(parts.phases),
         launch_(parts.launch),
+        evaluation_(job_, groups_, trainer_, recorder_, phases_, launch_,
+                    [this] { stop_where_asked(); }),
         series_(config_.energy),
         budget_(config_.energy, beginning_of_budget(parts)),
         state_(checkpoint_state(job_, 0, launch_)) {
@@ -72,13 +74,17 @@ class Loop {
       caps_.emplace(config_.energy, job_.compute.device, recorder_, launch_);
       const bool begins = beginning_.start.checkpoint.empty();
       if (begins || last_saved_ == done) at_step(done, [&] { work_between_steps(done); });
-      while (done < config_.train.steps) {
+      evaluation_.note_patience();
+      while (done < config_.train.steps && !evaluation_.has_lost_patience()) {
         at_step(done + 1, [&] { one_step(done); });
         ++done;
         at_step(done, [&] { work_between_steps(done); });
         if (done < config_.train.steps) stop_at_budget(done);
       }
-      at_step(done, [&] { finish(done); });
+      at_step(done, [&] {
+        if (done < config_.train.steps) end_early(done);
+        finish(done);
+      });
       return {ExitCode::kDone, /*has_finished=*/true};
     } catch (const StopRequested&) {
       at_step(done, [&] { stop(done); });
@@ -92,7 +98,7 @@ class Loop {
     try {
       work();
     } catch (const CollectiveError& error) {
-      // Work of rank 0 alone that a request to stop has ended (with_model).
+      // Work of rank 0 alone that a request to stop has ended (RunEvaluation).
       if (error.code() == ExitCode::kStopped) throw StopRequested();
       throw;
     } catch (const std::exception& error) {
@@ -133,6 +139,21 @@ class Loop {
     if (result.signals.finished_saves == launch_.size()) wait_for_save(/*must=*/false);
   }
 
+  // Collective. What is due after the last step.
+  void end_early(int64_t done) {
+    recorder_.facts().patience = config_.eval.patience;
+    if (const auto best = recorder_.best_validation()) {
+      const std::string text =
+          cat(kEndedEarly, ", after step ", done, ": in ", counted(best->num_since, "validation"),
+              " the ", config_.eval.measure, " was no better than ", fixed(best->point.value, 4),
+              " after step ", best->point.step, " (eval.patience).");
+      log_info(text);
+      recorder_.facts().notes.push_back(text);
+    }
+    if (config_.eval.tasks_interval == 0) evaluation_.evaluate_tasks(done);
+    if (last_saved_ != done) save(done);
+  }
+
   static Budget::Beginning beginning_of_budget(const LoopParts& parts) {
     const StartPoint& start = parts.beginning.start;
     const auto done = static_cast<double>(start.step());
@@ -145,7 +166,7 @@ class Loop {
   // What the last validation and save will take: as much as those before, until the meters are
   // read.
   double reserve_seconds() const {
-    return validation_seconds_ + save_seconds_ + config_.energy.interval_seconds;
+    return evaluation_.validation_seconds() + save_seconds_ + config_.energy.interval_seconds;
   }
 
   void say_budget() const {
@@ -197,7 +218,7 @@ class Loop {
   void stop_at_budget(int64_t done) {
     if (!budget_.is_spent()) return;
     at_step(done, [&] {
-      if (!recorder_.has_validated(done)) validate(done);
+      if (!recorder_.has_validated(done)) evaluation_.validate(done);
     });
     is_at_budget_ = true;
     request_stop(cat(budget_.share() >= 1 ? "its budget is spent ("
@@ -246,13 +267,13 @@ class Loop {
     const int64_t drift_every = config_.train.drift_every;
     if (done > 0 && drift_every > 0 && done % drift_every == 0) require_alike(done);
     const bool must_validate = done == 0 || is_due(config_.eval.interval);
-    if (must_validate && !recorder_.has_validated(done)) validate(done);
-    if (is_due(config_.eval.tasks_interval)) evaluate_tasks(done);
+    if (must_validate && !recorder_.has_validated(done)) evaluation_.validate(done);
+    if (is_due(config_.eval.tasks_interval)) evaluation_.evaluate_tasks(done);
     if ((is_last || schedule_.is_due(done, save_is_agreed_)) && last_saved_ != done) {
       save(done);
       stop_where_asked();  // else one more step would be computed, and saved
     }
-    if (pause_is_agreed_ && !is_last) pause(done);
+    if (pause_is_agreed_ && !is_last && !evaluation_.has_lost_patience()) pause(done);
   }
 
   // Collective. The run may begin with a pause.
@@ -282,71 +303,6 @@ class Loop {
   // Collective. A signal may have come to some ranks only.
   void stop_where_asked() {
     if (launch_.any(stop_is_requested())) throw StopRequested();
-  }
-
-  void validate(int64_t step) {
-    const double begin = monotonic_seconds();
-    const RunData& data = job_.data;
-    if (data.num_validation_samples == 0) return;
-    const Predicted predicted = data.labelled ? Predicted::kLabels
-                                : config_.model.traits().predicts_next_token()
-                                    ? Predicted::kNextTokens
-                                    : Predicted::kMaskedTokens;
-    std::vector<EvaluatedSample> samples;
-    const EvaluationResult result = trainer_.evaluate(*data.validation, data.num_validation_samples,
-                                                      &samples, [this] { stop_where_asked(); });
-    if (predicted == Predicted::kNextTokens && validation_bytes_ == 0)
-      validation_bytes_ = count_validation_bytes(data);
-    ValidationMetrics metrics = validation_metrics(result, predicted, validation_bytes_);
-    metrics.by_source = losses_by_source(samples, data.validation_sources);
-    validation_seconds_ = monotonic_seconds() - begin;
-    metrics.validation_seconds = validation_seconds_;
-    recorder_.validation(step, metrics);
-    if (data.labelled) evaluate_labels(step, std::move(samples));
-  }
-
-  // Rank 0 has the report.
-  void evaluate_labels(int64_t step, std::vector<EvaluatedSample> samples) {
-    const RunData& data = job_.data;
-    launch_.first_works([&] {
-      if (!labels_) labels_.emplace(config_, *data.labelled);
-      const LabelEvaluation evaluation = labels_->evaluate(samples);
-      recorder_.task(step, evaluation.metrics);
-      RunFacts& facts = recorder_.facts();
-      facts.confusion = evaluation.confusion;
-      facts.samples.clear();
-      const auto count =
-          std::min<size_t>(samples.size(), static_cast<size_t>(config_.eval.samples));
-      for (size_t i = 0; i < count; ++i)
-        facts.samples.push_back(shown_prediction(config_, *data.labelled, samples[i]));
-    });
-  }
-
-  // Where the model is cut, all ranks compute it together; else rank 0 does alone. `work` calls its
-  // second argument now and then, which leaves it where the run is to stop.
-  using ModelWork = std::function<void(Communicator* ranks, const std::function<void()>& pause)>;
-  void with_model(const ModelWork& work) {
-    const bool is_cut = groups_.mesh.tensor().size() > 1 || trainer_.store().shards_weights();
-    if (is_cut) {
-      work(&launch_.world(), [this] { stop_where_asked(); });
-    } else {
-      launch_.first_works([&] { work(nullptr, leave_where_asked); });
-    }
-  }
-
-  // The same within work of rank 0 alone.
-  static void leave_where_asked() {
-    if (stop_is_requested()) throw Error(ExitCode::kStopped, "stopped");
-  }
-
-  void evaluate_tasks(int64_t step) {
-    const PhaseScope scope(phases_, Phase::kEvaluation);
-    for (const TaskConfig& task : config_.eval.tasks) {
-      if (recorder_.has_evaluated(task.shown_name(), step)) continue;
-      with_model([&](Communicator* ranks, const std::function<void()>& pause) {
-        recorder_.task(step, evaluate_on(task, trainer_.model(), job_, ranks, pause));
-      });
-    }
   }
 
   // Collective.
@@ -431,26 +387,13 @@ class Loop {
     }
   }
 
-  // What running text has taught: samples, and the baseline to hold the validation against.
-  void write_samples(RunFacts& facts) {
-    with_model([&](Communicator* ranks, const std::function<void()>& pause) {
-      const PhaseScope scope(phases_, Phase::kSamples);
-      facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
-                                   ranks, pause);
-    });
-    launch_.first_works([&] {
-      const PhaseScope scope(phases_, Phase::kEvaluation);
-      add_baseline(facts, job_.data, config_.model.traits().objective, leave_where_asked);
-    });
-  }
-
   void finish(int64_t step) {
     require_folder_in_place();
     RunFacts& facts = recorder_.facts();
     if (launch_.rank() == 0 && config_.eval.samples > 0 && !job_.data.labelled) {
       log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
     }
-    if (!job_.data.labelled) write_samples(facts);
+    if (!job_.data.labelled) evaluation_.write_samples(facts);
     wait_for_save(/*must=*/true);
     recorder_.stop_power();
     launch_.world().barrier();
@@ -463,7 +406,6 @@ class Loop {
   }
 
   const RunBeginning& beginning_;
-  std::optional<LabelEvaluator> labels_;  // on rank 0, of labelled texts
   const Job& job_;
   const Config& config_;
   TrainingGroups& groups_;
@@ -478,12 +420,12 @@ class Loop {
   std::optional<RunPauses> pauses_;  // where the config has any
   bool pause_is_agreed_ = false;     // by all ranks, in the last step
   std::optional<RunPowerCaps> caps_;
+  RunEvaluation evaluation_;
   RenewedSeries series_;
   Budget budget_;
   bool is_at_budget_ = false;
-  double validation_seconds_ = 0;  // of the last one
-  double save_seconds_ = 0;        // the same
-  CheckpointState state_;          // of the last save
+  double save_seconds_ = 0;  // the same
+  CheckpointState state_;    // of the last save
   // The step of the run's newest checkpoint, which may still be written.
   std::optional<int64_t> last_saved_;
   int64_t compared_at_ = -1;     // the step after which the ranks' replicas were last compared
@@ -493,7 +435,6 @@ class Loop {
   bool has_said_interval_ = false;
   RankSpeed speed_;  // in the last step
   StolenTime stolen_;
-  int64_t validation_bytes_ = 0;  // counted at the first validation
 };
 
 }  // namespace

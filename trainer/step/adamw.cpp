@@ -15,6 +15,7 @@ struct Range {
   int64_t begin = 0;
   int64_t end = 0;
   bool is_decayed = false;
+  double rate = 1.0;  // share of the learning rate
 };
 
 // All elements of the unit whose parameters have AdamW's state, in order; alignment included.
@@ -28,11 +29,12 @@ std::vector<Range> ranges_of(const ParameterUnit& unit) {
     if (!parameter.has_state(kSecondMoment)) continue;
     const int64_t end = parameter.offset() + parameter.aligned_numel();
     const bool is_decayed = parameter.spec().weight_decay;
+    const double rate = parameter.spec().rate;
     if (!ranges.empty() && ranges.back().end == parameter.offset() &&
-        ranges.back().is_decayed == is_decayed) {
+        ranges.back().is_decayed == is_decayed && ranges.back().rate == rate) {
       ranges.back().end = end;
     } else {
-      ranges.push_back({parameter.offset(), end, is_decayed});
+      ranges.push_back({parameter.offset(), end, is_decayed, rate});
     }
   }
   return ranges;
@@ -55,8 +57,8 @@ std::vector<std::string> AdamW::state_of(const ParameterSpec&) const { return ad
 Granularity AdamW::granularity_of(const ParameterSpec&) const { return Granularity::kElement; }
 
 // The ratio of the moments is at most about 1 (Kingma and Ba, 2015, section 2.1).
-double AdamW::largest_update(const ParameterSpec&, const Rate& rate) const {
-  return rate(config_.lr);
+double AdamW::largest_update(const ParameterSpec& spec, const Rate& rate) const {
+  return spec.is_frozen ? 0.0 : rate(config_.lr) * spec.rate;
 }
 
 void AdamW::update(ParameterStore& store, Mesh&, const UpdateStep& step) const {
@@ -84,8 +86,9 @@ void adamw_update(const ParameterStore& store, const OptimizerConfig& config, do
       at::Tensor master = slice(kWeights);
       at::Tensor first = slice(kFirstMoment);
       at::Tensor second = slice(kSecondMoment);
-      at::_fused_adamw_({master}, {gradient}, {first}, {second}, {}, {count}, lr, config.betas[0],
-                        config.betas[1], range.is_decayed ? config.weight_decay : 0.0, config.eps,
+      at::_fused_adamw_({master}, {gradient}, {first}, {second}, {}, {count}, lr * range.rate,
+                        config.betas[0], config.betas[1],
+                        range.is_decayed ? config.weight_decay : 0.0, config.eps,
                         /*amsgrad=*/false, /*maximize=*/false, divisor);
     }
   }

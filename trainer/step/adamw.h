@@ -16,7 +16,7 @@ namespace lmtrain {
 class AdamW : public Optimizer {
  public:
   static constexpr auto kKeys =
-      std::to_array<std::string_view>({"lr", "betas", "eps", "weight_decay"});
+      std::to_array<std::string_view>({"lr", "betas", "eps", "weight_decay", "layer_decay"});
   explicit AdamW(OptimizerConfig config) : config_(std::move(config)) {}
 
   std::vector<std::string> state_of(const ParameterSpec& spec) const override;

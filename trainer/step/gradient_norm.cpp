@@ -71,8 +71,9 @@ double total(const std::vector<double>& sums) {
 // device. Waits for the device once.
 at::Tensor device_sums_by_unit(const ParameterStore& store, const char* buffer) {
   std::vector<at::Tensor> sums;
-  for (const auto& unit : store.units())
-    sums.push_back(cuda_sum_of_squares(unit->whole_shard(buffer)));
+  for (const auto& unit : store.units()) {
+    if (!unit->is_frozen()) sums.push_back(cuda_sum_of_squares(unit->whole_shard(buffer)));
+  }
   return at::cat(sums).cpu();
 }
 
@@ -80,6 +81,10 @@ at::Tensor device_sums_by_unit(const ParameterStore& store, const char* buffer) 
 at::Tensor device_sums_by_parameter(const ParameterStore& store) {
   std::vector<at::Tensor> sums;
   for (const Parameter* parameter : store.parameters()) {
+    if (!parameter->is_trained()) {
+      sums.push_back(at::zeros({1}, at::TensorOptions(at::kDouble).device(store.device())));
+      continue;
+    }
     const Parameter::Span span = parameter->span_in_shard();
     const at::Tensor mine = parameter->unit().reduced_gradient().narrow(0, span.begin, span.count);
     sums.push_back(span.count > 0 ? cuda_sum_of_squares(mine)
@@ -93,6 +98,10 @@ at::Tensor host_sums_by_parameter(const ParameterStore& store, Communicator& hos
   std::vector<double> stretches;
   std::vector<size_t> counts;
   for (const Parameter* parameter : store.parameters()) {
+    if (!parameter->is_trained()) {
+      counts.push_back(0);
+      continue;
+    }
     const ParameterUnit& unit = parameter->unit();
     const std::vector<double> sums =
         sums_of_stretches(unit, unit.reduced_gradient(), parameter->offset(),

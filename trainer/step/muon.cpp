@@ -42,13 +42,14 @@ Granularity Muon::granularity_of(const ParameterSpec& spec) const {
 
 // No element of a matrix is larger than its largest singular value.
 double Muon::largest_update(const ParameterSpec& spec, const Rate& rate) const {
-  if (granularity_of(spec) == Granularity::kElement) return rate(config_.lr);
+  if (spec.is_frozen) return 0.0;
+  if (granularity_of(spec) == Granularity::kElement) return rate(config_.lr) * spec.rate;
   double largest = 0;
   for (const MatrixSlice& slice : spec.matrices) {
     const auto [rows, columns] = size_of(spec, slice);
     largest = std::max(largest, adjustment(config_.muon.adjust_lr_fn, rows, columns));
   }
-  return rate(config_.muon.lr) * largest * kLargestSingularValue;
+  return rate(config_.muon.lr) * spec.rate * largest * kLargestSingularValue;
 }
 
 double Muon::matrix_flops(const ParameterSpec& spec) const {
@@ -65,7 +66,7 @@ void Muon::update(ParameterStore& store, Mesh& mesh, const UpdateStep& step) con
   const double lr = step.rate(config_.muon.lr);
   const at::ScalarType type = type_of_products(store);
   const auto work = [&](const ParameterSpec& spec, const at::Tensor& direction) {
-    return change(spec, direction, lr, type);
+    return change(spec, direction, lr * spec.rate, type);
   };
   for (const OwnedTensors& group : owned_tensors(store, *this, mesh)) {
     std::vector<at::Tensor> directions;
@@ -74,7 +75,8 @@ void Muon::update(ParameterStore& store, Mesh& mesh, const UpdateStep& step) con
     const std::vector<at::Tensor> changes = on_owners(group, directions, store, mesh, work);
     for (size_t i = 0; i < group.size(); ++i) {
       at::Tensor weights = elements_of(*group[i].parameter, kWeights);
-      weights.mul_(1.0 - lr * config_.muon.weight_decay).sub_(changes[i]);
+      const double own_lr = lr * group[i].parameter->spec().rate;
+      weights.mul_(1.0 - own_lr * config_.muon.weight_decay).sub_(changes[i]);
     }
   }
 }

@@ -16,8 +16,8 @@ namespace lmtrain {
 // the others.
 class Muon : public Optimizer {
  public:
-  static constexpr auto kKeys =
-      std::to_array<std::string_view>({"lr", "betas", "eps", "weight_decay", "muon."});
+  static constexpr auto kKeys = std::to_array<std::string_view>(
+      {"lr", "betas", "eps", "weight_decay", "layer_decay", "muon."});
   explicit Muon(OptimizerConfig config) : config_(std::move(config)) {}
 
   std::vector<std::string> state_of(const ParameterSpec& spec) const override;

@@ -22,6 +22,7 @@ ComputedBits::~ComputedBits() {
 
 void ComputedBits::note_sums() {
   for (const auto& unit : store_.units()) {
+    if (unit->is_frozen()) continue;
     sums_.push_back({fingerprint(unit->reduced_gradient()),
                      cat("the sum over the ranks of the gradient of unit ", unit->name())});
   }

@@ -18,6 +18,7 @@
 #include "trainer/step/optimizers.h"
 #include "trainer/step/replay.h"
 #include "trainer/step/schedule.h"
+#include "trainer/step/trained_parameters.h"
 
 namespace lmtrain {
 namespace {
@@ -110,6 +111,7 @@ Trainer::Trainer(const Config& config, Mesh& mesh, at::Device device, int64_t nu
                       config.parallel.reduce_type == ReduceType::kBf16 ? at::kBFloat16
                                                                        : store_.master_type()}),
       guard_(config.train) {
+  store_.change_specs(trained_parameters(config));
   store_.allocate(static_cast<uint64_t>(config.run.seed));
   store_.allocate_state(state_names(*optimizer_));
 }
@@ -157,7 +159,7 @@ StepResult Trainer::train_step(const Loader& loader, int64_t step, const RankSig
   const double clip =
       limit > 0 && result.gradient_norm > limit ? limit / (result.gradient_norm + 1e-6) : 1.0;
   optimizer_->update(store_, mesh_, {step + 1 - optimizer_began_, clip, rate});
-  store_.refresh_compute();
+  store_.refresh_updated();
   return result;
 }
 

@@ -43,9 +43,9 @@ struct RankSignals {
 // Counts of what a batch trains on.
 struct BatchCounts {
   int64_t tokens = 0;  // without padding
-  int64_t targets =
-      0;  // what is predicted: all tokens for a decoder, the masked ones for bert, the
-          // labels of labelled texts
+  // What is predicted: all tokens for a decoder, the masked ones for bert, the labels of labelled
+  // texts.
+  int64_t targets = 0;
   int64_t sentences = 0;  // pairs of segments
   double weights = 0;     // sum of the targets' weights, all of which are 1 but for labels
 };

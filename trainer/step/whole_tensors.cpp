@@ -146,7 +146,8 @@ std::vector<std::vector<const Parameter*>> groups_of_whole_tensors(const Paramet
   for (const auto& unit : store.units()) {
     if (groups.empty() || groups.back().size() >= enough) groups.emplace_back();
     for (const auto& parameter : unit->parameters()) {
-      if (optimizer.granularity_of(parameter->spec()) == Granularity::kMatrix)
+      if (parameter->is_trained() &&
+          optimizer.granularity_of(parameter->spec()) == Granularity::kMatrix)
         groups.back().push_back(parameter.get());
     }
   }

@@ -130,6 +130,7 @@ LayoutDifference difference(const LayoutRun& a, const LayoutRun& b) {
     tensor.weight_size = largest_value(weight);
     tensor.largest_update = b.largest_updates.at(name);
     for (size_t i = 0; i < b.gradients.size(); ++i) {
+      if (!b.gradients[i].contains(name)) continue;  // frozen
       tensor.gradient_size = largest(tensor.gradient_size, largest_value(b.gradients[i].at(name)));
       tensor.gradient = largest(
           tensor.gradient, largest_difference(a.gradients.at(i), name, b.gradients[i].at(name)));

@@ -196,7 +196,7 @@ TEST_F(Feasibility, OneGlobalBatchOfText) {
 // Defect: the disk is full at the second save.
 TEST_F(Feasibility, DiskForTwoCheckpoints) {
   MachineFacts facts = enough();
-  facts.free_disk_bytes = 2 * checkpoint_bytes(load({}).config.model, 4096, Precision::kBf16, {});
+  facts.free_disk_bytes = 2 * checkpoint_bytes(load({}).config, 4096);
   EXPECT_EQ(facts_error({}, facts), "");
   facts.free_disk_bytes -= 1;
   EXPECT_NE(facts_error({}, facts).find("two checkpoints of this model take"), std::string::npos);

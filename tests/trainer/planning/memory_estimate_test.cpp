@@ -17,6 +17,13 @@ MemoryPlan plan_of_1024_tokens(Precision precision) {
           .bucket_mib = 25.0};
 }
 
+Config config_of(Precision precision) {
+  Config config;
+  config.model = gpt2_small();
+  config.train.precision = precision;
+  return config;
+}
+
 // Defect: a buffer of the parameter store that is not counted, or in the wrong type.
 TEST(MemoryEstimate, CountsEachBufferOfTheStore) {
   const int64_t n = sizes_of(gpt2_small(), 50304).num_parameters;
@@ -27,8 +34,23 @@ TEST(MemoryEstimate, CountsEachBufferOfTheStore) {
   EXPECT_EQ(states(Precision::kBf16), 18 * n);
   EXPECT_EQ(states(Precision::kFp32), 16 * n);
   EXPECT_EQ(states(Precision::kFp64), 32 * n);
-  EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kBf16, {}), 12 * n);
-  EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kFp64, {}), 24 * n);
+  EXPECT_EQ(checkpoint_bytes(config_of(Precision::kBf16), 50304), 12 * n);
+  EXPECT_EQ(checkpoint_bytes(config_of(Precision::kFp64), 50304), 24 * n);
+}
+
+// Defect: gradients, masters or state of frozen weights. Adapters of rank 8 on GPT-2's c_attn have
+// 294,912 elements (PEFT's example).
+TEST(MemoryEstimate, CountsOfFrozenWeightsTheComputeTypeAlone) {
+  Config config = config_of(Precision::kBf16);
+  config.model.lora.rank = 8;
+  config.model.lora.targets = {"c_attn"};
+  const int64_t n = sizes_of(gpt2_small(), 50304).num_parameters;
+  const int64_t trained = 294'912;
+  const MemoryEstimate e = estimate_memory(config.model, memory_plan(config, 50304, 1, 1, true));
+  EXPECT_EQ(e.weights, 2 * (n + trained) + 4 * trained);
+  EXPECT_EQ(e.gradients, 4 * trained);
+  EXPECT_EQ(e.optimizer_state, 8 * trained);
+  EXPECT_EQ(checkpoint_bytes(config, 50304), 4 * (n + 3 * trained));
 }
 
 // Defect: Muon's state counted as AdamW's, its whole matrices not at all or not shared by the
@@ -39,8 +61,9 @@ TEST(MemoryEstimate, CountsWhatMuonKeepsAndTakes) {
   MemoryPlan plan = plan_of_1024_tokens(Precision::kBf16);
   plan.optimizer.kind = OptimizerKind::kMuon;
   EXPECT_EQ(estimate_memory(gpt2_small(), plan).optimizer_state, 4 * (2 * n - hidden));
-  EXPECT_EQ(checkpoint_bytes(gpt2_small(), 50304, Precision::kBf16, plan.optimizer),
-            4 * (3 * n - hidden));
+  Config config = config_of(Precision::kBf16);
+  config.optimizer = plan.optimizer;
+  EXPECT_EQ(checkpoint_bytes(config, 50304), 4 * (3 * n - hidden));
   // One block of four tensors is enough for one rank, two for four ranks.
   const StateSize alone = state_size(plan.optimizer, *declared_parameters(gpt2_small(), 50304), 1);
   EXPECT_EQ(alone.group, hidden / 12);

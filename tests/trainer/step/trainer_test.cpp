@@ -2,6 +2,8 @@
 #include "trainer/step/trainer.h"
 
 #include <limits>
+#include <map>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -81,6 +83,70 @@ TEST(Trainer, AReplayedStepIsTheSame) {
   Alone twice(config);
   for (int64_t step = 0; step < 3; ++step) EXPECT_EQ(once.step(step).loss, twice.step(step).loss);
   EXPECT_TRUE(at::equal(once.weights(), twice.weights()));
+}
+
+std::map<std::string, at::Tensor> weights_by_name(Trainer& trainer) {
+  std::map<std::string, at::Tensor> weights;
+  for (const Parameter* parameter : trainer.store().parameters())
+    weights[parameter->spec().name] = parameter->weight().clone();
+  return weights;
+}
+
+// Defect: frozen weights change, or those above and beside them get other gradients.
+TEST(Trainer, FreezesWhatTheConfigNames) {
+  Config config = small();
+  config.train.clip_grad_norm = 0;
+  Alone whole(config);
+  config.train.freeze = {"embedding.*", "blocks.0.*", "blocks.1.feed_forward.*"};
+  Alone part(config);
+  const auto before = weights_by_name(part.trainer());
+  EXPECT_EQ(whole.step(0).loss, part.step(0).loss);
+  const auto by_whole = weights_by_name(whole.trainer());
+  const auto after = weights_by_name(part.trainer());
+  int num_frozen = 0;
+  for (const Parameter* parameter : part.trainer().store().parameters()) {
+    const std::string& name = parameter->spec().name;
+    num_frozen += parameter->is_trained() ? 0 : 1;
+    EXPECT_TRUE(at::equal(after.at(name), (parameter->is_trained() ? by_whole : before).at(name)))
+        << name;
+    EXPECT_EQ(parameter->gradient().defined(), parameter->is_trained()) << name;
+    EXPECT_EQ(parameter->state().empty(), !parameter->is_trained()) << name;
+  }
+  EXPECT_EQ(num_frozen, 2 + 12 + 6);
+}
+
+// Defect: a frozen weight keeps a master beside the copy in the compute type.
+TEST(Trainer, KeepsFrozenWeightsInTheComputeTypeAlone) {
+  Config config = small();
+  config.train.precision = Precision::kBf16;
+  config.train.freeze = {"blocks.*"};
+  Alone part(config);
+  part.step(0);
+  for (const auto& unit : part.trainer().store().units()) {
+    const bool is_block = unit->name().starts_with("blocks.");
+    EXPECT_EQ(unit->is_frozen(), is_block);
+    EXPECT_EQ(unit->master().scalar_type(), is_block ? at::kBFloat16 : at::kFloat);
+    EXPECT_EQ(unit->gradient().defined(), !is_block);
+  }
+}
+
+// Defect: a rate that is not of its layer. The first update of AdamW moves each weight by its rate.
+TEST(Trainer, LowerLayersHaveLowerRates) {
+  Config config = small();
+  config.optimizer.weight_decay = 0;
+  config.optimizer.layer_decay = 0.5;
+  config.schedule.warmup_steps = 0;
+  Alone run(config);
+  const auto before = weights_by_name(run.trainer());
+  const double lr = run.step(0).lr;
+  const auto after = weights_by_name(run.trainer());
+  const auto moved = [&](const char* name) {
+    return (after.at(name) - before.at(name)).abs().max().item<double>() / lr;
+  };
+  EXPECT_NEAR(moved("head.norm.weight"), 1.0, 0.01);
+  EXPECT_NEAR(moved("blocks.1.attention.norm.weight"), 0.5, 0.01);
+  EXPECT_NEAR(moved("blocks.0.attention.norm.weight"), 0.25, 0.01);
+  EXPECT_NEAR(moved("embedding.position.weight"), 0.125, 0.01);
 }
 
 // Defect: a run that has passed over batches reads the ones that it passed over.
