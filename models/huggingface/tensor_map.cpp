@@ -125,12 +125,16 @@ NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTen
   return tensors;
 }
 
-NamedTensors read_huggingface(const SafetensorsFolder& folder, const TensorMap& map,
-                              const NamedShapes& logical_shapes, const std::string& place) {
-  const NamedShapes shapes = huggingface_shapes(map.parts, logical_shapes);
-  NamedTensors tensors;
+namespace {
+
+// The name under which the folder has each tensor of the map.
+std::map<std::string, std::string> stored_names(const SafetensorsFolder& folder,
+                                                const TensorMap& map,
+                                                const NamedShapes& logical_shapes,
+                                                const std::string& place) {
+  std::map<std::string, std::string> stored_as;
   std::set<std::string> used;
-  for (const auto& [name, shape] : shapes) {
+  for (const auto& [name, shape] : huggingface_shapes(map.parts, logical_shapes)) {
     const std::string stored = stored_name(folder, map, name);
     if (stored.empty()) throw DataError(cat(place, ": there is no tensor '", name, "'"));
     const std::vector<int64_t>& found = folder.entry(stored).shape;
@@ -140,18 +144,36 @@ NamedTensors read_huggingface(const SafetensorsFolder& folder, const TensorMap& 
     }
     if (!at::isFloatingType(folder.entry(stored).type))
       throw DataError(cat(place, ": the tensor '", stored, "' is not of floating point"));
-    tensors[name] = folder.read(stored);
+    stored_as[name] = stored;
     used.insert(stored);
   }
   for (const std::string& name : folder.names()) {
     if (used.contains(name) || is_unread(map, name)) continue;
     const std::string tied = tied_to(map, name);
-    if (!tied.empty() && repeats(folder, name, tensors.at(tied))) continue;
+    if (!tied.empty() && repeats(folder, name, folder.read(stored_as.at(tied)))) continue;
     throw DataError(cat(place, ": the tensor ", show_text(name),
                         tied.empty() ? " is not of this model"
                                      : cat(" differs from ", tied, ", to which it is tied")));
   }
-  return tensors;
+  return stored_as;
+}
+
+}  // namespace
+
+void visit_huggingface(const SafetensorsFolder& folder, const TensorMap& map,
+                       const NamedShapes& logical_shapes, const std::string& place,
+                       const TensorVisitor& visit) {
+  const auto stored_as = stored_names(folder, map, logical_shapes, place);
+  std::map<std::string, std::vector<TensorPart>> parts;
+  for (const TensorPart& part : map.parts) parts[part.parameter].push_back(part);
+  for (const auto& [parameter, of_one] : parts) {
+    NamedTensors theirs;
+    for (const TensorPart& part : of_one) {
+      at::Tensor& tensor = theirs[part.name];
+      if (!tensor.defined()) tensor = folder.read(stored_as.at(part.name));
+    }
+    visit(parameter, from_huggingface(of_one, theirs, logical_shapes).at(parameter));
+  }
 }
 
 }  // namespace lmtrain

@@ -3,6 +3,7 @@
 // Llama; gate and up) and orders it for tensor parallelism.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -63,10 +64,13 @@ NamedTensors from_huggingface(const std::vector<TensorPart>& parts, const NamedT
                               const NamedShapes& logical_shapes);
 NamedTensors to_huggingface(const std::vector<TensorPart>& parts, const NamedTensors& logical);
 
-// Returns the tensors of a folder under the names of the map. The files may have them with or
-// without the prefix of the model, beside buffers that are no weights, and with a head that repeats
-// the embedding. Throws DataError naming what is missing, unexpected, or of another shape.
-NamedTensors read_huggingface(const SafetensorsFolder& folder, const TensorMap& map,
-                              const NamedShapes& logical_shapes, const std::string& place);
+// Visits lmtrain's logical tensors that a folder's tensors make, one after the other, so that no
+// more than one of them is in memory. The files may have them with or without the prefix of the
+// model, beside buffers that are no weights, and with a head that repeats the embedding. Throws
+// DataError, before the first visit, naming what is missing, unexpected, or of another shape.
+using TensorVisitor = std::function<void(const std::string& parameter, const at::Tensor& logical)>;
+void visit_huggingface(const SafetensorsFolder& folder, const TensorMap& map,
+                       const NamedShapes& logical_shapes, const std::string& place,
+                       const TensorVisitor& visit);
 
 }  // namespace lmtrain

@@ -199,12 +199,15 @@ void print_regions(const std::vector<std::string>& wanted, const PlanQuestion& q
     grids.erase(same, grids.end());
     if (grids.size() > kMost) grids.resize(kMost);
   }
-  std::vector<std::vector<std::string>> rows = {{"region", "emissions", "grid and PUE"}};
+  std::vector<std::vector<std::string>> rows = {{"region", "emissions", "PUE", "grid"}};
   const auto grams = [&](const GridIntensity& grid) { return grams_in(grid, question, plan); };
   std::ranges::stable_sort(grids, {}, grams);
-  for (const GridIntensity& grid : grids)
+  for (const GridIntensity& grid : grids) {
+    const EnergyPrice there = repriced(question.price, {.grid = grid});
     rows.push_back({grid.code, emissions_text(grams(grid)) + " CO2e",
-                    cat(describe(grid), "; ", pue_text(repriced(question.price, {.grid = grid})))});
+                    cat(shortest(there.pue), there.is_pue_assumed ? " (assumed)" : ""),
+                    describe(grid)});
+  }
   std::cout << "\n"
             << (wanted.empty()
                     ? cat("The cleanest regions of ", cloud.empty() ? "clouds" : "this cloud",

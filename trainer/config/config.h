@@ -122,8 +122,8 @@ struct TrainConfig {
         .warned_on_resume();
     f.texts("freeze", freeze,
             "Names of parameters that stay as they are, as patterns (embedding.*, blocks.[0-5].*, "
-            "*.norm.*); lmtrain inspect lists the names. Nothing but the weights is kept of them, "
-            "in the type of precision.")
+            "*.norm.*); lmtrain inspect --tensors lists the names. Nothing but the weights is kept "
+            "of them, in the type of precision.")
         .fixed_on_resume();
     f.integer(
          "skip_nonfinite", skip_nonfinite, {.min = 0, .max = 1000000},

@@ -1,6 +1,7 @@
 #include "trainer/interchange/interchange.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -81,27 +82,27 @@ bool lack_language_head(const SafetensorsFolder& files, const TensorMap& map) {
   });
 }
 
-// Returns the weights of a folder of transformers as lmtrain's logical tensors, without the
-// language head where the files have none. `place` names the folder in messages.
-NamedTensors logical_weights(const SafetensorsFolder& files, const ModelConfig& config,
-                             int64_t num_tokens, const std::string& place) {
+// Visits the weights of a folder of transformers as lmtrain's logical tensors, without the language
+// head where the files have none. `place` names the folder in messages.
+void visit_weights(const SafetensorsFolder& files, const ModelConfig& config, int64_t num_tokens,
+                   const std::string& place, const TensorVisitor& visit) {
   TensorMap map = tensor_map_of(config, num_tokens);
   NamedShapes shapes = logical_shapes(config, num_tokens);
   if (lack_language_head(files, map)) {
     std::erase_if(map.parts, [](const TensorPart& part) { return part.parameter == kHead; });
     shapes.erase(kHead);
   }
-  return from_huggingface(map.parts, read_huggingface(files, map, shapes, place), shapes);
+  visit_huggingface(files, map, shapes, place, visit);
 }
 
-// Adds the pooler that `model` reads and that the files have beside a head that does not read it.
-void add_pooler(const SafetensorsFolder& files, const ModelConfig& model, int64_t num_tokens,
-                NamedTensors& weights) {
+// Visits the pooler that `model` reads and that the files have beside a head that does not read it;
+// `config` is that of the files.
+void visit_pooler(const SafetensorsFolder& files, const ModelConfig& config,
+                  const ModelConfig& model, int64_t num_tokens, const TensorVisitor& visit) {
+  if (config.traits().has_pooler) return;
   std::vector<TensorPart> parts;
   for (const TensorPart& part : tensor_map_of(model, num_tokens).parts) {
-    if (part.parameter.starts_with("pooler.") && !weights.contains(part.parameter) &&
-        files.contains(part.name))
-      parts.push_back(part);
+    if (part.parameter.starts_with("pooler.") && files.contains(part.name)) parts.push_back(part);
   }
   if (parts.empty()) return;
   const NamedShapes shapes = logical_shapes(model, num_tokens);
@@ -110,7 +111,7 @@ void add_pooler(const SafetensorsFolder& files, const ModelConfig& model, int64_
     if (files.entry(name).shape != shape) return;
     tensors[name] = files.read(name);
   }
-  weights.merge(from_huggingface(parts, tensors, shapes));
+  for (const auto& [name, tensor] : from_huggingface(parts, tensors, shapes)) visit(name, tensor);
 }
 
 // Whether a parameter belongs to a head, which may keep its initial values on an imported encoder.
@@ -125,32 +126,51 @@ bool is_of_head(const ModelConfig& model, const std::string& parameter) {
   return model.traits().predicts_next_token() ? parameter == kHead : is_of_encoder_head(parameter);
 }
 
-// Returns the parameters that keep their initial values: those for which may_lack(name).
-template <class MayLack>
-std::vector<std::string> fill(ParameterStore& store, const NamedTensors& weights,
-                              const MayLack& may_lack) {
-  std::vector<std::string> lacking;
-  for (const Parameter* parameter : store.parameters()) {
-    const std::string& name = parameter->spec().name;
-    const auto found = weights.find(name);
-    if (found == weights.end() && may_lack(name)) {
-      lacking.push_back(name);
-      continue;
-    }
-    if (found == weights.end() ||
-        found->second.sizes() != at::IntArrayRef(parameter->spec().logical_shape)) {
-      throw CheckpointError(
-          cat("the initial weights have no tensor ", name, " of the model's shape"));
-    }
-    if (!at::isfinite(found->second).all().item<bool>()) {
+// Fills the weights of a store from logical tensors that come one after the other; of two of one
+// parameter the last counts, and what the model does not have is passed over.
+class Filling {
+ public:
+  explicit Filling(const ParameterStore& store) : store_(store) {
+    for (const Parameter* parameter : store.parameters())
+      parameters_[parameter->spec().name] = parameter;
+  }
+
+  void take(const std::string& name, const at::Tensor& logical) {
+    const auto found = parameters_.find(name);
+    if (found == parameters_.end()) return;
+    if (logical.sizes() != at::IntArrayRef(found->second->spec().logical_shape)) refuse(name);
+    if (!at::isfinite(logical).all().item<bool>()) {
       throw DataError(
           cat("the initial weights hold numbers in ", name,
               " that are not finite (NaN or infinity); a model of them computes nothing"));
     }
-    set_from_logical(*parameter, kWeights, found->second);
+    set_from_logical(*found->second, kWeights, logical);
+    taken_.insert(name);
   }
-  return lacking;
-}
+
+  // Returns the parameters that keep their initial values: those for which may_lack(name).
+  template <class MayLack>
+  std::vector<std::string> finish(const MayLack& may_lack) const {
+    std::vector<std::string> lacking;
+    for (const Parameter* parameter : store_.parameters()) {
+      const std::string& name = parameter->spec().name;
+      if (taken_.contains(name)) continue;
+      if (!may_lack(name)) refuse(name);
+      lacking.push_back(name);
+    }
+    return lacking;
+  }
+
+ private:
+  [[noreturn]] static void refuse(const std::string& name) {
+    throw CheckpointError(
+        cat("the initial weights have no tensor ", name, " of the model's shape"));
+  }
+
+  const ParameterStore& store_;
+  std::map<std::string, const Parameter*> parameters_;
+  std::set<std::string> taken_;
+};
 
 // Returns the type of a folder's tensors, the widest one when they differ.
 at::ScalarType common_type(const SafetensorsFolder& files) {
@@ -271,12 +291,16 @@ void import_model(const fs::path& folder, const fs::path& adapter, const fs::pat
             "is new: model.init_from=",
             folder.string()));
   }
-  NamedTensors weights = logical_weights(files, model.config, model.num_tokens, folder.string());
+  Filling filling(store);
+  const auto take = [&](const std::string& name, const at::Tensor& logical) {
+    filling.take(name, logical);
+  };
+  visit_weights(files, model.config, model.num_tokens, folder.string(), take);
   if (!adapter.empty()) {
     for (const auto& [name, tensor] : read_adapter(adapter, config.model, model.num_tokens))
-      weights.insert_or_assign(name, tensor);
+      take(name, tensor);
   }
-  fill(store, weights, [](const std::string&) { return false; });
+  filling.finish([](const std::string&) { return false; });
 
   CheckpointState state;
   state.config = print_config(config, ConfigText::kValues);
@@ -454,27 +478,34 @@ void require_trained(const InitialModel& initial, const std::vector<std::string>
 
 void load_initial_weights(const InitialModel& initial, const ModelConfig& model,
                           ParameterStore& store) {
-  NamedTensors weights;
-  if (initial.manifest) {
-    weights = read_weights(initial.folder, *initial.manifest);
-  } else {
-    const SafetensorsFolder files(initial.folder);
-    weights = logical_weights(files, initial.config, initial.num_tokens, initial.folder.string());
-    add_pooler(files, model, initial.num_tokens, weights);
-  }
-  if (initial.config.lora.is_on()) merge_adapters(initial.config, weights);
   // A head says something else where it is of another kind, or its labels are others.
   const bool is_same_head = initial.config.head == model.head &&
                             (initial.config.labels == model.labels ||
                              (initial.config.is_regression() && model.is_regression()));
-  if (!is_same_head)
-    std::erase_if(weights, [](const auto& one) { return one.first.starts_with("labels."); });
+  Filling filling(store);
+  const auto take = [&](const std::string& name, const at::Tensor& logical) {
+    if (is_same_head || !name.starts_with("labels.")) filling.take(name, logical);
+  };
+  if (initial.config.lora.is_on()) {
+    NamedTensors weights = read_weights(initial.folder, *initial.manifest);
+    merge_adapters(initial.config, weights);
+    for (const auto& [name, tensor] : weights) take(name, tensor);
+  } else if (initial.manifest) {
+    for (const Manifest::StoredTensor& stored : initial.manifest->tensors) {
+      if (stored.group == kWeights)
+        take(stored.name, read_tensor(initial.folder, *initial.manifest, stored));
+    }
+  } else {
+    const SafetensorsFolder files(initial.folder);
+    visit_weights(files, initial.config, initial.num_tokens, initial.folder.string(), take);
+    visit_pooler(files, initial.config, model, initial.num_tokens, take);
+  }
   if (!model.lora.init_from.empty()) {
     for (const auto& [name, tensor] : read_adapter(model.lora.init_from, model, initial.num_tokens))
-      weights.insert_or_assign(name, tensor);
+      filling.take(name, tensor);
   }
   std::vector<std::string> lacking =
-      fill(store, weights, [&](const std::string& name) { return is_of_head(model, name); });
+      filling.finish([&](const std::string& name) { return is_of_head(model, name); });
   require_trained(initial, lacking, store);
   std::erase_if(lacking, is_of_adapter);
   if (!lacking.empty())

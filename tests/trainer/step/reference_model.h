@@ -39,8 +39,11 @@ struct ReferenceModel {
     NamedShapes shapes;
     for (const Parameter* parameter : store.parameters())
       shapes[parameter->spec().name] = parameter->spec().logical_shape;
-    const NamedTensors ours =
-        from_huggingface(map.parts, read_huggingface(files, map, shapes, name), shapes);
+    NamedTensors ours;
+    visit_huggingface(files, map, shapes, name,
+                      [&](const std::string& parameter, const at::Tensor& logical) {
+                        ours[parameter] = logical;
+                      });
     for (Parameter* parameter : store.parameters())
       parameter->unpadded(parameter->master()).copy_(ours.at(parameter->spec().name));
     store.refresh_compute();
