@@ -88,8 +88,10 @@ expect 64 "leaves nothing to train" tune.yaml run.name=none train.freeze='["*"]'
 expect 64 "fixed\|train.freeze" tune.yaml run.name=part train.steps=30 train.freeze='[embedding.*]'
 
 # Adapters: on ranks that share all as on one, continued bit for bit, and merged into weights that say the same.
+expect 64 "lora.rank = 4096 is more than the rank of the weights" tune.yaml run.name=none lora.rank=4096
 lora=(lora.rank=2 optimizer.lr=0.02 schedule.kind=constant_then_decay schedule.decay_fraction=0)
 "$LMTRAIN" tune.yaml run.name=lora "${lora[@]}" > lora.log 2>&1 || fail "$(tail -3 lora.log)"
+grep -q "parameters, [0-9,]* of them trained" lora.log || fail "the log does not say how much is trained"
 mpirun -n 4 "$LMTRAIN" tune.yaml run.name=lora4 "${lora[@]}" parallel.zero=3 parallel.tensor=2 parallel.sequence=true > lora.log 2>&1 || fail "$(tail -3 lora.log)"
 same lora4 lora
 "$LMTRAIN" tune.yaml run.name=lora-half "${lora[@]}" train.steps=8 > lora.log 2>&1 || fail "$(tail -3 lora.log)"
@@ -110,8 +112,8 @@ expect 64 "lora.rank = 4, but adapter has 2" tune.yaml run.name=none lora.rank=4
 
 # A run ends early by its measure, keeps the best checkpoint by it, and stays ended.
 early=(eval.interval=4 checkpoint.interval=4 checkpoint.keep=1 checkpoint.keep_best=1 eval.measure=accuracy eval.patience=2 train.steps=400)
-expect 0 "The run ended early, after step .* the accuracy was no better than .* (eval.patience)" tune.yaml run.name=early "${early[@]}"
-best=$(sed -n 's/.*no better than [0-9.]* after step \([0-9]*\) .*/\1/p' runs/early/log.txt | head -1)
+expect 0 "The run ended early, after step .* the accuracy was no better than .* first reached after step .* (eval.patience)" tune.yaml run.name=early "${early[@]}"
+best=$(sed -n 's/.*no better than [0-9.]*, first reached after step \([0-9]*\) .*/\1/p' runs/early/log.txt | head -1)
 python3 - << 'PY' || fail "the best checkpoint is gone: $(ls runs/early/checkpoints)"
 import glob, json
 lines = [json.loads(line) for line in open("runs/early/metrics.jsonl")]
@@ -124,7 +126,7 @@ expect 0 "has ended early (eval.patience = 2)" tune.yaml run.name=early "${early
 mpirun -n 2 "$LMTRAIN" tune.yaml run.name=early2 "${early[@]}" > out.log 2>&1 || fail "$(tail -3 out.log)"
 [ "$(grep -c data_hash runs/early/metrics.jsonl)" = "$(grep -c data_hash runs/early2/metrics.jsonl)" ] || fail "two ranks end early elsewhere"
 expect 0 "continuing from" tune.yaml run.name=early "${early[@]}" eval.patience=0 train.steps=$((best + 16))
-expect 64 "eval.measure = acuracy is not measured with task = classification, did you mean accuracy" tune.yaml run.name=none eval.measure=acuracy
+expect 64 "eval.measure = acuracy is not measured with task = classification, did you mean accuracy? (measured: loss, accuracy" tune.yaml run.name=none eval.measure=acuracy
 
 # The trained model is asked, exported, and trained on for other labels.
 "$LMTRAIN" predict runs/one --text "he his it" > out.log 2>&1 || fail "$(tail -3 out.log)"

@@ -121,11 +121,10 @@ void check_frozen(const LoadedConfig& loaded) {
   const auto without = patterns_without_parameter(c.train.freeze, *declared);
   if (!without.empty()) {
     const std::string near = nearest_name(without.front(), names);
-    throw ConfigError(cat(place, "train.freeze: no parameter of this model is named \"",
-                          one_line(without.front()), "\"",
-                          near.empty() ? "" : cat(", did you mean ", near, "?"),
-                          near.empty() ? ";" : "", " (names are like ", names.front(), " and ",
-                          names[names.size() / 2], "; * stands for any letters)"));
+    throw ConfigError(cat(
+        place, "train.freeze: no parameter of this model is named \"", one_line(without.front()),
+        "\"", near.empty() ? "" : cat(", did you mean ", near, "?"), " (names are like ",
+        names.front(), " and ", names[names.size() / 2], "; * stands for any letters)"));
   }
   if (sizes_of(*declared).num_trained > 0) return;
   throw ConfigError(cat(place, "train.freeze leaves nothing to train; take a pattern out"));
@@ -145,8 +144,14 @@ void check_adapters(const LoadedConfig& loaded) {
     return;
   }
   if (c.model.init_from.empty()) {
+    throw ConfigError(
+        cat(place_of(loaded, {"lora.rank"}), "lora.rank = ", lora.rank,
+            " asks for adapters on a trained model; name that model in model.init_from"));
+  }
+  if (lora.rank > c.model.hidden_size) {
     throw ConfigError(cat(place_of(loaded, {"lora.rank"}), "lora.rank = ", lora.rank,
-                          " adapts a trained model; name it in model.init_from"));
+                          " is more than the rank of the weights, whose width is ",
+                          c.model.hidden_size, "; a low rank such as 8 is what adapters are for"));
   }
   const std::vector<std::string> without = targets_without_layer(c.model);
   if (lora.targets.empty() || !without.empty()) {
@@ -170,10 +175,10 @@ void check_measure(const LoadedConfig& loaded) {
   const std::vector<std::string> known = measures_of(c.task);
   if (std::ranges::find(known, c.eval.measure) == known.end()) {
     const std::string near = nearest_name(c.eval.measure, known);
-    throw ConfigError(cat(
-        place_of(loaded, {"eval.measure"}), "eval.measure = ", one_line(c.eval.measure),
-        " is not measured with task = ", c.task,
-        near.empty() ? "; " : cat(", did you mean ", near, "? "), "There are ", join(known, ", ")));
+    throw ConfigError(cat(place_of(loaded, {"eval.measure"}), "eval.measure = ",
+                          one_line(c.eval.measure), " is not measured with task = ", c.task,
+                          near.empty() ? "" : cat(", did you mean ", near, "?"),
+                          " (measured: ", join(known, ", "), ")"));
   }
   const bool validates = c.data.validation_fraction > 0 || !c.data.labelled.held_out.empty();
   if (c.eval.patience > 0 && !validates) {

@@ -84,9 +84,19 @@ std::string ceiling_text(const Ceilings& ceilings) {
          "a precision that this processor does not compute in)";
 }
 
-void log_beginning(const Job& job, int64_t num_parameters, const Ceilings& ceilings,
+int64_t num_trained(const ParameterStore& store) {
+  int64_t trained = 0;
+  for (const Parameter* parameter : store.parameters())
+    if (parameter->is_trained()) trained += c10::multiply_integers(parameter->spec().logical_shape);
+  return trained;
+}
+
+void log_beginning(const Job& job, const ParameterStore& store, const Ceilings& ceilings,
                    const Launch& launch) {
-  log_info(cat(job.config().model.kind, " of ", with_commas(num_parameters), " parameters, ",
+  const int64_t all = store.num_logical_elements();
+  const int64_t trained = num_trained(store);
+  log_info(cat(job.config().model.kind, " of ", with_commas(all), " parameters, ",
+               trained < all ? cat(with_commas(trained), " of them trained, ") : "",
                with_commas(job.data.num_training_tokens()), " training tokens, ",
                counted(launch.size(), "rank"), " of ", counted(job.compute.num_threads, "thread"),
                " on ", job.compute.device.description, ", ", job.config().train.precision, ", ",
@@ -153,9 +163,8 @@ LoopEnd train_run(RunBeginning& run, TrainingGroups& groups, TrainingMemory& mem
   deadline.expect_save(expected);
   SaveSchedule schedule(job.config().checkpoint, expected);
   launch.world().barrier();
-  const int64_t num_parameters = trainer.store().num_logical_elements();
   const Ceilings ceilings = measure_ceilings(job, launch);
-  if (launch.rank() == 0) log_beginning(job, num_parameters, ceilings, launch);
+  if (launch.rank() == 0) log_beginning(job, trainer.store(), ceilings, launch);
   if (launch.rank() == 0) log_data(job);
   RunRecorder recorder(run, command_line, trainer.store(), ceilings, launch);
   const StopWhenAgreed stop_when_agreed;

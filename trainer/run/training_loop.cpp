@@ -146,7 +146,7 @@ class Loop {
       const std::string text =
           cat(kEndedEarly, ", after step ", done, ": in ", counted(best->num_since, "validation"),
               " the ", config_.eval.measure, " was no better than ", fixed(best->point.value, 4),
-              " after step ", best->point.step, " (eval.patience).");
+              ", first reached after step ", best->point.step, " (eval.patience).");
       log_info(text);
       recorder_.facts().notes.push_back(text);
     }
