@@ -56,15 +56,13 @@ SelfAttention::SelfAttention(ParameterStore& store, ParameterUnit& unit, const s
            {.bias = config.traits().has_biases || config.traits().has_qkv_biases,
             .std = config.init_std,
             .matrices = qkv_matrices(queries_per_group_),
-            .adapters = lora_adapters(config, name + ".qkv"),
-            .lora = config.lora}),
+            .adapted = &config}),
       output_(store, unit, name + ".output", config.num_heads * head_size_, {{config.hidden_size}},
               LinearCut::kRow, layout.tensor,
               {.bias = config.traits().has_biases,
                .std = config.traits().residual_init_std,
                .matrices = {{0, 0, config.hidden_size}},
-               .adapters = lora_adapters(config, name + ".output"),
-               .lora = config.lora}),
+               .adapted = &config}),
       query_norm_(head_norm(store, unit, name + ".query_norm", config, layout.tensor)),
       key_norm_(head_norm(store, unit, name + ".key_norm", config, layout.tensor)) {}
 

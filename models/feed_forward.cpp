@@ -48,15 +48,13 @@ FeedForward::FeedForward(ParameterStore& store, ParameterUnit& unit, const std::
           {.bias = config.traits().has_biases,
            .std = config.init_std,
            .matrices = up_matrices(config),
-           .adapters = lora_adapters(config, name + ".up"),
-           .lora = config.lora}),
+           .adapted = &config}),
       down_(store, unit, name + ".down", config.traits().intermediate_size, {{config.hidden_size}},
             LinearCut::kRow, tensor_axis,
             {.bias = config.traits().has_biases,
              .std = config.traits().residual_init_std,
              .matrices = {{0, 0, config.hidden_size}},
-             .adapters = lora_adapters(config, name + ".down"),
-             .lora = config.lora}) {}
+             .adapted = &config}) {}
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   const at::Tensor y = up_(x);

@@ -5,7 +5,6 @@
 
 #include <ATen/ATen.h>
 
-#include "base/text.h"
 #include "models/few_rows.h"
 #include "models/functions.h"
 #include "models/row_sum.h"
@@ -27,19 +26,6 @@ at::Tensor multiplied(const Product& product, const at::Tensor& x, const Paramet
   return b.defined() ? y.add_(b) : y;
 }
 
-// The features of y, rows [n, this rank's outputs], that an adapter adds to, in the outputs' shape.
-at::Tensor slice_of(const at::Tensor& y, const LinearAdapter& adapter) {
-  // B has the outputs' shape but for the slice.
-  std::vector<int64_t> shape = adapter.b->spec().local_shape();
-  shape.pop_back();
-  const auto dim = static_cast<size_t>(adapter.slice.dim);
-  int64_t others = 1;
-  for (size_t d = 0; d < shape.size(); ++d) others *= d == dim ? 1 : shape[d];
-  shape[dim] = y.size(-1) / others;
-  shape.insert(shape.begin(), y.numel() / y.size(-1));
-  return y.view(shape).narrow(adapter.slice.dim + 1, adapter.slice.begin, adapter.slice.count);
-}
-
 // The layer's parameters, which outlive every graph.
 struct LinearParameters {
   Parameter* weight;
@@ -54,11 +40,20 @@ struct LinearParameters {
            });
   }
 
+  // The features of y, rows [n, this rank's outputs], that an adapter adds to: [n, outputs of the
+  // slice..].
+  at::Tensor slice_of(const at::Tensor& y, const MatrixSlice& slice) const {
+    std::vector<int64_t> shape = weight->spec().local_shape();
+    shape.pop_back();
+    shape.insert(shape.begin(), -1);
+    return y.view(shape).narrow(slice.dim + 1, slice.begin, slice.count);
+  }
+
   void add_adapters(const at::Tensor& x, at::Tensor& y) const {
     const at::Tensor rows = as_rows(x);
     for (const LinearAdapter& adapter : *adapters) {
       const at::Tensor small = at::mm(rows, adapter.a->weight().t()).mul_(lora_scale);
-      at::Tensor slice = slice_of(y, adapter);
+      at::Tensor slice = slice_of(y, adapter.slice);
       slice.add_(at::mm(small, matrix(adapter.b->weight()).t()).view(slice.sizes()));
     }
   }
@@ -68,7 +63,7 @@ struct LinearParameters {
     for (const LinearAdapter& adapter : *adapters) {
       const at::Tensor a = adapter.a->weight();
       const at::Tensor b = matrix(adapter.b->weight());
-      const at::Tensor dy_here = slice_of(dy, adapter).reshape({dy.size(0), -1});
+      const at::Tensor dy_here = slice_of(dy, adapter.slice).reshape({dy.size(0), -1});
       const at::Tensor d_small = at::mm(dy_here, b).mul_(lora_scale);
       dx.addmm_(d_small, a);
       if (x.defined()) {
@@ -180,10 +175,10 @@ ParameterSpec bias_spec(const std::string& name, const LinearOutputs& outputs, L
 }
 
 // With the variance of PEFT's uniform numbers.
-ParameterSpec adapter_a_spec(const std::string& name, int64_t rank, int64_t inputs, LinearCut cut,
-                             const Communicator& axis) {
+ParameterSpec adapter_a_spec(const LoraAdapter& adapter, int64_t rank, int64_t inputs,
+                             LinearCut cut, const Communicator& axis) {
   ParameterSpec spec;
-  spec.name = name + ".a";
+  spec.name = adapter.a;
   spec.logical_shape = {rank, inputs};
   spec.multiplied = Multiplied::kPerToken;
   spec.init_std = 1 / std::sqrt(3.0 * static_cast<double>(inputs));
@@ -197,12 +192,12 @@ ParameterSpec adapter_a_spec(const std::string& name, int64_t rank, int64_t inpu
   return spec;
 }
 
-ParameterSpec adapter_b_spec(const std::string& name, int64_t rank, const LinearOutputs& outputs,
-                             const MatrixSlice& slice, LinearCut cut, const Communicator& axis) {
+ParameterSpec adapter_b_spec(const LoraAdapter& adapter, int64_t rank, const LinearOutputs& outputs,
+                             LinearCut cut, const Communicator& axis) {
   ParameterSpec spec;
-  spec.name = name + ".b";
+  spec.name = adapter.b;
   spec.logical_shape = outputs.shape;
-  spec.logical_shape[static_cast<size_t>(slice.dim)] = slice.count;
+  spec.logical_shape[static_cast<size_t>(adapter.slice.dim)] = adapter.slice.count;
   spec.logical_shape.push_back(rank);
   spec.multiplied = Multiplied::kPerToken;
   spec.init = Init::kZeros;
@@ -225,15 +220,15 @@ Linear::Linear(ParameterStore& store, ParameterUnit& unit, const std::string& na
           store.add(unit, weight_spec(name, inputs, outputs, cut, *tensor_axis.group, options))),
       bias_(options.bias ? &store.add(unit, bias_spec(name, outputs, cut, *tensor_axis.group))
                          : nullptr),
-      lora_scale_(options.lora.is_on() ? lora_scale(options.lora) : 0.0),
       cut_(cut),
       tensor_axis_(tensor_axis) {
+  if (options.adapted == nullptr || !options.adapted->lora.is_on()) return;
+  const LoraConfig& lora = options.adapted->lora;
+  lora_scale_ = lora_scale(lora);
   const Communicator& axis = *tensor_axis.group;
-  const int64_t rank = options.lora.rank;
-  for (const LoraAdapter& adapter : options.adapters) {
-    const std::string own = cat(name, ".lora.", adapter.short_name());
-    Parameter& a = store.add(unit, adapter_a_spec(own, rank, inputs, cut, axis));
-    Parameter& b = store.add(unit, adapter_b_spec(own, rank, outputs, adapter.slice, cut, axis));
+  for (const LoraAdapter& adapter : lora_adapters(*options.adapted, name)) {
+    Parameter& a = store.add(unit, adapter_a_spec(adapter, lora.rank, inputs, cut, axis));
+    Parameter& b = store.add(unit, adapter_b_spec(adapter, lora.rank, outputs, cut, axis));
     // Of a whole weight that is cut along the slice, the slice is what the rank has.
     MatrixSlice slice = adapter.slice;
     if (b.spec().is_cut() && b.spec().shard_dim == slice.dim) slice.count /= axis.size();

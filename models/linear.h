@@ -26,8 +26,7 @@ struct LinearOptions {
   double std = 0.02;  // of the initial weights
   Multiplied multiplied = Multiplied::kPerToken;
   std::vector<MatrixSlice> matrices = {};  // of the weight, as in ParameterSpec
-  std::vector<LoraAdapter> adapters = {};  // models/lora.h
-  LoraConfig lora = {};
+  const ModelConfig* adapted = nullptr;    // the model whose adapters the layer has; null: none
 };
 
 // An adapter of a linear layer. A column cut cuts B as the weight and leaves A whole; a row cut
@@ -55,7 +54,7 @@ class Linear {
   Parameter& weight_;
   Parameter* bias_;  // null where there is none
   std::vector<LinearAdapter> adapters_;
-  double lora_scale_;
+  double lora_scale_ = 0;
   LinearCut cut_;
   TensorAxis tensor_axis_;
 };

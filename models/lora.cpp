@@ -68,8 +68,6 @@ bool fits(const std::string& target, const std::string& layer) {
 
 }  // namespace
 
-std::string LoraAdapter::short_name() const { return layer.substr(layer.rfind('.') + 1); }
-
 std::vector<LoraAdapter> lora_adapters(const ModelConfig& model, const std::string& name) {
   std::vector<LoraAdapter> adapters;
   if (!model.lora.is_on()) return adapters;
@@ -77,7 +75,9 @@ std::vector<LoraAdapter> lora_adapters(const ModelConfig& model, const std::stri
   for (const Layer& layer : layers_of_block(model)) {
     const bool is_target = std::ranges::any_of(
         model.lora.targets, [&](const std::string& target) { return fits(target, layer.name); });
-    if (layer.weight == in_block && is_target) adapters.push_back({layer.name, layer.slice});
+    if (layer.weight != in_block || !is_target) continue;
+    const std::string own = cat(name, ".lora.", layer.name.substr(layer.name.rfind('.') + 1));
+    adapters.push_back({layer.name, layer.slice, own + ".a", own + ".b"});
   }
   return adapters;
 }
@@ -85,6 +85,10 @@ std::vector<LoraAdapter> lora_adapters(const ModelConfig& model, const std::stri
 double lora_scale(const LoraConfig& config) {
   const auto rank = static_cast<double>(config.rank);
   return config.alpha / (config.scaling == LoraScaling::kStandard ? rank : std::sqrt(rank));
+}
+
+bool trains_bias(const LoraConfig& config, bool has_adapter) {
+  return config.bias == LoraBias::kAll || (config.bias == LoraBias::kLoraOnly && has_adapter);
 }
 
 bool is_of_adapter(std::string_view parameter) {

@@ -18,9 +18,9 @@ namespace lmtrain {
 struct LoraAdapter {
   std::string layer;  // its name in transformers, without that of the block: "self_attn.q_proj"
   MatrixSlice slice;  // of the weight, as in ParameterSpec::matrices
-
-  // "q_proj": the end of the name, under which its parameters are NAME.lora.q_proj.a and .b.
-  std::string short_name() const;
+  // The names of its parameters: "blocks.3.attention.qkv.lora.q_proj.a" and the same with ".b".
+  std::string a;
+  std::string b;
 };
 
 // The adapters of the weight NAME.weight in a block ("blocks.3.attention.qkv"), in the order of its
@@ -28,6 +28,9 @@ struct LoraAdapter {
 std::vector<LoraAdapter> lora_adapters(const ModelConfig& model, const std::string& name);
 
 double lora_scale(const LoraConfig& config);
+
+// Whether the bias of a linear layer, or another one, is trained beside adapters.
+bool trains_bias(const LoraConfig& config, bool has_adapter);
 
 // Whether a parameter has such a name.
 bool is_of_adapter(std::string_view parameter);

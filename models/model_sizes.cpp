@@ -19,6 +19,13 @@ std::unique_ptr<ParameterStore> declared_parameters(ModelConfig config, int64_t 
   return store;
 }
 
+std::map<std::string, std::vector<int64_t>> logical_shapes(const ParameterStore& store) {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const Parameter* parameter : store.parameters())
+    shapes[parameter->spec().name] = parameter->spec().logical_shape;
+  return shapes;
+}
+
 namespace {
 
 void add(const ParameterSpec& spec, Products& to) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,11 +15,14 @@ namespace lmtrain {
 
 // Returns a store without memory that has the parameters of a rank of this model. `vocab_size` is
 // the number of rows of the embedding; `tensor` is the number of ranks of the tensor axis, which
-// must divide the model.
-// `change` says what is trained (ParameterStore::change_specs); without it all is.
+// must divide the model. `change` says what is trained (ParameterStore::change_specs); without it
+// all is.
 std::unique_ptr<ParameterStore> declared_parameters(ModelConfig config, int64_t vocab_size,
                                                     int64_t tensor = 1,
                                                     const SpecChange& change = {});
+
+// The logical shapes of a store's parameters by name.
+std::map<std::string, std::vector<int64_t>> logical_shapes(const ParameterStore& store);
 
 // Elements of the matrices by which forward multiplies.
 struct Products {

@@ -6,8 +6,9 @@
 namespace lmtrain {
 namespace {
 
-// Of one that nobody has set.
-void take_pue_of(const GridIntensity& region, EnergyPrice& price) {
+// For one that nobody has set.
+void take_pue_of_grid(EnergyPrice& price) {
+  const GridIntensity& region = price.grid;
   price.is_pue_assumed = region.pue == 0;
   price.pue = price.is_pue_assumed ? 1.0 : region.pue;
   price.pue_source = price.is_pue_assumed
@@ -32,7 +33,7 @@ EnergyPrice price_of(const EnergyConfig& config) {
   if (config.pue) {
     price.pue = *config.pue;
   } else {
-    take_pue_of(grid_intensity(config), price);
+    take_pue_of_grid(price);
   }
   return price;
 }
@@ -57,12 +58,11 @@ EnergyPrice repriced(EnergyPrice price, const Repricing& by) {
   }
   if (by.grid) {
     const bool nobody_set_pue = price.is_pue_assumed || !price.pue_source.empty();
-    const bool has_region = !by.grid->code.empty() || by.grid->pue > 0;
-    if (!by.pue && has_region && (nobody_set_pue || by.takes_pue_of_grid))
-      take_pue_of(*by.grid, price);
     price.grid = *by.grid;
     price.is_grid_assumed = false;
     price.series.clear();
+    const bool has_region = !price.grid.code.empty() || price.grid.pue > 0;
+    if (!by.pue && has_region && (nobody_set_pue || by.takes_pue_of_grid)) take_pue_of_grid(price);
   }
   if (by.series) price.series = by.series->source();
   return price;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/durable_file.h"
 #include "base/text.h"
 
 namespace lmtrain {
@@ -12,6 +13,12 @@ using nlohmann::json;
 constexpr int64_t kMaxSize = int64_t{1} << 24;
 
 }  // namespace
+
+json load_config_json(const std::filesystem::path& path) {
+  constexpr int64_t kMaxBytes = int64_t{1} << 20;
+  constexpr int kMaxDepth = 16;
+  return parse_python_json(read_file(path, kMaxBytes), path.string(), kMaxDepth);
+}
 
 int64_t ConfigJson::integer(const std::string& key) {
   return json_integer(object_.required(key), 1, kMaxSize, place_of(key));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@
 #include "base/strict_json.h"
 
 namespace lmtrain {
+
+// Reads a config.json or the like as Python writes it, of at most 1 MiB and 16 levels. Throws
+// DataError and IoError.
+nlohmann::json load_config_json(const std::filesystem::path& path);
 
 // Every reader treats an absent key like null. A value of another type or out of range throws
 // DataError, which names the key.

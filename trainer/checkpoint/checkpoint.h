@@ -170,7 +170,6 @@ struct Retention {
   int64_t every = 0;             // those of steps that this divides; 0: none
   int64_t best = 0;              // so many with the best validations, the newer of two equal ones
   std::string measure = "loss";  // by which they are the best (eval.measure)
-  bool lower_is_better = true;
 };
 
 // What one rank has found out about checkpoints, so that each is read only once.

@@ -15,6 +15,7 @@
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/manifest_json.h"
 #include "trainer/config/load_config.h"
+#include "trainer/config/measures.h"
 
 namespace lmtrain {
 namespace {
@@ -511,9 +512,10 @@ std::set<fs::path> best_of(const std::vector<fs::path>& newest_first, const Rete
                            KnownCheckpoints& known) {
   std::vector<std::pair<double, fs::path>> values;
   if (retention.best == 0) return {};
+  const bool lower_is_better = is_lower_better(retention.measure);
   for (const fs::path& checkpoint : newest_first) {
     if (const auto value = validation_of(checkpoint, retention, known))
-      values.emplace_back(retention.lower_is_better ? *value : -*value, checkpoint);
+      values.emplace_back(lower_is_better ? *value : -*value, checkpoint);
   }
   std::ranges::stable_sort(values, {}, &std::pair<double, fs::path>::first);
   std::set<fs::path> best;

@@ -165,15 +165,16 @@ void print_plan(const LoadedConfig& loaded, const PlanQuestion& question, const 
   std::cout << budget_text(plan, config.energy);
 }
 
-// What the same computers cause in another region, whose cloud may publish a PUE of its own.
-double grams_in(const GridIntensity& grid, const PlanQuestion& question, const RunPlan& plan) {
-  const EnergyPrice there = repriced(question.price, {.grid = grid});
-  return plan.energy.kwh.value * there.pue * grid.g_per_kwh;
-}
-
 // Where else, and when: what the run causes in other regions, and in other hours.
 void print_regions(const std::vector<std::string>& wanted, const PlanQuestion& question,
                    const RunPlan& plan) {
+  // What the same computers cause there, where a cloud may publish a PUE of its own.
+  const auto there = [&](const GridIntensity& grid) {
+    return repriced(question.price, {.grid = grid});
+  };
+  const auto grams = [&](const GridIntensity& grid) {
+    return plan.energy.kwh.value * there(grid).pue * grid.g_per_kwh;
+  };
   std::vector<GridIntensity> grids;
   for (const std::string& region : wanted) grids.push_back(find_grid_intensity(region));
   const std::string& here = plan.energy.grid.code;
@@ -189,8 +190,7 @@ void print_regions(const std::vector<std::string>& wanted, const PlanQuestion& q
                                   : grid.code.starts_with(cloud);
       if (is_of_kind && grid.is_direct == plan.energy.grid.is_direct) grids.push_back(grid);
     }
-    std::ranges::stable_sort(
-        grids, {}, [&](const GridIntensity& grid) { return grams_in(grid, question, plan); });
+    std::ranges::stable_sort(grids, {}, grams);
     // Of several on one grid the first.
     const auto same =
         std::unique(grids.begin(), grids.end(), [](const GridIntensity& a, const GridIntensity& b) {
@@ -200,12 +200,11 @@ void print_regions(const std::vector<std::string>& wanted, const PlanQuestion& q
     if (grids.size() > kMost) grids.resize(kMost);
   }
   std::vector<std::vector<std::string>> rows = {{"region", "emissions", "PUE", "grid"}};
-  const auto grams = [&](const GridIntensity& grid) { return grams_in(grid, question, plan); };
   std::ranges::stable_sort(grids, {}, grams);
   for (const GridIntensity& grid : grids) {
-    const EnergyPrice there = repriced(question.price, {.grid = grid});
+    const EnergyPrice price = there(grid);
     rows.push_back({grid.code, emissions_text(grams(grid)) + " CO2e",
-                    cat(shortest(there.pue), there.is_pue_assumed ? " (assumed)" : ""),
+                    cat(shortest(price.pue), price.is_pue_assumed ? " (assumed)" : ""),
                     describe(grid)});
   }
   std::cout << "\n"

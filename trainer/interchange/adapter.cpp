@@ -27,15 +27,10 @@ constexpr char kConfigFile[] = "adapter_config.json";
 constexpr char kTensorsFile[] = "adapter_model.safetensors";
 constexpr char kRoot[] = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
-constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
-constexpr int kMaxConfigDepth = 16;
 
 struct AdaptedWeight {
   std::string name;  // "blocks.0.attention.qkv"
   LoraAdapter adapter;
-
-  std::string a() const { return cat(name, ".lora.", adapter.short_name(), ".a"); }
-  std::string b() const { return cat(name, ".lora.", adapter.short_name(), ".b"); }
 };
 
 std::vector<AdaptedWeight> adapted_weights(const ModelConfig& model) {
@@ -65,10 +60,10 @@ std::vector<TensorPart> parts_of_adapter(const ModelConfig& model, int64_t num_t
     for (const TensorPart& part : parts) {
       if (!is_within(part, weight)) continue;
       const std::string layer = kRoot + part.name.substr(0, part.name.size() - kWeight.size());
-      if (!has_a) map.add_whole(weight.a(), layer + ".lora_A.weight", model.lora.rank);
+      if (!has_a) map.add_whole(weight.adapter.a, layer + ".lora_A.weight", model.lora.rank);
       has_a = true;
       TensorPart of_b = part;
-      of_b.parameter = weight.b();
+      of_b.parameter = weight.adapter.b;
       of_b.name = layer + ".lora_B.weight";
       of_b.is_transposed = false;
       of_b.start -= weight.adapter.slice.begin;
@@ -85,9 +80,7 @@ std::vector<TensorPart> parts_of_adapter(const ModelConfig& model, int64_t num_t
         std::ranges::any_of(lora_adapters(model, layer), [&](const LoraAdapter& adapter) {
           return part.name.substr(0, part.name.rfind('.')).ends_with("." + adapter.layer);
         });
-    const bool is_trained_bias =
-        is_bias && (model.lora.bias == LoraBias::kAll ||
-                    (model.lora.bias == LoraBias::kLoraOnly && is_adapted));
+    const bool is_trained_bias = is_bias && trains_bias(model.lora, is_adapted);
     const bool is_of_head = std::ranges::find(head, part.parameter) != head.end();
     if (!is_trained_bias && !is_of_head) continue;
     TensorPart beside = part;
@@ -97,14 +90,6 @@ std::vector<TensorPart> parts_of_adapter(const ModelConfig& model, int64_t num_t
     map.add_slice(beside);
   }
   return map.parts;
-}
-
-NamedShapes shapes_of(const ModelConfig& model, int64_t num_tokens) {
-  NamedShapes shapes;
-  const auto declared = declared_parameters(model, num_tokens);
-  for (const Parameter* parameter : declared->parameters())
-    shapes[parameter->spec().name] = parameter->spec().logical_shape;
-  return shapes;
 }
 
 std::string task_type(const ModelConfig& model) {
@@ -148,8 +133,8 @@ void merge_adapters(const ModelConfig& model, NamedTensors& weights) {
     const auto taken = [&](const std::string& name) {
       return weights.extract(name).mapped().to(at::kDouble);
     };
-    const at::Tensor a = taken(one.a());
-    const at::Tensor b = taken(one.b());
+    const at::Tensor a = taken(one.adapter.a);
+    const at::Tensor b = taken(one.adapter.b);
     const MatrixSlice& slice = one.adapter.slice;
     at::Tensor place =
         weights.at(one.name + std::string(kWeight)).narrow(slice.dim, slice.begin, slice.count);
@@ -168,16 +153,13 @@ void write_adapter(const fs::path& out, const ModelConfig& model, int64_t num_to
   write_file_durably(out / kConfigFile, config_of(model, base).dump(2) + "\n");
 }
 
-bool is_adapter_folder(const fs::path& folder) { return fs::exists(folder / kConfigFile); }
-
 LoraConfig read_adapter_config(const fs::path& folder, const ModelConfig& model) {
   const fs::path path = folder / kConfigFile;
   if (!fs::exists(path))
     throw DataError(cat(folder.string(), fs::is_directory(folder)
                                              ? cat(" has no ", kConfigFile, ": it is no adapter")
                                              : " is no folder"));
-  const json value =
-      parse_python_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
+  const json value = load_config_json(path);
   ConfigJson from(value, path.string());
   from.must_be_one_of("peft_type", {"LORA"});
   for (const char* other : {"use_dora", "lora_bias", "use_qalora"}) from.must_be(other, false);
@@ -238,7 +220,7 @@ NamedTensors read_adapter(const fs::path& folder, const ModelConfig& model, int6
   std::erase_if(parts, [&](const TensorPart& part) {
     return part.parameter.starts_with("pooler.") && !file.entries().contains(part.name);
   });
-  const NamedShapes shapes = shapes_of(model, num_tokens);
+  const NamedShapes shapes = logical_shapes(*declared_parameters(model, num_tokens));
   NamedTensors theirs;
   for (const auto& [name, shape] : huggingface_shapes(parts, shapes)) {
     const auto found = file.entries().find(name);

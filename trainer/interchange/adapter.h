@@ -20,8 +20,6 @@ void merge_adapters(const ModelConfig& model, NamedTensors& weights);
 void write_adapter(const std::filesystem::path& out, const ModelConfig& model, int64_t num_tokens,
                    const std::string& base, const NamedTensors& weights, at::ScalarType type);
 
-bool is_adapter_folder(const std::filesystem::path& folder);
-
 // The section `lora` that such a folder was made with. Throws DataError for what lmtrain's adapters
 // do not have.
 LoraConfig read_adapter_config(const std::filesystem::path& folder, const ModelConfig& model);

@@ -32,8 +32,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
-constexpr int kMaxConfigDepth = 16;
 constexpr const char* kTokenizerFile = "tokenizer.json";
 
 struct ExportType {
@@ -63,15 +61,6 @@ void require_empty(const fs::path& folder) {
   if (!reason.empty()) throw ConfigError(cat(folder.string(), ": ", reason));
 }
 
-// Returns the logical shapes of the parameters that a model declares, without allocating them.
-NamedShapes logical_shapes(const ModelConfig& config, int64_t num_tokens) {
-  NamedShapes shapes;
-  const std::unique_ptr<ParameterStore> declared = declared_parameters(config, num_tokens);
-  for (const Parameter* parameter : declared->parameters())
-    shapes[parameter->spec().name] = parameter->spec().logical_shape;
-  return shapes;
-}
-
 constexpr const char* kHead = "head.weight";
 
 // Whether the files are those of a decoder alone, such as LlamaModel, whose language head is a
@@ -87,7 +76,7 @@ bool lack_language_head(const SafetensorsFolder& files, const TensorMap& map) {
 void visit_weights(const SafetensorsFolder& files, const ModelConfig& config, int64_t num_tokens,
                    const std::string& place, const TensorVisitor& visit) {
   TensorMap map = tensor_map_of(config, num_tokens);
-  NamedShapes shapes = logical_shapes(config, num_tokens);
+  NamedShapes shapes = logical_shapes(*declared_parameters(config, num_tokens));
   if (lack_language_head(files, map)) {
     std::erase_if(map.parts, [](const TensorPart& part) { return part.parameter == kHead; });
     shapes.erase(kHead);
@@ -105,7 +94,7 @@ void visit_pooler(const SafetensorsFolder& files, const ModelConfig& config,
     if (part.parameter.starts_with("pooler.") && files.contains(part.name)) parts.push_back(part);
   }
   if (parts.empty()) return;
-  const NamedShapes shapes = logical_shapes(model, num_tokens);
+  const NamedShapes shapes = logical_shapes(*declared_parameters(model, num_tokens));
   NamedTensors tensors;
   for (const auto& [name, shape] : huggingface_shapes(parts, shapes)) {
     if (files.entry(name).shape != shape) return;
@@ -257,8 +246,7 @@ HuggingfaceModel read_huggingface_model(const fs::path& folder) {
                         fs::is_directory(folder) ? " has no config.json" : " is no folder",
                         hint_on_downloads(folder)));
   }
-  const json value =
-      parse_python_json(read_file(path, kMaxConfigBytes), path.string(), kMaxConfigDepth);
+  const json value = load_config_json(path);
   HuggingfaceModel model = model_from_json(value, path.string());
   complete_by_files(model, SafetensorsFolder(folder));
   check_limits(model.config, path.string());

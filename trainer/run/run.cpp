@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "models/model_sizes.h"
 #include "parallel/as_error.h"
 #include "parallel/compute.h"
 #include "parallel/device.h"
@@ -16,7 +17,6 @@
 #include "parallel/precision.h"
 #include "parallel/rank_work.h"
 #include "trainer/checkpoint/checkpoint_saver.h"
-#include "trainer/config/measures.h"
 #include "trainer/planning/machine_spec.h"
 #include "trainer/run/deadline.h"
 #include "trainer/run/run_beginning.h"
@@ -84,19 +84,12 @@ std::string ceiling_text(const Ceilings& ceilings) {
          "a precision that this processor does not compute in)";
 }
 
-int64_t num_trained(const ParameterStore& store) {
-  int64_t trained = 0;
-  for (const Parameter* parameter : store.parameters())
-    if (parameter->is_trained()) trained += c10::multiply_integers(parameter->spec().logical_shape);
-  return trained;
-}
-
 void log_beginning(const Job& job, const ParameterStore& store, const Ceilings& ceilings,
                    const Launch& launch) {
-  const int64_t all = store.num_logical_elements();
-  const int64_t trained = num_trained(store);
-  log_info(cat(job.config().model.kind, " of ", with_commas(all), " parameters, ",
-               trained < all ? cat(with_commas(trained), " of them trained, ") : "",
+  const ModelSizes sizes = sizes_of(store);
+  const bool is_in_part = sizes.num_trained < sizes.num_parameters;
+  log_info(cat(job.config().model.kind, " of ", with_commas(sizes.num_parameters), " parameters, ",
+               is_in_part ? cat(with_commas(sizes.num_trained), " of them trained, ") : "",
                with_commas(job.data.num_training_tokens()), " training tokens, ",
                counted(launch.size(), "rank"), " of ", counted(job.compute.num_threads, "thread"),
                " on ", job.compute.device.description, ", ", job.config().train.precision, ", ",
@@ -139,8 +132,7 @@ std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& lau
                  compute.num_threads >= static_cast<int>(compute.cores.size()));
   CheckpointSaver::Options options;
   options.retention = {config.checkpoint.keep, config.checkpoint.keep_every,
-                       config.checkpoint.keep_best, config.eval.measure,
-                       is_lower_better(config.eval.measure)};
+                       config.checkpoint.keep_best, config.eval.measure};
   options.file_bytes = config.checkpoint.file_mib << 20;
   options.is_asynchronous = config.checkpoint.asynchronous;
   options.share_of_core = cores_are_busy ? kShareOfBusyCore : 1.0;

@@ -88,9 +88,9 @@ void check_config_of_finished_run(const StartPoint& start, Config now) {
   check_resume_compatibility(before, now, takes_weights_alone(start, now));
 }
 
-void say_it_has_finished(const Config& config, const RunFolder& folder) {
+void say_it_has_finished(const Config& config, const RunFolder& folder, const StartPoint& start) {
   const std::string more =
-      has_lost_patience(config, folder)
+      start.step() < config.train.steps
           ? cat(" has ended early (eval.patience = ", config.eval.patience, "); a larger one or 0")
           : cat(" has finished its ", config.train.steps, " steps; a larger train.steps");
   log_info(cat("run ", config.run.name, more, " extends it. Report: ", folder.report().string()));
@@ -145,7 +145,7 @@ class Beginning {
     find_start_point(loaded.config);
     if (!has_finished(loaded.config, folder_, start_)) return begins_work();
     launch_.together([&] { check_config_of_finished_run(start_, loaded.config); });
-    if (launch_.rank() == 0) say_it_has_finished(loaded.config, folder_);
+    if (launch_.rank() == 0) say_it_has_finished(loaded.config, folder_, start_);
     return false;
   }
 

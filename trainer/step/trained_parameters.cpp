@@ -17,10 +17,8 @@ bool fits(const std::string& pattern, const std::string& name) {
 bool is_trained_with_adapters(const ModelConfig& model, const std::vector<std::string>& head,
                               const std::string& name) {
   if (is_of_adapter(name) || std::ranges::find(head, name) != head.end()) return true;
-  if (!name.ends_with(".bias")) return false;
-  const bool is_adapted = !lora_adapters(model, name.substr(0, name.rfind('.'))).empty();
-  return model.lora.bias == LoraBias::kAll ||
-         (model.lora.bias == LoraBias::kLoraOnly && is_adapted);
+  if (!name.ends_with(".bias") || model.lora.bias == LoraBias::kNone) return false;
+  return trains_bias(model.lora, !lora_adapters(model, name.substr(0, name.rfind('.'))).empty());
 }
 
 }  // namespace

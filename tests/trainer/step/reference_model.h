@@ -15,6 +15,7 @@
 #include "models/huggingface/safetensors.h"
 #include "models/huggingface/tensor_map.h"
 #include "models/model.h"
+#include "models/model_sizes.h"
 #include "tests/test_device.h"
 
 namespace lmtrain {
@@ -36,9 +37,7 @@ struct ReferenceModel {
     model = make_model(config, reference.num_tokens, store, *alone);
     store.allocate(1);
     map = tensor_map_of(config, reference.num_tokens);
-    NamedShapes shapes;
-    for (const Parameter* parameter : store.parameters())
-      shapes[parameter->spec().name] = parameter->spec().logical_shape;
+    const NamedShapes shapes = logical_shapes(store);
     NamedTensors ours;
     visit_huggingface(files, map, shapes, name,
                       [&](const std::string& parameter, const at::Tensor& logical) {
