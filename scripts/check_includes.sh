@@ -17,7 +17,7 @@ declare -A knows=(
 )
 declare -A rooms=(
   [energy]="meters caps grid ledger report plan formats audit"
-  [trainer]="config step checkpoint planning chat inference explanation evaluation serving interchange start verify run commands"
+  [trainer]="config step checkpoint planning inference explanation evaluation serving interchange start verify run commands"
 )
 generated=lmtrain_version.h
 failed=0

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Readable text out of Debian's packages: one document per entry, each ended by a line "%".
 
-debian_text.py fortunes|topics|wordnet|gcide|handbook OUTPUT_FOLDER INPUT_FOLDER
+debian_text.py fortunes|topics|messages|wordnet|gcide|handbook OUTPUT_FOLDER INPUT_FOLDER
 """
 
 import csv
+import gettext
 import gzip
 import html.parser
 import pathlib
@@ -70,6 +71,28 @@ def topics(output, folder):
             for entry in re.split(r"^%\s*$", text, flags=re.M):
                 if words := " ".join(cleaned(entry).split()):
                     table.writerow([words, topic])
+
+
+SHORTEST, LONGEST, LONGEST_TRANSLATION = 8, 70, 90  # characters of a message
+
+
+def messages(output, folder):
+    """A table of the messages of one line in catalogues of gettext, with their translations."""
+    pairs = {}
+    for path in sorted(folder.glob("*.mo")):
+        with path.open("rb") as file:
+            catalogue = gettext.GNUTranslations(file)._catalog
+        for message, translation in catalogue.items():
+            message = (message[0] if isinstance(message, tuple) else message).strip()
+            translation = translation.strip()
+            is_line = "\n" not in message + translation and "\x04" not in message
+            fits = SHORTEST <= len(message) <= LONGEST and 0 < len(translation) <= LONGEST_TRANSLATION
+            if is_line and fits and message != translation:
+                pairs.setdefault(" ".join(message.split()), " ".join(translation.split()))
+    with (output / "messages.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["en", "de"])
+        table.writerows(pairs.items())
 
 
 WORDNET_KINDS = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}
@@ -184,7 +207,7 @@ def handbook(output, folder):
 
 
 def main():
-    kinds = {f.__name__: f for f in (fortunes, topics, wordnet, gcide, handbook)}
+    kinds = {f.__name__: f for f in (fortunes, topics, messages, wordnet, gcide, handbook)}
     if len(sys.argv) != 4 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]](*map(pathlib.Path, sys.argv[2:]))

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes a corpus from text that Debian ships: make_corpus.sh fortunes|topics|debian
+# Makes a corpus from text that Debian ships: make_corpus.sh fortunes|topics|messages|debian
 #   fortunes  corpus/fortunes: 2.6 MB of short English, a file a topic
 #   topics    corpus/topics/topics.csv: some of these entries, with the topic of each
+#   messages  corpus/messages/messages.csv: one-line messages of programs in English and German
 #   debian    corpus/debian: WordNet's and GCIDE's entries and the Debian Administrator's Handbook
 # A line that holds just "%" ends a document. Text is UTF-8; the same packages give the same bytes.
 set -euo pipefail
@@ -45,6 +46,19 @@ make_topics() {
   python3 scripts/debian_text.py topics "$work/out" "$work/in"
 }
 
+# Those of the toolchain and of the programs that every system has.
+make_messages() {
+  local place package root
+  mkdir "$work/in"
+  for place in apt:apt bash:bash binutils-common:ld coreutils:coreutils dpkg:dpkg gcc-12-locales:gcc-12 gettext:gettext-tools \
+    gnupg-l10n:gnupg2 make:make tar:tar texinfo:texinfo util-linux-locales:util-linux wget:wget; do
+    package=${place%:*}
+    root=$(package_root "$package" "usr/share/locale/de/LC_MESSAGES/${place#*:}.mo")
+    cp "${root%/}/usr/share/locale/de/LC_MESSAGES/${place#*:}.mo" "$work/in"
+  done
+  python3 scripts/debian_text.py messages "$work/out" "$work/in"
+}
+
 make_debian() {
   local wordnet gcide handbook
   wordnet=$(package_root wordnet-base usr/share/wordnet/data.noun)
@@ -72,9 +86,9 @@ make_corpus() {
 
 kind=${1:-}
 case $kind in
-  fortunes | topics | debian) with_lock "corpus-$kind" make_corpus ;;
+  fortunes | topics | messages | debian) with_lock "corpus-$kind" make_corpus ;;
   *)
-    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac

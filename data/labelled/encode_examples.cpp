@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "data/encoded_text.h"
+#include "data/labelled/encode_instructions.h"
 
 namespace lmtrain {
 namespace {
@@ -321,6 +322,8 @@ EncodedExamples encode_examples(const LabelledText& text, const LabelNames& name
         return of_words(text, names, tokenizer, encoder, rule);
       case TrainingTask::kQuestionAnswering:
         return of_question(text, tokenizer, encoder, rule);
+      case TrainingTask::kInstructionTuning:
+        return encode_instruction(text, tokenizer, encoder, rule);
       default:
         return of_text(text, names, tokenizer, encoder, rule);
     }

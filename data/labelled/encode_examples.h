@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/chat/chat.h"
 #include "data/labelled/example.h"
 #include "data/labelled/labelled_text.h"
 #include "data/tokenizer/tokenizer.h"
@@ -33,11 +34,15 @@ struct EncodingRule {
   LabelledTruncation truncation = LabelledTruncation::kLongestFirst;
   int64_t stride = 128;    // question_answering: tokens that windows of a passage share
   int64_t max_tokens = 0;  // of a sample, special ones included
+  // instruction_tuning:
+  LearnedPart learn = LearnedPart::kAnswers;
+  const Chat* chat = nullptr;  // how messages are written, and what ends a completion
 };
 
 struct EncodedExamples {
   std::vector<Example> examples;
-  int64_t num_cut = 0;  // texts that were too long; of words and passages nothing is lost
+  int64_t num_cut = 0;            // texts that were too long; of words and passages nothing is lost
+  int64_t num_without_label = 0;  // that have no example, as nothing to learn is left of them
 };
 
 // The samples of a text, several for a long passage (Devlin et al., 2019). Words are encoded each

@@ -11,17 +11,25 @@
 
 namespace lmtrain {
 
-// What a model is trained for. All but the first need labelled texts.
+// What a model is trained for. All but the first need labelled texts; the labels of instructions
+// are their answers.
 enum class TrainingTask {
   kLanguageModeling,
+  kInstructionTuning,
   kClassification,
   kRegression,
   kTagging,
   kQuestionAnswering
 };
 constexpr auto choice_names(TrainingTask) {
-  return std::to_array<std::string_view>(
-      {"language_modeling", "classification", "regression", "tagging", "question_answering"});
+  return std::to_array<std::string_view>({"language_modeling", "instruction_tuning",
+                                          "classification", "regression", "tagging",
+                                          "question_answering"});
+}
+
+// Whether the model learns to write text, with the head that it was pretrained with.
+constexpr bool predicts_text(TrainingTask task) {
+  return task == TrainingTask::kLanguageModeling || task == TrainingTask::kInstructionTuning;
 }
 
 // The files of known collections. kFields: by the names of columns or keys.
@@ -58,6 +66,12 @@ constexpr auto choice_names(LabelledTruncation) {
   return std::to_array<std::string_view>({"longest_first", "only_first", "only_second"});
 }
 
+// What of an instruction with its answer is learned.
+enum class LearnedPart { kAnswers, kAll };
+constexpr auto choice_names(LearnedPart) {
+  return std::to_array<std::string_view>({"answers", "all"});
+}
+
 struct LabelledConfig {
   LabelledLayout layout = LabelledLayout::kFields;
   std::string text = "text";
@@ -68,6 +82,12 @@ struct LabelledConfig {
   std::string question = "question";
   std::string context = "context";
   std::string answers = "answers";
+  std::string messages = "messages";
+  std::string prompt = "{prompt}";
+  std::string completion = "{completion}";
+  std::string chat_template;
+  LearnedPart learn = LearnedPart::kAnswers;
+  bool pack = true;
   std::vector<std::string> held_out;
   LabelledTruncation truncation = LabelledTruncation::kLongestFirst;
   int64_t stride = 128;
@@ -91,6 +111,26 @@ struct LabelledConfig {
     f.text("answers", answers,
            "question_answering: the answers, in .jsonl as SQuAD has them (texts and the characters "
            "before them) or as texts; in tables one text. Without any, the passage has none.");
+    f.text("messages", messages,
+           "instruction_tuning: the key of a chat in .jsonl, a list of messages with role and "
+           "content. A line without it is a prompt with its completion.");
+    f.text("prompt", prompt,
+           "instruction_tuning: what stands before the answer; {NAME} stands for a column or key, "
+           "{{ for a brace.");
+    f.text("completion", completion, "The same of the answer, behind which the end token comes.");
+    f.text("chat_template", chat_template,
+           "instruction_tuning: a file with the Jinja template that makes a text of a chat's "
+           "messages; empty: the one that the model or tokenizer.path came with.")
+        .fixed_on_resume();
+    f.choice("learn", learn,
+             "instruction_tuning: whether a model learns to write the answers alone, or the whole "
+             "text.")
+        .fixed_on_resume();
+    f.boolean("pack", pack,
+              "instruction_tuning: whether a sequence holds as many texts as fit in, each of which "
+              "sees itself alone with positions from 0; false: one, padded to the longest of its "
+              "batch.")
+        .fixed_on_resume();
     f.texts("held_out", held_out,
             "Files for validation, of the same form as data.sources; without any, "
             "data.validation_fraction of the texts is held out, of each label alike.");

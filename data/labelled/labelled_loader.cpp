@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "data/labelled/packed_loader.h"
 #include "data/permutation.h"
 
 namespace lmtrain {
@@ -97,6 +98,7 @@ Batch LabelledLoader::empty_batch(std::span<const int64_t> indices) const {
   const int64_t width =
       std::max(longest, std::min(rounded_up(longest, rule_.width_multiple), sequence_length()));
   Batch batch = batch_without_samples(std::ssize(indices), width, rule_.pad);
+  if (rule_.task == TrainingTask::kInstructionTuning) return batch;
   std::ranges::fill(batch.labels, -1);
   if (rule_.num_segments > 0) batch.segments.assign(batch.ids.size(), 0);
   if (rule_.task == TrainingTask::kRegression) batch.sample_values.assign(indices.size(), 0.0);
@@ -107,6 +109,25 @@ Batch LabelledLoader::empty_batch(std::span<const int64_t> indices) const {
 void LabelledLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
   const int64_t sample = sample_of(index);
   const Example example = file_.at(sample);
+  const size_t begin = row * static_cast<size_t>(batch.sequence_length);
+  const size_t length = example.ids.size();
+  if (rule_.task == TrainingTask::kInstructionTuning) {
+    fill_next_tokens(batch, begin, example, 0);
+  } else {
+    fill_labels(batch, row, example);
+  }
+  // Padding is a document of its own, so that it does not attend to real tokens.
+  for (size_t i = length; i < static_cast<size_t>(batch.sequence_length); ++i)
+    batch.document_ids[begin + i] = 1;
+  batch.sample_places[row] = sample;
+  StreamingHash hash;
+  hash.update(example.ids.data(), length * sizeof(int32_t));
+  hash.update(example.labels.data(), example.labels.size() * sizeof(int32_t));
+  hash.update(&example.value, sizeof example.value);
+  batch.sample_hashes[row] = hash.digest();
+}
+
+void LabelledLoader::fill_labels(Batch& batch, size_t row, const Example& example) const {
   const size_t begin = row * static_cast<size_t>(batch.sequence_length);
   const size_t length = example.ids.size();
   for (size_t i = 0; i < length; ++i) {
@@ -137,17 +158,9 @@ void LabelledLoader::fill_row(Batch& batch, size_t row, int64_t index) const {
                              example.passage_begin + std::ssize(example.bytes) / 2};
       break;
     case TrainingTask::kLanguageModeling:
+    case TrainingTask::kInstructionTuning:
       break;
   }
-  // Padding is a document of its own, so that it does not attend to real tokens.
-  for (size_t i = length; i < static_cast<size_t>(batch.sequence_length); ++i)
-    batch.document_ids[begin + i] = 1;
-  batch.sample_places[row] = sample;
-  StreamingHash hash;
-  hash.update(example.ids.data(), length * sizeof(int32_t));
-  hash.update(example.labels.data(), example.labels.size() * sizeof(int32_t));
-  hash.update(&example.value, sizeof example.value);
-  batch.sample_hashes[row] = hash.digest();
 }
 
 float LabelledLoader::weight_of(int32_t label) const {

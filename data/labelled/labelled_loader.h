@@ -38,6 +38,7 @@ class LabelledLoader : public Loader {
 
  private:
   std::shared_ptr<const std::vector<int64_t>> order_of(int64_t epoch) const;
+  void fill_labels(Batch& batch, size_t row, const Example& example) const;
   float weight_of(int32_t label) const;
 
   ExampleFile file_;

@@ -14,6 +14,8 @@
 #include "base/strict_json.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "data/chat/chat.h"
+#include "data/labelled/instructions.h"
 #include "data/line_reader.h"
 
 namespace lmtrain {
@@ -103,7 +105,11 @@ class Reader {
  public:
   Reader(const fs::path& file, TrainingTask task, const LabelledConfig& config,
          const LabelledVisitor& visit)
-      : file_(file), task_(task), config_(config), visit_(visit) {}
+      : file_(file), task_(task), config_(config), visit_(visit) {
+    if (task != kInstructionTuning) return;
+    prompt_.emplace(config.prompt, "data.labelled.prompt");
+    completion_.emplace(config.completion, "data.labelled.completion");
+  }
 
   void read() {
     const Layout* const layout = find_layout(config_.layout);
@@ -238,6 +244,11 @@ class Reader {
 
   // In the order in which add_row takes them.
   std::vector<std::string> names_of_parts() const {
+    if (task_ == kInstructionTuning) {
+      std::vector<std::string> names = prompt_->names();
+      names.insert(names.end(), completion_->names().begin(), completion_->names().end());
+      return names;
+    }
     const bool is_known = find_layout(config_.layout) != nullptr;
     const std::string text = is_known ? text_key_ : config_.text;
     const std::string pair = is_known ? pair_key_ : config_.pair;
@@ -252,7 +263,12 @@ class Reader {
     for (const std::string& part : parts) require_utf8(part, place);
     LabelledText text;
     text.place = place;
-    if (task_ == kTagging) {
+    if (task_ == kInstructionTuning) {
+      const std::vector<std::string> names = names_of_parts();
+      fill(text, [&](const std::string& name) {
+        return parts[static_cast<size_t>(std::ranges::find(names, name) - names.begin())];
+      });
+    } else if (task_ == kTagging) {
       text.words = split_words(parts[0]);
       text.tags = split_words(parts[1]);
     } else if (task_ == kQuestionAnswering) {
@@ -281,7 +297,9 @@ class Reader {
     LabelledText text;
     text.place = place;
     const std::vector<std::string> names = names_of_parts();
-    if (task_ == kTagging) {
+    if (task_ == kInstructionTuning) {
+      add_instruction(text, object);
+    } else if (task_ == kTagging) {
       text.words = texts_of(object, names[0]);
       text.tags = texts_of(object, names[1]);
     } else if (task_ == kQuestionAnswering) {
@@ -293,6 +311,35 @@ class Reader {
       if (names.size() > 2) text.texts.pair = text_of(object, names[2]);
     }
     add(std::move(text));
+  }
+
+  // A chat; or a prompt with its completion, which may be messages of a chat too.
+  void add_instruction(LabelledText& text, JsonObject& object) const {
+    if (const json* const messages = object.find(config_.messages)) {
+      text.messages = chat_messages(*messages, cat(object.place(), ": ", config_.messages));
+      return;
+    }
+    const json* const prompt = object.find(prompt_->only_name());
+    const json* const completion = object.find(completion_->only_name());
+    if (prompt != nullptr && completion != nullptr && prompt->is_array()) {
+      text.messages = chat_messages(*prompt, cat(object.place(), ": ", prompt_->only_name()));
+      text.num_asked = text.messages.size();
+      for (ChatMessage& message :
+           chat_messages(*completion, cat(object.place(), ": ", completion_->only_name())))
+        text.messages.push_back(std::move(message));
+      return;
+    }
+    for (const std::string& name : names_of_parts()) {
+      if (object.find(name) != nullptr) continue;
+      object.fail(name, cat("is missing, and so is ", show_text(config_.messages),
+                            "; set data.labelled.messages, or prompt and completion, to the keys "
+                            "of the file"));
+    }
+    fill(text, [&](const std::string& name) { return text_of(object, name); });
+  }
+
+  void fill(LabelledText& text, const std::function<std::string(const std::string&)>& value) const {
+    text.texts = {prompt_->filled(value), completion_->filled(value)};
   }
 
   // A text, a number or a truth value as a text; keywords as one.
@@ -443,6 +490,8 @@ class Reader {
         throw DataError(cat(text.place, ": word ", blank - text.words.begin() + 1, " is empty"));
       if (std::ranges::any_of(text.tags, is_blank))
         throw DataError(cat(text.place, ": a tag is empty"));
+    } else if (task_ == kInstructionTuning) {
+      require_answer(text);
     } else if (is_blank(text.texts.text)) {
       throw DataError(cat(text.place, ": the text is empty"));
     }
@@ -466,10 +515,26 @@ class Reader {
     visit_(std::move(text));
   }
 
+  static void require_answer(const LabelledText& text) {
+    if (text.messages.empty()) {
+      if (!is_blank(text.texts.pair)) return;
+      throw DataError(cat(text.place, ": the completion is empty"));
+    }
+    const auto asked = static_cast<std::ptrdiff_t>(text.num_asked);
+    if (std::any_of(text.messages.begin() + asked, text.messages.end(),
+                    [](const ChatMessage& message) { return message.role == kAssistant; }))
+      return;
+    throw DataError(cat(text.place,
+                        ": no message has the role assistant, whose answers are "
+                        "learned"));
+  }
+
   const fs::path& file_;
   TrainingTask task_;
   const LabelledConfig& config_;
   const LabelledVisitor& visit_;
+  std::optional<FieldFormat> prompt_;  // of instructions, as the next
+  std::optional<FieldFormat> completion_;
   std::string text_key_;
   std::string pair_key_;
   std::string label_key_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/chat/chat_template.h"
 #include "data/encoded_text.h"
 
 namespace lmtrain {
@@ -16,13 +17,16 @@ struct KnownAnswer {
 
 // Which members hold something depends on the task.
 struct LabelledText {
-  TextPair texts;                    // of question answering: question and passage
-  std::string label;                 // its name, or the number of a regression
-  double value = 0;                  // the number of a regression
-  std::vector<std::string> words;    // of tagging
-  std::vector<std::string> tags;     // as many
-  std::vector<KnownAnswer> answers;  // none: the passage holds no answer
-  std::string place;                 // "FILE:LINE"
+  // Of question answering: question and passage; of an instruction: prompt and completion.
+  TextPair texts;
+  std::string label;                  // its name, or the number of a regression
+  double value = 0;                   // the number of a regression
+  std::vector<std::string> words;     // of tagging
+  std::vector<std::string> tags;      // as many
+  std::vector<KnownAnswer> answers;   // none: the passage holds no answer
+  std::vector<ChatMessage> messages;  // of a chat, in place of an instruction's texts
+  size_t num_asked = 0;               // of these the first are asked, and not learned
+  std::string place;                  // "FILE:LINE"
 };
 
 }  // namespace lmtrain

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -101,6 +102,8 @@ uint64_t hash_of(const LabelledText& text) {
   uint64_t hash = hash_text(text.texts.text);
   hash = hash_text(text.texts.pair, hash);
   for (const std::string& word : text.words) hash = hash_text(word, hash);
+  for (const ChatMessage& message : text.messages)
+    hash = hash_text(message.content, hash_text(message.role, hash));
   return hash;
 }
 
@@ -150,16 +153,29 @@ std::vector<Example> encode_all(const std::vector<LabelledText>& texts, const La
                                 const Tokenizer& tokenizer, const EncodingRule& rule,
                                 WorkerPool& pool, const char* what) {
   std::vector<EncodedExamples> encoded(texts.size());
+  // Of the first text that has one, whichever thread comes first.
+  std::map<size_t, std::string> errors;
+  std::mutex mutex;
   pool.run([&](int thread) {
     Tokenizer::Encoder encoder(tokenizer);
     for (auto i = static_cast<size_t>(thread); i < texts.size();
-         i += static_cast<size_t>(pool.num_threads()))
-      encoded[i] = encode_examples(texts[i], names, tokenizer, encoder, rule);
+         i += static_cast<size_t>(pool.num_threads())) {
+      try {
+        encoded[i] = encode_examples(texts[i], names, tokenizer, encoder, rule);
+      } catch (const DataError& error) {
+        const std::lock_guard lock(mutex);
+        errors[i] = error.what();
+        return;
+      }
+    }
   });
+  if (!errors.empty()) throw DataError(errors.begin()->second);
   std::vector<Example> examples;
   int64_t num_cut = 0;
+  int64_t num_without_label = 0;
   for (size_t i = 0; i < encoded.size(); ++i) {
     num_cut += encoded[i].num_cut;
+    num_without_label += encoded[i].num_without_label;
     for (Example& example : encoded[i].examples) {
       example.text = static_cast<int64_t>(i);
       examples.push_back(std::move(example));
@@ -172,6 +188,15 @@ std::vector<Example> encode_all(const std::vector<LabelledText>& texts, const La
                      ? "; their passages are read in several windows"
                  : rule.task == TrainingTask::kTagging ? "; they are read in several parts"
                                                        : " and were cut"));
+  }
+  if (num_without_label > 0) {
+    log_warn(cat(with_commas(num_without_label), " of ", counted(std::ssize(texts), "text"),
+                 " for ", what, " were left out: of their answers nothing lies within ",
+                 "data.sequence_length = ", rule.max_tokens));
+  }
+  if (examples.empty()) {
+    throw DataError(cat("of the texts for ", what, " no answer lies within data.sequence_length = ",
+                        rule.max_tokens, "; raise it"));
   }
   return examples;
 }
@@ -236,7 +261,7 @@ PreparedExamples open_entry(const fs::path& folder, const Tokenizer& tokenizer) 
 }
 
 uint64_t key_of(const DataConfig& data, const Tokenizer& tokenizer, TrainingTask task,
-                const std::vector<std::string>& labels, uint64_t content) {
+                const std::vector<std::string>& labels, const Chat& chat, uint64_t content) {
   const LabelledConfig& c = data.labelled;
   std::string key = cat("examples ", kVersion, " ", task, " ", hex16(content), " ",
                         hex16(tokenizer.hash()), " ", c.layout, " ", c.truncation, " ", c.stride,
@@ -245,6 +270,10 @@ uint64_t key_of(const DataConfig& data, const Tokenizer& tokenizer, TrainingTask
        {&c.text, &c.pair, &c.label, &c.tokens, &c.tags, &c.question, &c.context, &c.answers})
     key += "\n" + *name;
   for (const std::string& label : labels) key += "\n" + label;
+  if (task == TrainingTask::kInstructionTuning) {
+    key += cat("\n", c.learn, " ", hex16(chat.hash()));
+    for (const std::string* name : {&c.messages, &c.prompt, &c.completion}) key += "\n" + *name;
+  }
   return hash_text(key);
 }
 
@@ -274,18 +303,20 @@ void require_enough(const std::vector<LabelledText>& train,
 
 PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig& tokenizer_config,
                                   TrainingTask task, const std::vector<std::string>& labels,
-                                  const PrepareOptions& options) {
+                                  const ChatOfTokenizer& chat_of, const PrepareOptions& options) {
   const auto tell = [&](std::string_view stage, double share) {
     if (options.progress) options.progress(stage, share);
   };
   const Tokenizer tokenizer = tokenizer_of(tokenizer_config);
+  const bool has_chats = task == TrainingTask::kInstructionTuning;
+  const Chat chat = has_chats ? chat_of(tokenizer) : Chat(std::nullopt, {});
   const std::vector<SourceFile> files = training_files(data);
   const std::vector<SourceFile> held_out = held_out_files(data);
   tell("reading sources", 0);
   const uint64_t content =
       hash_text(cat(hex16(content_fingerprint(files)), " ",
                     held_out.empty() ? "" : hex16(content_fingerprint(held_out))));
-  const uint64_t key = key_of(data, tokenizer, task, labels, content);
+  const uint64_t key = key_of(data, tokenizer, task, labels, chat, content);
   const CacheEntry entry(data.cache, entry_of(key));
   if (entry.exists()) {
     try {
@@ -306,17 +337,21 @@ PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig&
         held_out.empty() ? held_out_share(train, task, data.validation_fraction)
                          : read_all(held_out, data, task);
     require_enough(train, validation, data, task, names);
-    const EncodingRule rule = {task, data.labelled.truncation, data.labelled.stride,
-                               data.sequence_length};
+    const EncodingRule rule = {task,
+                               data.labelled.truncation,
+                               data.labelled.stride,
+                               data.sequence_length,
+                               data.labelled.learn,
+                               &chat};
     WorkerPool pool(std::max(1, options.num_threads));
     tell("tokenising", 0);
-    ExampleFile::write(folder / kTrain, encode_all(train, names, tokenizer, rule, pool, "training"),
-                       tokenizer.hash());
-    if (!validation.empty()) {
-      ExampleFile::write(folder / kValidation,
-                         encode_all(validation, names, tokenizer, rule, pool, "validation"),
+    const auto write = [&](const char* file, const std::vector<LabelledText>& texts,
+                           const char* what) {
+      ExampleFile::write(folder / file, encode_all(texts, names, tokenizer, rule, pool, what),
                          tokenizer.hash());
-    }
+    };
+    write(kTrain, train, "training");
+    if (!validation.empty()) write(kValidation, validation, "validation");
     const std::string known = nlohmann::json(names.all()).dump();
     const std::string passages =
         task == TrainingTask::kQuestionAnswering ? passages_text(validation) : "";

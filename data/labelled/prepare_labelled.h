@@ -8,10 +8,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "data/chat/chat.h"
 #include "data/data_config.h"
 #include "data/labelled/example.h"
 #include "data/labelled/labelled_text.h"
@@ -43,12 +45,15 @@ struct PreparedExamples {
   bool was_in_cache = false;
 };
 
+// How the instructions' chats are written, for the tokenizer.
+using ChatOfTokenizer = std::function<Chat(const Tokenizer&)>;
+
 // `labels` are those of the config, in their order; where there are none, those of the training
 // texts, sorted. Throws DataError naming file and line, and ConfigError for a text that no
 // tokenizer is named for.
 PreparedExamples prepare_labelled(const DataConfig& data, const TokenizerConfig& tokenizer,
                                   TrainingTask task, const std::vector<std::string>& labels,
-                                  const PrepareOptions& options);
+                                  const ChatOfTokenizer& chat_of, const PrepareOptions& options);
 
 // Opens what rank 0 prepared, on the ranks that waited for it.
 PreparedExamples open_prepared_examples(const DataConfig& data, const TokenizerConfig& tokenizer,

@@ -214,6 +214,11 @@ void Tokenizer::add_special_tokens(std::span<const int32_t> first, std::span<con
 // A safe place is between a letter or digit and a line break. There every pattern ends a word, and
 // no normaliser combines characters across it. Added tokens that are always found
 // may include white space.
+std::string Tokenizer::normalized(std::string_view text) const {
+  std::string storage;
+  return std::string(pipeline_->normalizer->normalize(text, storage));
+}
+
 size_t Tokenizer::safe_cut(std::string_view text, size_t at) const {
   const bool finds_tokens =
       std::any_of(pipeline_->added_tokens.begin(), pipeline_->added_tokens.end(),

@@ -79,6 +79,10 @@ class Tokenizer {
   void encode(std::string_view text, std::vector<int32_t>& ids,
               SpecialTokens special_tokens = SpecialTokens::kAsText) const;
 
+  // The text as the first stage leaves it, with special tokens as text: `text` itself for most
+  // byte-level tokenizers, in Unicode's form NFC for some.
+  std::string normalized(std::string_view text) const;
+
   // Returns the first place at or after `at` where a text may be cut without changing its ids: the
   // ids of the two parts, with special tokens as text, are together the ids of the whole. Returns
   // text.size() when there is no such place.

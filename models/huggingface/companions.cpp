@@ -103,6 +103,15 @@ std::vector<int32_t> end_tokens_of(const Companions& companions, int64_t num_tok
   return ends;
 }
 
+void add_end_token(Companions& companions, int32_t token, int64_t num_tokens) {
+  std::vector<int32_t> ends = end_tokens_of(companions, num_tokens);
+  if (std::ranges::find(ends, token) != ends.end()) return;
+  ends.push_back(token);
+  json object = object_of(companions, kGeneration);
+  object["eos_token_id"] = ends;
+  companions[kGeneration] = object.dump(2) + "\n";
+}
+
 SamplingDefaults sampling_defaults_of(const Companions& companions) {
   const json object = object_of(companions, kGeneration);
   const auto has = [&](const char* key) { return object.contains(key) && !object[key].is_null(); };

@@ -35,6 +35,9 @@ nlohmann::json companion_json(const Companions& companions, const std::string& n
 // for what is no id.
 std::vector<int32_t> end_tokens_of(const Companions& companions, int64_t num_tokens);
 
+// Makes `token` one of the tokens that end a text, in generation_config.json.
+void add_end_token(Companions& companions, int32_t token, int64_t num_tokens);
+
 // How generation_config.json samples; what it does not say is left out. Throws DataError for a
 // value that is no number or cannot be.
 struct SamplingDefaults {

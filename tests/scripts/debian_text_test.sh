@@ -40,3 +40,21 @@ printf '<html><head><title>x</title></head><body><ul class="docnav top"><li>Next
 printf '<p>contents</p>' >"$folder/in/index.html"
 text "$1" handbook
 expect debian-handbook.txt 'Disks\nOne & two three\nfour\nls\n    -l\n%\n'
+
+# A catalogue: a header, and messages of which some have no translation, several lines or a context.
+python3 - "$folder/in/a.mo" <<'PY'
+import struct, sys
+pairs = {"": "Content-Type: text/plain; charset=UTF-8\n", "file not found": "Datei nicht gefunden", "untranslated": "untranslated",
+         "two lines\nhere": "zwei Zeilen\nhier", "menu\x04open a file": "Datei öffnen", "short": "kurz",
+         "one file\0several files": "eine Datei\0mehrere Dateien"}
+keys = sorted(key.encode() for key in pairs)
+values = [pairs[key.decode()].encode() for key in keys]
+at, tables, texts = 28 + 16 * len(keys), [], b""
+for text in keys + values:
+    tables.append(struct.pack("<2I", len(text), at + len(texts)))
+    texts += text + b"\0"
+head = struct.pack("<7I", 0x950412DE, 0, len(keys), 28, 28 + 8 * len(keys), 0, 0)
+open(sys.argv[1], "wb").write(head + b"".join(tables) + texts)
+PY
+text "$1" messages
+expect messages.csv 'en,de\nfile not found,Datei nicht gefunden\none file,eine Datei\n'

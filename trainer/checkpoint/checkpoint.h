@@ -71,8 +71,10 @@ struct CheckpointState {
   int64_t tokens = 0;
   double seconds = 0;
   double joules = 0;
-  GuardState guard;             // trainer/step/step_guard.h
-  int64_t optimizer_began = 0;  // the step at which the optimizer's state was last made anew
+  GuardState guard;  // trainer/step/step_guard.h
+  // The step at which the optimizer's state was last made anew; below 0 where a phase before has
+  // made updates with it (run.continue_from).
+  int64_t optimizer_began = 0;
   std::optional<double> validation_loss;  // nats, where the run validated at this step
   // The same by eval.measure, where that is another one.
   std::string measure = "loss";

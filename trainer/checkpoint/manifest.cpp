@@ -196,8 +196,7 @@ void check_values(const Manifest& manifest) {
   require(start >= -1 && start < s.num_tokens,
           cat("the start token ", start, ", which is not of its vocabulary"));
   require(!manifest.tensors.empty(), "no tensors");
-  require(s.optimizer_began >= 0 && s.optimizer_began <= s.step,
-          cat("an optimizer that began at step ", s.optimizer_began));
+  require(s.optimizer_began <= s.step, cat("an optimizer that began at step ", s.optimizer_began));
   const GuardState& guard = s.guard;
   const auto counts = {guard.nonfinite_in_a_row, guard.num_roll_backs, guard.passed_batches,
                        guard.loss.count, guard.log_gradient_norm.count};

@@ -41,6 +41,13 @@ std::vector<std::string> names_to_allow() {
   return names;
 }
 
+// What a new phase changes: the text and how it is read, the training loop but not its precision,
+// and the seed.
+bool is_of_phase(const std::string& key) {
+  return key.starts_with("data.") || key == "run.seed" || key == "task" ||
+         (key.starts_with("train.") && key != "train.precision");
+}
+
 }  // namespace
 
 bool is_allowed(const Config& now, const std::string& what) {
@@ -115,9 +122,9 @@ std::string settings_that_go_on(const Config& before, const Config& now, int64_t
                                 double share) {
   const auto left = static_cast<double>(now.train.steps - done);
   const double longest = left / static_cast<double>(now.train.steps);
-  std::string settings =
-      cat("schedule.kind=constant_then_decay schedule.warmup_steps=0 optimizer.lr=",
-          shortest(before.optimizer.lr * share));
+  std::string settings = cat("schedule.kind=constant_then_decay schedule.warmup_steps=0 ",
+                             now.schedule.warmup_ratio > 0 ? "schedule.warmup_ratio=0 " : "",
+                             "optimizer.lr=", shortest(before.optimizer.lr * share));
   if (now.optimizer.kind == OptimizerKind::kMuon)
     settings += cat(" optimizer.muon.lr=", shortest(before.optimizer.muon.lr * share));
   if (now.schedule.decay_fraction > longest) {
@@ -128,6 +135,33 @@ std::string settings_that_go_on(const Config& before, const Config& now, int64_t
 }
 
 }  // namespace
+
+void check_new_phase(const Config& before, const Config& now, int64_t done) {
+  std::vector<std::string> fixed;
+  for (const ConfigChange& change : config_changes(values_of(before), values_of(now))) {
+    if (change.on_resume == OnResume::kFree && !is_of_phase(change.key)) continue;
+    const std::string text = cat(change.key, " (", change.before, " before, ", change.now, " now)");
+    const bool is_fixed = change.on_resume == OnResume::kFixed && !is_of_phase(change.key) &&
+                          !is_allowed(now, change.key);
+    if (is_fixed) {
+      fixed.push_back(text);
+    } else {
+      log_info(cat("changed since the phase before: ", text));
+    }
+  }
+  if (!fixed.empty()) {
+    throw ConfigError(cat("run.continue_from = ", now.run.continue_from,
+                          " was made with another config: ", join(fixed, ", "),
+                          "; set them back, or name them in resume.allow if no tensor has another "
+                          "shape by them"));
+  }
+  const auto rate = [](const Config& config, int64_t step) {
+    return rounded(learning_rate(config.schedule, config.optimizer.lr, config.train.steps,
+                                 static_cast<double>(step)));
+  };
+  log_info(cat("the learning rate was ", rate(before, std::max<int64_t>(0, done - 1)), " at step ",
+               done, ", the last of the phase before; it is ", rate(now, 0), " at step 1 now"));
+}
 
 std::optional<RateNote> rate_note(const Config& before, const Config& now, int64_t done) {
   if (done == 0 || done >= now.train.steps) return std::nullopt;

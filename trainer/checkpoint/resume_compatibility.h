@@ -18,6 +18,11 @@ namespace lmtrain {
 void check_resume_compatibility(const Config& before, const Config& now,
                                 bool weights_alone = false);
 
+// The same for a run that begins with the checkpoint of the phase before (run.continue_from), whose
+// text, training loop and seed may be others. Logs what changed, and the learning rates on both
+// sides; `done` steps of `before` are behind the checkpoint.
+void check_new_phase(const Config& before, const Config& now, int64_t done);
+
 // Throws ConfigError for an entry of resume.allow that names nothing which could be allowed.
 void check_allowed_changes(const LoadedConfig& loaded);
 

@@ -28,14 +28,14 @@ bool is_within(const fs::path& path, const fs::path& folder) {
   return outer_end == outer.end();
 }
 
-// A run that has checkpoints of its own continues from them. With run.resume = PATH that is allowed
-// only when the run began from PATH.
-void check_began_with(const std::string& path, const RunFolder& folder) {
+// A run that has checkpoints of its own continues from them. Where `key`, run.resume or
+// run.continue_from, names another one, that is allowed only when the run began from that.
+void check_began_with(const char* key, const std::string& path, const RunFolder& folder) {
   const std::optional<RunFacts> facts = load_run_facts(folder.facts());
   if (facts && facts->inherited && is_within(facts->inherited->checkpoint, path)) return;
-  throw ConfigError(cat("run.resume = ", path, ", but ", folder.path.string(),
-                        " has checkpoints of its own and did not begin with that one; run.resume="
-                        "auto continues it, another run.name starts a run from ",
+  throw ConfigError(cat(key, " = ", path, ", but ", folder.path.string(),
+                        " has checkpoints of its own and did not begin with that one; without it "
+                        "the run goes on, another run.name starts a run from ",
                         path));
 }
 
@@ -76,6 +76,16 @@ void require_no_earlier_training(const RunFolder& folder) {
   }
 }
 
+// What counts the steps of the last phase is made to fit those of the new one.
+void read_start_manifest(StartPoint& start) {
+  start.manifest = read_manifest(start.checkpoint);
+  if (!start.is_of_last_phase) return;
+  CheckpointState& state = start.manifest.state;
+  state.optimizer_began -= state.step;
+  state.schedule_step.reset();
+  state.guard = {};
+}
+
 }  // namespace
 
 void check_may_begin_in(const Config& config, const RunFolder& folder) {
@@ -90,15 +100,18 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   StartPoint start;
   start.checkpoint = newest_checkpoint(folder.checkpoints(), CheckpointCheck::kFilesAndValues);
   if (start.checkpoint.empty()) require_no_earlier_training(folder);
-  if (resume.from == ResumeFrom::kPath) {
+  const std::string& phase = config.run.continue_from;
+  const bool is_path = resume.from == ResumeFrom::kPath;
+  if (const std::string& other = is_path ? resume.path : phase; !other.empty()) {
     if (start.checkpoint.empty()) {
-      start.checkpoint = resolve_checkpoint(resume.path, CheckpointCheck::kFilesAndValues);
+      start.checkpoint = resolve_checkpoint(other, CheckpointCheck::kFilesAndValues);
+      start.is_of_last_phase = !is_path;
     } else {
-      check_began_with(resume.path, folder);
+      check_began_with(is_path ? "run.resume" : "run.continue_from", other, folder);
     }
   }
   if (start.checkpoint.empty()) return start;
-  start.manifest = read_manifest(start.checkpoint);
+  read_start_manifest(start);
   const auto& tensors = start.manifest.tensors;
   if (config.resume.mode != ResumeMode::kWeightsAlone &&
       std::ranges::all_of(tensors, [](const auto& t) { return t.group == kWeights; })) {
@@ -112,8 +125,10 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
 std::optional<Precision> precision_of_start(const Config& config, const RunFolder& folder) {
   std::vector<fs::path> candidates = list_checkpoints(folder.checkpoints());
   const ResumeSetting resume = parse_resume(config.run.resume);
-  if (candidates.empty() && resume.from == ResumeFrom::kPath) {
-    const fs::path path = resume.path;
+  const std::string& other =
+      resume.from == ResumeFrom::kPath ? resume.path : config.run.continue_from;
+  if (candidates.empty() && !other.empty()) {
+    const fs::path path = other;
     candidates = {path};
     for (const fs::path& within : {path / "checkpoints", path})
       std::ranges::copy(list_checkpoints(within), std::back_inserter(candidates));
@@ -133,9 +148,10 @@ StartPoint find_start_point_together(const Config& config, const RunFolder& fold
   StartPoint start;
   launch.first_works([&] { start = find_start_point(config, folder); });
   start.checkpoint = gather_texts(launch.world(), start.checkpoint.string())[0];
+  start.is_of_last_phase = launch.any(start.is_of_last_phase);
   launch.together([&] {
     if (launch.rank() == 0 || start.checkpoint.empty()) return;
-    start.manifest = read_manifest(start.checkpoint);
+    read_start_manifest(start);
   });
   return start;
 }
@@ -160,7 +176,8 @@ namespace {
 // Throws ConfigError where tokenizer or text differ in content and resume.allow does not name them.
 // Returns a note for each that differs and may.
 std::vector<std::string> check_texts(const std::string& place, const CheckpointState& then,
-                                     const Config& config, const CheckpointState& now) {
+                                     const Config& config, const CheckpointState& now,
+                                     bool is_new_phase) {
   std::vector<std::string> notes;
   const bool is_same_tokenizer = then.tokenizer_hash == now.tokenizer_hash;
   const auto other = [](const char* what, const std::string& before, const std::string& after) {
@@ -191,7 +208,7 @@ std::vector<std::string> check_texts(const std::string& place, const CheckpointS
                           "or start one from it with model.init_from=",
                           place, " and another run.name"));
   }
-  if (then.data_fingerprint == now.data_fingerprint) return notes;
+  if (then.data_fingerprint == now.data_fingerprint || is_new_phase) return notes;
   if (is_allowed(config, "data")) {
     notes.push_back(other("text", then.data_fingerprint, now.data_fingerprint));
     return notes;
@@ -228,8 +245,12 @@ std::vector<std::string> check_start_point(const StartPoint& start, const Config
   const CheckpointState& then = start.manifest.state;
   const std::string place = start.checkpoint.string();
   const Config trained = parse_config(then.config, place + "/manifest.json").config;
+  if (start.is_of_last_phase) {
+    check_new_phase(trained, config, then.step);
+    return check_texts(place, then, config, now, /*is_new_phase=*/true);
+  }
   check_resume_compatibility(trained, config, takes_weights_alone(start, config));
-  std::vector<std::string> notes = check_texts(place, then, config, now);
+  std::vector<std::string> notes = check_texts(place, then, config, now, /*is_new_phase=*/false);
   const int64_t batch = config.train.global_batch_size;
   const int64_t batch_before = trained.train.global_batch_size;
   if (batch != batch_before) {

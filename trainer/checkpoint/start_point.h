@@ -16,7 +16,10 @@ namespace lmtrain {
 struct StartPoint {
   std::filesystem::path checkpoint;  // empty: the run begins at step 0 without a checkpoint
   Manifest manifest;
-  int64_t step() const { return checkpoint.empty() ? 0 : manifest.state.step; }
+  // Whether it is the last phase's checkpoint (run.continue_from), with whose weights and optimizer
+  // the run begins at its own step 0.
+  bool is_of_last_phase = false;
+  int64_t step() const { return checkpoint.empty() || is_of_last_phase ? 0 : manifest.state.step; }
   // Whether the checkpoint is one of the run's own.
   bool is_own(const RunFolder& folder) const {
     return checkpoint.parent_path() == folder.checkpoints();
@@ -27,9 +30,9 @@ struct StartPoint {
 // makes the folder.
 void check_may_begin_in(const Config& config, const RunFolder& folder);
 
-// Finds the start point that run.resume asks for: the newest checkpoint of the run's own folder or,
-// if it has none, the checkpoint of run.resume = PATH. Throws ConfigError when run.resume does not
-// allow that start point, and CheckpointError.
+// Finds the start point that the config asks for: the newest checkpoint of the run's own folder or,
+// if it has none, the checkpoint of run.resume = PATH or of run.continue_from. Throws ConfigError
+// when run.resume does not allow that start point, and CheckpointError.
 StartPoint find_start_point(const Config& config, const RunFolder& folder);
 
 // The precision that find_start_point's checkpoint was trained in, by the newest manifest that can

@@ -58,7 +58,7 @@ std::vector<std::string> prompts_of(const GenerateOptions& options) {
 }
 
 std::vector<int32_t> tokens_of(const LoadedModel& loaded, const GenerateOptions& options,
-                               const std::string& prompt, const std::optional<ChatTemplate>& chat) {
+                               const std::string& prompt, const std::optional<Chat>& chat) {
   if (chat) {
     std::vector<ChatMessage> messages;
     if (!options.system.empty()) messages.push_back({"system", options.system});
@@ -74,10 +74,10 @@ std::vector<int32_t> tokens_of(const LoadedModel& loaded, const GenerateOptions&
   return tokens;
 }
 
-std::optional<ChatTemplate> chat_of(const LoadedModel& loaded, const GenerateOptions& options) {
+std::optional<Chat> chat_asked_for(const LoadedModel& loaded, const GenerateOptions& options) {
   if (!options.is_chat) return std::nullopt;
-  std::optional<ChatTemplate> chat = chat_template_of(loaded);
-  if (chat) return chat;
+  Chat chat = chat_of(loaded.manifest.state.companions, loaded.tokenizer);
+  if (chat.has_template()) return chat;
   throw ConfigError(cat("--chat: ", loaded.checkpoint.string(),
                         " came with no chat template; give --prompt as the model expects it"));
 }
@@ -125,7 +125,7 @@ void require_sense_of_beams(const GenerateOptions& options) {
 
 std::vector<TextRequest> requests_of(const LoadedModel& loaded, const GenerateOptions& options,
                                      const std::vector<std::string>& prompts) {
-  const std::optional<ChatTemplate> chat = chat_of(loaded, options);
+  const std::optional<Chat> chat = chat_asked_for(loaded, options);
   std::vector<TextRequest> requests;
   for (const std::string& prompt : prompts) {
     TextRequest request{tokens_of(loaded, options, prompt, chat), decoding_of(options, loaded),

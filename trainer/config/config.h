@@ -29,6 +29,7 @@ struct RunConfig {
   std::string dir = "runs";
   int64_t seed = 1;
   std::string resume = "auto";            // see parse_resume
+  std::string continue_from;              // a checkpoint or a run's folder
   std::optional<double> stop_after;       // seconds since the program started; none: never
   std::optional<double> stop_before_end;  // seconds; none: what a save takes here
 
@@ -42,6 +43,10 @@ struct RunConfig {
            "auto continues from the newest checkpoint of DIR/NAME, never starts anew (the run's "
            "folder must "
            "not exist), a PATH starts from that checkpoint.");
+    f.text("continue_from", continue_from,
+           "A checkpoint, or a run's folder for its newest, with whose weights and optimizer a new "
+           "run begins at its own step 0: the next phase, with other text, sequences, weights of "
+           "sources, batches or schedule. What else may change resume.allow says.");
     f.duration(
         "stop_after", stop_after, "never",
         "Time after its start by which this attempt has saved and ended with exit code 75. If the "
@@ -154,6 +159,7 @@ constexpr auto choice_names(ScheduleKind) {
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::kCosine;
   int64_t warmup_steps = 20;
+  double warmup_ratio = 0.0;
   double min_lr_ratio = 0.1;
   double decay_fraction = 0.2;
 
@@ -161,6 +167,9 @@ struct ScheduleConfig {
     f.choice("kind", kind, "Shape of the learning rate after warm-up.");
     f.integer("warmup_steps", warmup_steps, {.min = 0, .max = kMostSteps},
               "Steps of linear warm-up.");
+    f.real("warmup_ratio", warmup_ratio, {.min = 0.0, .max = 1.0},
+           "In place of warmup_steps the share of all steps that warm up, rounded up; 0: as "
+           "warmup_steps says.");
     f.real("min_lr_ratio", min_lr_ratio, {.min = 0.0, .max = 1.0},
            "Last learning rate over the peak.");
     f.real("decay_fraction", decay_fraction, {.min = 0.0, .max = 1.0},

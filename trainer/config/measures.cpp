@@ -7,6 +7,7 @@ namespace lmtrain {
 std::vector<std::string> measures_of(TrainingTask task) {
   switch (task) {
     case TrainingTask::kLanguageModeling:
+    case TrainingTask::kInstructionTuning:
       return {"loss"};
     case TrainingTask::kClassification:
       return {"loss", "accuracy", "f1", "f1_macro", "f1_micro", "matthews"};

@@ -16,6 +16,7 @@ HeadKind head_of(TrainingTask task) {
     case TrainingTask::kQuestionAnswering:
       return HeadKind::kQuestionAnswering;
     case TrainingTask::kLanguageModeling:
+    case TrainingTask::kInstructionTuning:
       break;
   }
   return HeadKind::kLanguageModel;
@@ -35,9 +36,10 @@ ModelConfig with_some_labels(const Config& config) {
 
 void resolve_task(LoadedConfig& loaded) {
   Config& config = loaded.config;
-  const bool is_labelled = config.task != TrainingTask::kLanguageModeling;
   ModelConfig& model = config.model;
-  if (!is_labelled) {
+  if (config.task == TrainingTask::kInstructionTuning && config.data.labelled.pack)
+    config.data.isolate_documents = true;
+  if (predicts_text(config.task)) {
     if (!model.has_label_head()) return;
     throw ConfigError(cat(place_of(loaded, {"model.head", "task"}), "model.head = ", model.head,
                           " is trained on labelled texts: set task to ",

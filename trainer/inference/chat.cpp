@@ -1,6 +1,7 @@
 #include "trainer/inference/chat.h"
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -15,7 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
-constexpr const char* kTemplateFile = "chat_template.jinja";
 
 // Where there are several, the one that is called "default".
 std::string source_in(const json& value, const std::string& place) {
@@ -43,12 +43,9 @@ std::map<std::string, std::string> special_tokens_of(const Companions& companion
   return special;
 }
 
-}  // namespace
-
-std::optional<ChatTemplate> chat_template_of(const LoadedModel& loaded) {
-  const Companions& companions = loaded.manifest.state.companions;
-  if (const auto at = companions.find(kTemplateFile); at != companions.end())
-    return ChatTemplate(at->second, kTemplateFile);
+std::optional<ChatTemplate> template_of(const Companions& companions) {
+  if (const auto at = companions.find(kChatTemplateFile); at != companions.end())
+    return ChatTemplate(at->second, kChatTemplateFile);
   const json config = companion_json(companions, kTokenizerConfig);
   if (!config.is_object() || !config.contains("chat_template") || config["chat_template"].is_null())
     return std::nullopt;
@@ -56,12 +53,24 @@ std::optional<ChatTemplate> chat_template_of(const LoadedModel& loaded) {
   return ChatTemplate(source_in(config["chat_template"], place), place);
 }
 
-std::vector<int32_t> chat_tokens(const LoadedModel& loaded, const ChatTemplate& chat,
+}  // namespace
+
+Chat chat_of(const Companions& companions, const Tokenizer& tokenizer) {
+  std::map<std::string, std::string> special = special_tokens_of(companions);
+  if (special.empty()) {
+    const auto add = [&](const char* name, int32_t token) {
+      if (token >= 0) special[name] = tokenizer.token_text(token);
+    };
+    add("bos_token", tokenizer.begin_of_text());
+    add("eos_token", tokenizer.end_of_text());
+  }
+  return Chat(template_of(companions), std::move(special));
+}
+
+std::vector<int32_t> chat_tokens(const LoadedModel& loaded, const Chat& chat,
                                  const std::vector<ChatMessage>& messages) {
-  const std::string text = chat.render(messages, /*add_generation_prompt=*/true,
-                                       special_tokens_of(loaded.manifest.state.companions));
   std::vector<int32_t> tokens;
-  loaded.tokenizer.encode(text, tokens, SpecialTokens::kMatched);
+  loaded.tokenizer.encode(chat.prompt(messages), tokens, SpecialTokens::kMatched);
   if (tokens.empty()) throw DataError("the chat template makes no text of these messages");
   return tokens;
 }

@@ -418,10 +418,10 @@ std::optional<InitialModel> adopt_initial_model(LoadedConfig& loaded) {
   with_initial.model.init_from = config.model.init_from;
   with_initial.model.lora = adopted_adapters(loaded, initial.config);
   if (is_set("model.dropout")) with_initial.model.dropout = config.model.dropout;
-  const bool is_labelled = config.task != TrainingTask::kLanguageModeling;
-  if (is_set("model.head") || is_labelled) with_initial.model.head = config.model.head;
+  const bool has_new_head = !predicts_text(config.task);
+  if (is_set("model.head") || has_new_head) with_initial.model.head = config.model.head;
   // A model that was trained for the same head keeps its labels, unless others are named.
-  const bool keeps_labels = is_labelled && has_label_names(config.task) &&
+  const bool keeps_labels = has_label_names(config.task) &&
                             initial.config.head == config.model.head && !is_set("model.labels");
   if (!keeps_labels) with_initial.model.labels = config.model.labels;
   if (with_initial.model.head != HeadKind::kNone) with_initial.model.pooler = ModelConfig().pooler;

@@ -18,10 +18,12 @@
 #include "models/model_sizes.h"
 #include "trainer/checkpoint/resume_compatibility.h"
 #include "trainer/config/resolve_task.h"
+#include "trainer/config/resume_setting.h"
 #include "trainer/planning/finetuning_feasibility.h"
 #include "trainer/planning/layouts.h"
 #include "trainer/planning/memory_estimate.h"
 #include "trainer/step/optimizers.h"
+#include "trainer/step/schedule.h"
 
 namespace lmtrain {
 namespace {
@@ -33,7 +35,7 @@ constexpr size_t kMaxNameLength = 100;
 // Said first: what else is wrong with a head that cannot be trained does not matter.
 void check_head(const LoadedConfig& loaded) {
   const Config& c = loaded.config;
-  if (c.model.has_language_head() || is_labelled(c)) return;
+  if (c.model.has_language_head() || !predicts_text(c.task)) return;
   throw ConfigError(cat(place_of(loaded, {"model.head", "model.init_from"}),
                         "model.head = ", c.model.head,
                         " cannot be trained; make it language_model, or in bert pretraining with "
@@ -291,6 +293,11 @@ void check_texts(const LoadedConfig& loaded) {
       throw DataError(cat(place_of(loaded, {"data.labelled.held_out"}),
                           "data.labelled.held_out: ", path, " does not exist"));
   }
+  const std::string& chat_template = c.data.labelled.chat_template;
+  if (std::error_code ignored; !chat_template.empty() && !fs::exists(chat_template, ignored)) {
+    throw DataError(cat(place_of(loaded, {"data.labelled.chat_template"}),
+                        "data.labelled.chat_template: ", chat_template, " does not exist"));
+  }
   const std::string& tokenizer = c.tokenizer.path;
   if (tokenizer.empty() || has_tokenizer(tokenizer)) return;
   throw DataError(cat(place_of(loaded, {"tokenizer.path"}), "tokenizer.path = ", tokenizer,
@@ -357,22 +364,48 @@ void check_tasks(const LoadedConfig& loaded) {
   }
 }
 
+void check_phase(const LoadedConfig& loaded) {
+  const Config& c = loaded.config;
+  if (c.run.continue_from.empty()) return;
+  const std::string place = place_of(loaded, {"run.continue_from"});
+  if (parse_resume(c.run.resume).from == ResumeFrom::kPath) {
+    throw ConfigError(cat(
+        place, "run.continue_from begins a new phase at step 0, and run.resume = ", c.run.resume,
+        " goes on with the steps of a checkpoint; leave one of them "
+        "out"));
+  }
+  if (c.resume.mode == ResumeMode::kWeightsAlone) {
+    throw ConfigError(cat(place,
+                          "run.continue_from keeps the optimizer, and resume.mode = weights begins "
+                          "with a new one; to begin with weights alone set model.init_from=",
+                          c.run.continue_from));
+  }
+}
+
+void check_schedule(const LoadedConfig& loaded) {
+  if (loaded.config.schedule.warmup_ratio == 0.0) return;
+  if (!loaded.positions.is_set("schedule.warmup_steps")) return;
+  throw ConfigError(cat(place_of(loaded, {"schedule.warmup_steps"}),
+                        "schedule.warmup_steps has no effect with schedule.warmup_ratio; leave one "
+                        "of them out"));
+}
+
 }  // namespace
 
 std::vector<std::string> schedule_notes(const Config& config) {
   std::vector<std::string> notes;
   const ScheduleConfig& schedule = config.schedule;
   const int64_t steps = config.train.steps;
-  if (steps > 0 && schedule.warmup_steps > steps) {
+  if (steps > 0 && warmup_of(schedule, steps) > steps) {
     notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps,
                         " is more than train.steps = ", steps,
                         ": the learning rate never reaches optimizer.lr"));
   } else if (schedule.kind == ScheduleKind::kConstantThenDecay) {
     const auto decay = std::llround(schedule.decay_fraction * static_cast<double>(steps));
-    if (schedule.warmup_steps + decay > steps) {
-      notes.push_back(cat("schedule.warmup_steps = ", schedule.warmup_steps, " and the decay of ",
-                          decay, " steps take more than train.steps = ", steps,
-                          ": the decay is shorter"));
+    const int64_t warmup = warmup_of(schedule, steps);
+    if (warmup + decay > steps) {
+      notes.push_back(cat("a warm-up of ", warmup, " steps and the decay of ", decay,
+                          " steps take more than train.steps = ", steps, ": the decay is shorter"));
     }
   }
   return notes;
@@ -388,6 +421,8 @@ void check_before_data(const LoadedConfig& loaded, int num_ranks, bool prepares_
   check_head(loaded);
   check_model(loaded);
   check_objective(loaded);
+  check_phase(loaded);
+  check_schedule(loaded);
   check_optimizer(loaded);
   check_parallel(loaded, num_ranks);
   check_batch(loaded, num_ranks);

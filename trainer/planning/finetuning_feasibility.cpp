@@ -35,11 +35,23 @@ void check_labelled(const LoadedConfig& loaded) {
       refuse(key, "leave it out, or set task");
     return;
   }
-  const std::string idle =
-      find_changed_key(c, {"data.masking.", "data.pairs", "data.short_fraction", "data.duplicates",
-                           "data.isolate_documents", "data.utf8", "train.z_loss", "eval.prompts"});
-  if (!idle.empty()) refuse(idle, "leave it out");
-  if (!c.eval.tasks.empty()) refuse("eval.tasks", "leave them out: they ask a language model");
+  const bool has_instructions = c.task == TrainingTask::kInstructionTuning;
+  if (has_instructions && !c.model.traits().predicts_next_token()) {
+    throw ConfigError(cat(place_of(loaded, {"task", "model.kind"}),
+                          "task = instruction_tuning needs a model that writes text; model.kind = ",
+                          c.model.kind, " does not"));
+  }
+  std::vector<std::string> of_running_text = {"data.masking.",       "data.pairs",
+                                              "data.short_fraction", "data.duplicates",
+                                              "data.utf8",           "eval.prompts"};
+  if (!has_instructions) {
+    of_running_text.insert(of_running_text.end(), {"data.isolate_documents", "train.z_loss"});
+    if (!c.eval.tasks.empty()) refuse("eval.tasks", "leave them out: they ask a language model");
+  } else if (loaded.positions.is_set("data.isolate_documents")) {
+    refuse("data.isolate_documents", "data.labelled.pack says how texts share a sequence");
+  }
+  if (const std::string idle = find_changed_key(c, of_running_text); !idle.empty())
+    refuse(idle, "leave it out");
   std::vector<std::string> others;
   const auto add = [&](bool is_read, std::vector<std::string> keys) {
     for (const std::string& key : keys)
@@ -52,6 +64,9 @@ void check_labelled(const LoadedConfig& loaded) {
   add(is_by_fields && is_of_texts, {"text", "pair", "label"});
   add(is_by_fields && c.task == TrainingTask::kTagging, {"tokens", "tags"});
   add(is_by_fields && is_of_answers, {"question", "context", "answers"});
+  add(is_by_fields && has_instructions, {"messages", "prompt", "completion"});
+  add(has_instructions, {"chat_template", "learn", "pack"});
+  add(has_instructions ? !c.data.labelled.pack : true, {"group_by_length"});
   add(is_of_answers, {"stride"});
   add(is_of_texts, {"truncation"});
   for (const std::string& key : others) {
@@ -65,7 +80,7 @@ void check_labelled(const LoadedConfig& loaded) {
     const std::string key = cat("data.sources.", i);
     if (source.separator != plain.separator) refuse(key + ".separator", "leave it out");
     if (source.format != plain.format) refuse(key + ".format", "the file's name says it");
-    if (source.field != plain.field) refuse(key + ".field", "set data.labelled.text");
+    if (source.field != plain.field) refuse(key + ".field", "set the keys of data.labelled");
     if (source.weight != plain.weight) refuse(key + ".weight", "leave it out");
     if (source.special_tokens != plain.special_tokens)
       refuse(key + ".special_tokens", "leave it out");

@@ -109,6 +109,7 @@ LabelEvaluation LabelEvaluator::evaluate(const std::vector<EvaluatedSample>& sam
     case TrainingTask::kQuestionAnswering:
       return of_answers(samples);
     case TrainingTask::kLanguageModeling:
+    case TrainingTask::kInstructionTuning:
       break;
   }
   return {};
@@ -215,6 +216,7 @@ TextSample shown_prediction(const Config& config, const PreparedExamples& prepar
                       " (right: ", join(passage.answers, " / "), ")")};
     }
     case TrainingTask::kLanguageModeling:
+    case TrainingTask::kInstructionTuning:
       break;
   }
   return {};

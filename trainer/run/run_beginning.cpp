@@ -59,7 +59,7 @@ RunFacts facts_of_beginning(const RunFolder& folder, const StartPoint& start) {
   if (facts.started.empty()) facts.started = utc_now();
   if (start.checkpoint.empty() || is_own) return facts;
   const CheckpointState& from = start.manifest.state;
-  facts.inherited = Inherited{start.checkpoint.string(), from.step, from.tokens, from.joules};
+  facts.inherited = Inherited{start.checkpoint.string(), start.step(), from.tokens, from.joules};
   return facts;
 }
 
@@ -191,7 +191,11 @@ class Beginning {
   }
 
   RunBeginning open(Job job) {
+    // A new phase may have another chat template.
+    Companions own = std::move(job.companions);
     if (!start_.checkpoint.empty()) job.companions = start_.manifest.state.companions;
+    if (start_.checkpoint.empty() || start_.is_of_last_phase)
+      for (auto& [name, text] : own) job.companions.insert_or_assign(name, std::move(text));
     std::unique_ptr<OpenedFolder> opened;
     launch_.together([&] {
       if (launch_.rank() != 0) return;
@@ -303,7 +307,8 @@ void continue_from_checkpoint(const RunBeginning& run, Trainer& trainer) {
   load_tensors(start.checkpoint, start.manifest, trainer.store(), !weights_alone);
   trainer.set_optimizer_began(weights_alone ? start.step() : state.optimizer_began);
   trainer.set_guard(guard_of_beginning(run.start, run.roll_back));
-  log_info(cat("continuing from ", start.checkpoint.string(),
+  log_info(cat(start.is_of_last_phase ? "a new phase from " : "continuing from ",
+               start.checkpoint.string(),
                weights_alone ? ", with its weights alone (resume.mode)" : ""));
 }
 

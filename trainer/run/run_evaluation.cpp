@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "trainer/run/run_records.h"
 #include "trainer/run/stop_request.h"
 #include "trainer/run/training_loop.h"
@@ -21,7 +23,7 @@ void RunEvaluation::validate(int64_t step) {
   const double begin = monotonic_seconds();
   const RunData& data = job_.data;
   if (data.num_validation_samples == 0) return;
-  const Predicted predicted = data.labelled ? Predicted::kLabels
+  const Predicted predicted = !predicts_text(config_.task) ? Predicted::kLabels
                               : config_.model.traits().predicts_next_token()
                                   ? Predicted::kNextTokens
                                   : Predicted::kMaskedTokens;
@@ -35,7 +37,7 @@ void RunEvaluation::validate(int64_t step) {
   validation_seconds_ = monotonic_seconds() - begin;
   metrics.validation_seconds = validation_seconds_;
   recorder_.validation(step, metrics);
-  if (data.labelled) evaluate_labels(step, samples);
+  if (!predicts_text(config_.task)) evaluate_labels(step, samples);
   note_patience();
 }
 
@@ -77,11 +79,15 @@ void RunEvaluation::evaluate_tasks(int64_t step) {
 }
 
 void RunEvaluation::write_samples(RunFacts& facts) {
+  if (!predicts_text(config_.task)) return;  // validations leave theirs
+  if (launch_.rank() == 0 && config_.eval.samples > 0)
+    log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
   with_model([&](Communicator* ranks, const std::function<void()>& pause) {
     const PhaseScope scope(phases_, Phase::kSamples);
     facts.samples = sample_texts(trainer_.model(), job_.data, config_, job_.compute.device.device,
                                  ranks, pause);
   });
+  if (job_.data.labelled) return;
   launch_.first_works([&] {
     const PhaseScope scope(phases_, Phase::kEvaluation);
     add_baseline(facts, job_.data, config_.model.traits().objective, leave_where_asked);

@@ -36,7 +36,8 @@ class RunEvaluation {
   // All are collective, and write down what comes of them.
   void validate(int64_t step);
   void evaluate_tasks(int64_t step);
-  // What running text has taught: samples, and the baseline to hold the validation against.
+  // Of a model that writes text: samples, and of running text the baseline to hold the validation
+  // against.
   void write_samples(RunFacts& facts);
   // To be called once before the first step, for validations of earlier attempts.
   void note_patience();

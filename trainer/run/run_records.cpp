@@ -90,6 +90,39 @@ TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& j
   return {task.shown_name(), result.measure, result.value, result.lower_is_better, result.numbers};
 }
 
+namespace {
+
+// What the model answers to instructions of the validation, each up to its first answer, as the
+// likeliest tokens have it.
+std::vector<TextSample> sample_answers(Engine& engine, const RunData& data, const Config& config,
+                                       const std::function<void()>& pause) {
+  std::vector<TextSample> samples;
+  if (!data.labelled->validation) return samples;
+  const ExampleFile& examples = *data.labelled->validation;
+  const Tokenizer& tokenizer = data.tokenizer;
+  DecodingOptions options;
+  options.temperature = 0.0;
+  options.max_new_tokens = config.eval.sample_tokens;
+  options.end_tokens = {tokenizer.end_of_text()};
+  if (const auto end = answer_end(data)) options.end_tokens.push_back(*end);
+  const int64_t count = std::min(config.eval.samples, examples.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const Example example = examples.at(i);
+    const auto learned = std::find(example.labels.begin() + 1, example.labels.end(), 1);
+    const auto answer = example.ids.begin() + (learned - example.labels.begin());
+    const auto length = std::find(learned, example.labels.end(), 0) - learned;
+    const std::vector<int32_t> before(example.ids.begin(), answer);
+    const std::vector<int32_t> right(answer, answer + length);
+    const std::vector<int32_t> tokens = generate_tokens(engine, before, options, pause);
+    samples.push_back({shown_as_utf8(tokenizer.decode(before, /*with_special_tokens=*/true)),
+                       cat(shown_as_utf8(tokenizer.decode(tokens)),
+                           "\n(right: ", shown_as_utf8(tokenizer.decode(right)), ")")});
+  }
+  return samples;
+}
+
+}  // namespace
+
 std::vector<TextSample> sample_texts(const Model& model, const RunData& data, const Config& config,
                                      at::Device device, Communicator* ranks,
                                      const std::function<void()>& pause) {
@@ -107,6 +140,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
   const auto start = data.start_token;
   Engine engine(dynamic_cast<const Decoder&>(model),
                 {.num_tokens = tokenizer.vocab_size(), .ranks = ranks});
+  if (data.labelled) return sample_answers(engine, data, config, pause);
   for (int64_t i = 0; i < config.eval.samples; ++i) {
     DecodingOptions options;
     options.max_new_tokens = config.eval.sample_tokens;

@@ -390,10 +390,7 @@ class Loop {
   void finish(int64_t step) {
     require_folder_in_place();
     RunFacts& facts = recorder_.facts();
-    if (launch_.rank() == 0 && config_.eval.samples > 0 && !job_.data.labelled) {
-      log_info(cat("writing ", counted(config_.eval.samples, "sample"), " (eval.samples)"));
-    }
-    if (!job_.data.labelled) evaluation_.write_samples(facts);
+    evaluation_.write_samples(facts);
     wait_for_save(/*must=*/true);
     recorder_.stop_power();
     launch_.world().barrier();

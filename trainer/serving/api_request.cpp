@@ -286,7 +286,7 @@ CompletionRequest parse_completion(const json& value, const LoadedModel& loaded,
   return request;
 }
 
-CompletionRequest parse_chat(const json& value, const LoadedModel& loaded, const ChatTemplate& chat,
+CompletionRequest parse_chat(const json& value, const LoadedModel& loaded, const Chat& chat,
                              const std::string& model, const ApiLimits& limits) {
   Body body(value);
   CompletionRequest request;

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "trainer/chat/chat_template.h"
+#include "data/chat/chat.h"
 #include "trainer/inference/generate.h"
 #include "trainer/inference/loaded_model.h"
 
@@ -48,8 +48,7 @@ struct CompletionRequest {
 CompletionRequest parse_completion(const nlohmann::json& body, const LoadedModel& loaded,
                                    const std::string& model, const ApiLimits& limits);
 CompletionRequest parse_chat(const nlohmann::json& body, const LoadedModel& loaded,
-                             const ChatTemplate& chat, const std::string& model,
-                             const ApiLimits& limits);
+                             const Chat& chat, const std::string& model, const ApiLimits& limits);
 
 // The texts of all prompts, those of the first prompt first.
 std::vector<TextRequest> texts_of(const CompletionRequest& request);

@@ -60,11 +60,12 @@ std::string without_port(const std::string& host) {
   return has_port ? host.substr(0, colon) : host;
 }
 
-std::optional<ChatTemplate> chat_of(const LoadedModel& loaded, std::string& why_not) {
+std::optional<Chat> chat_of_model(const LoadedModel& loaded, std::string& why_not) {
   try {
-    std::optional<ChatTemplate> chat = chat_template_of(loaded);
-    if (!chat) why_not = "the model came with no chat template; ask /v1/completions";
-    return chat;
+    Chat chat = chat_of(loaded.manifest.state.companions, loaded.tokenizer);
+    if (chat.has_template()) return chat;
+    why_not = "the model came with no chat template; ask /v1/completions";
+    return std::nullopt;
   } catch (const Error& error) {
     why_not = error.what();
     return std::nullopt;
@@ -116,7 +117,7 @@ ApiServer::ApiServer(const LoadedModel& loaded, CallEnergy& energy, ServerOption
     : loaded_(loaded),
       energy_(energy),
       options_(std::move(options)),
-      chat_(chat_of(loaded, why_no_chat_)),
+      chat_(chat_of_model(loaded, why_no_chat_)),
       service_(loaded, energy, options_.service),
       http_(
           {.most_body_bytes = options_.most_body_bytes,

@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
+#include "data/chat/chat.h"
 #include "models/huggingface/sentence_pooling.h"
-#include "trainer/chat/chat_template.h"
 #include "trainer/inference/loaded_model.h"
 #include "trainer/serving/api_request.h"
 #include "trainer/serving/http_server.h"
@@ -82,7 +82,7 @@ class ApiServer {
   CallEnergy& energy_;
   const ServerOptions options_;
   std::string why_no_chat_;  // before chat_, whose making may say so
-  const std::optional<ChatTemplate> chat_;
+  const std::optional<Chat> chat_;
   ModelService service_;
   HttpServer http_;
   std::atomic<bool> draining_{false};

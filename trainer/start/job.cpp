@@ -27,6 +27,13 @@ void resolve_labels(Job& job) {
     job.loaded.config.model.labels = job.data.labelled->labels;
 }
 
+// What ends an answer ends a text.
+void resolve_answer_end(Job& job) {
+  if (job.config().task != TrainingTask::kInstructionTuning) return;
+  if (const std::optional<int32_t> end = answer_end(job.data))
+    add_end_token(job.companions, *end, job.num_tokens);
+}
+
 // Embeddings belong to the tokens for which they were learned.
 void warn_of_other_tokens(const Job& job) {
   if (!job.initial || !has_tokenizer(job.initial->folder)) return;
@@ -80,14 +87,19 @@ std::optional<Job> start_job(const LoadedConfig& given, const JobChecks& checks,
 
   if (!compute) compute = set_up_compute(config.parallel, launch);
   if (checks.with_compute) checks.with_compute(loaded, *compute);
-  RunData data = open_run_data(config, compute->num_threads * launch.local_size(), phases, launch);
+  Companions companions;
+  launch.together([&] {
+    companions = companions_of_run(config, initial ? initial->companions : Companions());
+  });
+  RunData data =
+      open_run_data(config, companions, compute->num_threads * launch.local_size(), phases, launch);
   std::vector<RankCompute> ranks = compute_of_ranks(*compute, launch);
-  Companions companions = initial ? initial->companions : Companions();
   Job job{std::move(loaded),     std::move(initial), std::move(*compute),
           std::move(companions), std::move(ranks),   std::move(data)};
   launch.together([&] {
     resolve_vocabulary(job);
     resolve_labels(job);
+    resolve_answer_end(job);
     check_before_training(job.loaded, job.config(), job.num_tokens, job.data.train->num_samples(),
                           launch.size(), launch.local_size(), job.compute.device.free_memory_bytes);
     if (launch.rank() == 0) warn_of_other_tokens(job);

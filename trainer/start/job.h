@@ -26,7 +26,7 @@ struct Job {
   LoadedConfig loaded;
   std::optional<InitialModel> initial;  // where model.init_from is set
   Compute compute;
-  Companions companions;           // of the model's folder of transformers, where it began with one
+  Companions companions;           // of the model's folder of transformers, where there is one
   std::vector<RankCompute> ranks;  // of all ranks
   RunData data;
   int64_t num_tokens = 0;  // of the vocabulary, without padding

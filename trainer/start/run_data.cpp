@@ -1,25 +1,31 @@
 #include "trainer/start/run_data.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <span>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "data/blended_loader.h"
 #include "data/labelled/labelled_loader.h"
+#include "data/labelled/packed_loader.h"
 #include "data/masked_loader.h"
 #include "data/next_token_loader.h"
 #include "data/target_bytes.h"
 #include "parallel/typed_gather.h"
+#include "trainer/inference/chat.h"
 
 namespace lmtrain {
-
 namespace {
+
+namespace fs = std::filesystem;
 
 // Shows the stages of a preparation, each once in a log, and the share that is done in a terminal.
 class ShownPreparation {
@@ -43,6 +49,22 @@ PrepareOptions options_of(const Config& config, int num_threads, ShownPreparatio
 
 }  // namespace
 
+Companions companions_of_run(const Config& config, Companions initial) {
+  if (config.task != TrainingTask::kInstructionTuning) return initial;
+  Companions companions = std::move(initial);
+  if (companions.empty() && fs::is_directory(config.tokenizer.path)) {
+    companions = read_companions(config.tokenizer.path);
+    // The others tell of a model, which is not the run's.
+    std::erase_if(companions, [](const auto& file) {
+      return file.first != "tokenizer_config.json" && file.first != "special_tokens_map.json" &&
+             file.first != kChatTemplateFile;
+    });
+  }
+  const std::string& path = config.data.labelled.chat_template;
+  if (!path.empty()) companions[kChatTemplateFile] = read_file(path, ChatTemplate::kMaxBytes);
+  return companions;
+}
+
 PreparedData prepare_and_show(const Config& config, int num_threads) {
   ShownPreparation shown;
   PreparedData data =
@@ -51,11 +73,13 @@ PreparedData prepare_and_show(const Config& config, int num_threads) {
   return data;
 }
 
-PreparedExamples prepare_labelled_and_show(const Config& config, int num_threads) {
+PreparedExamples prepare_labelled_and_show(const Config& config, const Companions& companions,
+                                           int num_threads) {
   ShownPreparation shown;
-  PreparedExamples data =
-      prepare_labelled(config.data, config.tokenizer, config.task, config.model.labels,
-                       options_of(config, num_threads, shown));
+  PreparedExamples data = prepare_labelled(
+      config.data, config.tokenizer, config.task, config.model.labels,
+      [&](const Tokenizer& tokenizer) { return chat_of(companions, tokenizer); },
+      options_of(config, num_threads, shown));
   show_progress_line("");
   return data;
 }
@@ -156,29 +180,45 @@ std::vector<double> class_weights_of(const Config& config, const PreparedExample
   return labelled.class_weights;
 }
 
-RunData open_labelled(const Config& config, PreparedExamples labelled) {
-  RunData data{labelled.tokenizer, labelled.tokenizer.begin_of_text(), labelled.was_in_cache,
-               std::nullopt, std::move(labelled)};
-  const PreparedExamples& prepared = *data.labelled;
-  const Tokenizer& tokenizer = prepared.tokenizer;
-  data.fingerprint = prepared.train.fingerprint();
+int64_t padding_of(const Tokenizer& tokenizer) {
+  return tokenizer.pad_token() >= 0 ? tokenizer.pad_token()
+                                    : std::max<int32_t>(0, tokenizer.end_of_text());
+}
+
+LabelledRule rule_of(const Config& config, const PreparedExamples& prepared) {
   LabelledRule rule;
   rule.task = config.task;
   rule.sequence_length = config.data.sequence_length;
-  rule.pad = tokenizer.pad_token() >= 0 ? tokenizer.pad_token()
-                                        : std::max<int32_t>(0, tokenizer.end_of_text());
+  rule.pad = padding_of(prepared.tokenizer);
   rule.num_segments = config.model.traits().num_segments;
   // Vector units are full, and the tensor axis cuts the tokens evenly.
   constexpr int64_t kMultiple = 8;
   rule.width_multiple = std::lcm(kMultiple, config.parallel.tensor);
   rule.group = config.data.labelled.group_by_length ? config.train.global_batch_size : 0;
   rule.class_weights = class_weights_of(config, prepared);
+  return rule;
+}
+
+std::unique_ptr<Loader> open_labelled_loader(const Config& config, const PreparedExamples& prepared,
+                                             const ExampleFile& file, SampleOrder order) {
   const auto seed = static_cast<uint64_t>(config.run.seed);
+  if (config.task == TrainingTask::kInstructionTuning && config.data.labelled.pack) {
+    return std::make_unique<PackedLoader>(file, config.data.sequence_length,
+                                          padding_of(prepared.tokenizer), order, seed);
+  }
+  return std::make_unique<LabelledLoader>(file, rule_of(config, prepared), order, seed);
+}
+
+RunData open_labelled(const Config& config, PreparedExamples labelled) {
+  RunData data{labelled.tokenizer, labelled.tokenizer.begin_of_text(), labelled.was_in_cache,
+               std::nullopt, std::move(labelled)};
+  const PreparedExamples& prepared = *data.labelled;
+  data.fingerprint = prepared.train.fingerprint();
   data.train =
-      std::make_unique<LabelledLoader>(prepared.train, rule, SampleOrder::kPermutedEachEpoch, seed);
+      open_labelled_loader(config, prepared, prepared.train, SampleOrder::kPermutedEachEpoch);
   if (!prepared.validation) return data;
   data.validation =
-      std::make_unique<LabelledLoader>(*prepared.validation, rule, SampleOrder::kSpread, seed);
+      open_labelled_loader(config, prepared, *prepared.validation, SampleOrder::kSpread);
   limit_validation(config, data, config.eval.batches);
   return data;
 }
@@ -197,7 +237,8 @@ Prepared prepared_by_first(Launch& launch, const Make& make, const Open& open) {
 
 }  // namespace
 
-RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phases, Launch& launch) {
+RunData open_run_data(const Config& config, const Companions& companions, int num_threads,
+                      PhaseTracker& phases, Launch& launch) {
   const PhaseScope scope(phases, Phase::kPreparation);
   std::optional<RunData> data;
   if (config.task == TrainingTask::kLanguageModeling) {
@@ -207,13 +248,30 @@ RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phase
     launch.together([&] { data.emplace(open_loaders(config, std::move(text))); });
   } else {
     PreparedExamples labelled = prepared_by_first<ExampleKeys, PreparedExamples>(
-        launch, [&] { return prepare_labelled_and_show(config, num_threads); },
+        launch, [&] { return prepare_labelled_and_show(config, companions, num_threads); },
         [&](const ExampleKeys& keys) {
           return open_prepared_examples(config.data, config.tokenizer, keys);
         });
     launch.together([&] { data.emplace(open_labelled(config, std::move(labelled))); });
   }
   return std::move(*data);
+}
+
+std::optional<int32_t> answer_end(const RunData& data) {
+  std::map<int32_t, int64_t> counts;
+  const ExampleFile& examples = data.labelled->train;
+  for (int64_t i = 0; i < examples.size(); ++i) {
+    const Example example = examples.at(i);
+    for (size_t k = example.ids.size(); k-- > 0;) {
+      if (example.labels[k] == 0 || !data.tokenizer.is_special(example.ids[k])) continue;
+      ++counts[example.ids[k]];
+      break;
+    }
+  }
+  const auto most =
+      std::ranges::max_element(counts, {}, [](const auto& one) { return one.second; });
+  if (most == counts.end()) return std::nullopt;
+  return most->first;
 }
 
 int64_t count_validation_bytes(const RunData& data) {

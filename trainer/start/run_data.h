@@ -11,6 +11,7 @@
 #include "data/labelled/prepare_labelled.h"
 #include "data/loader.h"
 #include "data/prepare.h"
+#include "models/huggingface/companions.h"
 #include "parallel/launch.h"
 #include "trainer/config/config.h"
 
@@ -41,13 +42,23 @@ struct RunData {
   }
 };
 
+// The files of transformers that go with a run's model: `initial`, those of the model that it
+// begins with; for instructions also the chat template that the config names, or else what the
+// folder tokenizer.path says of chats. Throws IoError and DataError.
+Companions companions_of_run(const Config& config, Companions initial);
+
 // Prepare the config's sources and show the progress; the second for labelled texts.
 PreparedData prepare_and_show(const Config& config, int num_threads);
-PreparedExamples prepare_labelled_and_show(const Config& config, int num_threads);
+PreparedExamples prepare_labelled_and_show(const Config& config, const Companions& companions,
+                                           int num_threads);
 
 // Collective. Rank 0 prepares what the cache lacks, with `num_threads` threads, while the others
 // wait; then all ranks open the same files. Throws CollectiveError where any rank fails.
-RunData open_run_data(const Config& config, int num_threads, PhaseTracker& phases, Launch& launch);
+RunData open_run_data(const Config& config, const Companions& companions, int num_threads,
+                      PhaseTracker& phases, Launch& launch);
+
+// Of instructions: the special token that most answers end with; nothing where there is none.
+std::optional<int32_t> answer_end(const RunData& data);
 
 // For a decoder: how many bytes of text the labels of the validation samples stand for.
 int64_t count_validation_bytes(const RunData& data);

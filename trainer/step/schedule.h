@@ -7,8 +7,11 @@
 
 namespace lmtrain {
 
+// How many steps warm up: schedule.warmup_steps, or schedule.warmup_ratio of all.
+int64_t warmup_of(const ScheduleConfig& schedule, int64_t steps);
+
 // Returns the rate of step `step` (0 .. steps-1, and between two where a budget shortens the run:
-// trainer/run/budget.h): linear warm-up from lr / warmup_steps to lr, then
+// trainer/run/budget.h): linear warm-up from lr / warmup to lr, then
 //   cosine               half a cosine down to lr * min_lr_ratio at the last step (Loshchilov and
 //                        Hutter, 2017)
 //   linear               a straight line down to the same rate

@@ -26,6 +26,19 @@ TEST(Companions, SeveralTokensMayEndAText) {
   EXPECT_EQ(end_tokens_of({{"generation_config.json", R"({"eos_token_id": null})"}}, 10), Ids());
 }
 
+// Defect: a token named twice, or what the file says besides lost.
+TEST(Companions, AFurtherTokenMayEndAText) {
+  Companions companions = {{"config.json", R"({"eos_token_id": 5})"},
+                           {"generation_config.json", R"({"do_sample": true})"}};
+  add_end_token(companions, 9, 10);
+  add_end_token(companions, 5, 10);
+  EXPECT_EQ(end_tokens_of(companions, 10), (std::vector<int32_t>{5, 9}));
+  EXPECT_EQ(sampling_defaults_of(companions).temperature, 1.0);
+  Companions none;
+  add_end_token(none, 3, 10);
+  EXPECT_EQ(end_tokens_of(none, 10), (std::vector<int32_t>{3}));
+}
+
 // Defect: sampling other than the one that the model was made for.
 TEST(Companions, TellHowToSample) {
   const auto of = [](const char* json) {

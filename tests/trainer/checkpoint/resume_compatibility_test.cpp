@@ -7,6 +7,7 @@
 #include "base/config_value.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "tests/temporary_folder.h"
 #include "trainer/config/load_config.h"
 #include "trainer/step/schedule.h"
 
@@ -97,6 +98,27 @@ TEST(ResumeCompatibility, RefusesNamesThatAllowNothing) {
   }
   EXPECT_NO_THROW(check_allowed_changes(
       load_config("", {"resume.allow=[tokenizer, data, model.dropout, model]"})));
+}
+
+// Defect: a phase that may not read other text, or that may go on with another optimizer or model.
+TEST(ResumeCompatibility, ANewPhaseHasItsOwnTextLoopAndSeed) {
+  const Config before = load_config("", {}).config;
+  EXPECT_NO_THROW(
+      check_new_phase(before,
+                      load_config("", {"data.sequence_length=64", "data.validation_fraction=0.2",
+                                       "run.seed=9", "train.global_batch_size=4", "train.steps=7",
+                                       "optimizer.lr=1e-5", "schedule.kind=linear"})
+                          .config,
+                      10));
+  for (const std::string setting : {"optimizer.kind=muon", "optimizer.betas=[0.8,0.9]",
+                                    "model.num_layers=3", "train.precision=fp64"}) {
+    const std::string message = message_of<ConfigError>(
+        [&] { check_new_phase(before, load_config("", {setting}).config, 10); });
+    EXPECT_NE(message.find(setting.substr(0, setting.find('='))), std::string::npos) << message;
+  }
+  EXPECT_NO_THROW(check_new_phase(
+      before,
+      load_config("", {"optimizer.betas=[0.8,0.9]", "resume.allow=[optimizer.betas]"}).config, 10));
 }
 
 Config with(const std::vector<std::string>& settings) { return load_config("", settings).config; }

@@ -32,6 +32,23 @@ TEST(Schedule, WarmsUpInEqualSteps) {
   }
 }
 
+// Defect: a share that is rounded down, so that a short run has no warm-up, or the steps counted
+// although there is a share.
+TEST(Schedule, WarmsUpForAShareOfTheRun) {
+  for (const ScheduleKind kind : kAllKinds) {
+    ScheduleConfig of_steps = schedule(kind);
+    of_steps.warmup_steps = 7;
+    ScheduleConfig of_share = schedule(kind);
+    of_share.warmup_ratio = 0.061;
+    EXPECT_EQ(warmup_of(of_share, 100), 7);
+    for (int64_t step = 0; step < 100; ++step) {
+      EXPECT_EQ(learning_rate(of_share, 2.0, 100, static_cast<double>(step)),
+                learning_rate(of_steps, 2.0, 100, static_cast<double>(step)))
+          << kind << " " << step;
+    }
+  }
+}
+
 // Defect: the last step is not at the lowest rate, or a shape is another's.
 TEST(Schedule, EndsAtTheLowestRate) {
   for (const ScheduleKind kind : kAllKinds) {
