@@ -19,6 +19,7 @@ import tempfile
 
 import cyclonedx.schema
 import cyclonedx.validation.json
+import huggingface_hub
 import jsonschema
 import prometheus_client.parser
 import referencing
@@ -139,6 +140,18 @@ class Reports:
         assert math.isclose(emissions["emissions"], 1000 * self.kg, rel_tol=1e-5)
         assert emissions["training_type"] == "pre-training"
 
+    def check_card(self):
+        """The whole card, as Hugging Face's hub reads it."""
+        done = subprocess.run([self.lmtrain, "card", self.run, "--facts", self.facts, "report.languages=[en]",
+                               "report.limits=It knows one sentence."], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        card = huggingface_hub.ModelCard(done.stdout)
+        assert (card.data.license, card.data.language, card.data.pipeline_tag) == ("apache-2.0", ["en"], "text-generation")
+        assert math.isclose(card.data.co2_eq_emissions["emissions"], 1000 * self.kg, rel_tol=1e-5)
+        assert [result.metric_type for result in card.data.eval_results] == ["loss"], card.data.eval_results
+        assert "It knows one sentence." in card.text and "## Bias" in card.text and "report.limits" not in done.stderr
+        assert "report.intended_use" in done.stderr
+
     def check_forms(self):
         # What a benchmark has to say is all that is missing.
         assert self.text("gpai").count("missing") == 1 and "missing" not in self.text("sci")
@@ -194,7 +207,7 @@ def main():
         run = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else train(lmtrain, folder)
         (folder / "facts.yaml").write_text(FACTS)
         reports = Reports(lmtrain, run, folder / "facts.yaml")
-        for check in ("json", "boamps", "cyclonedx", "spdx", "codecarbon", "prometheus", "model_card", "forms", "page"):
+        for check in ("json", "boamps", "cyclonedx", "spdx", "codecarbon", "prometheus", "model_card", "card", "forms", "page"):
             getattr(reports, f"check_{check}")()
             print(f"{check}: valid, with the numbers of emissions.json")
         reports.check_audit(folder)

@@ -77,7 +77,7 @@ SHORTEST, LONGEST, LONGEST_TRANSLATION = 8, 70, 90  # characters of a message
 
 
 def messages(output, folder):
-    """A table of the messages of one line in catalogues of gettext, with their translations."""
+    """A table of the messages of one line in catalogues of gettext, with their translations; and both as lines of text."""
     pairs = {}
     for path in sorted(folder.glob("*.mo")):
         with path.open("rb") as file:
@@ -93,6 +93,8 @@ def messages(output, folder):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["en", "de"])
         table.writerows(pairs.items())
+    lines = "".join(f"{message}\n{translation}\n" for message, translation in pairs.items())
+    (output / "messages.txt").write_text(lines, encoding="utf-8", newline="\n")
 
 
 WORDNET_KINDS = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}

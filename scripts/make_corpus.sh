@@ -2,7 +2,7 @@
 # Makes a corpus from text that Debian ships: make_corpus.sh fortunes|topics|messages|debian
 #   fortunes  corpus/fortunes: 2.6 MB of short English, a file a topic
 #   topics    corpus/topics/topics.csv: some of these entries, with the topic of each
-#   messages  corpus/messages/messages.csv: one-line messages of programs in English and German
+#   messages  corpus/messages/messages.csv: one-line messages of programs in English and German; messages.txt: their text
 #   debian    corpus/debian: WordNet's and GCIDE's entries and the Debian Administrator's Handbook
 # A line that holds just "%" ends a document. Text is UTF-8; the same packages give the same bytes.
 set -euo pipefail

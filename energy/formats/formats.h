@@ -57,4 +57,9 @@ std::string to_codecarbon(const ReportedRun& run);
 std::string to_model_card(const ReportedRun& run);
 std::string to_prometheus(const ReportedRun& run);
 
+// Parts of a model card: licence and emissions as lines of YAML, and a section of Markdown with
+// what the training took.
+std::string card_metadata(const ReportedRun& run, bool is_tuned);
+std::string environmental_impact(const ReportedRun& run);
+
 }  // namespace lmtrain

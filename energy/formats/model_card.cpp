@@ -8,21 +8,30 @@
 namespace lmtrain {
 
 std::string to_model_card(const ReportedRun& run) {
-  const RunFacts& facts = run.facts;
-  const Account& account = run.account;
+  return cat("---\n", card_metadata(run, run.facts.inherited.has_value()), "---\n# ",
+             model_title(run), "\n\n", environmental_impact(run));
+}
+
+std::string card_metadata(const ReportedRun& run, bool is_tuned) {
   const EnergyPrice* const price = run.report.one_price();
-  std::string text = "---\n";
+  std::string text;
   if (!run.people.licence.empty())
     text += cat("license: ", yaml_text(in_lower_case(run.people.licence)), "\n");
-  text +=
-      cat("co2_eq_emissions:\n  emissions: ", shortest(significant(account.location.grams, 6)),
-          "\n  source: ",
-          yaml_text(cat("lmtrain's power logger, ", fixed(100 * run.report.measured_share, 0),
-                        "% measured, location-based, with PUE")),
-          "\n  training_type: ", facts.inherited ? "fine-tuning" : "pre-training",
-          "\n  geographical_location: ", yaml_text(price != nullptr ? price->grid.name : "several"),
-          "\n  hardware_used: ", yaml_text(hardware_text(run)), "\n---\n");
-  text += cat("# ", model_title(run), "\n\n## Environmental impact\n\n| | |\n| --- | --- |\n");
+  return text +
+         cat("co2_eq_emissions:\n  emissions: ",
+             shortest(significant(run.account.location.grams, 6)), "\n  source: ",
+             yaml_text(cat("lmtrain's power logger, ", fixed(100 * run.report.measured_share, 0),
+                           "% measured, location-based, with PUE")),
+             "\n  training_type: ", is_tuned ? "fine-tuning" : "pre-training",
+             "\n  geographical_location: ",
+             yaml_text(price != nullptr ? price->grid.name : "several"),
+             "\n  hardware_used: ", yaml_text(hardware_text(run)), "\n");
+}
+
+std::string environmental_impact(const ReportedRun& run) {
+  const RunFacts& facts = run.facts;
+  const Account& account = run.account;
+  std::string text = "## Environmental impact\n\n| | |\n| --- | --- |\n";
   text += cat("| Energy of the computers | ", energy_range_text(run.report.energy), " |\n");
   text += cat("| Energy of the facility | ", energy_range_text(run.report.cost.facility), " |\n");
   text += cat("| Emissions of the electricity, location-based, gross | ",

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/config_fields.h"
 
@@ -26,6 +27,9 @@ struct ReportConfig {
   std::string licence;
   std::string model;
   std::string architecture;
+  std::vector<std::string> languages;
+  std::string intended_use;
+  std::string limits;
   std::string site;
   std::string energy_provider;
   std::string cloud_provider;
@@ -49,6 +53,9 @@ struct ReportConfig {
     f.text("model", model, "Name of the model; run.name where it is empty.");
     f.text("architecture", architecture,
            "The architecture in about twenty words; its sizes where it is empty.");
+    f.texts("languages", languages, "Languages of the text, by their codes (en, de).");
+    f.text("intended_use", intended_use, "What the model is for, and what it is not for.");
+    f.text("limits", limits, "What is known to go wrong with it, and for whom.");
     f.text("site", site, "Where the computers stand, such as the data centre's name.");
     f.text("energy_provider", energy_provider, "Who delivers the electricity.");
     f.text("cloud_provider", cloud_provider, "The cloud, if it is one.");

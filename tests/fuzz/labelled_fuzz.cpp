@@ -9,10 +9,15 @@ namespace {
 
 using namespace lmtrain;
 
+constexpr auto kTasks = {TrainingTask::kClassification, TrainingTask::kRegression,
+                         TrainingTask::kTagging, TrainingTask::kQuestionAnswering,
+                         TrainingTask::kInstructionTuning};
+
 void read(const std::filesystem::path& file, TrainingTask task, const LabelledConfig& config) {
   try {
     read_labelled(file, task, config, [&](LabelledText&& text) {
       if (text.words.size() != text.tags.size()) __builtin_trap();
+      if (text.num_asked > text.messages.size()) __builtin_trap();
       for (const KnownAnswer& answer : text.answers) {
         const auto begin = static_cast<size_t>(answer.begin);
         if (text.texts.pair.compare(begin, answer.text.size(), answer.text) != 0) __builtin_trap();
@@ -25,18 +30,16 @@ void read(const std::filesystem::path& file, TrainingTask task, const LabelledCo
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using enum TrainingTask;
   LabelledConfig config;
   config.pair = "pair";
   for (const char* name : {"a.csv", "a.tsv", "a.jsonl", "a.conll"}) {
     const std::filesystem::path file = file_of_bytes(data, size, name);
-    for (const TrainingTask task : {kClassification, kRegression, kTagging, kQuestionAnswering})
-      read(file, task, config);
+    for (const TrainingTask task : kTasks) read(file, task, config);
   }
   const std::filesystem::path file = file_of_bytes(data, size, "b");
   for (const LabelledLayout layout : all_values<LabelledLayout>()) {
     config.layout = layout;
-    for (const TrainingTask task : {kClassification, kRegression, kTagging, kQuestionAnswering})
+    for (const TrainingTask task : kTasks)
       if (layout != LabelledLayout::kFields && suits(layout, task)) read(file, task, config);
   }
   try {

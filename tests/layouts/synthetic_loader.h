@@ -14,8 +14,9 @@ class SyntheticLoader : public Loader {
  public:
   // For encoders with a language head, samples are pairs of segments and every third token is
   // masked; of each dozen, samples 8 and later have no masked token. Of decoders these learn some
-  // tokens alone, as of instructions the answers. Heads of labels get labels of unequal weights,
-  // and as many samples without one.
+  // tokens alone, as of instructions the answers, where the vocabulary is small: each token of a
+  // large one is then so rare that rounding decides AdamW's steps. Heads of labels get labels of
+  // unequal weights, and as many samples without one.
   SyntheticLoader(const ModelConfig& model, int64_t sequence_length)
       : Loader(sequence_length, SampleOrder::kPermutedEachEpoch, 5), model_(model) {
     set_num_samples(48);
@@ -48,7 +49,8 @@ class SyntheticLoader : public Loader {
         if (index % 12 < 8 && i % 3 == 1) batch.weights[begin + i] = 1.0F;
       } else if (i > 0) {
         batch.labels[begin + i - 1] = token;
-        if (index % 12 < 8 || i % 6 > 2) batch.weights[begin + i - 1] = 1.0F;
+        const bool is_asked = index % 12 >= 8 && i % 6 <= 2 && model_.vocab_size < 1000;
+        batch.weights[begin + i - 1] = is_asked ? 0.0F : 1.0F;
       }
     }
     if (model_.has_sentence_head()) batch.sentence_labels[row] = index % 5 == 0 ? -1 : index % 2;

@@ -128,6 +128,14 @@ mpirun -n 2 "$LMTRAIN" tune.yaml run.name=early2 "${early[@]}" > out.log 2>&1 ||
 expect 0 "continuing from" tune.yaml run.name=early "${early[@]}" eval.patience=0 train.steps=$((best + 16))
 expect 64 "eval.measure = acuracy is not measured with task = classification, did you mean accuracy? (measured: loss, accuracy" tune.yaml run.name=none eval.measure=acuracy
 
+# Its card says what it does, and how well; what only people know is asked for.
+"$LMTRAIN" card runs/one report.licence=MIT --out card.md 2> card.log || fail "$(tail -3 card.log)"
+for line in 'pipeline_tag: text-classification' 'license: "mit"\|license: mit' 'type: accuracy' '  training_type: fine-tuning' '^| validation, f1 | 0' \
+  'It began with the weights of `runs/base`. Labels: no, yes' '^| Emissions of the electricity' '(`report.limits`)'; do
+  grep -q "$line" card.md || fail "the card does not say $line: $(head -60 card.md)"
+done
+grep -q 'report.languages, report.intended_use' card.log && ! grep -q 'report.licence' card.log || fail "what the card lacks is not said: $(cat card.log)"
+
 # The trained model is asked, exported, and trained on for other labels.
 "$LMTRAIN" predict runs/one --text "he his it" > out.log 2>&1 || fail "$(tail -3 out.log)"
 grep -q '"label":"\(no\|yes\)"' out.log || fail "no label: $(cat out.log)"

@@ -7,7 +7,7 @@ LMTRAIN=$1
 printf '{"context": "the of", "choices": ["and", "to"], "answer": 0}\n' > choice.jsonl
 printf '{"first": "the of and", "second": "and of the", "group": "a"}\n' > pairs.jsonl
 head -c 2000 text/corpus > some.txt
-"$LMTRAIN" config.yaml train.steps=20 'eval.tasks=[{task: perplexity, path: some.txt}, {task: choice, path: choice.jsonl, name: mine}]' \
+"$LMTRAIN" config.yaml train.steps=20 'eval.tasks=[{task: perplexity, path: some.txt}, {task: choice, path: choice.jsonl, name: mine}, {task: pairs, path: pairs.jsonl}]' \
   eval.tasks_interval=10 'eval.prompts=["the of"]' eval.samples=1 > train.log 2>&1 || fail "training: $(tail -3 train.log)"
 [ "$(grep -c '"task":"some"' runs/test/metrics.jsonl)" = 2 ] || fail "the task was not evaluated at steps 10 and 20"
 grep -q "task mine  accuracy" runs/test/log.txt || fail "the log does not name the task"
@@ -15,6 +15,8 @@ grep -q "| some | bits_per_byte |" runs/test/report.md || fail "the report has n
 grep -q "^the of" runs/test/report.md || fail "the sample does not go on from its prompt"
 grep -q "task: choice" runs/test/config.yaml || fail "the config of the run lacks the tasks"
 "$LMTRAIN" config runs/test/config.yaml > /dev/null || fail "the config of the run cannot be read"
+"$LMTRAIN" card runs/test > card.md 2> /dev/null || fail "no card"
+grep -q '^| pairs: a | [01]\.000 | .* | 1 |$' card.md || fail "the card has no share of the group: $(grep -A8 '## Bias' card.md)"
 expect 64 "is no file" config.yaml run.name=other 'eval.tasks=[{task: choice, path: nowhere.jsonl}]'
 expect 64 "no effect without eval.tasks" config.yaml run.name=other eval.tasks_interval=5
 

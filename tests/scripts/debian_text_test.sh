@@ -58,3 +58,4 @@ open(sys.argv[1], "wb").write(head + b"".join(tables) + texts)
 PY
 text "$1" messages
 expect messages.csv 'en,de\nfile not found,Datei nicht gefunden\none file,eine Datei\n'
+expect messages.txt 'file not found\nDatei nicht gefunden\none file\neine Datei\n'

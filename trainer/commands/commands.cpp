@@ -25,6 +25,7 @@ Command add_inspect(CLI::App& program);
 Command add_checkpoint(CLI::App& program);
 Command add_runs(CLI::App& program);
 Command add_report(CLI::App& program);
+Command add_card(CLI::App& program);
 Command add_compare(CLI::App& program);
 Command add_emissions(CLI::App& program);
 Command add_audit(CLI::App& program);
@@ -43,8 +44,8 @@ std::vector<CommandGroup> add_commands(CLI::App& program) {
         add_import(program), add_export(program)}},
       {"Inspect",
        {add_config(program), add_inspect(program), add_checkpoint(program), add_runs(program),
-        add_report(program), add_compare(program), add_emissions(program), add_audit(program),
-        add_doctor(program), add_restore_caps(program)}},
+        add_report(program), add_card(program), add_compare(program), add_emissions(program),
+        add_audit(program), add_doctor(program), add_restore_caps(program)}},
   };
 }
 

@@ -76,6 +76,17 @@ void write_provenance(const RunFolder& folder, const std::string& command_line,
   write_file_durably(folder.provenance(), provenance.dump(1) + "\n");
 }
 
+namespace {
+
+// Any of which ends a text.
+std::vector<int32_t> end_tokens_of(const RunData& data) {
+  std::vector<int32_t> ends = {data.tokenizer.end_of_text()};
+  if (data.answer_end) ends.push_back(*data.answer_end);
+  return ends;
+}
+
+}  // namespace
+
 TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& job,
                         Communicator* ranks, const std::function<void()>& pause) {
   const Tokenizer& tokenizer = job.data.tokenizer;
@@ -83,7 +94,7 @@ TaskMetrics evaluate_on(const TaskConfig& task, const Model& model, const Job& j
       evaluate_task({.model = model,
                      .tokenizer = tokenizer,
                      .start_token = job.data.start_token,
-                     .end_tokens = {tokenizer.end_of_text()},
+                     .end_tokens = end_tokens_of(job.data),
                      .device = job.compute.device.device,
                      .ranks = ranks},
                     task, [&](size_t, size_t, const nlohmann::ordered_json&) { pause(); });
@@ -103,8 +114,7 @@ std::vector<TextSample> sample_answers(Engine& engine, const RunData& data, cons
   DecodingOptions options;
   options.temperature = 0.0;
   options.max_new_tokens = config.eval.sample_tokens;
-  options.end_tokens = {tokenizer.end_of_text()};
-  if (const auto end = answer_end(data)) options.end_tokens.push_back(*end);
+  options.end_tokens = end_tokens_of(data);
   const int64_t count = std::min(config.eval.samples, examples.size());
   for (int64_t i = 0; i < count; ++i) {
     const Example example = examples.at(i);
@@ -144,7 +154,7 @@ std::vector<TextSample> sample_texts(const Model& model, const RunData& data, co
   for (int64_t i = 0; i < config.eval.samples; ++i) {
     DecodingOptions options;
     options.max_new_tokens = config.eval.sample_tokens;
-    options.end_tokens = {tokenizer.end_of_text()};
+    options.end_tokens = end_tokens_of(data);
     options.seed = static_cast<uint64_t>(config.run.seed + i);
     const std::vector<std::string>& prompts = config.eval.prompts;
     const std::string prompt =

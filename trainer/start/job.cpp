@@ -29,9 +29,7 @@ void resolve_labels(Job& job) {
 
 // What ends an answer ends a text.
 void resolve_answer_end(Job& job) {
-  if (job.config().task != TrainingTask::kInstructionTuning) return;
-  if (const std::optional<int32_t> end = answer_end(job.data))
-    add_end_token(job.companions, *end, job.num_tokens);
+  if (job.data.answer_end) add_end_token(job.companions, *job.data.answer_end, job.num_tokens);
 }
 
 // Embeddings belong to the tokens for which they were learned.

@@ -146,7 +146,7 @@ void limit_validation(const Config& config, RunData& data, std::optional<int64_t
 }
 
 RunData open_loaders(const Config& config, PreparedData text) {
-  RunData data{text.tokenizer, static_cast<int32_t>(text.train.header().start_token),
+  RunData data{text.tokenizer, static_cast<int32_t>(text.train.header().start_token), std::nullopt,
                text.was_in_cache, std::move(text)};
   const PreparedData& prepared = *data.text;
   data.fingerprint = fingerprint_of(prepared, config.data);
@@ -209,11 +209,28 @@ std::unique_ptr<Loader> open_labelled_loader(const Config& config, const Prepare
   return std::make_unique<LabelledLoader>(file, rule_of(config, prepared), order, seed);
 }
 
+std::optional<int32_t> end_of_answers(const ExampleFile& examples, const Tokenizer& tokenizer) {
+  std::map<int32_t, int64_t> counts;
+  for (int64_t i = 0; i < examples.size(); ++i) {
+    const Example example = examples.at(i);
+    for (size_t k = example.ids.size(); k-- > 0;) {
+      if (example.labels[k] == 0 || !tokenizer.is_special(example.ids[k])) continue;
+      ++counts[example.ids[k]];
+      break;
+    }
+  }
+  if (counts.empty()) return std::nullopt;
+  return std::ranges::max_element(counts, {}, &std::pair<const int32_t, int64_t>::second)->first;
+}
+
 RunData open_labelled(const Config& config, PreparedExamples labelled) {
-  RunData data{labelled.tokenizer, labelled.tokenizer.begin_of_text(), labelled.was_in_cache,
-               std::nullopt, std::move(labelled)};
+  RunData data{labelled.tokenizer, labelled.tokenizer.begin_of_text(),
+               std::nullopt,       labelled.was_in_cache,
+               std::nullopt,       std::move(labelled)};
   const PreparedExamples& prepared = *data.labelled;
   data.fingerprint = prepared.train.fingerprint();
+  if (config.task == TrainingTask::kInstructionTuning)
+    data.answer_end = end_of_answers(prepared.train, prepared.tokenizer);
   data.train =
       open_labelled_loader(config, prepared, prepared.train, SampleOrder::kPermutedEachEpoch);
   if (!prepared.validation) return data;
@@ -255,23 +272,6 @@ RunData open_run_data(const Config& config, const Companions& companions, int nu
     launch.together([&] { data.emplace(open_labelled(config, std::move(labelled))); });
   }
   return std::move(*data);
-}
-
-std::optional<int32_t> answer_end(const RunData& data) {
-  std::map<int32_t, int64_t> counts;
-  const ExampleFile& examples = data.labelled->train;
-  for (int64_t i = 0; i < examples.size(); ++i) {
-    const Example example = examples.at(i);
-    for (size_t k = example.ids.size(); k-- > 0;) {
-      if (example.labels[k] == 0 || !data.tokenizer.is_special(example.ids[k])) continue;
-      ++counts[example.ids[k]];
-      break;
-    }
-  }
-  const auto most =
-      std::ranges::max_element(counts, {}, [](const auto& one) { return one.second; });
-  if (most == counts.end()) return std::nullopt;
-  return most->first;
 }
 
 int64_t count_validation_bytes(const RunData& data) {

@@ -26,6 +26,8 @@ struct SourceTokens {
 struct RunData {
   Tokenizer tokenizer;
   int32_t start_token = -1;  // that a text begins with; -1: none
+  // Of instructions the special token that most answers end with; nothing where there is none.
+  std::optional<int32_t> answer_end;
   bool was_in_cache = false;
   // One of the two: running text of language modeling, or labelled texts of any other task.
   std::optional<PreparedData> text;
@@ -56,9 +58,6 @@ PreparedExamples prepare_labelled_and_show(const Config& config, const Companion
 // wait; then all ranks open the same files. Throws CollectiveError where any rank fails.
 RunData open_run_data(const Config& config, const Companions& companions, int num_threads,
                       PhaseTracker& phases, Launch& launch);
-
-// Of instructions: the special token that most answers end with; nothing where there is none.
-std::optional<int32_t> answer_end(const RunData& data);
 
 // For a decoder: how many bytes of text the labels of the validation samples stand for.
 int64_t count_validation_bytes(const RunData& data);
