@@ -138,6 +138,14 @@ LabelMetrics regression_metrics(const std::vector<double>& truth,
           {"mean_squared_error", ratio(squares, static_cast<double>(truth.size()))}};
 }
 
+bool mark_spans(const std::vector<std::string>& tags) {
+  return std::ranges::all_of(tags, [](const std::string& tag) {
+    constexpr std::string_view kPrefixes = "BIESLU";
+    return tag == "O" ||
+           (tag.size() > 1 && tag[1] == '-' && kPrefixes.find(tag[0]) != std::string_view::npos);
+  });
+}
+
 std::vector<TagSpan> spans_of(const std::vector<std::string>& tags) {
   std::vector<TagSpan> spans;
   Tag before;

@@ -29,6 +29,9 @@ LabelMetrics classification_metrics(const Confusion& confusion);
 LabelMetrics regression_metrics(const std::vector<double>& truth,
                                 const std::vector<double>& predicted);
 
+// Whether tags mark spans, as O, B-PER and I-PER do; those of parts of speech do not.
+bool mark_spans(const std::vector<std::string>& tags);
+
 // A run of tags of one type, such as B-PER I-PER.
 struct TagSpan {
   std::string type;

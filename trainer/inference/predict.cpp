@@ -18,12 +18,6 @@ using json = nlohmann::ordered_json;
 // The labels of the sentence head that pretraining trains on pairs of segments.
 const std::vector<std::string> kSentenceLabels = {"together", "apart"};
 
-json rows_of(const at::Tensor& logits) {
-  json rows = json::array();
-  for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers(logits[i]));
-  return rows;
-}
-
 json of_text(const ModelConfig& model, const at::Tensor& logits) {
   if (model.is_regression()) return {{"value", logits[0].item<double>()}};
   const std::vector<double> probabilities = numbers(logits.to(at::kDouble).softmax(-1));
@@ -51,6 +45,12 @@ json of_question(const Tokenizer& tokenizer, const EncodedText& encoded, const a
 }
 
 }  // namespace
+
+json rows_of(const at::Tensor& logits) {
+  json rows = json::array();
+  for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers(logits[i]));
+  return rows;
+}
 
 const std::vector<std::string>& labels_of_texts(const ModelConfig& model) {
   return model.has_sentence_head() ? kSentenceLabels : model.labels;
@@ -84,22 +84,36 @@ void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& text
   }
 }
 
-std::vector<json> predict_labels(const LoadedModel& loaded, const std::vector<EncodedText>& texts,
-                                 std::span<const size_t> places) {
+std::vector<at::Tensor> label_logits(const LoadedModel& loaded,
+                                     const std::vector<EncodedText>& texts,
+                                     std::span<const size_t> places) {
   const ModelConfig& model = loaded.config.model;
   const at::NoGradGuard no_gradients;
   const at::Tensor logits = loaded.model->label_logits(padded_input(model, texts, places));
   require_finite(logits);
+  const bool is_of_text = model.classifies_texts() || model.has_sentence_head();
+  std::vector<at::Tensor> of_texts;
+  for (size_t i = 0; i < places.size(); ++i) {
+    const at::Tensor own = logits[static_cast<int64_t>(i)];
+    const auto num_tokens = static_cast<int64_t>(texts[places[i]].ids.size());
+    of_texts.push_back(is_of_text ? own : own.narrow(0, 0, num_tokens));
+  }
+  return of_texts;
+}
+
+std::vector<json> predict_labels(const LoadedModel& loaded, const std::vector<EncodedText>& texts,
+                                 std::span<const size_t> places) {
+  const ModelConfig& model = loaded.config.model;
+  const std::vector<at::Tensor> logits = label_logits(loaded, texts, places);
   std::vector<json> results;
   for (size_t i = 0; i < places.size(); ++i) {
     const EncodedText& text = texts[places[i]];
-    const at::Tensor own = logits[static_cast<int64_t>(i)];
-    const bool is_of_text = model.classifies_texts() || model.has_sentence_head();
-    const auto of_each = [&] { return own.narrow(0, 0, static_cast<int64_t>(text.ids.size())); };
+    const at::Tensor& own = logits[i];
+    const bool is_of_text = own.dim() == 1;
     json result = is_of_text                  ? of_text(model, own)
-                  : model.answers_questions() ? of_question(loaded.tokenizer, text, of_each())
-                                              : of_tokens(model, of_each());
-    result["logits"] = is_of_text ? json(numbers(own)) : rows_of(of_each());
+                  : model.answers_questions() ? of_question(loaded.tokenizer, text, own)
+                                              : of_tokens(model, own);
+    result["logits"] = is_of_text ? json(numbers(own)) : rows_of(own);
     result["ids"] = text.ids;
     results.push_back(std::move(result));
   }

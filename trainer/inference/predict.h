@@ -16,6 +16,9 @@ namespace lmtrain {
 // The labels of the label head, or of the sentence head: "together" and "apart".
 const std::vector<std::string>& labels_of_texts(const ModelConfig& model);
 
+// A matrix as a list of lists.
+nlohmann::ordered_json rows_of(const at::Tensor& logits);
+
 struct Answer {
   AnswerSpan span;
   std::string text;
@@ -27,6 +30,11 @@ Answer answer_of(const Tokenizer& tokenizer, const EncodedText& text, const at::
 // Throws ConfigError where the model's head says nothing of labels, and for a text without the
 // pair that it needs.
 void require_labels(const LoadedModel& loaded, const std::vector<TextPair>& texts);
+
+// The logits of each of the texts that are read at once: [labels], or [its tokens, labels].
+std::vector<at::Tensor> label_logits(const LoadedModel& loaded,
+                                     const std::vector<EncodedText>& texts,
+                                     std::span<const size_t> places);
 
 // Returns for each of the texts that are read at once {.., "logits", "ids"}, where the first keys
 // depend on the head:

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "trainer/config/measures.h"
 #include "trainer/evaluation/label_metrics.h"
+#include "trainer/inference/predict_samples.h"
 
 namespace lmtrain {
 namespace {
@@ -38,15 +39,6 @@ TaskMetrics metrics_of(const LabelMetrics& values, const std::string& wanted,
 
 int64_t as_label(double value) { return static_cast<int64_t>(value); }
 
-// Tags such as O, B-PER and I-PER mark spans; those of parts of speech do not.
-bool mark_spans(const std::vector<std::string>& names) {
-  return std::ranges::all_of(names, [](const std::string& name) {
-    constexpr std::string_view kPrefixes = "BIESLU";
-    return name == "O" ||
-           (name.size() > 1 && name[1] == '-' && kPrefixes.find(name[0]) != std::string_view::npos);
-  });
-}
-
 std::vector<std::string> names_of(const std::vector<std::string>& names,
                                   const std::vector<int64_t>& labels) {
   std::vector<std::string> texts;
@@ -68,23 +60,17 @@ bool has_passages_without_answer(const PreparedExamples& prepared) {
 
 // The best answer of the windows of a passage; "" where it has none.
 std::string answer_of(const std::string& passage, const ExampleFile& examples,
-                      const std::vector<const EvaluatedSample*>& windows, bool may_have_none) {
-  const EvaluatedSample* best = nullptr;
-  double none = 0;
-  for (const EvaluatedSample* window : windows) {
-    const std::vector<double>& prediction = window->predictions;
-    none = best == nullptr ? prediction[3] : std::min(none, prediction[3]);
-    if (best == nullptr || prediction[2] > best->predictions[2]) best = window;
+                      const std::vector<const EvaluatedSample*>& samples, bool may_have_none) {
+  std::vector<Example> windows;
+  for (const EvaluatedSample* sample : samples) windows.push_back(examples.at(sample->place));
+  std::vector<WindowAnswer> answers;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const std::vector<double>& said = samples[i]->predictions;
+    const AnswerSpan span = {static_cast<int64_t>(said[0]), static_cast<int64_t>(said[1]), said[2]};
+    answers.push_back({&windows[i], span, said[3]});
   }
-  if (may_have_none && none > best->predictions[2]) return "";
-  const Example example = examples.at(best->place);
-  const auto byte_of = [&](double token, int64_t side) {
-    const int64_t within = static_cast<int64_t>(token) - example.passage_begin;
-    return static_cast<size_t>(example.bytes.at(static_cast<size_t>(2 * within + side)));
-  };
-  const size_t begin = std::min(passage.size(), byte_of(best->predictions[0], 0));
-  const size_t end = std::min(passage.size(), byte_of(best->predictions[1], 1));
-  return passage.substr(begin, end > begin ? end - begin : 0);
+  const PassageAnswer best = best_of_windows(passage, answers, may_have_none);
+  return passage.substr(best.begin, best.end - best.begin);
 }
 
 }  // namespace
