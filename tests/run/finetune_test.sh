@@ -184,4 +184,9 @@ head -40 train.tsv > held.tsv
 expect 0 "240 labelled samples of at most .* tokens for training, 39 samples for validation" held.yaml run.name=held \
   'data.labelled.held_out=[held.tsv]' train.steps=2
 expect 0 "labels      no, yes" prepare tune.yaml
+
+# The config that a run leaves, which names every key, can be given again.
+for run in base one part lora early numbers tags answers; do
+  "$LMTRAIN" "runs/$run/config.yaml" > again.log 2>&1 && grep -q "extends it" again.log || fail "the config of $run cannot be given again: $(tail -1 again.log)"
+done
 echo "labelled texts are learned from, alike on all ranks"

@@ -98,6 +98,7 @@ grep -q "continuing from runs/second/checkpoints/step-00000003" out.log || fail 
 expect 65 "chats.jsonl:1: the model came with no chat template" tune.yaml run.name=none 'data.labelled.chat_template=""'
 expect 65 "data.labelled.chat_template: none.jinja does not exist" tune.yaml run.name=none data.labelled.chat_template=none.jinja
 expect 65 "pairs.csv:1: there is no column 'prompt'; the columns are ask, say" tune.yaml run.name=none data.sources='[{path: pairs.csv}]'
-expect 64 "data.isolate_documents has no effect with task = instruction_tuning; data.labelled.pack says" tune.yaml run.name=none data.isolate_documents=false
+"$LMTRAIN" runs/one/config.yaml > out.log 2>&1 && grep -q "has finished" out.log || fail "the config of the run cannot be given again: $(tail -3 out.log)"
+expect 64 "data.isolate_documents = false does not go with data.labelled.pack" tune.yaml run.name=none data.isolate_documents=false
 expect 64 "schedule.warmup_steps has no effect with schedule.warmup_ratio" tune.yaml run.name=none schedule.warmup_steps=3
 expect 64 "data.labelled.text has no effect with task = instruction_tuning" tune.yaml run.name=none data.labelled.text=x

@@ -45,6 +45,12 @@ std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>&
   return loaded.name + ": ";
 }
 
+bool is_changed(const LoadedConfig& loaded, const std::string& key) {
+  if (!loaded.positions.is_set(key)) return false;
+  return std::ranges::any_of(config_changes(values_of(Config{}), values_of(loaded.config)),
+                             [&](const ConfigChange& change) { return change.key == key; });
+}
+
 std::string print_config(Config config, ConfigText text) {
   Config defaults;
   return config_yaml(describe(config), describe(defaults), text);

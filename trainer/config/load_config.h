@@ -23,6 +23,10 @@ struct LoadedConfig {
 // name where none has.
 std::string place_of(const LoadedConfig& loaded, const std::vector<std::string>& keys);
 
+// Whether the key was given another value than its default. What a key says that has no effect is
+// refused by this and not by its place: a run's own config.yaml gives all keys.
+bool is_changed(const LoadedConfig& loaded, const std::string& key);
+
 // Defaults, then the file (none when `path` is empty), then each "key.sub=value" in turn. Throws
 // ConfigError for anything that it does not understand completely. Writes no file.
 LoadedConfig load_config(const std::filesystem::path& path,

@@ -37,8 +37,15 @@ ModelConfig with_some_labels(const Config& config) {
 void resolve_task(LoadedConfig& loaded) {
   Config& config = loaded.config;
   ModelConfig& model = config.model;
-  if (config.task == TrainingTask::kInstructionTuning && config.data.labelled.pack)
-    config.data.isolate_documents = true;
+  if (config.task == TrainingTask::kInstructionTuning && config.data.labelled.pack) {
+    bool& isolates = config.data.isolate_documents;
+    if (loaded.positions.is_set("data.isolate_documents") && !isolates) {
+      throw ConfigError(cat(place_of(loaded, {"data.isolate_documents"}),
+                            "data.isolate_documents = false does not go with data.labelled.pack: "
+                            "the texts of a sequence each see themselves alone; leave it out"));
+    }
+    isolates = true;
+  }
   if (predicts_text(config.task)) {
     if (!model.has_label_head()) return;
     throw ConfigError(cat(place_of(loaded, {"model.head", "task"}), "model.head = ", model.head,
@@ -55,13 +62,15 @@ void resolve_task(LoadedConfig& loaded) {
   }
   model.head = head;
   if (has_label_names(config.task)) return;
-  if (loaded.positions.is_set("model.labels")) {
+  const std::vector<std::string> labels = config.task == TrainingTask::kRegression
+                                              ? std::vector<std::string>{"value"}
+                                              : std::vector<std::string>();
+  if (is_changed(loaded, "model.labels") && model.labels != labels) {
     throw ConfigError(cat(place_of(loaded, {"model.labels"}),
                           "model.labels has no effect with task = ", config.task,
                           "; leave it out"));
   }
-  model.labels.clear();
-  if (config.task == TrainingTask::kRegression) model.labels = {"value"};
+  model.labels = labels;
 }
 
 }  // namespace lmtrain

@@ -52,13 +52,6 @@ void check_model(const LoadedConfig& loaded) {
                           " is more than model.max_positions = ", c.model.max_positions,
                           "; lower the first or raise the second"));
   }
-  const bool trains_tokenizer = c.tokenizer.path.empty();
-  if (trains_tokenizer && c.model.vocab_size != 0 && c.model.vocab_size < c.tokenizer.vocab_size) {
-    throw ConfigError(cat(place_of(loaded, {"model.vocab_size", "tokenizer.vocab_size"}),
-                          "model.vocab_size = ", c.model.vocab_size,
-                          " is less than tokenizer.vocab_size = ", c.tokenizer.vocab_size,
-                          "; make it 0 to take the tokenizer's, or a larger number"));
-  }
 }
 
 // The first key that was set to another value than its default although this model, or a run
@@ -184,7 +177,7 @@ void check_counts(const LoadedConfig& loaded) {
 void check_retention(const LoadedConfig& loaded) {
   const CheckpointConfig& checkpoint = loaded.config.checkpoint;
   const int64_t validation = loaded.config.eval.interval;
-  if (checkpoint.interval && loaded.positions.is_set("checkpoint.mtbf_hours")) {
+  if (checkpoint.interval && is_changed(loaded, "checkpoint.mtbf_hours")) {
     throw ConfigError(
         cat(place_of(loaded, {"checkpoint.mtbf_hours"}),
             "checkpoint.mtbf_hours has no effect with checkpoint.interval = ", *checkpoint.interval,
@@ -207,7 +200,7 @@ void check_retention(const LoadedConfig& loaded) {
 
 void check_spikes(const LoadedConfig& loaded) {
   const char* const key = "train.spikes.max_roll_backs";
-  if (!loaded.positions.is_set(key) || loaded.config.train.spikes.policy == SpikePolicy::kRollBack)
+  if (!is_changed(loaded, key) || loaded.config.train.spikes.policy == SpikePolicy::kRollBack)
     return;
   throw ConfigError(cat(place_of(loaded, {key}), key, " has no effect with train.spikes.policy = ",
                         loaded.config.train.spikes.policy, "; leave it out or set roll_back"));
@@ -319,7 +312,7 @@ void check_pauses(const LoadedConfig& loaded) {
   if (!schedule.pause_above) {
     for (const char* key :
          {"energy.schedule.intensity", "energy.schedule.max_delay", "energy.schedule.mode"}) {
-      if (loaded.positions.is_set(key))
+      if (is_changed(loaded, key))
         throw ConfigError(cat(place_of(loaded, {key}), key,
                               " has no effect without energy.schedule.pause_above; set that too"));
     }
@@ -358,7 +351,7 @@ void check_tasks(const LoadedConfig& loaded) {
                             " is for models that predict the next token; an encoder has pairs"));
     }
   }
-  if (tasks.empty() && loaded.positions.is_set("eval.tasks_interval")) {
+  if (tasks.empty() && is_changed(loaded, "eval.tasks_interval")) {
     throw ConfigError(cat(place_of(loaded, {"eval.tasks_interval"}),
                           "eval.tasks_interval has no effect without eval.tasks; leave it out"));
   }
@@ -384,7 +377,7 @@ void check_phase(const LoadedConfig& loaded) {
 
 void check_schedule(const LoadedConfig& loaded) {
   if (loaded.config.schedule.warmup_ratio == 0.0) return;
-  if (!loaded.positions.is_set("schedule.warmup_steps")) return;
+  if (!is_changed(loaded, "schedule.warmup_steps")) return;
   throw ConfigError(cat(place_of(loaded, {"schedule.warmup_steps"}),
                         "schedule.warmup_steps has no effect with schedule.warmup_ratio; leave one "
                         "of them out"));

@@ -47,8 +47,6 @@ void check_labelled(const LoadedConfig& loaded) {
   if (!has_instructions) {
     of_running_text.insert(of_running_text.end(), {"data.isolate_documents", "train.z_loss"});
     if (!c.eval.tasks.empty()) refuse("eval.tasks", "leave them out: they ask a language model");
-  } else if (loaded.positions.is_set("data.isolate_documents")) {
-    refuse("data.isolate_documents", "data.labelled.pack says how texts share a sequence");
   }
   if (const std::string idle = find_changed_key(c, of_running_text); !idle.empty())
     refuse(idle, "leave it out");
@@ -70,7 +68,7 @@ void check_labelled(const LoadedConfig& loaded) {
   add(is_of_answers, {"stride"});
   add(is_of_texts, {"truncation"});
   for (const std::string& key : others) {
-    if (loaded.positions.is_set(key))
+    if (is_changed(loaded, key))
       refuse(key, cat("leave it out",
                       is_by_fields ? "" : ", as data.labelled.layout says what is read"));
   }
@@ -91,7 +89,7 @@ void check_labelled(const LoadedConfig& loaded) {
                           "data.labelled.layout = ", labelled.layout,
                           " does not go with task = ", c.task));
   }
-  if (!labelled.held_out.empty() && loaded.positions.is_set("data.validation_fraction")) {
+  if (!labelled.held_out.empty() && is_changed(loaded, "data.validation_fraction")) {
     throw ConfigError(cat(place_of(loaded, {"data.validation_fraction"}),
                           "data.validation_fraction has no effect with data.labelled.held_out; "
                           "leave one of them out"));
@@ -140,7 +138,7 @@ void check_adapters(const LoadedConfig& loaded) {
   if (!lora.is_on()) {
     for (const char* key :
          {"lora.alpha", "lora.targets", "lora.scaling", "lora.bias", "lora.init_from"}) {
-      if (loaded.positions.is_set(key))
+      if (is_changed(loaded, key))
         throw ConfigError(cat(place_of(loaded, {key}), key,
                               " has no effect without adapters; set lora.rank, or leave it out"));
     }

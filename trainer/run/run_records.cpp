@@ -33,8 +33,9 @@ using nlohmann::json;
 std::string what_it_means(const RunFacts& facts) {
   std::string text;
   if (facts.bits_per_byte) {
-    text += cat(", bits per byte ", fixed(*facts.bits_per_byte, 3), ", bigram model ",
-                fixed(facts.bigram_bits_per_byte.value_or(0), 3));
+    text += cat(", bits per byte ", fixed(*facts.bits_per_byte, 3));
+    if (facts.bigram_bits_per_byte)
+      text += cat(", bigram model ", fixed(*facts.bigram_bits_per_byte, 3));
   }
   if (facts.masked_accuracy) {
     text += cat(", masked tokens predicted ", fixed(100 * *facts.masked_accuracy, 1),
