@@ -108,12 +108,12 @@ std::string amount_of(const PreparedData& text) {
 
 std::string amount_of(const PreparedExamples& labelled, int64_t num_sequences) {
   const int64_t num_samples = labelled.train.size();
-  return cat(counted(num_samples, "labelled sample"), " of at most ",
-             counted(labelled.train.longest(), "token"),
-             num_sequences < num_samples ? cat(", packed into ", counted(num_sequences, "sequence"))
-                                         : "",
-             " for training, ",
-             labelled.validation ? counted(labelled.validation->size(), "sample") : "none");
+  return cat(
+      counted(num_samples, "labelled sample"), " of at most ",
+      counted(labelled.train.longest(), "token"),
+      num_sequences < num_samples ? cat(", packed into ", counted(num_sequences, "sequence")) : "",
+      " for training, ",
+      labelled.validation ? counted(labelled.validation->size(), "sample") : "none");
 }
 
 // How much text there is, and how often the run reads it.
@@ -122,11 +122,11 @@ void log_data(const Job& job) {
   const auto read = static_cast<double>(train.steps) * static_cast<double>(train.global_batch_size);
   const int64_t num_sequences = job.data.train->num_samples();
   const double passes = read / static_cast<double>(num_sequences);
-  log_info(cat("text: ",
-               job.data.text ? amount_of(*job.data.text)
-                             : amount_of(*job.data.labelled, num_sequences),
-               " for validation; ", with_commas(train.steps), " steps read ",
-               fixed(passes, passes < 10 ? 2 : 0), " times as much as there is for training"));
+  log_info(
+      cat("text: ",
+          job.data.text ? amount_of(*job.data.text) : amount_of(*job.data.labelled, num_sequences),
+          " for validation; ", with_commas(train.steps), " steps read ",
+          fixed(passes, passes < 10 ? 2 : 0), " times as much as there is for training"));
 }
 
 std::unique_ptr<CheckpointSaver> make_saver(const RunBeginning& run, Launch& launch) {
