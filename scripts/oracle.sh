@@ -28,6 +28,8 @@ say "scripts/check_commands.py: embed, predict, fill-mask and score against sent
 "$oracle/bin/python" scripts/check_commands.py build/lmtrain
 say "scripts/check_finetuning.py: training on labelled texts against transformers and peft, measures against scikit-learn and seqeval"
 "$oracle/bin/python" scripts/check_finetuning.py build/lmtrain
+say "scripts/check_instructions.py: learned tokens against TRL, training on answers against transformers"
+"$oracle/bin/python" scripts/check_instructions.py build/lmtrain
 say "scripts/check_explain.py: contributions against captum, attention against transformers, the page in a browser"
 "$oracle/bin/python" scripts/check_explain.py build/lmtrain
 say "scripts/check_evaluation.py: tasks against lm-evaluation-harness and textbook formulas"
