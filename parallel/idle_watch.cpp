@@ -45,7 +45,7 @@ void IdleWatch::look(const RankActivity::Seen& seen, double seconds, const Signs
       !seen.is_in_operation &&
       (signs.waits_for_a_disk || seen.waits_for_save ||
        (signs.is_busy && !(is_regular(phase_) && of_phase().size() >= kEnough)));
-  idle_ = is_believed ? 0 : idle_ + seconds;
+  idle_ = is_believed ? 0 : idle_ + std::max(0.0, seconds - signs.starved_seconds);
 }
 
 double IdleWatch::limit_seconds(double least_seconds) const {

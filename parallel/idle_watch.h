@@ -30,11 +30,12 @@ class IdleWatch {
   struct Signs {
     bool is_busy = false;           // the process has computed, read or written since then
     bool waits_for_a_disk = false;  // its training thread does now
+    double starved_seconds = 0;     // in which that thread could run, and others had the processors
   };
   void look(const RankActivity::Seen& seen, double seconds, const Signs& signs);
 
-  // How long the rank has done nothing that is seen, and was not believed to get on; and how long
-  // it has done nothing that is seen.
+  // How long the rank has done nothing that is seen, and was not believed to get on, without the
+  // time in which it was starved; and how long it has done nothing that is seen.
   double idle_seconds() const { return idle_; }
   double unseen_seconds() const { return unseen_; }
   // How long that may last: max(least, 3 x the 99th percentile of what the phase took before).

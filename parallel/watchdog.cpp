@@ -56,12 +56,18 @@ void put(std::array<char, N>& to, const std::string& text) {
   std::memcpy(to.data(), text.data(), std::min(N - 1, text.size()));
 }
 
-// CPU seconds and bytes that the process has taken so far.
+// What the process has taken so far, and what its training thread has waited for a processor.
 struct Usage {
   double cpu_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+  double starved_seconds = 0;
   double bytes = 0;
 
-  Usage() {
+  explicit Usage(pid_t thread) {
+    // Nanoseconds on a processor, and ready to run without one; not every kernel tells.
+    double ran = 0;
+    double waited = 0;
+    if (std::ifstream(cat("/proc/self/task/", thread, "/schedstat")) >> ran >> waited)
+      starved_seconds = 1e-9 * waited;
     std::ifstream file("/proc/self/io");
     std::string name;
     double value = 0;
@@ -71,9 +77,15 @@ struct Usage {
   }
 };
 
-// Whether there was more between two looks than what threads that wait take.
+double starved_seconds(const Usage& before, const Usage& now) {
+  return now.starved_seconds - before.starved_seconds;
+}
+
+// Whether there was more between two looks than what threads that wait take; what a thread would
+// have computed that had no processor counts.
 bool is_busy(const Usage& before, const Usage& now, double seconds) {
-  return now.cpu_seconds - before.cpu_seconds > 0.2 * seconds || now.bytes - before.bytes > 1e6;
+  const double wanted = now.cpu_seconds - before.cpu_seconds + starved_seconds(before, now);
+  return wanted > 0.2 * seconds || now.bytes - before.bytes > 1e6;
 }
 
 // The letter that the kernel gives the state of a process or thread: T is stopped, D waits for a
@@ -145,12 +157,12 @@ class Watchdog::Thread {
   };
 
   void run() {
-    Usage usage;
+    Usage usage(watched_thread_id_);
     std::unique_lock lock(mutex_);
     do {  // at once, so that each rank is known by its process and host
       const WatchdogOptions options = options_;
       lock.unlock();
-      const Usage usage_now;
+      const Usage usage_now(watched_thread_id_);
       look(options, usage, usage_now);
       usage = usage_now;
       lock.lock();
@@ -180,7 +192,8 @@ class Watchdog::Thread {
   void look(const WatchdogOptions& options, const Usage& before, const Usage& now) {
     const double passed = clock_.advance(monotonic_seconds());
     const RankActivity::Seen seen = activity_.now();
-    idle_.look(seen, passed, {is_busy(before, now, passed), waits_for_a_disk()});
+    idle_.look(seen, passed,
+               {is_busy(before, now, passed), waits_for_a_disk(), starved_seconds(before, now)});
     mine_.step = seen.step;
     mine_.phase = seen.phase;
     mine_.is_in_operation = seen.is_in_operation;

@@ -41,6 +41,21 @@ TEST(IdleWatch, TheLimitIsThreeTimesWhatThePhaseTook) {
   EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
 }
 
+// Defect: on a machine where others have the processors, a rank that would compute counts as one
+// that hangs, in a phase whose time is known.
+TEST(IdleWatch, SecondsWithoutAProcessorDoNotCount) {
+  IdleWatch watch;
+  int64_t progress = 0;
+  for (int i = 0; i < 50; ++i) watch.look(seen_at(++progress), 1.0, {.is_busy = true});
+  EXPECT_EQ(watch.limit_seconds(30), 30);
+  for (int i = 0; i < 100; ++i)
+    watch.look(seen_at(progress), 1.0, {.is_busy = true, .starved_seconds = 0.9});
+  EXPECT_NEAR(watch.idle_seconds(), 10, 1e-9);
+  EXPECT_NEAR(watch.unseen_seconds(), 100, 1e-9);
+  for (int i = 0; i < 31; ++i) watch.look(seen_at(progress), 1.0, {.is_busy = true});
+  EXPECT_GT(watch.idle_seconds(), watch.limit_seconds(30));
+}
+
 // Defect: a first step that takes minutes counts as a hang, or a rank that sleeps for ever does
 // not.
 TEST(IdleWatch, ARankThatWorksIsBelievedUntilItsPhaseIsKnown) {

@@ -11,6 +11,7 @@ expect 0 "report" config.yaml eval.interval=5 checkpoint.keep=1 checkpoint.keep_
 [ "$(names test)" = "step-00000020 step-00000035 step-00000040" ] || fail "these stay: $(names test)"
 expect 64 "checkpoint.keep_best needs a validation at each checkpoint: eval.interval = 20 must divide checkpoint.interval = 5" \
   config.yaml run.name=refused checkpoint.keep_best=2
+expect 64 "checkpoint.keep_best has no effect with checkpoint.interval = 0" config.yaml run.name=refused checkpoint.keep_best=2 checkpoint.interval=0
 
 expect 0 "runs/test/checkpoints/step-00000040  step 40 .* validation loss [0-9.]*  [0-9.]* KiB" checkpoint list runs/test
 [ "$("$LMTRAIN" checkpoint list runs/test --json | wc -l)" = 3 ] || fail "list --json"

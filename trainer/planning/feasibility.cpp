@@ -189,7 +189,12 @@ void check_retention(const LoadedConfig& loaded) {
                           checkpoint.interval ? "0" : "auto",
                           ", which saves at no steps known beforehand; set an interval"));
   }
-  if (checkpoint.keep_best == 0 || checkpoint.interval == 0) return;
+  if (checkpoint.keep_best == 0) return;
+  if (checkpoint.interval == 0) {
+    throw ConfigError(cat(place_of(loaded, {"checkpoint.keep_best"}),
+                          "checkpoint.keep_best has no effect with checkpoint.interval = 0, which "
+                          "saves at the end alone; set an interval"));
+  }
   if (checkpoint.interval && validation > 0 && *checkpoint.interval % validation == 0) return;
   throw ConfigError(cat(
       place_of(loaded, {"checkpoint.keep_best"}),
