@@ -88,6 +88,7 @@ expect 64 "run.continue_from = runs/second was made with another config: optimiz
   tune.yaml run.name=none "${phase[@]}" run.continue_from=runs/second 'optimizer.betas=[0.8, 0.9]'
 expect 64 "has checkpoints of its own and did not begin with that one" tune.yaml run.name=third "${phase[@]}" run.continue_from=runs/first run.seed=4 data.sequence_length=32 train.steps=9
 expect 64 "leave one of them out" tune.yaml run.name=none "${phase[@]}" run.continue_from=runs/second run.resume=runs/first
+expect 66 "run.continue_from: there is no checkpoint at runs/nowhere" tune.yaml run.name=none "${phase[@]}" run.continue_from=runs/nowhere
 # A phase is resumed as any run, with its own steps.
 "$LMTRAIN" tune.yaml run.name=second "${phase[@]}" train.steps=3 run.continue_from=runs/first > out.log 2>&1 || fail "$(tail -3 out.log)"
 grep -q "has finished its 3 steps" out.log || fail "$(cat out.log)"

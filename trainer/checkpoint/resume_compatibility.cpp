@@ -42,10 +42,12 @@ std::vector<std::string> names_to_allow() {
 }
 
 // What a new phase changes: the text and how it is read, the training loop but not its precision,
-// and the seed.
+// and the seed. Where the first weights were from does not matter any more, and of a tokenizer the
+// content is compared.
 bool is_of_phase(const std::string& key) {
   return key.starts_with("data.") || key == "run.seed" || key == "task" ||
-         (key.starts_with("train.") && key != "train.precision");
+         (key.starts_with("train.") && key != "train.precision") || key == "model.init_from" ||
+         key == "lora.init_from" || key == "tokenizer.vocab_size";
 }
 
 }  // namespace

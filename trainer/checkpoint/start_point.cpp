@@ -103,11 +103,16 @@ StartPoint find_start_point(const Config& config, const RunFolder& folder) {
   const std::string& phase = config.run.continue_from;
   const bool is_path = resume.from == ResumeFrom::kPath;
   if (const std::string& other = is_path ? resume.path : phase; !other.empty()) {
+    const char* const key = is_path ? "run.resume" : "run.continue_from";
     if (start.checkpoint.empty()) {
-      start.checkpoint = resolve_checkpoint(other, CheckpointCheck::kFilesAndValues);
+      try {
+        start.checkpoint = resolve_checkpoint(other, CheckpointCheck::kFilesAndValues);
+      } catch (const Error& error) {
+        throw Error(error.code(), cat(key, ": ", error.what()));
+      }
       start.is_of_last_phase = !is_path;
     } else {
-      check_began_with(is_path ? "run.resume" : "run.continue_from", other, folder);
+      check_began_with(key, other, folder);
     }
   }
   if (start.checkpoint.empty()) return start;

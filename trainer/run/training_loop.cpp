@@ -72,7 +72,8 @@ class Loop {
       if (budget_.is_spent()) return end_without_work(done);
       at_step(done, [&] { begin_pauses(done); });
       caps_.emplace(config_.energy, job_.compute.device, recorder_, launch_);
-      const bool begins = beginning_.start.checkpoint.empty();
+      const StartPoint& start = beginning_.start;
+      const bool begins = start.checkpoint.empty() || start.is_of_last_phase;
       if (begins || last_saved_ == done) at_step(done, [&] { work_between_steps(done); });
       evaluation_.note_patience();
       while (done < config_.train.steps && !evaluation_.has_lost_patience()) {

@@ -103,13 +103,13 @@ TEST(ResumeCompatibility, RefusesNamesThatAllowNothing) {
 // Defect: a phase that may not read other text, or that may go on with another optimizer or model.
 TEST(ResumeCompatibility, ANewPhaseHasItsOwnTextLoopAndSeed) {
   const Config before = load_config("", {}).config;
-  EXPECT_NO_THROW(
-      check_new_phase(before,
-                      load_config("", {"data.sequence_length=64", "data.validation_fraction=0.2",
-                                       "run.seed=9", "train.global_batch_size=4", "train.steps=7",
-                                       "optimizer.lr=1e-5", "schedule.kind=linear"})
-                          .config,
-                      10));
+  EXPECT_NO_THROW(check_new_phase(
+      before,
+      load_config("", {"data.sequence_length=64", "data.validation_fraction=0.2", "run.seed=9",
+                       "train.global_batch_size=4", "train.steps=7", "optimizer.lr=1e-5",
+                       "schedule.kind=linear", "tokenizer.vocab_size=300"})
+          .config,
+      10));
   for (const std::string setting : {"optimizer.kind=muon", "optimizer.betas=[0.8,0.9]",
                                     "model.num_layers=3", "train.precision=fp64"}) {
     const std::string message = message_of<ConfigError>(
